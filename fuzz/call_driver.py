@@ -305,7 +305,7 @@ class Driver:
         try:
             inputs[what]()
         except ExchangeUsageError as exc:
-            assert "ask next_action what to do" in str(exc)
+            assert "call next_action()" in str(exc)
             assert call.state is state
         else:
             raise AssertionError(f"{what} was taken in {state}")

@@ -1,7 +1,7 @@
 """A realtime session against the reference: in one piece, in pieces, and byte by byte.
 
 Input: one byte that seeds the cuts and whose bits say how the session is led (`Mode`), then what
-the server sends: frames behind a 101 that is right, or the answer to the upgrade itself.
+the server sends: frames behind a 101 that is right, or the response to the upgrade itself.
 """
 
 import random
@@ -114,7 +114,7 @@ class Mode(NamedTuple):
 
     Fields:
         ends: the input ends behind the last byte.
-        upgrades: the bytes start with the answer to the upgrade; else that was a good one.
+        upgrades: the bytes start with the response to the upgrade; else that was a good one.
         small: messages may have 16 bytes.
         closes: this side says Close when it has got a message.
     """
@@ -317,7 +317,7 @@ def _check_closed(closed: Closed, closes: list[bytes], mode: Mode) -> None:
             assert closes[0][:2] == code.to_bytes(2, "big")
     elif closed.clean:
         assert closed.error_code == "connection_closed"
-        assert closes, "a Close was not answered"
+        assert closes, "a Close got no response"
     else:
         assert closed == Closed(1006, error_code="disconnected")
         assert mode.ends

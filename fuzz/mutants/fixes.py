@@ -207,7 +207,7 @@ FIXES = (
     ),
     Mutant(
         "failed jobs",
-        "documents that failed while they were waited for are an answer",
+        "documents that failed while they were waited for are a response",
         _CORE + "endpoints/rag.py",
         "        if not failed:\n",
         "        if True:\n",
@@ -289,15 +289,15 @@ FIXES = (
         "tests/backends/test_first_errors.py::test_look_ups_take_a_bounded_number_of_threads",
     ),
     Mutant(
-        "bounds of an answer",
-        "interim answers are not bounded in size",
+        "bounds of a response",
+        "interim responses are not bounded in size",
         _CORE + "http11/h11_responses.py",
         "if self._interim_size > MAX_INTERIM_SIZE:",
         "if False:",
         "tests/core/http11/test_connection.py tests/core/http11/test_parsers.py",
     ),
     Mutant(
-        "bounds of an answer",
+        "bounds of a response",
         "chunk extensions are not bounded before their end",
         _CORE + "http11/h11_responses.py",
         "if self._chunked is not None and self._chunked.size > MAX_FRAMING_SIZE:",
@@ -305,8 +305,8 @@ FIXES = (
         "tests/core/http11/test_connection.py tests/core/http11/test_parsers.py",
     ),
     Mutant(
-        "bounds of an answer",
-        "interim answers lengthen the wait without end",
+        "bounds of a response",
+        "interim responses lengthen the wait without end",
         _CORE + "machines/pace.py",
         "min(now + self._read, self._last)",
         "now + self._read",
@@ -387,7 +387,7 @@ FIXES = (
     ),
     Mutant(
         "plain HTTP",
-        "an answer without a body has one",
+        "a response without a body has one",
         _CORE + "http11/plain_responses.py",
         " or status in _WITHOUT_BODY",
         "",
@@ -451,7 +451,7 @@ FIXES = (
     ),
     Mutant(
         "plain HTTP",
-        "bytes after an answer are not seen",
+        "bytes after a response are not seen",
         _CORE + "http11/plain_responses.py",
         "self._state is _END and not self._data and",
         "self._state is _END and",
@@ -564,7 +564,7 @@ FIXES = (
     ),
     Mutant(
         "streams by what they are",
-        "a whole answer that came as a stream is refused",
+        "a whole response that came as a stream is refused",
         _CORE + "readers/whole.py",
         "            or not events_in(response.body)\n",
         "            or True\n",
@@ -793,9 +793,9 @@ FIXES = (
     ),
     Mutant(
         "limits of a WebSocket",
-        "the answer to a Close is waited for without end",
+        "the response to a Close is waited for without end",
         _CORE + "websocket/connection.py",
-        'self.abandon("disconnected", "the close was not answered")',
+        'self.abandon("disconnected", "the peer did not respond to the close")',
         "pass",
         "tests/core/websocket/test_timeouts.py",
     ),
@@ -840,7 +840,7 @@ FIXES = (
         "tests/core/test_calls.py",
     ),
     Mutant(
-        "cut answers",
+        "cut responses",
         "TLS that ends without a goodbye has said one",
         _BACKENDS + "_networks/tls.py",
         "            self.cut = True\n",
@@ -848,7 +848,7 @@ FIXES = (
         "tests/backends/test_network_contract.py tests/backends/test_fault_matrix.py",
     ),
     Mutant(
-        "cut answers",
+        "cut responses",
         "bytes that may be cut are whole",
         _CORE + "readers/whole.py",
         "        if response.cut:\n            raise cut_error(headers, response.status)\n",
@@ -962,7 +962,7 @@ FIXES = (
     ),
     Mutant(
         "what drips",
-        "an error may take as long as an answer",
+        "an error may take as long as a response",
         _CORE + "machines/pace.py",
         "self._open = status in SUCCESS",
         "self._open = True",
@@ -1068,7 +1068,7 @@ FIXES = (
     ),
     Mutant(
         "the local gateway",
-        "it keeps the body of who has no token",
+        "it keeps the body of a request without a token",
         "meshapi/gateway/http/recorder.py",
         "not self._access_rules.has_token(recording.headers) or await",
         "await",
@@ -1085,7 +1085,7 @@ FIXES = (
     # Small decisions that no test watched over once
     Mutant(
         "runners",
-        "a whole answer may have twice the size",
+        "a whole response may have twice the size",
         _CORE + "machines/responses.py",
         "self._limit = MAX_BODY_SIZE if",
         "self._limit = 2 * MAX_BODY_SIZE if",
@@ -1093,7 +1093,7 @@ FIXES = (
     ),
     Mutant(
         "runners",
-        "an answer that broke off has no request id",
+        "a response that broke off has no request ID",
         _CORE + "machines/responses.py",
         "        error.request_id = find_request_id(head.headers)\n",
         "",

@@ -63,7 +63,7 @@ class MeshAPI(Client[Runner]):
             redirects are not followed. It stays open when the client is closed.
 
     Raises:
-        TypeError, ValueError: an argument is not usable. The token is never part of the message.
+        TypeError, ValueError: an argument cannot be used. The token is never part of the message.
     """
 
     _own: tuple[Transport, ...]

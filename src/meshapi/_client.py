@@ -148,7 +148,7 @@ def check_transport(transport: object, http_client: object, hints: TransportHint
             f" {kind}{hint}"
         )
     if http_client is not None:
-        raise TypeError(f"{hints.field}: given beside transport; leave one of them out")
+        raise TypeError(f"{hints.field}: given together with transport; leave one of them out")
 
 
 def warn_of_unused(
@@ -227,7 +227,7 @@ class Client(Resources[R_co]):
         extra_body: Optional[Mapping[str, Any]] = None,
         **unknown: Never,
     ) -> Self:
-        """Return a client with other options on the same connections; this one stays as it is.
+        """Return a client with other options on the same connections; this one is unchanged.
 
         It is cheap: make one for a single call, `client.with_options(timeout=5).models.list()`.
         Only the client that it came from closes the connections.
@@ -239,11 +239,11 @@ class Client(Resources[R_co]):
                 compressed responses.
             extra_query: query parameters of every request; booleans and lists are sent as in the
                 parameters of methods.
-            extra_body: members of every JSON or form body, for fields that no parameter stands for.
-                All three add to those of this client.
+            extra_body: fields of every JSON or form body, for what no parameter covers.
+                All three are added to those of this client.
 
         Raises:
-            InvalidParamsError, TypeError, ValueError: an option is not usable.
+            InvalidParamsError, TypeError, ValueError: an option cannot be used.
         """
         # Before anything can raise: error trackers show the locals of frames that raise.
         extra_headers, extra_query = hidden_values(extra_headers), hidden_values(extra_query)

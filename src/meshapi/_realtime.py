@@ -50,7 +50,7 @@ class RealtimeOptionFields(TypedDict, total=False):
     close_timeout: float
 
 
-# Of a session, which a program changes when it has begun.
+# Settings of a session, which a program changes once it has begun.
 _OF_SESSIONS: Final = (
     "audio instructions modalities outputmodalities temperature toolchoice tools voice".split()
 )
@@ -187,7 +187,7 @@ class AsyncRealtimeManager:
     async def __aenter__(self) -> AsyncRealtimeSession:
         if self._session is not None:
             raise StreamUsageError(
-                "this session was already entered: call connect() again for a new one"
+                "this session has been entered already; call connect() again for a new one"
             )
         self._session = await self._connect()
         return self._session

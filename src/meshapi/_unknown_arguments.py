@@ -1,4 +1,4 @@
-"""Arguments that a client does not take, and what to write instead.
+"""Arguments that a client does not accept, and what to write instead.
 
 This module is loaded only when such an argument is given.
 """
@@ -52,7 +52,7 @@ _IN_A_CALL: Final = "pass it to the method: client.chat.completions.create(...)"
 def of_clients(
     number: int, names: Sequence[str], init: Any, field: str, http_client: str
 ) -> InvalidParamsError:
-    """Return the error for arguments that a client does not take.
+    """Return the error for arguments that a client does not accept.
 
     Args:
         number: the number of positional arguments.
@@ -91,7 +91,7 @@ def _for_clients(field: str, http_client: str) -> Mapping[str, str]:
 
 
 def of_options(names: Sequence[str], client: Any) -> InvalidParamsError:
-    """Return the error for arguments that `with_options` does not take.
+    """Return the error for arguments that `with_options` does not accept.
 
     Args:
         names: the unknown keywords.

@@ -7,10 +7,10 @@
         with MeshAPI(base_url=gateway.url, token=gateway.token) as client:
             ...
 
-It speaks the wire protocol of the service, checks what it is sent, and answers the same question
-in the same way each time, so that a test can state exactly what it expects. `LocalGateway` serves
-over a real socket; `create_app` returns the bare ASGI application, for a server of your own. Both
-need `pip install '.[gateway]'`.
+It speaks the wire protocol of the service, checks what it is sent, and responds to the same
+question in the same way each time, so that a test can state exactly what it expects. `LocalGateway`
+serves over a real socket; `create_app` returns the bare ASGI application, for a server of your own.
+Both need `pip install '.[gateway]'`.
 
 Requests from web pages of other hosts, and requests for a host name that is not the gateway's, get
 a 403: otherwise any site could use the gateway through its visitors' browsers. Add host names with

@@ -1,4 +1,4 @@
-"""Base classes of streams and sessions: `close()` beside `aclose()`, and errors for misuse.
+"""Base classes of streams and sessions: `close()` alongside `aclose()`, and errors for misuse.
 
 `aclose` is the one method that has a second name on the async side only. The errors are for
 programs that use an async object like its blocking twin, or copy an object of either kind.

@@ -19,7 +19,7 @@ __all__ = [
 
 
 class TransportError(Exception):
-    """An attempt got no response, or only a part of one; `failure` says how far it came."""
+    """An attempt got no response, or only a part of one; `failure` says how far it got."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure)

@@ -1,4 +1,4 @@
-"""The data that a response, a chunk or a part of one was made from, kept beside its fields.
+"""The data that a response, a chunk or a part of one was made from, kept next to its fields.
 
 Only this module knows how it is kept: in the object's `__dict__`, under three names that are not
 names of fields. The code that makes a response stores what it has at hand; the rest is derived from

@@ -217,13 +217,13 @@ def _exactly(source: OpenSource, size: int) -> Iterator[bytes]:
         except OSError as exc:
             # Mapped here because a backend would take it for an error of the network.
             raise MeshAPIError(
-                f"the file could not be read while it was sent: {exc.strerror or exc}",
+                f"the file could not be read while it was being sent: {exc.strerror or exc}",
                 error_code="source_unreadable",
             ) from exc
         left -= len(piece)
         if left < 0 or (not piece and left):
             raise MeshAPIError(
-                f"the file changed while it was sent: it had {size} bytes at the beginning",
+                f"the file changed while it was being sent: it had {size} bytes at the beginning",
                 error_code="source_changed",
             )
         if not piece:

@@ -271,7 +271,7 @@ class SignedPut(PlainCall, frozen=True, kw_only=True):
     Raises:
         ResponseDecodeError: by `request`, if the URL is not valid, or if the gateway must not send
             this client there (`unsafe_url`; see `destinations`).
-        InvalidParamsError: by `request`, if no header can hold the content type.
+        InvalidParamsError: by `request`, if no header can carry the content type.
     """
 
     url: str

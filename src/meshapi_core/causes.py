@@ -51,7 +51,7 @@ def links_of(exc: BaseException, holders: Sequence[str] = _HOLDERS) -> Iterator[
     Args:
         holders: names of the attributes to look into, in addition to cause and context.
     """
-    # The values keep the exceptions alive, so that no id is used again.
+    # The values keep the exceptions alive, so that no `id()` is used again.
     seen: dict[int, BaseException] = {}
     near: deque[BaseException] = deque([exc])
     far: deque[BaseException] = deque()

@@ -210,5 +210,7 @@ def _fault(token: str) -> str:
     if token.lower().startswith(("bearer ", "authorization:")):
         return 'leave out "Bearer ", which the client adds'
     if token != token.strip():
-        return "whitespace around it, such as the newline at the end of a file; write x.strip()"
-    return "whitespace, a control character or a non-ASCII character in it; copy it again"
+        return (
+            "it has whitespace around it, such as the newline at the end of a file; write x.strip()"
+        )
+    return "it contains whitespace, a control character or a non-ASCII character; copy it again"

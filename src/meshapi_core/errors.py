@@ -229,7 +229,7 @@ class AuthenticationError(APIStatusError):
 
 
 class PaymentRequiredError(APIStatusError):
-    """402: the account's balance or spending limit is used up. Retries do not help."""
+    """402: the account's balance or spending limit is used up. A retry does not help."""
 
 
 class PermissionDeniedError(APIStatusError):
@@ -406,7 +406,7 @@ class Base64Error(ResponseDecodeError, ValueError):
 
 
 class InvalidParamsError(TypeError, ValueError):
-    """A parameter is missing, unknown or of the wrong kind; nothing was sent.
+    """A parameter is missing, unknown or of the wrong type; nothing was sent.
 
     Attributes:
         field: The path of the field, such as `messages[0].role`; "" for the parameters as a whole.
@@ -441,7 +441,7 @@ class StreamUsageError(RuntimeError):
 class ResponseWarning(UserWarning):
     """A field of a response could not be read and has its default value; `.raw` has the original.
 
-    Python shows each of these once per line of the program. `warnings.filterwarnings` silences
+    Python shows each of these once per line of code. `warnings.filterwarnings` silences
     them, or turns them into errors.
     """
 

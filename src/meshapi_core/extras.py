@@ -186,7 +186,7 @@ def _checked_headers(headers: object) -> dict[str, Optional[str]]:
                 raise InvalidParamsError(field, "str or None", value_name(value), hint)
             # The value is not shown, whatever is wrong with it.
             if not is_field_value(value.reveal()):
-                expected = "text that a header can hold"
+                expected = "text that a header can carry"
                 raise InvalidParamsError(field, expected, *_value_fault(value.reveal()))
         checked[lower] = value
     return checked

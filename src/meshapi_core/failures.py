@@ -1,4 +1,4 @@
-"""The meaning of a host's exception for an attempt: a typed error, and how far the attempt came.
+"""The meaning of a host's exception for an attempt: a typed error, and how far the attempt got.
 
 Of an exception, its causes and the exceptions that it holds, the first rule that fits decides:
 
@@ -233,7 +233,7 @@ class _FailedAttempt(NamedTuple):
     facts: list[_ClassifiedCause]
 
     def stage_of(self, error: MeshAPIError) -> Stage:
-        """Return how far an attempt came that ended with a `MeshAPIError`."""
+        """Return how far an attempt got that ended with a `MeshAPIError`."""
         if self._final() is not None or error.error_code == "tls_verify":
             return "verify"
         if error.error_code in ("client_closed", "stream_closed"):
@@ -243,7 +243,7 @@ class _FailedAttempt(NamedTuple):
         return self.stage
 
     def explained(self, exc: BaseException) -> tuple[MeshAPIError, Stage]:
-        """Return the error for any other exception, and how far the attempt came."""
+        """Return the error for any other exception, and how far the attempt got."""
         final = self._final()
         if final is not None:
             return self._refused_identity(final), "verify"

@@ -113,14 +113,14 @@ def media_type(*names: str) -> str:
 
 
 def checked_media_type(field: str, value: object) -> str:
-    """Return a media type that a header can hold.
+    """Return a media type that a header can carry.
 
     Raises:
-        InvalidParamsError: it is not a str, or no header can hold it.
+        InvalidParamsError: it is not a str, or no header can carry it.
     """
     if not isinstance(value, str):
         raise InvalidParamsError(field, "str", value_name(value))
     if not _MEDIA_TYPE.fullmatch(value):
         expected = "a media type, such as image/png"
-        raise InvalidParamsError(field, expected, "text that no header can hold")
+        raise InvalidParamsError(field, expected, "text that no header can carry")
     return value

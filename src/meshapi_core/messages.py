@@ -146,7 +146,7 @@ class Response(Struct, frozen=True):
 
 
 Stage = Literal["pool", "closed", "connect", "verify", "request", "response"]
-"""How far an attempt came before it failed.
+"""How far an attempt got before it failed.
 
 `pool`: no connection became free in time. `closed`: the client is closed. `connect`: there was no
 connection, so nothing was sent. `verify`: the server's TLS identity was refused. `request`: bytes
@@ -160,7 +160,7 @@ class Failure(Struct, frozen=True):
 
     Fields:
         error: what the caller gets if there is no retry.
-        stage: how far the attempt came; the retry rules depend on it.
+        stage: how far the attempt got; the retry rules depend on it.
         reused: the connection had carried a response before, so that the failure may only mean that
             the server had closed it meanwhile.
         silence: seconds between the first byte of the request and the failure; None where it was

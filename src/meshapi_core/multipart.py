@@ -117,7 +117,7 @@ def encode_form(
         beside: as for `build_params`.
 
     Raises:
-        InvalidParamsError: a parameter is missing, unknown or of the wrong kind.
+        InvalidParamsError: a parameter is missing, unknown or of the wrong type.
     """
     plain = build_params(params_type, params, fields, {}, beside=beside)
     return Multipart(text_pairs(plain), tuple(files))

@@ -30,7 +30,7 @@ def path_segment(field: str, value: object) -> str:
     """
     text = _text(field, value)
     if text in _DOTS:
-        raise InvalidParamsError(field, "an id", repr(text))
+        raise InvalidParamsError(field, "an ID", repr(text))
     return _encoded(field, text)
 
 
@@ -44,7 +44,7 @@ def model_path(field: str, value: object) -> str:
     for part in parts:
         if not part or part in _DOTS:
             got = f"one with {part!r} between slashes" if part else "one with an empty part"
-            raise InvalidParamsError(field, "a model id", got)
+            raise InvalidParamsError(field, "a model ID", got)
     return "/".join(_encoded(field, part) for part in parts)
 
 
@@ -52,7 +52,7 @@ def _text(field: str, value: object) -> str:
     if not isinstance(value, str):
         raise InvalidParamsError(field, "str", value_name(value), _advice(field, value))
     if not value:
-        raise InvalidParamsError(field, "an id", "an empty string")
+        raise InvalidParamsError(field, "an ID", "an empty string")
     return str.__str__(value)
 
 

@@ -30,7 +30,7 @@ def encode_query(
         fields: the parameters as keywords.
 
     Raises:
-        InvalidParamsError: a parameter is missing, unknown or of the wrong kind.
+        InvalidParamsError: a parameter is missing, unknown or of the wrong type.
     """
     return text_pairs(build_params(params_type, params, fields, {}))
 

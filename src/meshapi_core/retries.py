@@ -3,7 +3,7 @@
 The question is whether another attempt could do harm, that is, whether the server may have begun
 the work of the failed one:
 
-    how far the attempt came             retried
+    how far the attempt got              retried
     -----------------------------------  ------------------------------------------------------
     no connection, so nothing was sent   always, streams too
     a kept connection was dead           at once, once a call, streams too (`is_dead_on_arrival`);
@@ -19,7 +19,7 @@ the work of the failed one:
     TLS identity refused, pool full,
     client closed                        never: the next attempt would fail in the same way
 
-A dead connection is recognised by facts, not by likelihood: it had carried a response before, not a
+A dead connection is recognised by evidence, not by likelihood: it had carried a response before, not a
 byte came back, and it broke within `DEAD_WITHIN` of the request's first byte. A server that took
 the request and worked on it is silent for longer than that.
 
@@ -75,7 +75,7 @@ class Outcome(Struct, frozen=True):
 
     Fields:
         method: of the request, upper case.
-        stage: how far the attempt came. "pool": no connection became free in time. "closed": the
+        stage: how far the attempt got. "pool": no connection became free in time. "closed": the
             client is closed. "connect": no connection, nothing sent. "verify": the server's TLS
             identity was refused. "request": some bytes of the request were sent, and no byte of a
             response arrived. "response": the response broke off. "complete": a whole HTTP response

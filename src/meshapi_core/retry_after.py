@@ -1,4 +1,4 @@
-"""How long a server asks clients to wait: Retry-After, and what gateways send beside it.
+"""How long a server asks clients to wait: Retry-After, and what gateways send besides.
 
     retry-after: 2                              a number of seconds, a duration or a date
     retry-after-ms: 1500                        OpenAI and Azure: the same, in milliseconds

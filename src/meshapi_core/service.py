@@ -124,12 +124,12 @@ def _field_name(field: str, name: object) -> str:
 
 
 def _check_value(field: str, value: object, *, whole: bool = True) -> None:
-    """Raise unless a header can hold the value, or, unless `whole`, a value that begins with it."""
+    """Raise unless a header can carry the value or, unless `whole`, one that begins with it."""
     if not isinstance(value, str):
         raise InvalidParamsError(f"service.{field}", "str", value_name(value))
     if not is_field_value(value if whole else f"{value}x") or (whole and not value):
         got = value_name(value, show=True)
-        raise InvalidParamsError(f"service.{field}", "text that a header can hold", got)
+        raise InvalidParamsError(f"service.{field}", "text that a header can carry", got)
 
 
 def _is_marker(marker: object) -> bool:

@@ -32,7 +32,7 @@ KEPT_BYTES = 64 * 1024
 SNIFFED = 1024
 """Bytes that are examined; a body that begins with more white space is a text."""
 
-# Characters of a body in a message: what fits into a line of a log, beside the rest of the message.
+# Characters of a body in a message: what fits into a line of a log, with the rest of the message.
 _EXCERPT = 400
 
 _BOM = b"\xef\xbb\xbf"

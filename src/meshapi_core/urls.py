@@ -133,7 +133,7 @@ def parse_url(url: str) -> tuple[Origin, Secret]:
         found = None
     if found is None:
         # Raised outside the handler, so that its context has no exception that quotes the URL.
-        message = "the response holds a URL that is not valid"
+        message = "the response contains a URL that is not valid"
         raise ResponseDecodeError(message, error_code="parse_error")
     return found
 
@@ -152,7 +152,7 @@ def _parsed_url(url: str) -> Optional[tuple[Origin, Secret]]:
 
 def _split(url: str) -> SplitResult:
     if any(ord(c) <= 0x20 or ord(c) == 0x7F for c in url):
-        raise ValueError("base_url: whitespace or a control character in it; write x.strip()")
+        raise ValueError("base_url: it contains whitespace or a control character; write x.strip()")
     try:
         return urlsplit(url)
     except ValueError:
@@ -173,8 +173,8 @@ def _origin(parts: SplitResult, *, bracketed: bool) -> Origin:
     host = parts.hostname if parts.hostname.isascii() else _idna(parts.hostname)
     if not bracketed and not _is_name(host):
         raise ValueError(
-            "base_url: its host is not valid; write labels of 1 to 63 letters, digits and hyphens,"
-            " with dots between them"
+            "base_url: its host name is not valid; write labels of 1 to 63 letters, digits and"
+            " hyphens, with dots between them"
         )
     if port == 0:
         raise ValueError("base_url: nothing listens on port 0")
@@ -192,8 +192,8 @@ def _idna(host: str) -> str:
     for character, name in _AMBIGUOUS.items():
         if character in host:
             raise ValueError(
-                f"base_url: its host has U+{ord(character):04X} ({name}) in it, which can be"
-                " encoded in two ways; write the host's ASCII form, which begins with xn--"
+                f"base_url: its host name contains U+{ord(character):04X} ({name}), which can be"
+                " encoded in two ways; write the ASCII form of the name, which begins with xn--"
             )
     try:
         return host.encode("idna").decode("ascii")
@@ -201,8 +201,8 @@ def _idna(host: str) -> str:
         # Neither the codec's message nor the host is shown: in `user:pass/word@host` it would be a
         # password.
         raise ValueError(
-            "base_url: its host is not an international domain name that Python can encode; write"
-            " its ASCII form, which begins with xn--"
+            "base_url: its host name is not an international domain name that Python can encode;"
+            " write its ASCII form, which begins with xn--"
         ) from None
 
 

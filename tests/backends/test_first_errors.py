@@ -311,7 +311,7 @@ async def test_a_name_server_that_does_not_answer_is_not_waited_for(world, monke
         assert time.monotonic() - begun < 8
     assert isinstance(error, APITimeoutError)
     assert error.phase == "connect"
-    assert "the name server has not responded for a.silent" in str(error)
+    assert "the name server did not respond in time for a.silent" in str(error)
 
 
 @pytest.mark.slow

@@ -115,7 +115,10 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
     ({"token": "'rsk_test_1'"}, "token: it has quotes around it; leave them out"),
     (
         {"token": "rsk_test_1\n"},
-        "token: whitespace around it, such as the newline at the end of a file; write x.strip()",
+        (
+            "token: it has whitespace around it, such as the newline at the end of a file; write"
+            " x.strip()"
+        ),
     ),
     (
         {"timeout": httpx.Timeout(5)},
@@ -189,7 +192,7 @@ OF_OPTIONS: "list[tuple[dict[str, Any], str]]" = [
     (
         {"extra_headers": {"a": "b\n"}},
         (
-            "extra_headers['a']: expected text that a header can hold, got whitespace around it;"
+            "extra_headers['a']: expected text that a header can carry, got whitespace around it;"
             " write x.strip()"
         ),
     ),
@@ -238,7 +241,7 @@ OF_CLASSES: "list[tuple[Callable[[], object], str]]" = [
 ]
 
 OF_SESSIONS: "list[tuple[dict[str, Any], str]]" = [
-    ({"model": ""}, "model: expected a model id, got an empty string"),
+    ({"model": ""}, "model: expected a model ID, got an empty string"),
     ({"raise_error": True}, "raise_error: no such parameter; did you mean raise_errors?"),
     ({"voice": "alloy"}, 'voice: no such parameter; call session.update({"...": ...})'),
     ({"reconnect": True}, "reconnect: expected Reconnect or None, got bool; write Reconnect()"),

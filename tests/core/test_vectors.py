@@ -85,7 +85,7 @@ def facts(error: MeshAPIError) -> Got:
 
 def sse(case: Case, pieces: Pieces) -> Got:
     options = {name: case[name] for name in ("max_event_size",) if name in case}
-    # It knows the last event id, which one that reconnects by itself would send.
+    # It knows the last event ID, which one that reconnects by itself would send.
     raw = RawSSEDecoder(**options)
     decoder = SSEDecoder(**options)
     events: list[Got] = []

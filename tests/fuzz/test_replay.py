@@ -182,7 +182,7 @@ def test_a_bug_in_the_decoder_is_found(bug, monkeypatch):
 
 # The WebSocket with one bug each; all of them are found by the corpus.
 WEBSOCKET_BUGS = {
-    "a ping is answered after our Close": (
+    "a ping gets a pong after our Close": (
         frames.FrameReader,
         "Opcode.PING and not self._ignores_messages:",
         "Opcode.PING:",
@@ -192,7 +192,7 @@ WEBSOCKET_BUGS = {
         "(not self._ignores_messages or isinstance(message, Closed))",
         "True",
     ),
-    "a Close is not answered": (
+    "a Close gets no response": (
         frames.FrameWriter,
         "self._waiting = pongs + self.close(None if end.code == NO_CODE else end.code)",
         "pass",
@@ -268,7 +268,7 @@ CALL_BUGS = {
         "        self.give_up()\n        if isinstance(exc, MeshAPIError):",
         "        if isinstance(exc, MeshAPIError):",
     ),
-    "a failed answer keeps its connection": (
+    "a failed response keeps its connection": (
         pipe_attempts,
         """        hint_at_tls(failure.error)
     life.fail_attempt(failure, now)""",
@@ -301,7 +301,7 @@ CALL_BUGS = {
         "attempt.under_way = True",
         "pass",
     ),
-    "an answer that has ended is given up": (
+    "a response that has ended is given up": (
         client_attempts,
         " or (self.answered and self.ended)",
         "",

@@ -51,7 +51,7 @@ def shown(value: Any) -> Any:
 
 
 def bytes_shown(value: bytes) -> dict[str, str]:
-    # As text where it is one, because ids in it are new each time.
+    # As text where it is one, because IDs in it are new each time.
     try:
         return {"$text": value.decode()}
     except UnicodeDecodeError:

@@ -113,7 +113,7 @@ def part_shown(part: Any) -> dict[str, Any]:
 class Rule(NamedTuple):
     """A pattern that stands for something new each time; its first group is kept.
 
-    Equal texts get equal numbers, so that an id that comes back is still seen to be the same one.
+    Equal texts get equal numbers, so that an ID that comes back is still seen to be the same one.
     """
 
     name: str
@@ -133,7 +133,7 @@ UNIX = re.compile(r"\b1\d{9}\b")
 
 
 def settled(run: Run) -> Run:
-    """The run with the same ids and times as any other run of the case."""
+    """The run with the same IDs and times as any other run of the case."""
     seen: dict[str, dict[str, int]] = {}
 
     def number(found: re.Match[str]) -> str:

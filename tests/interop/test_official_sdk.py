@@ -176,7 +176,7 @@ def check_a_field_that_is_cleared(theirs: Run, mine: Run) -> None:
 
 
 def check_ids_in_paths(theirs: Run, mine: Run) -> None:
-    """An id leads anywhere."""
+    """An ID leads anywhere."""
     assert [request["path"] for request in theirs.requests] == [
         "/v1/models",
         "/v1/templates/a/b",

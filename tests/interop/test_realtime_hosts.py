@@ -166,7 +166,7 @@ def test_a_session_is_carried_over_a_lost_connection_and_a_busy_gateway():
     assert (again.code, again.reason, again.attempts) == (1012, "restarting", 2)
     session = {"type": "realtime", "instructions": "short"}
     assert updates == [CONFIGURED, {"type": "session.update", "session": session}]
-    # Over, and as it should be: that is no error for who looks at the end.
+    # A normal end is no error to a host that looks at it.
     assert (caught.value.code, caught.value.clean) == (1000, True)
 
 

@@ -25,7 +25,7 @@ def _split(url: str) -> Any:
 
 
 class Stages:
-    """Notes how far an attempt came, and what ended it."""
+    """Notes how far an attempt got, and what ended it."""
 
     def __init__(self, stage: str) -> None:
         self.stage = stage

@@ -38,10 +38,10 @@ def run(terminal: Terminal) -> int:
         failures = demonstration.run()
     terminal.say()
     if failures:
-        terminal.say(terminal.bad(f"{failures} of these did not go as they should."))
+        terminal.say(terminal.bad(f"{failures} of these did not go as expected."))
         return 1
     seconds = time.perf_counter() - started
-    terminal.say(terminal.good(f"Everything went as it should, in {seconds:.1f} s."))
+    terminal.say(terminal.good(f"Everything went as expected, in {seconds:.1f} s."))
     terminal.say("Try next, the gateway in one terminal and the rest in another:")
     terminal.say("  meshapi gateway --port 8000")
     terminal.say("  export MESHAPI_BASE_URL=http://127.0.0.1:8000 MESHAPI_TOKEN=rsk_demo")

@@ -132,9 +132,9 @@ class AsyncChunkStream(AsyncCloses, Generic[T]):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """End the stream now, and wake whoever reads it. Harmless twice.
+        """End the stream now, and wake the task or thread that reads it. Harmless twice.
 
-        A loop over it ends. A new loop, or a new `async with`, raises StreamUsageError.
+        A loop over the stream ends. A new loop, or a new `async with`, raises StreamUsageError.
         """
         self._closed = True
         if self._host is not None:

@@ -44,7 +44,7 @@ class AsyncHost(Generic[T]):
 
     call: Any  # the machine, a PipeCall or a ClientCall
     _body: Optional[OpenBody] = None
-    # The first item, if it came while the stream was being opened.
+    # The first item, if it arrived while the stream was being opened.
     _held: Optional[Item[T]] = None
     _is_driven = False
 

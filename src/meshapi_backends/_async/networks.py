@@ -47,7 +47,7 @@ class AsyncNetworkStream(Protocol):
         ...
 
     def shared(self) -> "tuple[AsyncSharedNetworkStream, Optional[TLSState]]":
-        """The connection for one reader beside one writer, and its TLS state or None.
+        """The connection for one reader alongside one writer, and its TLS state or None.
 
         The stream itself must not be read or written from then on.
         """
@@ -71,7 +71,7 @@ class AsyncNetworkStream(Protocol):
 
 
 class AsyncSharedNetworkStream(Protocol):
-    """One TCP connection, for one task that reads beside one that writes."""
+    """One TCP connection, for one task that reads and one that writes."""
 
     async def read(self, timeout: Optional[float]) -> bytes:
         """At least one byte; `b""` at the end of input."""

@@ -41,11 +41,11 @@ class AsyncCallRunner:
         self._has_pipes = isinstance(transport, AsyncPools)
 
     async def run(self, call: AnyCall[T], /) -> T:
-        """The call's result."""
+        """Return the result of a call."""
         return await self._host(call).result()
 
     async def run_flow(self, flow: Flow[T], /) -> T:
-        """The result of a flow, whose calls are run one after the other."""
+        """Return the result of a flow, whose calls are made one after the other."""
         try:
             call = next(flow)
             while True:
@@ -69,7 +69,7 @@ class AsyncCallRunner:
             flow.close()
 
     def open(self, call: StreamCall[T], /) -> "AsyncChunkStream[T]":
-        """The call's stream; nothing is sent yet."""
+        """Return the stream of a call; nothing is sent yet."""
         # Imported on first use: many programs do not stream.
         from meshapi_backends._async.chunk_stream import AsyncChunkStream
 

@@ -1,6 +1,6 @@
 """The contract of a transport.
 
-A transport has an HTTP client. It sends a `Request` and returns the response: first its head, then
+A transport sends a `Request` through an HTTP client and returns the response: first its head, then
 its body piece by piece. A `ClientCall` decides what is sent, and an `AsyncClientHost` drives the
 call over the transport.
 
@@ -17,7 +17,7 @@ from meshapi_core import Headers, Request, Timeout
 
 
 class AsyncTransportResponse(Protocol):
-    """The response to one request. Its owner reads it to the end or aborts it."""
+    """The response to one request. Its owner reads it to the end, or aborts it."""
 
     @property
     def status(self) -> int:
@@ -31,12 +31,14 @@ class AsyncTransportResponse(Protocol):
 
     @property
     def cut(self) -> bool:
-        """At the end of the body: whether it ended with the connection, and may have been cut (see
-        `AsyncNetworkStream.cut`)."""
+        """Whether the body ended with the connection, and may have been cut off.
+
+        Known at the end of the body; see `AsyncNetworkStream.cut`.
+        """
         ...
 
     async def read(self, until: Optional[float] = None) -> bytes:
-        """The next piece of the body; `b""` at its end, when the connection has been given back.
+        """Return the next piece of the body; `b""` at its end, when the connection was returned.
 
         A read may be interrupted, by cancellation or by an exception of a signal handler. If the
         response is `resumable`, nothing is lost then, and the next read goes on.
@@ -46,7 +48,7 @@ class AsyncTransportResponse(Protocol):
                 limit it comes from.
 
         Raises:
-            Exception: the body broke off, or the time is over; the response is aborted.
+            Exception: the body broke off, or the time ran out; the response is aborted.
         """
         ...
 
@@ -58,9 +60,9 @@ class AsyncTransportResponse(Protocol):
 class AsyncTransport(Protocol):
     """Sends requests.
 
-    Optional attributes, which need not be there:
+    Optional attributes:
 
-    - `calls` of a transport: the calls that its closing ends, also while they wait for their next
+    - `calls` of a transport: the calls that closing it ends, even while they wait for their next
       attempt.
     - `tells_sent` of a transport: if true, `send` gets two more arguments. `until` is a time by
       which the head must have arrived. `sent` is a function to call with the time at which the
@@ -71,13 +73,13 @@ class AsyncTransport(Protocol):
     async def send(
         self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
     ) -> AsyncTransportResponse:
-        """The head of the response, ready to be read.
+        """Send a request, and return its response, of which only the head has been read.
 
         Args:
             request: the request, to be sent once.
             timeout: the time limits of its phases.
             deadline: a time, on the network's clock, that no phase may pass.
-            fresh: whether to open a new connection for it.
+            fresh: whether to open a new connection for the request.
 
         Raises:
             Exception: the attempt has failed.

@@ -19,7 +19,7 @@ class Attempt(NamedTuple):
     Fields:
         request: the request.
         timeout: its time limits.
-        progress: how far it came.
+        progress: how far it got.
     """
 
     request: Request

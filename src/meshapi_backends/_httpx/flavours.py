@@ -1,9 +1,9 @@
 """What differs between a blocking and an async `httpx` client: time limits, and closing.
 
 httpx takes one time limit for all reads of a body, when the first one begins. It counts from the
-last bytes that came, whatever they were, and there is none for a whole call. An event loop can end
-a read at any time. A thread that is blocked in a read cannot be interrupted; its connection is shut
-down instead, which wakes it.
+last bytes that arrived, whatever they were, and there is none for a whole call. An event loop can
+end a read at any time. A thread that is blocked in a read cannot be interrupted; its connection is
+shut down instead, which wakes it.
 """
 
 import math

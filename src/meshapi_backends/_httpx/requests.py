@@ -232,5 +232,5 @@ def _with_params(library: Any, client: Any, url: str) -> Any:
 
 
 def _length(body: object) -> int:
-    assert isinstance(body, (bytes, OpenBody)), "a StreamedBody is opened before it is sent"
+    assert isinstance(body, (bytes, OpenBody)), "open a StreamedBody before you send it"
     return len(body)

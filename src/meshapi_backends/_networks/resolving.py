@@ -53,7 +53,7 @@ class Lookup:
             in_time: the look-up has ended. Otherwise it is given up.
 
         Raises:
-            OSError: the name has no address, or could not be looked up.
+            OSError: the host name has no address, or could not be looked up.
             TimeoutError: the look-up was not in time; the message says what it waited for.
         """
         if not in_time:
@@ -65,7 +65,7 @@ class Lookup:
 
     def _late(self) -> TimeoutError:
         if self.begun:
-            return TimeoutError(f"the name server has not responded for {self._host}")
+            return TimeoutError(f"the name server did not respond in time for {self._host}")
         return TimeoutError(
             f"{self._host} could not be looked up, as {MOST} earlier look-ups are still waiting"
             " for the name server"

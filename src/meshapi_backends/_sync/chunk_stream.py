@@ -133,9 +133,9 @@ class ChunkStream(Closes, Generic[T]):
         self.close()
 
     def close(self) -> None:
-        """End the stream now, and wake whoever reads it. Harmless twice.
+        """End the stream now, and wake the task or thread that reads it. Harmless twice.
 
-        A loop over it ends. A new loop, or a new `with`, raises StreamUsageError.
+        A loop over the stream ends. A new loop, or a new `with`, raises StreamUsageError.
         """
         self._closed = True
         if self._host is not None:

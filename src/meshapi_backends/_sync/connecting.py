@@ -57,7 +57,7 @@ def _open_tcp(
         found = _permitted(network, origin, found, named_by, end)
     addresses = interleaved(found)
     slow: list[Address] = []
-    error: OSError = OSError("the name has no address")
+    error: OSError = OSError("the host name has no address")
     for position, address in enumerate(addresses, 1):
         # In the spirit of RFC 8305, without its parallel attempts: an address that does not respond
         # gets ATTEMPT_LIMIT for now, so that a broken IPv6 route does not use up all the time.

@@ -48,7 +48,7 @@ class NetworkStream(Protocol):
         ...
 
     def shared(self) -> "tuple[SharedNetworkStream, Optional[TLSState]]":
-        """The connection for one reader beside one writer, and its TLS state or None.
+        """The connection for one reader alongside one writer, and its TLS state or None.
 
         The stream itself must not be read or written from then on.
         """
@@ -72,7 +72,7 @@ class NetworkStream(Protocol):
 
 
 class SharedNetworkStream(Protocol):
-    """One TCP connection, for one task that reads beside one that writes."""
+    """One TCP connection, for one task that reads and one that writes."""
 
     def read(self, timeout: Optional[float]) -> bytes:
         """At least one byte; `b""` at the end of input."""

@@ -42,11 +42,11 @@ class CallRunner:
         self._has_pipes = isinstance(transport, Pools)
 
     def run(self, call: AnyCall[T], /) -> T:
-        """The call's result."""
+        """Return the result of a call."""
         return self._host(call).result()
 
     def run_flow(self, flow: Flow[T], /) -> T:
-        """The result of a flow, whose calls are run one after the other."""
+        """Return the result of a flow, whose calls are made one after the other."""
         try:
             call = next(flow)
             while True:
@@ -70,7 +70,7 @@ class CallRunner:
             flow.close()
 
     def open(self, call: StreamCall[T], /) -> "ChunkStream[T]":
-        """The call's stream; nothing is sent yet."""
+        """Return the stream of a call; nothing is sent yet."""
         # Imported on first use: many programs do not stream.
         from meshapi_backends._sync.chunk_stream import ChunkStream
 

@@ -97,7 +97,7 @@ class TLSStream:
         return self._tls.cut
 
     def shared(self) -> "tuple[SharedNetworkStream, TLSState]":
-        """The stream below, for one reader beside one writer, and its TLS state."""
+        """The stream below, for one reader alongside one writer, and its TLS state."""
         return self._stream.shared()[0], self._tls
 
     @property

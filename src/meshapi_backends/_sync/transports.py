@@ -1,7 +1,7 @@
 # Generated from _async/transports.py by `python tools/mirror.py --write`: edit that file.
 """The contract of a transport.
 
-A transport has an HTTP client. It sends a `Request` and returns the response: first its head, then
+A transport sends a `Request` through an HTTP client and returns the response: first its head, then
 its body piece by piece. A `ClientCall` decides what is sent, and an `ClientHost` drives the
 call over the transport.
 
@@ -18,7 +18,7 @@ from meshapi_core import Headers, Request, Timeout
 
 
 class TransportResponse(Protocol):
-    """The response to one request. Its owner reads it to the end or aborts it."""
+    """The response to one request. Its owner reads it to the end, or aborts it."""
 
     @property
     def status(self) -> int:
@@ -32,12 +32,14 @@ class TransportResponse(Protocol):
 
     @property
     def cut(self) -> bool:
-        """At the end of the body: whether it ended with the connection, and may have been cut (see
-        `NetworkStream.cut`)."""
+        """Whether the body ended with the connection, and may have been cut off.
+
+        Known at the end of the body; see `NetworkStream.cut`.
+        """
         ...
 
     def read(self, until: Optional[float] = None) -> bytes:
-        """The next piece of the body; `b""` at its end, when the connection has been given back.
+        """Return the next piece of the body; `b""` at its end, when the connection was returned.
 
         A read may be interrupted, by cancellation or by an exception of a signal handler. If the
         response is `resumable`, nothing is lost then, and the next read goes on.
@@ -47,7 +49,7 @@ class TransportResponse(Protocol):
                 limit it comes from.
 
         Raises:
-            Exception: the body broke off, or the time is over; the response is aborted.
+            Exception: the body broke off, or the time ran out; the response is aborted.
         """
         ...
 
@@ -59,9 +61,9 @@ class TransportResponse(Protocol):
 class Transport(Protocol):
     """Sends requests.
 
-    Optional attributes, which need not be there:
+    Optional attributes:
 
-    - `calls` of a transport: the calls that its closing ends, also while they wait for their next
+    - `calls` of a transport: the calls that closing it ends, even while they wait for their next
       attempt.
     - `tells_sent` of a transport: if true, `send` gets two more arguments. `until` is a time by
       which the head must have arrived. `sent` is a function to call with the time at which the
@@ -72,13 +74,13 @@ class Transport(Protocol):
     def send(
         self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
     ) -> TransportResponse:
-        """The head of the response, ready to be read.
+        """Send a request, and return its response, of which only the head has been read.
 
         Args:
             request: the request, to be sent once.
             timeout: the time limits of its phases.
             deadline: a time, on the network's clock, that no phase may pass.
-            fresh: whether to open a new connection for it.
+            fresh: whether to open a new connection for the request.
 
         Raises:
             Exception: the attempt has failed.

@@ -150,7 +150,7 @@ def _joined_audio(audio: dict[str, Any]) -> dict[str, Any]:
             decoded = from_base64("audio.data", data)
             audio["data"] = b2a_base64(decoded, newline=False).decode("ascii")
         except Base64Error:
-            # It stays as it came; decoding it reports the error.
+            # It stays as received; decoding it reports the error.
             pass
     return audio
 

@@ -71,7 +71,7 @@ _WHOLES: dict[type[ResponsesStreamEvent], _TextTarget] = {
 
 
 class _Item:
-    """One item of the output: its fields as they came, and its texts so far."""
+    """One item of the output: its fields as received, and its texts so far."""
 
     __slots__ = ("fields", "texts")
 
@@ -164,7 +164,7 @@ class ResponsesAccumulator:
         response = fit(state, ResponsesResponse)
         response.usage = response.usage or self._usage
         known = structs.asdict(response)
-        # A new object: no server has sent this response, so no raw data holds its unknown fields.
+        # A new object: no server has sent this response, so its unknown fields are in no raw data.
         made = ResponsesResponse(**known)
         keep_extra(made, {name: value for name, value in state.items() if name not in known})
         return made

@@ -7,7 +7,7 @@ its ID, else by its position in the delta:
   another call, perhaps an earlier one with that index and ID. Without IDs, a different name means
   another call, and so does a second name in the same delta.
 - With an ID but no index, it continues the call with that ID. A new ID begins a new call, unless
-  the last call has no ID yet: then its ID came late.
+  the last call has no ID yet: then its ID arrived late.
 - With neither, it continues the last call. If a delta has several such parts, each continues the
   call at the same position of the delta before.
 
@@ -142,7 +142,7 @@ class ToolCalls:
         call = self._in_place(place)
         if call is None or call in touched or call.is_another(chunk):
             return None
-        # Even if the part has an ID: then the ID of the call came late.
+        # Even if the part has an ID: then the ID of the call arrived late.
         return call
 
     @staticmethod

@@ -13,9 +13,9 @@ until it needs more::
 - `data: [DONE]`, or the end mark of the `Service`, ends the stream. What follows it is ignored.
 - At the end of the body an event without its blank line is read all the same. The standard would
   discard it, but then servers that forget the last blank line would lose a chunk.
-- If neither `[DONE]` nor the last finish reason has come by the end of the body, the stream was cut
-  off: `StreamInterruptedError`, with what arrived in `.partial`, and the last text from the server
-  that was not an event. A connection that breaks is treated alike.
+- If neither `[DONE]` nor the last finish reason has arrived by the end of the body, the stream was
+  cut off: `StreamInterruptedError`, with what arrived in `.partial`, and the last text from the
+  server that was not an event. A connection that breaks is treated the same way.
 - A body without an event that does not begin like an event stream is an error, with an excerpt.
 - The end and the error are final: every later call returns or raises the same.
 

@@ -75,7 +75,7 @@ class EventReader(Protocol[T_co]):
 
 
 class SkippedEvents:
-    """What the server sent beside the chunks.
+    """What the server sent besides the chunks.
 
     Attributes:
         text: the last JSON or sentence that was skipped.
@@ -100,7 +100,7 @@ class EventInterpreter(Generic[T]):
             `ChunkDecoder`.
 
     Attributes:
-        skipped: what the server sent beside the chunks.
+        skipped: what the server sent besides the chunks.
         whole: whether a whole response has come, so that the stream may end at any time.
         has_choices: whether chunks have choices, and keep what was sent. One with a choice is then
             certainly a chunk, and needs no further check.
@@ -139,7 +139,7 @@ class EventInterpreter(Generic[T]):
         """Return the chunk in one event; END_OF_STREAM for the end mark; None for an event to skip.
 
         Args:
-            name, data: the event as it came.
+            name, data: the event as received.
             began: whether there was an event before; if not, JSON may be a whole response.
 
         Raises:

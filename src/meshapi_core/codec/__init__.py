@@ -5,6 +5,6 @@ parsing         JSON as servers write it: with NaN, huge numbers, halves of char
 repairs         the lenient half: what is converted, and what is lost and reported
 scalars         numbers and text of another kind than declared
 content_parts   content parts where text was declared
-decoding_rules  what a type says about its JSON, beside its fields
+decoding_rules  what a type says about its JSON, in addition to its fields
 mismatches      values that could not be converted: whether that is an error, or a warning
 """

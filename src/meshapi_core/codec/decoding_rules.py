@@ -1,4 +1,4 @@
-"""What a Struct says about its JSON, beside the kinds of its fields."""
+"""What a Struct says about its JSON, in addition to the types of its fields."""
 
 from typing import Any, Final, NamedTuple
 

@@ -66,7 +66,7 @@ def _parse_tolerantly(data: bytes, mended: Callable[[str], str]) -> Any:
         raise broken("the body is nested too deeply") from exc
     except ValueError as exc:
         # CPython refuses integers of more than a few thousand digits.
-        raise broken("the body holds a number that is too long") from exc
+        raise broken("the body contains a number that is too long") from exc
 
 
 def _with_texts(value: Any, mended: Callable[[str], str]) -> Any:

@@ -111,7 +111,7 @@ class Converter:
 
     def _rows_otherwise(self, value: Any, info: inspect.ListType) -> Any:
         if not self._path:
-            # A body of the wrong kind is refused as a whole: it may be something else altogether.
+            # A body of the wrong type is refused as a whole: it may be something else altogether.
             return LOST
         if value == {}:
             # PHP writes some empty lists this way.

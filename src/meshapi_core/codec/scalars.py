@@ -44,7 +44,7 @@ def _as_int(value: Any) -> Any:
 
 
 _TIMES: Final = frozenset({"created", "timestamp"})
-"""Fields with a Unix time in seconds, beside those whose names end in `_at`."""
+"""Fields with a Unix time in seconds, besides those whose names end in `_at`."""
 
 
 def _is_time(name: object) -> bool:

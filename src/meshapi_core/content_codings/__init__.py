@@ -1,4 +1,4 @@
-"""Decodes responses that came with a content coding, which is compression.
+"""Decodes responses that have a content coding, which is compression.
 
 responses   whole responses, streams and errors
 decoders    one coded body; limits how much it may expand

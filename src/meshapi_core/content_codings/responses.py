@@ -52,10 +52,10 @@ def is_coded(headers: Headers) -> bool:
 
 
 def decoded(response: Response, limit: int) -> Response:
-    """Return a whole response with its body decoded and its headers as they came.
+    """Return a whole response with its body decoded and its headers as received.
 
     Args:
-        response: the response as it came.
+        response: the response as received.
         limit: the most bytes of the decoded body.
 
     Raises:
@@ -87,7 +87,7 @@ def decoded_in_part(response: Response) -> tuple[Response, str]:
     """Return a response with as much of its body as can be decoded, and what is wrong with it.
 
     It is for errors, and for responses that count whatever their body says. A body that is plain
-    text, in spite of its header, is kept as it came.
+    text, in spite of its header, is kept as received.
     """
     if not response.body or not is_coded(response.headers):
         return response, ""
@@ -161,7 +161,7 @@ class CodedBodyDecoder(Generic[T]):
 
     @property
     def headers(self) -> Headers:
-        """The headers of the response, as they came."""
+        """The headers of the response, as received."""
         return self.inner.headers
 
     @property

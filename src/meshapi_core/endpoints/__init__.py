@@ -47,7 +47,7 @@ The parts:
   missing, unknown or invalid parameter raises an `InvalidParamsError` that names the field. Derive
   Structs with `omit_defaults=True`: without it a None in one is sent as null. Make no keyword
   `Required`: the parameters could not be given as one object then.
-- Paths begin with `/v1`, which `Service.path_prefix` replaces. Put an id into a path with
+- Paths begin with `/v1`, which `Service.path_prefix` replaces. Put an ID into a path with
   `path_segment`, or with `model_path` if the slashes in it are part of the path.
 - Readers: `JSONReader` reads any type that msgspec knows; a type derived from `ResponseModel` keeps
   everything that was sent in `.raw`. `ListReader`, `TextReader`, `BytesReader` and `EmptyReader`

@@ -37,6 +37,6 @@ class AnyShapeReader(Struct, Generic[A], frozen=True):
             try:
                 parse(response.body)
             except ResponseDecodeError:
-                # The first error has the status and the request id.
+                # The first error has the status and the request ID.
                 raise exc from None
         return attach(self.kind(), response.body, find_request_id(response.headers))

@@ -25,8 +25,8 @@ The types: each decorator is a generic descriptor. Its `__init__` takes the func
 `Callable[Concatenate[Any, P], ...]`, which drops `self` and captures the parameters in `P`. The
 three overloads of its `__get__` return them again: looked up on the class (`resource` is None), the
 descriptor itself; on a `Resource[Runner]`, a function that returns the response; on a
-`Resource[AsyncRunner]`, one that returns a coroutine. So hover, completion and "go to definition"
-lead to the one declaration.
+`Resource[AsyncRunner]`, one that returns a coroutine. So hover, completion and "go to
+definition" lead to the one declaration.
 
 At run time:
 

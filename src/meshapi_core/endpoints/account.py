@@ -40,7 +40,7 @@ class Balance(Resource[R_co]):
 
         Returns:
             US dollars as text: `.available_usd` can be spent, and `.reserved_usd` is held back for
-            work under way. `.balance_usd` is the sum of both.
+            work in progress. `.balance_usd` is the sum of both.
         """
         return Call(method="GET", path="/v1/balance", reader=AnyShapeReader(AccountBalance))
 
@@ -53,7 +53,7 @@ class Usage(Resource[R_co]):
         """Return the usage of this token, added up.
 
         Args:
-            fields: filters, sent as given. Known ones are `since`, `until`, `model`, `status`,
+            fields: filters, sent as given. The known ones are `since`, `until`, `model`, `status`,
                 `key_id`, `team_id`, `member_user_id` and `end_user_id`; `limit` and `offset` choose
                 a page of `.by_model`.
 
@@ -62,7 +62,7 @@ class Usage(Resource[R_co]):
             as text), and in `.by_model` a row for each model.
 
         Raises:
-            InvalidParamsError: JSON cannot hold a value; nothing was sent.
+            InvalidParamsError: JSON cannot represent a value; nothing was sent.
             UnprocessableEntityError: the gateway does not know a filter.
         """
         reader = AnyShapeReader(UsageSummary)
@@ -90,8 +90,8 @@ class Usage(Resource[R_co]):
         """Return the attempts that one request took; their form is not documented: see `.raw`.
 
         Raises:
-            InvalidParamsError: the id is empty, `.` or `..`.
-            NotFoundError: there is no request with this id.
+            InvalidParamsError: the ID is empty, `.` or `..`.
+            NotFoundError: there is no request with this ID.
         """
         path = f"{_USAGE}/events/{path_segment('event_id', event_id)}/attempts"
         return Call(method="GET", path=path, reader=AnyShapeReader(UsageAttempts))
@@ -113,7 +113,7 @@ class Usage(Resource[R_co]):
 
     @endpoint
     def rate_limits(self, /, **fields: Any) -> Call[RateLimits]:
-        """Return how close the token is to its rate limits at this moment.
+        """Return how close the token is to its rate limits right now.
 
         Args:
             fields: query parameters, sent as given. `team_id` is a known one.

@@ -152,8 +152,8 @@ class Audio(Resource[R_co]):
         The text is in `.text`. The response can be read like a dict, too: `response["words"]`.
 
         Raises:
-            InvalidParamsError: the id is empty, `.` or `..`.
-            NotFoundError: there is no transcription with this id.
+            InvalidParamsError: the ID is empty, `.` or `..`.
+            NotFoundError: there is no transcription with this ID.
         """
         path = f"{_TRANSCRIPTIONS}/{path_segment('transcription_id', transcription_id)}"
         return Call(method="GET", path=path, reader=_TEXT)
@@ -235,8 +235,8 @@ class Audio(Resource[R_co]):
         """Return one voice.
 
         Raises:
-            InvalidParamsError: the id is empty, `.` or `..`.
-            NotFoundError: there is no voice with this id.
+            InvalidParamsError: the ID is empty, `.` or `..`.
+            NotFoundError: there is no voice with this ID.
         """
         path = f"{_VOICES}/{path_segment('voice_id', voice_id)}"
         return Call(method="GET", path=path, reader=JSONReader(Voice))

@@ -75,7 +75,7 @@ class Batches(Resource[R_co]):
         """Return one page of batches, the newest first.
 
         Args:
-            after: the id after which the page begins: `.last_id` of the page before.
+            after: the ID after which the page begins: `.last_id` of the page before.
             limit: the size of the page, 1 to 100; the gateway's default is 20.
 
         Returns:
@@ -92,14 +92,14 @@ class Batches(Resource[R_co]):
         """Return a batch: its progress in `.status`, and its results once it is completed.
 
         Raises:
-            InvalidParamsError: the id is empty, `.` or `..`.
-            NotFoundError: there is no batch with this id.
+            InvalidParamsError: the ID is empty, `.` or `..`.
+            NotFoundError: there is no batch with this ID.
         """
         return Call(method="GET", path=_batch(batch_id), reader=JSONReader(BatchObject))
 
     @endpoint
     def cancel(self, batch_id: str) -> Call[BatchObject]:
-        """Cancel a batch, and return it; requests that were processed stay so.
+        """Cancel a batch, and return it; requests that were already processed stay processed.
 
         Raises:
             InvalidParamsError, NotFoundError: as for `get`.

@@ -36,7 +36,7 @@ class Documents(Resource[R_co]):
         params: Optional[GenerateDocumentRequest] = None,
         **fields: Unpack[GenerateDocumentFields],
     ) -> Call[DocumentResponse]:
-        """Start a document, and return its id and state; the gateway writes it later.
+        """Start a document, and return its ID and state; the gateway writes it later.
 
         For example, `documents.generate(format="pdf", prompt="A poem about rain")`.
 
@@ -89,8 +89,8 @@ class Documents(Resource[R_co]):
         """Return a document: its progress in `.status`, and in the end its `.download_url`.
 
         Raises:
-            InvalidParamsError: the id is empty, `.` or `..`.
-            NotFoundError: there is no document with this id.
+            InvalidParamsError: the ID is empty, `.` or `..`.
+            NotFoundError: there is no document with this ID.
         """
         path = f"{_PATH}/{path_segment('document_id', document_id)}"
         return Call(method="GET", path=path, reader=JSONReader(DocumentResponse))

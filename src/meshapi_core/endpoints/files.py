@@ -100,8 +100,8 @@ class Files(Resource[R_co]):
         """Return the description of a file: its name, size, purpose and status.
 
         Raises:
-            InvalidParamsError: the id is empty, `.` or `..`.
-            NotFoundError: there is no file with this id.
+            InvalidParamsError: the ID is empty, `.` or `..`.
+            NotFoundError: there is no file with this ID.
         """
         return Call(method="GET", path=_file(file_id), reader=JSONReader(FileObject))
 

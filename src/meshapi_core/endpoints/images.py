@@ -72,7 +72,7 @@ class Images(Resource[R_co]):
         params: Optional[ImageGenerationParams] = None,
         **fields: Unpack[ImageGenerationFields],
     ) -> StreamCall[ImageGenerationChunk]:
-        """Return images as a stream of chunks, which keeps the connection alive meanwhile.
+        """Return images as a stream of chunks, which keeps the connection open while they are made.
 
         Args:
             params, fields: as for `generate`.

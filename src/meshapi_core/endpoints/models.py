@@ -51,7 +51,7 @@ class Models(Resource[R_co]):
             provider: the provider that serves them, such as "openai".
 
         Returns:
-            A list; `[0].id` is the first id, for the `model` of a request.
+            A list; `[0].id` is the first ID, for the `model` of a request.
 
         Raises:
             InvalidParamsError: a parameter is invalid; nothing was sent.
@@ -99,9 +99,9 @@ class Models(Resource[R_co]):
         """Return one model; its price is in `.pricing`.
 
         Raises:
-            InvalidParamsError: the id is empty, or one of its parts between slashes is empty, `.`
+            InvalidParamsError: the ID is empty, or one of its parts between slashes is empty, `.`
                 or `..`.
-            NotFoundError: there is no model with this id.
+            NotFoundError: there is no model with this ID.
         """
         path = f"{_PATH}/{model_path('model_id', model_id)}"
         return Call(method="GET", path=path, reader=JSONReader(ModelInfo))

@@ -129,8 +129,8 @@ class Rag(Resource[R_co]):
         """Return a document: its progress in `.upload_status` and `.embedding_status`.
 
         Raises:
-            InvalidParamsError: the id is empty, `.` or `..`.
-            NotFoundError: there is no document with this id.
+            InvalidParamsError: the ID is empty, `.` or `..`.
+            NotFoundError: there is no document with this ID.
         """
         path = f"{_PATH}/{path_segment('file_id', file_id)}"
         return Call(method="GET", path=path, reader=JSONReader(RagFileStatus))
@@ -153,7 +153,7 @@ class Rag(Resource[R_co]):
 
         Raises:
             InvalidParamsError: a parameter is missing, unknown or invalid, or there are more than
-                100 ids; nothing was sent.
+                100 IDs; nothing was sent.
             JobFailedError: with `wait=True`, at least one document has failed. The error says which
                 ones and why, and `.partial` is the whole response.
             MeshAPIError: as for `chat.completions.create`.

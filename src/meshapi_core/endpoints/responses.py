@@ -144,7 +144,7 @@ class Responses(Resource[R_co]):
         """Return one page of the stored responses.
 
         Args:
-            after: the id after which the page begins: `.last_id` of the page before.
+            after: the ID after which the page begins: `.last_id` of the page before.
             limit: the size of the page.
 
         Returns:
@@ -166,8 +166,8 @@ class Responses(Resource[R_co]):
             The response; `.status` is "completed" when `.output_text` is final.
 
         Raises:
-            InvalidParamsError: the id is empty, `.` or `..`.
-            MeshAPIError: as for `create`; for an unknown id, a NotFoundError or a BadRequestError.
+            InvalidParamsError: the ID is empty, `.` or `..`.
+            MeshAPIError: as for `create`; for an unknown ID, a NotFoundError or a BadRequestError.
         """
         path = f"{_PATH}/{path_segment('response_id', response_id)}"
         return Call(method="GET", path=path, reader=JSONReader(ResponsesResponse))

@@ -32,7 +32,7 @@ class Router(Resource[R_co]):
             fields: the parameters as keywords; see `RouterSelectParams`.
 
         Returns:
-            The response; the id of the model is in `.model`.
+            The response; the ID of the model is in `.model`.
 
         Raises:
             InvalidParamsError: a parameter is missing, unknown or invalid; nothing was sent.

@@ -47,7 +47,7 @@ class Templates(Resource[R_co]):
 
         Raises:
             InvalidParamsError: a parameter is missing, unknown or invalid; nothing was sent.
-            ConflictError: there is a template with this name already.
+            ConflictError: there already is a template with this name.
             MeshAPIError: as for `chat.completions.create`.
         """
         body = encode_params(CreateTemplateParams, template, fields)
@@ -78,8 +78,8 @@ class Templates(Resource[R_co]):
         """Return one template.
 
         Raises:
-            InvalidParamsError: the id is empty, `.` or `..`.
-            NotFoundError: there is no template with this id.
+            InvalidParamsError: the ID is empty, `.` or `..`.
+            NotFoundError: there is no template with this ID.
         """
         return Call(method="GET", path=_template(template_id), reader=JSONReader(TemplateSummary))
 
@@ -99,9 +99,9 @@ class Templates(Resource[R_co]):
             fields: the changes as keywords; see `UpdateTemplateParams`. None clears a field.
 
         Raises:
-            InvalidParamsError: the id is empty, `.` or `..`, or a parameter is unknown or invalid;
+            InvalidParamsError: the ID is empty, `.` or `..`, or a parameter is unknown or invalid;
                 nothing was sent.
-            NotFoundError: there is no template with this id.
+            NotFoundError: there is no template with this ID.
         """
         given: dict[str, Any] = {**fields}
         if changes is None and not isinstance(given.get("params"), UpdateTemplateParams):

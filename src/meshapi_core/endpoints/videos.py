@@ -94,8 +94,8 @@ class Videos(Resource[R_co]):
             video, which expires, unless `.failed` is True.
 
         Raises:
-            InvalidParamsError: the id is empty, `.` or `..`.
-            NotFoundError: there is no task with this id.
+            InvalidParamsError: the ID is empty, `.` or `..`.
+            NotFoundError: there is no task with this ID.
         """
         path = f"{_PATH}/{path_segment('task_id', task_id)}"
         return Call(method="GET", path=path, reader=JSONReader(VideoTaskResponse))

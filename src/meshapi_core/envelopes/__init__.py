@@ -2,7 +2,7 @@
 
 Servers disagree about the form of errors, and intermediaries (edges, proxies) send anything. So
 nothing is required here: each fact is looked for in the objects that may contain it, the most
-specific first, and a value of the wrong kind counts as missing.
+specific first, and a value of the wrong type counts as missing.
 
     {"error": {"code", "message", "details", ...}, "request_id"}     the gateway
     {"detail": {"error": {...}}}                                     the gateway's compare

@@ -22,9 +22,9 @@ could differ, h11 takes over (`h11_responses`), which is slower. In either case:
 - surplus bytes after a response never become the response to the next request: they end the
   connection, and so does whatever other parsers read differently;
 - request bytes do not show the token when they are printed;
-- the first error is final: after it, `next_event` raises the same one again. What is not HTTP/1.1
-  raises `ProtocolError`, an input that ends too early `APIConnectionError`; `error_code` says what
-  went wrong.
+- the first error is final: after it, `next_event` raises the same one again. Bytes that are not
+  HTTP/1.1 raise `ProtocolError`, an input that ends too early `APIConnectionError`; `error_code`
+  says what went wrong.
 
 Source: https://www.rfc-editor.org/rfc/rfc9112 (sections 2.2, 6.3, 9.3)
 """
@@ -114,7 +114,7 @@ class HTTP11Connection:
         body = request.body
         if not isinstance(body, (bytes, OpenBody)):
             raise _not_open(body)
-        # RFC 9112, section 9.2: bytes that came while no request was outstanding are no response.
+        # RFC 9112, section 9.2: bytes that arrive while no request is outstanding are no response.
         # With them taken for one, every later response would go to the wrong request.
         if self.answered:
             raise ProtocolError("the server sent bytes before the request", error_code="desync")
@@ -222,6 +222,6 @@ def _not_open(body: object) -> TypeError:
 
 def _not_now() -> ProtocolError:
     return ProtocolError(
-        "this connection cannot take another request: the last one is not over, or failed",
+        "this connection cannot take another request: the last one is unfinished or has failed",
         error_code="framing",
     )

@@ -1,6 +1,6 @@
 """Responses that are not plain, read by h11, with checks for what h11 leaves open.
 
-h11 judges the grammar. What a careful client needs besides is here:
+h11 judges the grammar. This module adds what a careful client needs besides:
 
 - limits: on the bytes of a head, however it is cut into pieces, on the number of its headers, and
   on the bytes of interim (1xx) responses, of chunk extensions and of trailers; and a check of the
@@ -10,7 +10,7 @@ h11 judges the grammar. What a careful client needs besides is here:
   in a bare LF, folded headers, control characters, chunk extensions of odd form, lengths where
   there is no body;
 - the end of HTTP on the connection, where a request asked for that by an Upgrade header and got a
-  101: its head is the last event before END_OF_BODY, and what came after it is `trailing_data`;
+  101: its head is the last event before END_OF_BODY, and what follows it is `trailing_data`;
 - a hint at what the server speaks, where its first bytes are not HTTP/1.1.
 
 Source: https://www.rfc-editor.org/rfc/rfc9112 (sections 2.2, 5.2, 6.3, 9.3),
@@ -63,7 +63,7 @@ def sending(request: Request) -> "Optional[tuple[SecretBytes, H11Response]]":
     # and error trackers show the locals of frames.
     connection = _new_connection()
     body = request.body
-    assert isinstance(body, (bytes, OpenBody)), "a StreamedBody is opened before it is sent"
+    assert isinstance(body, (bytes, OpenBody)), "open a StreamedBody before you send it"
     try:
         head = SecretBytes(
             connection.send(
@@ -108,7 +108,7 @@ def going_on(remainder: Remainder) -> "H11Response":
 
 
 def _new_connection() -> h11.Connection:
-    # This limits incomplete heads only. A head that comes whole is for `_check_head` to judge.
+    # This limits incomplete heads only. A head that arrives whole is for `_check_head` to judge.
     return h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_SIZE)
 
 
@@ -145,7 +145,7 @@ class H11Response:
 
     @property
     def is_clean_end(self) -> bool:
-        """Whether the response has ended, all parsers read it alike, and nothing came after it."""
+        """Whether the response has ended, all parsers read it alike, and nothing followed it."""
         # h11 goes on from DONE to MUST_CLOSE after `Connection: close` and HTTP/1.0 (RFC 9112,
         # section 9.3). The last line is for bytes after the response, and for an input that ended.
         connection = self._h11
@@ -163,7 +163,7 @@ class H11Response:
 
     def receive_data(self, data: bytes) -> None:
         """Take received bytes, cut anywhere; `b""` is the end of input."""
-        # h11 does not say which bytes it took for what, so they are followed here as well.
+        # h11 does not say what it took each byte for, so the bytes are followed here as well.
         if self._in_head:
             self._unread += data
         elif self._chunked is not None and not self._ended:
@@ -288,7 +288,7 @@ class H11Response:
         if not head.http_version.startswith(b"1."):
             version = head.http_version.decode("ascii")
             raise ProtocolError(
-                f"expected a response of HTTP/1.1, got HTTP/{version}", error_code="bad_response"
+                f"expected an HTTP/1.1 response, got HTTP/{version}", error_code="bad_response"
             )
         if not is_plain_head(self._unread, size):
             self._clean = False

@@ -1,6 +1,6 @@
-"""The head of a response, with checks of it and its first bytes that h11 does not make.
+"""The head of a response, with checks of it and of its first bytes that h11 does not make.
 
-h11 waits for the end of a line, however little the bytes before it look like HTTP. And it accepts
+h11 waits for the end of a line, however little the bytes before it look like HTTP. It also accepts
 heads that other parsers read differently, after which a connection must not be used again.
 
 Source: https://www.rfc-editor.org/rfc/rfc9112 (sections 2.2, 5.2, 6.3)

@@ -3,7 +3,7 @@
 The text is made first and then checked as a whole: names are tokens, everything else is visible
 ASCII with blanks between, and there are as many lines as there should be. A head that fails
 this goes to h11, which says what is wrong, if anything is. So does a head that changes how the
-connection goes on, such as one with Upgrade.
+connection continues, such as one with Upgrade.
 
 Source: https://www.rfc-editor.org/rfc/rfc9112 (sections 3 and 5),
     https://www.rfc-editor.org/rfc/rfc9110#section-5.5

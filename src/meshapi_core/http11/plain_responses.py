@@ -2,13 +2,13 @@
 
 Theory of operation. A strict grammar says what is plain:
 
-- a head that came whole: HTTP/1.1, a final status that has a body, headers of a name, a colon, one
+- a whole head: HTTP/1.1, a final status that has a body, headers of a name, a colon, one
   blank and visible characters, lines that end in CRLF, and exactly one of a Content-Length of
   digits and `Transfer-Encoding: chunked`;
 - a body of that length; or chunks, each a size in one to eight hexadecimal digits, CRLF, its data
   and CRLF; and at the end a chunk of no size and an empty line.
 
-Every HTTP parser reads such a response alike, so no other check is needed. Anything else is
+Every HTTP parser reads such a response the same way, so no other check is needed. Anything else is
 NOT_PLAIN, and so is an input that ends before the response: from the byte where it differs h11
 reads on, with all its checks and error messages (`h11_responses`). `remainder` says where that is:
 
@@ -17,7 +17,7 @@ reads on, with all its checks and error messages (`h11_responses`). `remainder` 
              NOT_PLAIN: remainder()
 
 A grammar that is too strict costs time. One that is too loose may give a caller another caller's
-response. So a rare form is NOT_PLAIN. `fuzz/fuzz_plain.py` holds all of this against h11.
+response. So a rare form is NOT_PLAIN. `fuzz/fuzz_plain.py` compares all of this with h11.
 
 Source: https://www.rfc-editor.org/rfc/rfc9112 (sections 2.2, 4, 5, 6.3, 7.1)
 """
@@ -256,7 +256,7 @@ def _body_length(lines: bytes) -> Optional[int]:
         # The default of HTTP/1.1, said aloud. Any other Connection header may end the connection.
         if name == b"connection" and value == b"keep-alive":
             continue
-        # RFC 9112, section 6.3: a second length, or a length beside chunks, may hide a response.
+        # RFC 9112, section 6.3: a second length, or a length next to chunks, may hide a response.
         if length is not None:
             return None
         if name == b"content-length" and value.isdigit() and len(value) <= _MAX_DIGITS:

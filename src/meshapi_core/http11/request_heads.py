@@ -1,7 +1,7 @@
 """The heads of one client's requests, put together from lines that have been checked before.
 
-When a line comes for the first time, `plain_head` makes and checks a head that has only this line.
-Later it is taken as it is. That is enough, because whatever makes a head odd is always in one of
+When a line occurs for the first time, `plain_head` makes and checks a head that has only this line.
+Later it is used as it is. That is enough, because whatever makes a head odd is always in one of
 its lines. A head with an odd line goes to `plain_head` as a whole, and so to h11.
 """
 

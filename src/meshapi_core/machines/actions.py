@@ -157,19 +157,19 @@ class SendRequest(Timed, frozen=True, kw_only=True):
         if isinstance(body, OpenBody):
             return body.pieces()
         # A `StreamedBody` never gets here: OpenFiles comes before SendRequest.
-        assert isinstance(body, bytes), "its files are opened before: see `OpenFiles`"
+        assert isinstance(body, bytes), "open its files first: see `OpenFiles`"
         return body
 
     @property
     def content_length(self) -> int:
         """How many bytes `content` has."""
         body = self.request.body
-        assert isinstance(body, (bytes, OpenBody)), "its files are opened before: see `OpenFiles`"
+        assert isinstance(body, (bytes, OpenBody)), "open its files first: see `OpenFiles`"
         return len(body)
 
 
 class ReadBody(Timed, frozen=True, kw_only=True):
-    """Read some of the body as it came over the wire, content coding included, however little."""
+    """Read some of the body as sent over the wire, content coding included, however little."""
 
 
 class Abort(Struct, frozen=True):

@@ -1,7 +1,7 @@
 """The methods that `PipeCall` and `ClientCall` share.
 
-How a host reports the way to the head of a response differs, and is in `pipe_call` and
-`client_call`. What follows from each report, `lifecycle` and the steps decide.
+The two differ in how a host reports what happens up to the head of a response: see `pipe_call` and
+`client_call`. `lifecycle` and the steps decide what follows from each report.
 """
 
 from collections.abc import Callable
@@ -166,12 +166,12 @@ class CallMachine(Generic[T, ActionT]):
             return NEED_DATA
         if event is NEED_DATA or event is END_OF_STREAM:
             return NEED_DATA
-        # An item came: `Timeout.idle` begins anew when the next one is waited for.
+        # An item arrived: `Timeout.idle` begins anew when the next one is waited for.
         response.idle_until = None
         item: T = event
         return item
 
-    # What came of it
+    # The outcome
 
     def opened(self, body: OpenBody, now: float) -> None:
         """The files are open."""

@@ -1,7 +1,7 @@
-"""An attempt through an HTTP client: one request, and what has come of its response.
+"""An attempt through an HTTP client: one request, and how much of its response has arrived.
 
-And the one step that a `ClientCall` takes before the head of a response, with its failure: the
-client itself does the rest of what a `PipeCall` does there.
+This module also has the one step that a `ClientCall` takes before the head of a response, and the
+handling of its failure: the client itself does the rest of what a `PipeCall` does there.
 """
 
 from collections import deque
@@ -38,7 +38,7 @@ class ClientAttempt:
     tells = False
     """Whether the client reports when a request has been sent."""
     told_stage: Optional[Stage] = None
-    """How far it came, where the host knows that."""
+    """How far it got, where the host knows that."""
     ended = False
     """Whether the body has ended."""
     began = 0.0
@@ -53,7 +53,7 @@ class ClientAttempt:
         return self.told_stage or ("response" if self.answered else "request")
 
     def phase(self, state: CallState) -> Phase:
-        """Which limit holds."""
+        """Which limit applies."""
         return "read"
 
     def told_phase(self, state: CallState) -> Optional[Phase]:

@@ -26,9 +26,9 @@ that `PipeCall` decides, except for what the client does itself: connections, an
       ▲    (uploads)       │         │        (streams)
       └── WAITING ◀── the exchange ──┴──────────────────────▶ FAILED
 
-The client must follow no redirect and retry nothing. It must hand out the body as it comes, and
+The client must not follow redirects or retry. It must hand out the body as it arrives, and
 decode no content coding (or leave `Content-Encoding` out of the headers that it gives). The rules
-of `PipeCall` for interrupts, timers and errors hold here, too, with one exception: a request whose
+of `PipeCall` for interrupts, timers and errors apply here, too, with one exception: a request whose
 sending was interrupted is not given again. See `interrupted`.
 """
 
@@ -134,7 +134,7 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
 
         def __init__(self, call: Any, config: MeshAPIConfig, **options: Any) -> None: ...
 
-    # What came of it
+    # The outcome
 
     def sent(self, now: float) -> Optional[float]:
         """The whole request has been sent. Returns when the head of its response is due.

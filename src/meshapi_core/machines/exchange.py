@@ -8,7 +8,7 @@ Theory of operation. A host asks `next_action` what to do, does it, and reports 
       │              │ └─Response or Failure, to be retried──▶ WAITING ──due──▶ SENT
       └──────────────┘     (after a dead connection, once: READY again, on a fresh one)
 
-- Times are seconds on any clock that does not go back; `now` is an argument everywhere.
+- Times are seconds on any clock that never goes back; `now` is an argument everywhere.
 - Each `Send` takes exactly one `receive`. A `Wait` takes none: ask again when it is over. Asking
   earlier gets the rest of the wait.
 - `Done` and the error are final: every further `next_action` returns or raises them again.
@@ -251,8 +251,8 @@ class Exchange(Generic[T]):
                 # reader can tell that something is missing: this is a response that broke off.
                 self._receive_failure(Failure(exc, "response"), now)
                 return
-            # A response that came whole and cannot be read is not retried: the server has done the
-            # work. The frames go, because they hold the body, which may quote a secret.
+            # A whole response that cannot be read is not retried: the server has done the work.
+            # The frames go, because they hold the body, which may quote a secret.
             self._error = conceal(forget_frames(exc), self.secrets)
             self._move(_FINAL, _FAILED)
         else:

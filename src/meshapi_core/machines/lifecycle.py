@@ -3,16 +3,16 @@
 Theory of operation. A `Lifecycle` is in one of the states of `states`. The `Rules` of its machine
 have two functions for each state: the step, which returns the next action or moves the call on, and
 the one that takes the failure of an action. Three others know the rest: the exchange decides on the
-attempts, an `Attempt` knows how far one has come towards the head of a response, and a class of
+attempts, an `Attempt` knows how far one has got towards the head of a response, and a class of
 `responses` reads what follows.
 
-Three rules hold everywhere:
+Three rules apply everywhere:
 
-- A connection or response that the call gives up or back is in `parting` at once, and its `Attempt`
-  is replaced by one that holds nothing: so it is returned exactly once.
+- A connection or response that the call gives up or returns is in `parting` at once, and its
+  `Attempt` is replaced by one that holds nothing: so it is returned exactly once.
 - `next_action` returns `parting` before anything else, errors included.
-- A failure that could mean another attempt goes to the exchange. Once a stream has begun, none can:
-  then it goes to the decoder, behind the items that have come.
+- A failure that could mean another attempt goes to the exchange. Once a stream has begun, no
+  other attempt is possible: a failure then goes to the decoder, after the items that have arrived.
 """
 
 from collections.abc import Callable
@@ -67,7 +67,7 @@ class Attempt(Protocol):
         ...
 
     def phase(self, state: CallState) -> Phase:
-        """Which limit holds."""
+        """Which limit applies."""
         ...
 
     def told_phase(self, state: CallState) -> Optional[Phase]:
@@ -293,5 +293,5 @@ class Lifecycle:
         """Raise, unless the call was closed: the host may still report what was in progress."""
         if not self.closed:
             raise ExchangeUsageError(
-                f"{what.value}: not now, the call is {self.state.value}; ask next_action what to do"
+                f"{what.value}: not allowed now: the call is {self.state.value}; call next_action()"
             )

@@ -8,12 +8,12 @@
     interim responses (1xx)       never: each whole one restarts the head's `read`, up to
                                   `INTERIM_TIMES` times `read` for all of them
     the body of an error          if it is not whole `read` after its head
-    the body of a whole response  if fewer than `TRICKLE` bytes of it came within `read`
-    the body of a stream          if no byte of it came within `read`, or no event within
+    the body of a whole response  if fewer than `TRICKLE` bytes of it arrived within `read`
+    the body of a stream          if no byte of it arrived within `read`, or no event within
                                   `Timeout.idle`
     trailers, chunk extensions    they do not count as bytes of the body
 
-Times are seconds on any clock that does not go back; `now` is an argument everywhere.
+Times are seconds on any clock that never goes back; `now` is an argument everywhere.
 """
 
 from typing import Optional
@@ -63,7 +63,7 @@ class BodyPace:
 
     Args:
         read: `Timeout.read`.
-        now: when the head came.
+        now: when the head arrived.
         status: of the response. The body of an error is short, and the limit is the same for all
             of it.
     """

@@ -1,7 +1,8 @@
 """An attempt over byte pipes: without a connection yet (`Connecting`), and on one (`Conversation`).
 
-And the steps that a `PipeCall` takes up to the head of a response, with their failures. One rule
-holds in all of them: what the server sent before the connection broke comes before the failure.
+This module also has the steps that a `PipeCall` takes up to the head of a response, and the
+handling of their failures. One rule applies to all of them: what the server sent before the
+connection broke comes before the failure.
 """
 
 from collections.abc import Iterator
@@ -44,7 +45,7 @@ class Connecting:
         return "pool" if self.queues else "connect"
 
     def phase(self, state: CallState) -> Phase:
-        """Which limit holds."""
+        """Which limit applies."""
         return "pool" if self.queues else "connect"
 
     told_phase = phase
@@ -130,7 +131,7 @@ class Conversation:
         return "response" if self.http.answered else "request"
 
     def phase(self, state: CallState) -> Phase:
-        """Which limit holds."""
+        """Which limit applies."""
         return "write" if state is _WRITING else "read"
 
     told_phase = phase

@@ -2,7 +2,7 @@
 
 Theory of operation. A host asks `next_action` what to do, does it, and reports the outcome; that is
 all it has to know. The machine decides everything else: which attempt follows which, which limit
-holds when, who gets the body of a response, whether a connection can be kept, and what an error
+applies when, who gets the body of a response, whether a connection can be kept, and what an error
 means.
 
     call = PipeCall(completions_call, config, now=clock(), random_bytes=os.urandom)
@@ -39,7 +39,7 @@ the next attempt, or an error.
 - After an interrupt (a cancelled task, an exception from a signal handler) `next_action` returns
   the same action again, and its limit runs on; nothing is lost. Where the pipe has taken the data
   of an interrupted Write, and will send it, the host calls `written` all the same.
-- A host whose event loop pushes bytes passes them to `receive_data` whenever they come, also
+- A host whose event loop pushes bytes passes them to `receive_data` whenever they arrive, even
   between two items.
 - `handle_timer` may be called at any time, early or late.
 - A call that is no longer wanted can just be dropped: the host closes the connection.
@@ -275,7 +275,9 @@ class PipeCall(CallMachine[T, PipeAction[T]], Generic[T]):
         assert isinstance(conversation, Conversation)
         if conversation.ended:
             if data:
-                raise ExchangeUsageError("receive_data: there is no more after the end of input")
+                raise ExchangeUsageError(
+                    "receive_data: there can be no data after the end of input"
+                )
             return
         conversation.ended = not data
         # Only stored here. The next step parses it, so that a host gets errors from `next_action`,

@@ -136,7 +136,7 @@ class WholeResponse:
 
     @property
     def last_until(self) -> Optional[float]:
-        """When it is too late even for what came while the host was interrupted."""
+        """When it is too late even for what arrived while the host was interrupted."""
         return self._send.deadline
 
     def limit(self, now: float) -> tuple[Phase, bool]:
@@ -280,7 +280,7 @@ class StreamedResponse(Generic[T]):
 
     @property
     def last_until(self) -> Optional[float]:
-        """When it is too late even for what came while the host was interrupted."""
+        """When it is too late even for what arrived while the host was interrupted."""
         return earliest(self.idle_until, self._send.deadline)
 
     def limit(self, now: float) -> tuple[Phase, bool]:

@@ -1,4 +1,4 @@
-"""When the host's current action is due, and what becomes of a host that comes late."""
+"""When the host's current action is due, and what happens if a host is late."""
 
 from typing import Optional
 

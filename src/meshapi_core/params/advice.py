@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 
-# JSON values of the wrong kind.
+# JSON values of the wrong type.
 
 
 def form(info: inspect.Type) -> str:
@@ -60,7 +60,7 @@ def _form(kind: Any) -> str:
 
 
 def for_kind(value: object, info: inspect.Type, field: str) -> str:
-    """Return what to do about a JSON value of the wrong kind; "" if that is unknown."""
+    """Return what to do about a JSON value of the wrong type; "" if that is unknown."""
     kinds = info.types if isinstance(info, inspect.UnionType) else (info,)
     name = _last(field)
     # Sorted, as Python may return an equal union with its members in another order.
@@ -173,13 +173,13 @@ def for_positional(value: object, params_type: Any) -> str:
     return "pass the parameters as keywords"
 
 
-# Values that JSON cannot hold.
+# Values that JSON cannot represent.
 
 _IMAGE: Final = frozenset("image images mask url first_frame last_frame".split())
 
 
 def for_odd(value: Any, field: str, info: Optional[inspect.Type] = None) -> str:
-    """Return what to do about a value that JSON cannot hold; "" if that is unknown.
+    """Return what to do about a value that JSON cannot represent; "" if that is unknown.
 
     Args:
         info: its declared type, if that is known.

@@ -56,7 +56,7 @@ def _missing(name: str, unknown: Collection[str]) -> InvalidParamsError:
         hint = did_you_mean(other, [name])
         if hint:
             return InvalidParamsError(other, "", "no such parameter", hint)
-    expected = "an id" if name.endswith("_id") else "a value"
+    expected = "an ID" if name.endswith("_id") else "a value"
     return InvalidParamsError(name, expected, "nothing", f"write {name}=...")
 
 

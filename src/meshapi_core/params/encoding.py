@@ -44,7 +44,7 @@ def encode_params(
         return msgspec.json.encode(plain)
     except (TypeError, ValueError, OverflowError, RecursionError) as exc:
         refuse_odd(plain, "")
-        raise InvalidParamsError("", "JSON values", "a value that JSON cannot hold") from exc
+        raise InvalidParamsError("", "JSON values", "a value that JSON cannot represent") from exc
 
 
 def build_params(
@@ -70,9 +70,9 @@ def build_params(
         beside: the names of the method's other parameters, which a misspelt keyword may mean.
 
     Raises:
-        InvalidParamsError: a parameter is missing, unknown or of the wrong kind, contradicts
-            `forced`, or contains what JSON cannot hold (NaN, bytes, a set, a generator, a datetime,
-            a key that is not a string); or all that a part says is under a misspelt name.
+        InvalidParamsError: a parameter is missing, unknown or of the wrong type, contradicts
+            `forced`, or contains what JSON cannot represent (NaN, bytes, a set, a generator, a
+            datetime, a key that is not a string); or all that a part says is under a misspelt name.
     """
     try:
         source: Any = _source(params_type, params, fields, beside)
@@ -84,7 +84,7 @@ def build_params(
     except InvalidParamsError as exc:
         raise _as_declared(exc, params_type, params, fields) from None
     if plain.get("model") == "" and getattr(params_type, "_calls_model", True):
-        raise InvalidParamsError("model", "a model id", "an empty string")
+        raise InvalidParamsError("model", "a model ID", "an empty string")
     look_at_names(plain, params_type)
     for name, value in forced.items():
         if plain.get(name, value) != value:
@@ -161,7 +161,7 @@ def _source(
     beside: Iterable[str],
 ) -> object:
     if params is None and isinstance(fields.get("params"), params_type):
-        # The method has a parameter called `params`, so the object came as one of the fields.
+        # The method has a parameter called `params`, so the object was given as one of the fields.
         params, fields = fields["params"], {k: v for k, v in fields.items() if k != "params"}
     if params is None:
         _refuse_unknown(params_type, fields, beside)

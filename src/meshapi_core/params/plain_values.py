@@ -1,7 +1,7 @@
-"""The values that callers pass, as plain dicts and lists that JSON can hold.
+"""The values that callers pass, as plain dicts and lists that JSON can represent.
 
-A value that JSON cannot hold is refused, never coerced: msgspec alone would send NaN as null, bytes
-as base64, a set in any order, and a datetime as text.
+A value that JSON cannot represent is refused, never coerced: msgspec alone would send NaN as null,
+bytes as base64, a set in any order, and a datetime as text.
 """
 
 from enum import Enum
@@ -46,7 +46,7 @@ def as_plain(value: Any) -> Any:
     Fields at their defaults are left out, as on the wire. Undeclared fields of a Struct are kept.
 
     Raises:
-        InvalidParamsError: it contains a value that JSON cannot hold.
+        InvalidParamsError: it contains a value that JSON cannot represent.
         RecursionError: it contains itself, or is nested too deeply.
     """
     if not (is_ready(value) or _is_plain(value)):
@@ -77,7 +77,7 @@ def is_ready(value: Any) -> bool:
 
 
 def _is_plain(value: Any) -> bool:
-    """Return whether it has nothing but Structs and tuples beside ready values."""
+    """Return whether it has nothing but Structs and tuples besides ready values."""
     if type(value) in _DICTS:
         return _KEYS.issuperset(map(type, value)) and all(map(_is_plain, value.values()))
     if type(value) in _ROWS:
@@ -123,7 +123,7 @@ def _plain_kind(value: Any) -> Any:
 
 
 def refuse_odd(value: Any, field: str) -> None:
-    """Raise for the first value that JSON cannot hold; return if there is none."""
+    """Raise for the first value that JSON cannot represent; return if there is none."""
     if isinstance(value, Enum):
         refuse_odd(value.value, field)
     elif isinstance(value, str):

@@ -127,7 +127,7 @@ def only_event(response: Response, marker: Optional[bytes]) -> Optional[Response
 
 
 def raise_error(content: Any, response: Response, kind: Any) -> None:
-    """Raise if a body is an error; `.partial` has the response that is beside the error."""
+    """Raise if a body is an error; `.partial` has the response that came with the error."""
     error = error_in_response(
         content,
         response.headers,

@@ -191,7 +191,7 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
 def _check_model(model: object) -> None:
     if not isinstance(model, str) or not model:
         got = "an empty string" if isinstance(model, str) else value_name(model)
-        raise InvalidParamsError("model", "a model id", got)
+        raise InvalidParamsError("model", "a model ID", got)
     refuse_odd(model, "model")
 
 

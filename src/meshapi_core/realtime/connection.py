@@ -137,7 +137,7 @@ class RealtimeConnection:
         self.websocket.handle_timer(now)
 
     def next_message(self, frames: Optional[int] = None) -> Union[str, bytes, Closed, NeedData]:
-        """Return the next message as it came. See `WebSocketConnection.next_message`."""
+        """Return the next message as received. See `WebSocketConnection.next_message`."""
         return self.websocket.next_message(frames)
 
     def send_text(self, text: str) -> bytes:

@@ -41,7 +41,7 @@ class RealtimeMessage(Struct, frozen=True):
     """One message of a session.
 
     Fields:
-        text: the text as it came, also that of an event in a binary message; None for audio.
+        text: the text as received, including that of an event in a binary message; None for audio.
         audio: the decoded audio of an audio delta (PCM16 at 24 kHz unless the session is
             configured otherwise), or a binary message that is not an event.
         event: the JSON object in `text`; an empty dict if there is none.

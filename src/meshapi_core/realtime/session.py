@@ -34,13 +34,13 @@ have returned the first message. If an error comes instead, it reports `Failure(
   again; if it asks too early, it gets the rest of the wait.
 - A host that stopped what it was doing (it was cancelled, or its caller's time limit ran out) calls
   `interrupted`. Between two attempts that changes nothing; an attempt that was under way does not
-  count. The host asks again when somebody needs the session.
+  count. The host asks again when the session is needed.
 - The host tells `memory` what is sent and received. The count of attempts starts anew once a
   connection has brought a response.
 - The same end may be reported twice. After the end of the session, and after `close`, anything may
   be reported, and changes nothing but the error: other tasks may still be at work then.
 - Misuse (a `Send` without its result, an end without a connection) raises `ExchangeUsageError`.
-- Times are seconds on any clock that does not go backwards; `now` is always an argument.
+- Times are seconds on any clock that never goes back; `now` is always an argument.
 """
 
 from collections.abc import Callable
@@ -348,7 +348,7 @@ class RealtimeExchange:
         if (self.state, what) not in TRANSITIONS:
             state = self.state.value
             raise ExchangeUsageError(
-                f"{what.value}: not now, the session is {state}; ask next_action what to do"
+                f"{what.value}: not allowed now: the session is {state}; call next_action()"
             )
 
     def _move(self, what: SessionInput, state: SessionState) -> None:

@@ -24,7 +24,7 @@ _MAX_RETRY_DIGITS: Final = 18
 _FIELDS: Final = (b"data", b"event", b"id", b"retry")
 
 RawEvent: TypeAlias = tuple[bytes, bytes]
-"""An event as it came: its type (`b""` if the stream named none) and its data."""
+"""An event as received: its type (`b""` if the stream named none) and its data."""
 
 
 class EventMachine:

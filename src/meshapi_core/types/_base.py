@@ -149,7 +149,7 @@ class Record(
         what the server sends: a value that does not fit is replaced by the field's default.
 
         Raises:
-            InvalidParamsError: a field is missing, unknown or of the wrong kind.
+            InvalidParamsError: a field is missing, unknown or of the wrong type.
         """
         if isinstance(obj, cls):
             return obj

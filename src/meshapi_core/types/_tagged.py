@@ -57,7 +57,7 @@ def to_send(
 
     Raises:
         InvalidParamsError: the part is neither a dict nor a Struct, has no `type`, or has a known
-            type and a field of the wrong kind.
+            type and a field of the wrong type.
     """
     if not is_object(value):
         if isinstance(value, Record):

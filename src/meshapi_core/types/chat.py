@@ -268,7 +268,7 @@ class ChatMessage(Record, kw_only=True):
 
     Raises:
         InvalidParamsError: when the message is made, if a part or a tool call is neither a dict
-            nor an object of its class, is a part without `type`, or has a field of the wrong kind.
+            nor an object of its class, is a part without `type`, or has a field of the wrong type.
     """
 
     _one_of: ClassVar = ("content", "tool_calls")
@@ -552,7 +552,7 @@ def _as_received(part: Any) -> Any:
 
 
 class ChatCompletionChoice(Record, kw_only=True):
-    """One of the answers; there are `n` of them.
+    """One choice: one of the `n` answers that were asked for.
 
     Fields:
         message: never None. If the server sent null or nothing, an empty message, here and in
@@ -667,7 +667,7 @@ class ChatCompletionChunkDelta(OpenRecord, kw_only=True, dict=True, forbid_unkno
 
 
 class ChatCompletionChunkChoice(Record, kw_only=True):
-    """What a chunk adds to one of the answers.
+    """What a chunk adds to one choice.
 
     Fields:
         delta: never None; empty if the server sent null or nothing.

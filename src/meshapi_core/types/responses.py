@@ -262,7 +262,7 @@ class ResponsesStreamEvent(OpenResponseModel, kw_only=True, dict=True):
     Fields:
         type: such as "response.output_text.delta".
         response: the response as a dict, in the events that begin and end it.
-        usage: the usage, from gateways that send it beside `response`.
+        usage: the usage, from gateways that send it next to `response`.
     """
 
     type: Optional[str] = None

@@ -151,7 +151,8 @@ def check_close(code: object, reason: object) -> None:
     try:
         size = len(reason.encode("utf-8"))
     except UnicodeEncodeError:
-        raise ValueError("reason: expected text that UTF-8 can hold, got a surrogate") from None
+        expected = "text that UTF-8 can encode"
+        raise ValueError(f"reason: expected {expected}, got a lone surrogate") from None
     if size > _LONGEST_REASON:
         expected = f"at most {_LONGEST_REASON} bytes of UTF-8"
         raise ValueError(f"reason: expected {expected}, got {size}")

@@ -8,8 +8,8 @@ what the peer must be sent in response, and the end:
      └──────────────start────────────────▲└──Close, end, or a fault of the peer────────▲
                         └──anything else──▶ FAILED
 
-- Pings are answered when the host takes `data_to_send`. Of too many, the first ones and the last
-  one are answered. After our Close nothing more is sent (RFC 6455, section 5.5.1).
+- Pings get their pongs when the host takes `data_to_send`. If there are too many, only the first
+  ones and the last one do. After our Close nothing more is sent (RFC 6455, section 5.5.1).
 - There is one end. After a fault of the peer, a Close with the code of the fault goes out, the
   buffers are dropped, and `next_message` returns the same `Closed` from then on.
 - If the server quotes a secret of the request, no error and no `Closed` shows it.
@@ -28,8 +28,8 @@ what the peer must be sent in response, and the end:
         else: ...                                # str or bytes: a message
 
 `timer` is the time at which to call `handle_timer`. That gives up an upgrade without a response,
-pings a silent peer, and gives up a peer that stays silent or does not answer a Close. Sending while
-`is_open` is False raises `RealtimeConnectionClosed`.
+pings a silent peer, and gives up a peer that stays silent or does not respond to a Close. Sending
+while `is_open` is False raises `RealtimeConnectionClosed`.
 
 Source: https://www.rfc-editor.org/rfc/rfc6455
 """
@@ -189,7 +189,7 @@ class WebSocketConnection:
         Args:
             request: the upgrade request that was sent.
             headers: the headers of its response, whose status was 101.
-            received: the bytes that came after the response.
+            received: the bytes that arrived after the response.
 
         Raises:
             ProtocolError: the response is not what RFC 6455 asks for (see `check_upgrade`).
@@ -246,7 +246,7 @@ class WebSocketConnection:
 
         Raises:
             MeshAPIError: the upgrade failed: the server refused it, its response was invalid, or
-                none came in time. Every later call raises the same error.
+                none arrived in time. Every later call raises the same error.
         """
         if self._error is not None:
             raise self._error
@@ -322,7 +322,7 @@ class WebSocketConnection:
         # For these two, what was waited for may have been received and not been read yet.
         elif due is TimeoutAction.NOT_CLOSED:
             self.next_message()
-            self.abandon("disconnected", "the close was not answered")
+            self.abandon("disconnected", "the peer did not respond to the close")
         elif due is TimeoutAction.NOT_UPGRADED and self._handshake is not None:
             try:
                 self._open(self._handshake.last_event(self.timeouts.limit))
@@ -349,7 +349,7 @@ class WebSocketConnection:
         return as_error(self.closed or with_headers(over, self.headers, self._secrets))
 
     def _end(self, closed: Closed) -> Closed:
-        # Section 5.5.1: answer a Close, unless ours was sent. A lost peer would not receive it.
+        # Section 5.5.1: respond to a Close, unless ours was sent. A lost peer would not receive it.
         if self.state is WebSocketState.OPEN and closed.code != LOST:
             self._writer.queue_close(closed)
         self.closed = closed = with_headers(closed, self.headers, self._secrets)

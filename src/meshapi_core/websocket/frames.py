@@ -325,7 +325,7 @@ class FrameWriter:
         return bytes(self._protocol.close(code, reason))
 
     def queue_close(self, end: Closed) -> None:
-        """Queue the Close that answers an end, after the pongs for earlier pings.
+        """Queue the Close that responds to an end, after the pongs for earlier pings.
 
         A peer that broke a rule gets the Close that says so and nothing else (section 7.1.7).
         """

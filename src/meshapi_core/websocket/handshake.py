@@ -10,7 +10,7 @@ has the limits and the errors of any other call. Its states:
 The head alone tells that the server refused. The body only explains why, so as much of it is read
 as arrives: if it breaks off, is too long or too late, the error is still the one of the status.
 
-`check_upgrade` says what makes a 101 valid. It also checks upgrades that somebody else has made.
+`check_upgrade` says what makes a 101 valid. It also checks upgrades that the host has made itself.
 
 Source: https://www.rfc-editor.org/rfc/rfc6455 sections 1.3, 4.1 and 4.2.2
 """
@@ -41,7 +41,7 @@ class Upgraded(Struct, frozen=True):
     Fields:
         subprotocol: the subprotocol that the server chose; None if it chose none.
         headers: the headers of the response.
-        received: the bytes that came after the response: the first frames.
+        received: the bytes that arrived after the response: the first frames.
     """
 
     subprotocol: Optional[str]

@@ -54,7 +54,7 @@ class Phase(Enum):
     UPGRADING = "the response to the upgrade"
     TALKING = "the next tick"
     PINGED = "any byte after a ping"
-    CLOSING = "the answer to a Close"
+    CLOSING = "the response to a Close"
 
 
 TRANSITIONS: dict[Phase, frozenset[Phase]] = {
@@ -73,7 +73,7 @@ class TimeoutAction(Enum):
     TICK = "note that an interval has passed"
     PING = "send a ping"
     GONE = "give up the peer"
-    NOT_CLOSED = "give up the connection, unless the answer to the Close is there"
+    NOT_CLOSED = "give up the connection, unless the response to the Close is there"
 
 
 class TimeLimits(TypedDict, total=False):
@@ -151,7 +151,7 @@ class Timeouts:
 
     def _tick(self, now: float) -> TimeoutAction:
         asks = not self.heard and self._ping_interval is not None
-        # Without a ping timeout nothing waits for an answer: the pings just keep going out.
+        # Without a ping timeout nothing waits for a pong: the pings just keep going out.
         if asks and self._limits[Phase.PINGED] is not None:
             self.begin(Phase.PINGED)
         self._run(now)

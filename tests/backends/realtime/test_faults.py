@@ -533,7 +533,7 @@ async def test_a_close_that_is_not_answered_takes_no_longer_than_its_limit(world
         await session.aclose()
         assert SHORT <= time.monotonic() - started < GENEROUS
         assert (session.closed, session.close_code) == (True, 1006)
-        assert session.close_reason == "the close was not answered"
+        assert session.close_reason == "the peer did not respond to the close"
         await session.aclose()
         assert [message async for message in session] == []
 

@@ -70,6 +70,6 @@ def test_versions_of_any_kind_are_a_list():
 
 @pytest.mark.parametrize("bad", ["", ".", "..", None])
 def test_an_id_that_leads_elsewhere_is_refused(bad):
-    """Other clients sent an empty id to the collection, and `..` to another endpoint."""
+    """Other clients sent an empty ID to the collection, and `..` to another endpoint."""
     with pytest.raises(InvalidParamsError, match=r"^event_id: "):
         Usage.attempts.build(bad)

@@ -268,13 +268,13 @@ def test_the_parameters_come_in_one_form_only():
         Audio.synthesize.build(SpeechParams(input="a"), stream=False)
 
 
-# Ids
+# IDs
 
 
 @pytest.mark.parametrize("build", BY_ID)
 @pytest.mark.parametrize("bad", ["", ".", "..", None, 5, "\ud800"])
 def test_an_id_that_leads_elsewhere_is_refused(build, bad):
-    """Other clients sent an empty id to the collection, and `..` to another endpoint."""
+    """Other clients sent an empty ID to the collection, and `..` to another endpoint."""
     with pytest.raises(InvalidParamsError, match=r"^(transcription|voice)_id: "):
         build(bad)
 

@@ -1,4 +1,4 @@
-"""endpoints.batches: empty batches are refused, and so are ids that lead elsewhere."""
+"""endpoints.batches: empty batches are refused, and so are IDs that lead elsewhere."""
 
 import json
 
@@ -85,6 +85,6 @@ def test_a_wrong_page_is_refused(kwargs, message):
 @pytest.mark.parametrize("build", BY_ID)
 @pytest.mark.parametrize("bad", ["", ".", "..", None])
 def test_an_id_that_leads_elsewhere_is_refused(build, bad):
-    """Other clients sent an empty id to the collection, and `..` to another endpoint."""
+    """Other clients sent an empty ID to the collection, and `..` to another endpoint."""
     with pytest.raises(InvalidParamsError, match=r"^batch_id: "):
         build(bad)

@@ -1,4 +1,4 @@
-"""endpoints.documents: ids, pages, and documents that are not started twice."""
+"""endpoints.documents: IDs, pages, and documents that are not started twice."""
 
 import pytest
 

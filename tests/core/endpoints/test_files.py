@@ -18,7 +18,7 @@ BY_ID = [Files.get.build, Files.delete.build, Files.content.build, Files.stream.
 @pytest.mark.parametrize("build", BY_ID)
 @pytest.mark.parametrize("bad", ["", ".", "..", None, b"f"])
 def test_an_id_that_leads_elsewhere_is_refused(build, bad):
-    """Other clients sent an empty id to the collection, and `..` to another endpoint."""
+    """Other clients sent an empty ID to the collection, and `..` to another endpoint."""
     with pytest.raises(InvalidParamsError, match=r"^file_id: "):
         build(bad)
 

@@ -1,4 +1,4 @@
-"""endpoints.models: ids keep their slashes and nothing else, and responses of any shape."""
+"""endpoints.models: IDs keep their slashes and nothing else, and responses of any shape."""
 
 import json
 

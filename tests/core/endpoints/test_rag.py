@@ -149,7 +149,7 @@ class TestH18ErrorsOfAnUpload:
             {},
             (
                 "content[2]: expected a media type, such as image/png, got text that no "
-                "header can hold"
+                "header can carry"
             ),
         ),
         ((), {**FIELDS, "filename": "a"}, "filename: no such parameter; did you mean file_name?"),
@@ -183,7 +183,7 @@ def test_a_wrong_upload_is_refused_before_anything_is_sent(args, kwargs, message
 
 @pytest.mark.parametrize("bad", ["", ".", "..", None])
 def test_an_id_that_leads_elsewhere_is_refused(bad):
-    """Other clients sent an empty id to the collection, and `..` to another endpoint."""
+    """Other clients sent an empty ID to the collection, and `..` to another endpoint."""
     with pytest.raises(InvalidParamsError, match=r"^file_id: "):
         Rag.get.build(bad)
 

@@ -118,7 +118,7 @@ def test_input_is_required(build):
 
 @pytest.mark.parametrize("response_id", ["", ".", "..", None, 5, b"resp_1", "\ud800"], ids=repr)
 def test_an_id_that_is_none_is_refused(response_id):
-    """An empty id would address the list, and dots another path."""
+    """An empty ID would address the list, and dots another path."""
     with pytest.raises(InvalidParamsError) as caught:
         Responses.get.build(response_id)
     assert caught.value.field == "response_id"

@@ -1,4 +1,4 @@
-"""endpoints.videos: ids, pages, and tasks that are not started twice."""
+"""endpoints.videos: IDs, pages, and tasks that are not started twice."""
 
 from typing import Any
 

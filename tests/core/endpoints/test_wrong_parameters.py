@@ -111,7 +111,7 @@ OF_CHAT: "list[tuple[dict[str, Any], str]]" = [
     ({"messages": iter(MESSAGES)}, "messages: expected list, got list_iterator; write list(x)"),
     ({"messages": A_LOOP}, "messages: nested too deeply, or contains itself"),
     ({"messages": ["hello"]}, f"messages[0]: expected ChatMessage, got str; write {EXAMPLE}"),
-    ({"model": ""}, "model: expected a model id, got an empty string"),
+    ({"model": ""}, "model: expected a model ID, got an empty string"),
     ({"model": b"m"}, "model: expected str, got bytes; write x.decode()"),
     ({"temperature": "1"}, "temperature: expected float, got str; write float(x)"),
     (
@@ -375,7 +375,7 @@ OF_OTHERS: "list[tuple[Callable[[], object], str]]" = [
         lambda: Batches.list.build(5),
         "positional arguments: expected none, got 1; write after=...",
     ),
-    (lambda: Files.get.build(""), "file_id: expected an id, got an empty string"),
+    (lambda: Files.get.build(""), "file_id: expected an ID, got an empty string"),
     (
         lambda: Files.get.build(None),
         "file_id: expected str, got None",
@@ -394,7 +394,7 @@ OF_OTHERS: "list[tuple[Callable[[], object], str]]" = [
     ),
     (
         lambda: Models.get.build("openai//gpt"),
-        "model_id: expected a model id, got one with an empty part",
+        "model_id: expected a model ID, got one with an empty part",
     ),
     (
         lambda: ChatMessage("user", "hi"),

@@ -1,4 +1,4 @@
-"""plain values: what JSON cannot hold is refused, what is as good as JSON is taken."""
+"""plain values: what JSON cannot represent is refused, what is as good as JSON is taken."""
 
 import datetime
 import decimal

@@ -728,8 +728,9 @@ def test_closing_ends_it_wherever_it_is():
 def test_how_a_connection_ended_that_this_side_closed_is_the_error():
     life = reach(SessionState.OPEN, again=True)
     life.close()
-    life.lost(Closed(1006, "the close was not answered", error_code="disconnected"), 2.0)
-    with pytest.raises(RealtimeConnectionClosed, match="code 1006: the close was not answered"):
+    reason = "the peer did not respond to the close"
+    life.lost(Closed(1006, reason, error_code="disconnected"), 2.0)
+    with pytest.raises(RealtimeConnectionClosed, match=f"code 1006: {reason}"):
         life.next_action(2.0)
 
 

@@ -110,7 +110,7 @@ def test_a_close_that_is_not_answered_is_an_end(pinged):
     assert connection.data_to_send() == b""
     connection.handle_timer(35.0)
     assert everything(connection) == [
-        Closed(1006, "the close was not answered", error_code="disconnected")
+        Closed(1006, "the peer did not respond to the close", error_code="disconnected")
     ]
     assert connection.timer == inf
 

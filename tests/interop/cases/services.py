@@ -1,4 +1,4 @@
-"""The catalogue, moderations, web search, the router; and ids in paths."""
+"""The catalogue, moderations, web search, the router; and IDs in paths."""
 
 from interop.cases.grammar import MODEL, PIXEL, case
 
@@ -93,7 +93,7 @@ def router_selects_a_model():
     )
 
 
-# Ids
+# IDs
 
 
 @case(fault="ids lead anywhere", refuses=2)

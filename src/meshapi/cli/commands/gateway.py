@@ -90,4 +90,4 @@ def _introduce(url: str, token: str) -> None:
     terminal().say("\n".join(lines))
 
 
-GATEWAY = Command("gateway", "run a local gateway to try things with", _run, _add_arguments)
+GATEWAY = Command("gateway", "run a local gateway to try things out", _run, _add_arguments)

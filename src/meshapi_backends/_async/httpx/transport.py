@@ -127,7 +127,7 @@ class AsyncHTTPXTransport:
                 raise TransportError(scope.failure)
         if response is None or limit.cancelled_caught:
             if response is not None:
-                # It came at the last moment, on a connection that has been shut down.
+                # It arrived at the last moment, on a connection that has been shut down.
                 self.flavour.start(response.aclose)
             raise TimeoutError
         return response

@@ -16,7 +16,7 @@ from meshapi_core import Closed, RealtimeConnection, RealtimeMessage
 # Sends after which other tasks get a turn, even if none of the sends had to wait.
 _SENDS_IN_A_ROW = 16
 
-_NOT_ANSWERED = "the close was not answered"
+_NO_RESPONSE = "the peer did not respond to the close"
 
 
 class AsyncLink:
@@ -64,7 +64,7 @@ class AsyncLink:
             await self.reader.read(waiter, end)
 
     async def send(self, text: str, timeout: Optional[float]) -> None:
-        """Send a text message; then handle what has arrived, unless somebody else is reading.
+        """Send a text message; then handle what has arrived, unless another task is reading.
 
         Raises:
             RealtimeConnectionClosed: the connection has ended.
@@ -89,10 +89,10 @@ class AsyncLink:
             pass
         finally:
             with self._lock:
-                self.machine.connection_lost("disconnected", _NOT_ANSWERED)
+                self.machine.connection_lost("disconnected", _NO_RESPONSE)
                 self.reader.collect()
                 # If there is still more, the gateway floods us: stop looking for its Close.
-                self.machine.abandon("disconnected", _NOT_ANSWERED)
+                self.machine.abandon("disconnected", _NO_RESPONSE)
             self.abort()
 
     def put_first(self, text: str) -> None:

@@ -125,7 +125,7 @@ class AsyncReconnectingLink:
 
         Raises:
             RealtimeConnectionClosed: the session is over.
-            StreamUsageError: somebody else is receiving.
+            StreamUsageError: another task or thread is already receiving.
             TimeoutError: the time is over.
         """
         mine = False

@@ -128,7 +128,7 @@ class HTTPXTransport:
                 raise TransportError(scope.failure)
         if response is None or limit.cancelled_caught:
             if response is not None:
-                # It came at the last moment, on a connection that has been shut down.
+                # It arrived at the last moment, on a connection that has been shut down.
                 self.flavour.start(response.close)
             raise TimeoutError
         return response

@@ -126,7 +126,7 @@ class ReconnectingLink:
 
         Raises:
             RealtimeConnectionClosed: the session is over.
-            StreamUsageError: somebody else is receiving.
+            StreamUsageError: another task or thread is already receiving.
             TimeoutError: the time is over.
         """
         mine = False

@@ -39,6 +39,7 @@ class RealtimeSession(ClosesWithCode):
     One task may receive while others send. Iteration ends when this side has closed the session, or
     when the gateway has closed it with 1000, 1001 or no code; any other end raises
     `RealtimeConnectionClosed`.
+
     A session belongs to the event loop, and to the client, that opened it.
     """
 
@@ -62,7 +63,7 @@ class RealtimeSession(ClosesWithCode):
         call: RealtimeCall,
         options: RealtimeOptions,
     ) -> Self:
-        """A session, connected.
+        """Return a connected session.
 
         Raises:
             MeshAPIError: the gateway refused the session, or could not be reached.
@@ -154,7 +155,7 @@ class RealtimeSession(ClosesWithCode):
         self.send(RealtimeConnection.update_event(session))
 
     def receive(self, timeout: Optional[float] = None) -> RealtimeMessage:
-        """The next message.
+        """Return the next message.
 
         Args:
             timeout: seconds to wait; 0 only looks at what has arrived, None waits for ever (pings
@@ -163,9 +164,9 @@ class RealtimeSession(ClosesWithCode):
 
         Raises:
             RealtimeError: the message is an error event; the session goes on.
-            APITimeoutError: no message came in time; the session goes on.
+            APITimeoutError: no message arrived in time; the session goes on.
             RealtimeConnectionClosed: the session is over.
-            StreamUsageError: somebody else is receiving.
+            StreamUsageError: another task or thread is already receiving.
         """
         if timeout is not None:
             self._options.check_timeout(timeout)
@@ -176,7 +177,7 @@ class RealtimeSession(ClosesWithCode):
             raise RealtimeExchange.no_message(timeout) from None
 
     def wait_for(self, type: str, timeout: Optional[float] = None) -> RealtimeMessage:  # noqa: A002 - as the field is called
-        """The next message of one type; the messages before it are dropped.
+        """Return the next message of one type; the messages before it are dropped.
 
         Args:
             type: the event's type, such as "session.updated".
@@ -197,7 +198,7 @@ class RealtimeSession(ClosesWithCode):
             raise wait.error from None
 
     def _next(self, end: Optional[float]) -> RealtimeMessage:
-        """The next message. Raises as `receive` does, but TimeoutError when the time is over."""
+        """Return the next message. Raises as `receive` does, but TimeoutError if it is late."""
         message = None if self._link.is_read else self._inbox.take()
         if message is None:
             message = self._link.receive(end)
@@ -221,7 +222,7 @@ class RealtimeSession(ClosesWithCode):
             raise
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close the session, and wake whoever waits in it. Harmless twice.
+        """Close the session, and end every wait on it. Harmless twice.
 
         Waits up to the session's `close_timeout` for the gateway's Close, and then closes the
         connection in any case.

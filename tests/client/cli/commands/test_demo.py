@@ -38,7 +38,7 @@ class TestDemo:
         out = capfd.readouterr().out
         assert "expected '2 + 2 = 4.', got '2 + 3 = 5.'" in out
         assert "trio is not installed: pip install trio" in out
-        assert "4 of these did not go as they should." in out
+        assert "4 of these did not go as expected." in out
 
     @pytest.mark.slow
     @pytest.mark.parametrize("command", ["demo", "gateway"])
