@@ -19,9 +19,9 @@ the work of the failed one:
     TLS identity refused, pool full,
     client closed                        never: the next attempt would fail in the same way
 
-A dead connection is recognised by evidence, not by likelihood: it had carried a response before, not a
-byte came back, and it broke within `DEAD_WITHIN` of the request's first byte. A server that took
-the request and worked on it is silent for longer than that.
+A dead connection is recognised by evidence, not by likelihood: it had carried a response before,
+not a byte came back, and it broke within `DEAD_WITHIN` of the request's first byte. A server that
+took the request and worked on it is silent for longer than that.
 
 The wait is the exponential backoff, capped, with equal jitter: half of it is fixed, half random.
 If the server asks for a wait, the fixed part is at least that long. So no client comes back too
