@@ -44,7 +44,7 @@ _JSON = "application/json"
 
 
 def too_large(status: int, headers: Headers) -> ResponseDecodeError:
-    """The error for a response that is larger than `MAX_BODY_SIZE`."""
+    """Return the error for a response that is larger than `MAX_BODY_SIZE`."""
     return ResponseDecodeError(
         f"the response is larger than {MAX_BODY_SIZE} bytes",
         status=status,
@@ -68,7 +68,7 @@ class AnyCall(Protocol[R_co]):
     def request(
         self, config: MeshAPIConfig, random_bytes: Optional[Callable[[int], bytes]] = None
     ) -> Request:
-        """The HTTP request for this call at this gateway.
+        """Return the HTTP request for this call at this gateway.
 
         Args:
             config: names the gateway, and has the token and the extras.
@@ -79,11 +79,11 @@ class AnyCall(Protocol[R_co]):
         ...
 
     def read(self, response: Response) -> R_co:
-        """The result in a 2xx response."""
+        """Return the result from a 2xx response."""
         ...
 
     def refusal(self, response: Response) -> APIStatusError:
-        """The error in any other response."""
+        """Return the error from any other response."""
         ...
 
 
@@ -126,7 +126,7 @@ class _BaseCall(Struct, Generic[ReaderT], frozen=True, kw_only=True):
         return False
 
     def refusal(self, response: Response) -> APIStatusError:
-        """The error in a response other than 2xx."""
+        """Return the error from a response other than a 2xx."""
         return error_from_response(
             response.status, response.headers, response.body, received_at=response.received_at
         )
@@ -134,7 +134,7 @@ class _BaseCall(Struct, Generic[ReaderT], frozen=True, kw_only=True):
     def request(
         self, config: MeshAPIConfig, random_bytes: Optional[Callable[[int], bytes]] = None
     ) -> Request:
-        """The HTTP request for this call at this gateway. See `AnyCall.request`."""
+        """Return the HTTP request for this call at this gateway. See `AnyCall.request`."""
         location, extras, service = config.location, config.extras, config.service
         content_type = _JSON
         body: Union[bytes, StreamedBody]
@@ -193,7 +193,7 @@ class Call(_BaseCall[Reader[T]], Generic[T], frozen=True, kw_only=True):
         return False
 
     def read(self, response: Response) -> T:
-        """The typed form of a 2xx response.
+        """Return the typed form of a 2xx response.
 
         Raises:
             APIStatusError: the body is an error, in spite of the status.
@@ -229,7 +229,7 @@ class StreamCall(_BaseCall[StreamReader[T]], Generic[T], frozen=True, kw_only=Tr
         return True
 
     def read(self, response: Response) -> BodyDecoder[T]:
-        """The decoder that receives the body of this 2xx response as it arrives, compressed or not.
+        """Return the decoder that receives the body of this 2xx response, compressed or not.
 
         Raises:
             ResponseDecodeError: the body has a content coding that cannot be decoded.
@@ -295,7 +295,7 @@ class SignedPut(PlainCall, frozen=True, kw_only=True):
     def request(
         self, config: MeshAPIConfig, random_bytes: Optional[Callable[[int], bytes]] = None
     ) -> Request:
-        """The HTTP request: the content type is its only header."""
+        """Return the HTTP request: the content type is its only header."""
         content_type = checked_media_type("content_type", self.content_type)
         origin, target = parse_url(self.url)
         gateway = config.location.origin
@@ -314,7 +314,7 @@ class SignedPut(PlainCall, frozen=True, kw_only=True):
         """None: any 2xx means that the content has been stored."""
 
     def refusal(self, response: Response) -> APIStatusError:
-        """The storage service's error, without its text, which may quote the signature."""
+        """Return the storage service's error, without its text, which may quote the signature."""
         return refused_upload(
             response.status, response.headers, response.body, received_at=response.received_at
         )

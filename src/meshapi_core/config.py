@@ -50,7 +50,7 @@ class Timeout(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
 
     @classmethod
     def of(cls, value: Union[None, float, "Timeout"]) -> "Timeout":
-        """A `Timeout` with the same seconds (or None) for each of connect, read, write and pool."""
+        """Return a `Timeout` with these seconds for each of connect, read, write and pool."""
         if isinstance(value, Timeout):
             return value
         check_timeout("timeout", value)

@@ -76,7 +76,7 @@ def failure_of(
 
     Args:
         exc: what a socket, TLS or an HTTP client raised.
-        stage: how far the attempt had come; "request" if the host's HTTP client connects by itself.
+        stage: how far the attempt had got; "request" if the host's HTTP client connects by itself.
         where: the other end of the connection, such as "https://api.example", or "the proxy
             10.0.0.1:3128"; a proxy must begin like that.
         timeout: the limits in force, for the message of a timeout.

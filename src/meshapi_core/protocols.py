@@ -108,15 +108,15 @@ class Runner(Protocol):
     """Runs calls and blocks until they are done."""
 
     def run(self, call: AnyCall[T], /) -> T:
-        """The call's result."""
+        """Return the call's result."""
         ...
 
     def run_flow(self, flow: Flow[T], /) -> T:
-        """The flow's result, each of its calls run in turn."""
+        """Return the flow's result, after making its calls one after the other."""
         ...
 
     def open(self, call: StreamCall[T], /) -> Stream[T]:
-        """The call's stream; nothing is sent yet."""
+        """Return the call's stream; nothing is sent yet."""
         ...
 
 
@@ -124,13 +124,13 @@ class AsyncRunner(Protocol):
     """Runs calls on an event loop."""
 
     async def run(self, call: AnyCall[T], /) -> T:
-        """The call's result."""
+        """Return the call's result."""
         ...
 
     async def run_flow(self, flow: Flow[T], /) -> T:
-        """The flow's result, each of its calls run in turn."""
+        """Return the flow's result, after making its calls one after the other."""
         ...
 
     def open(self, call: StreamCall[T], /) -> AsyncStream[T]:
-        """The call's stream; nothing is sent yet."""
+        """Return the call's stream; nothing is sent yet."""
         ...

@@ -25,7 +25,7 @@ class AnyShapeReader(Struct, Generic[A], frozen=True):
         return "application/json"
 
     def read(self, response: Response) -> A:
-        """The typed response.
+        """Return the typed response.
 
         Raises:
             APIStatusError: the body is an error, in spite of its status.

@@ -32,7 +32,7 @@ class _Events(msgspec.Struct, frozen=True):
     """Reads the events of a streamed comparison."""
 
     def is_error(self, name: str, frame: dict[str, Any]) -> bool:
-        """Whether the whole comparison has failed, not just one model; see `EventReader`."""
+        """Return whether the whole comparison has failed, not just one model; see `EventReader`."""
         if name == "error":
             return True
         if frame.get("model"):
@@ -40,7 +40,7 @@ class _Events(msgspec.Struct, frozen=True):
         return name not in _EVENTS or is_object(frame.get("error"))
 
     def read(self, name: str, frame: dict[str, Any]) -> Optional[CompareStreamEvent]:
-        """The event with its payload flattened into it; see `EventReader`."""
+        """Return the event with its payload flattened into it; see `EventReader`."""
         if not frame and name not in _EVENTS:
             # An empty event of an unknown name only keeps the connection alive.
             return None

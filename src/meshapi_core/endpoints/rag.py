@@ -198,7 +198,7 @@ class _EmbeddedReader(msgspec.Struct, frozen=True):
         return JSONReader(BulkEmbedResponse).accept
 
     def read(self, response: Response) -> BulkEmbedResponse:
-        """The typed response. See `Reader.read`.
+        """Return the typed response. See `Reader.read`.
 
         Raises:
             JobFailedError: a document has failed.

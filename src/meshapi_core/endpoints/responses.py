@@ -51,7 +51,7 @@ class _Events(Struct, frozen=True):
     """Reads the events of a stream of responses, each as the class of its type."""
 
     def is_error(self, name: str, frame: dict[str, Any]) -> bool:
-        """Whether the error is the gateway's, not the model's; see `EventReader`."""
+        """Return whether the error is the gateway's, not the model's; see `EventReader`."""
         kind = frame.get("type")
         if isinstance(kind, str) and kind.startswith("response."):
             # `error` is an ordinary field of these: a `response.failed` says why.
@@ -59,7 +59,7 @@ class _Events(Struct, frozen=True):
         return kind != "error" or not is_blank(frame.get("error"))
 
     def read(self, name: str, frame: dict[str, Any]) -> Optional[ResponsesStreamEvent]:
-        """The typed event; see `EventReader`."""
+        """Return the typed event; see `EventReader`."""
         kind = frame.get("type")
         if not isinstance(kind, str):
             # The type is in the data, in the name of the event, or in both.

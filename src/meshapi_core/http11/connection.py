@@ -76,8 +76,10 @@ class HTTP11Connection:
 
     @staticmethod
     def of_one_client() -> "Callable[[], HTTP11Connection]":
-        """A function that makes the connections of one client. They share the lines of its heads,
-        which differ little from request to request."""
+        """Return a function that makes the connections of one client.
+
+        They share the lines of its heads, which differ little from request to request.
+        """
         return partial(HTTP11Connection, RequestHeads())
 
     @property
@@ -98,7 +100,7 @@ class HTTP11Connection:
         return self._response.trailing_data
 
     def send(self, request: Request) -> Iterable[bytes]:
-        """The bytes of one request, in pieces of about 64 KiB at most.
+        """Return the bytes of one request, in pieces of about 64 KiB at most.
 
         A small body is in one piece with the head. Open a `StreamedBody` first
         (`StreamedBody.open`): no file is opened here.
@@ -171,7 +173,7 @@ class HTTP11Connection:
         self._response.receive_data(data)
 
     def next_event(self) -> Union[ResponseHead, bytes, EndOfBody, NeedData]:
-        """The head, then pieces of the body (never empty), then END_OF_BODY; or NEED_DATA.
+        """Return the head, then pieces of the body (never empty), then END_OF_BODY; or NEED_DATA.
 
         Raises:
             ProtocolError: the bytes are not an acceptable HTTP/1.1 response. Its `error_code` is

@@ -102,7 +102,7 @@ class CallMachine(Generic[T, ActionT]):
         return self.decoder is not None and self.decoder.complete
 
     def partial(self) -> Any:
-        """The partial response: what has arrived of a stream; None for other responses."""
+        """Return the partial response: what has arrived of a stream; None for other responses."""
         return None if self.decoder is None else self.decoder.partial()
 
     @property
@@ -129,7 +129,7 @@ class CallMachine(Generic[T, ActionT]):
     # What to do
 
     def next_action(self, now: float) -> ActionT:
-        """What to do next.
+        """Return what to do next.
 
         Raises:
             MeshAPIError: the call has failed for good.
@@ -149,7 +149,7 @@ class CallMachine(Generic[T, ActionT]):
         return parting
 
     def next_item(self) -> Union[T, NeedData]:
-        """The next item of a stream, if it has come already; NEED_DATA: ask `next_action`.
+        """Return the next item of a stream, if it has arrived; NEED_DATA: ask `next_action`.
 
         A short cut that needs no time and returns no other action. Hosts ask it first, for each
         item of a stream.

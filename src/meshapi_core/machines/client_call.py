@@ -162,7 +162,7 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
         *,
         where: str = "the server",
     ) -> None:
-        """The head of the response has come.
+        """The head of the response has arrived.
 
         Args:
             status: the final one.

@@ -201,7 +201,7 @@ class Exchange(Generic[T]):
         return (*config.extras.secrets_with(config.token), *self.request.secrets)
 
     def next_action(self, now: float) -> Union[Send, Wait, Done[T]]:
-        """What to do next.
+        """Return what to do next.
 
         Raises:
             MeshAPIError: the call has failed for good.

@@ -48,7 +48,7 @@ class Reader(Protocol[T_co]):
         ...
 
     def read(self, response: Response) -> T_co:
-        """The result in a 2xx response.
+        """Return the result from a 2xx response.
 
         Raises:
             APIStatusError: the body is an error, in spite of the status.
@@ -102,7 +102,7 @@ class BodyDecoder(Protocol[T_co]):
         ...
 
     def partial(self) -> Any:
-        """What has arrived, put together, as in the `.partial` of errors.
+        """Return what has arrived, put together, as in the `.partial` of errors.
 
         None where nothing has arrived, and where items are not kept, such as the pieces of a file.
         """
@@ -124,7 +124,7 @@ class BodyDecoder(Protocol[T_co]):
         ...
 
     def next_event(self) -> Union[T_co, NeedData, EndOfStream]:
-        """The next item; NEED_DATA where more bytes are needed; END_OF_STREAM after the last."""
+        """Return the next item; NEED_DATA if more bytes are needed, END_OF_STREAM at the end."""
         ...
 
 
@@ -137,5 +137,5 @@ class StreamReader(Protocol[T_co]):
         ...
 
     def open(self, response: Response) -> BodyDecoder[T_co]:
-        """The decoder that receives the body of this 2xx response."""
+        """Return the decoder that receives the body of this 2xx response."""
         ...

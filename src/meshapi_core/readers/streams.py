@@ -47,7 +47,7 @@ class ChunkReader(Struct, Generic[T], frozen=True):
         return "text/event-stream"
 
     def open(self, response: Response) -> ChunkDecoder[T]:
-        """The decoder of one response. See `StreamReader.open`."""
+        """Return the decoder of one response. See `StreamReader.open`."""
         return ChunkDecoder(
             decoder_of(self.kind),
             self.accumulator(),
@@ -60,7 +60,7 @@ class ChunkReader(Struct, Generic[T], frozen=True):
         )
 
     def assembled(self, response: Response) -> Any:
-        """The whole response, put together from a body that is a stream.
+        """Return the whole response, put together from a body that is a stream.
 
         Raises:
             MeshAPIError: as in `ChunkDecoder.next_event`.
@@ -97,7 +97,7 @@ class ByteStreamReader(Struct, frozen=True):
         return "*/*"
 
     def open(self, response: Response) -> ByteDecoder:
-        """The decoder of one response. See `StreamReader.open`."""
+        """Return the decoder of one response. See `StreamReader.open`."""
         return ByteDecoder(
             headers=response.headers, status=response.status, documents=self.documents
         )

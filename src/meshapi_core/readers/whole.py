@@ -51,7 +51,7 @@ class JSONReader(Struct, Generic[T], frozen=True):
         return JSON
 
     def read(self, response: Response) -> T:
-        """The typed response. See `Reader.read`."""
+        """Return the typed response. See `Reader.read`."""
         marker = None if self.stream is None else self.stream.marker
         try:
             result, body = read_response(response, decoder_of(self.kind), self.kind, marker)
@@ -79,7 +79,7 @@ class ListReader(Struct, Generic[T], frozen=True):
         return JSON
 
     def read(self, response: Response) -> "ResponseList[T]":
-        """The rows. See `Reader.read`."""
+        """Return the rows. See `Reader.read`."""
         kind: Any = self.kind
         rows, body = read_response(response, decoder_of(Optional[list[kind]]), list)
         return attach(ResponseList[T](rows or ()), body, find_request_id(response.headers))
@@ -101,7 +101,7 @@ class BytesReader(Struct, frozen=True):
         return "*/*"
 
     def read(self, response: Response) -> bytes:
-        """The body. See `Reader.read`."""
+        """Return the body. See `Reader.read`."""
         body, headers = response.body, response.headers
         if is_document(body, headers, documents=self.documents):
             error = misplaced(body, headers, response.status, documents=self.documents)
@@ -151,7 +151,7 @@ class TextReader(Struct, Generic[T], frozen=True):
         return "application/json, text/*;q=0.9, */*;q=0.8"
 
     def read(self, response: Response) -> T:
-        """The typed response. See `Reader.read`."""
+        """Return the typed response. See `Reader.read`."""
         request_id = find_request_id(response.headers)
         kind = content_type(response.headers)
         declared = kind == JSON or kind.endswith("+json")
