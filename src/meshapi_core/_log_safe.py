@@ -33,6 +33,8 @@ def with_facts(message: str, status: int, code: str, request_id: str) -> str:
 
     What the message already contains is left out, and so is what is not known: 0 and "".
     """
+    # Whoever made the error may have set these later, from a header.
+    code, request_id = one_line(code), one_line(request_id)
     facts: list[str] = []
     if status and not re.search(rf"(?:\bHTTP |\bstatus |\(){status}\b", message):
         facts.append(str(status))

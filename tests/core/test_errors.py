@@ -301,6 +301,12 @@ def test_server_text_cannot_forge_a_log_line_through_any_short_attribute():
     assert str(error) == r"x\r\n2026-11-20 INFO all is well\x1b[2J"
 
 
+def test_a_request_id_that_is_set_later_cannot_forge_a_log_line_either():
+    error = StreamInterruptedError("broken")
+    error.request_id = "a\x85b\x9b2J"  # a header may have the controls of Latin-1
+    assert str(error) == r"broken (stream_interrupted, request a\x85b\x9b2J)"
+
+
 def test_a_long_message_is_cut():
     assert str(MeshAPIError("a" * 501)) == "a" * 497 + "..."
 
