@@ -135,6 +135,7 @@ def _as_declared(
         return error
     from meshapi_core.params.advice import for_odd
 
+    params = fields.get("params") if params is None and name not in fields else params
     value = fields[name] if params is None else getattr(params, name)
     info = next(field.type for field in fields_of(params_type) if field.encode_name == name)
     hint = for_odd(value, name, shape(info))

@@ -100,6 +100,7 @@ class TestT6AFieldCanBeCleared:
             "given together with params",
         ),
         ((UpdateTemplateParams(name=5),), {}, "name: expected str, got int"),
+        ((), {"params": UpdateTemplateParams(name=b"n")}, "name: expected str, got bytes"),
     ],
 )
 def test_wrong_changes_are_named(args, kwargs, message):
