@@ -7,6 +7,7 @@ proxies and servers resolve `.` and `..`, even if the dots are encoded.
 Source: https://www.rfc-editor.org/rfc/rfc3986 (sections 2.3, 3.3 and 5.2.4)
 """
 
+from inspect import getattr_static
 from typing import Any
 from urllib.parse import quote
 
@@ -69,7 +70,8 @@ def _advice(field: str, value: Any) -> str:
     for name in (field, "id"):
         if is_mapping(value) and name in value:
             return f'write x["{name}"]'
-        if not isinstance(value, type) and hasattr(value, name):
+        # Without running code of its own, such as a property that fails.
+        if not isinstance(value, type) and getattr_static(value, name, None) is not None:
             return f"write x.{name}"
     if isinstance(value, bytes):
         return "write x.decode()"

@@ -42,6 +42,16 @@ def test_what_no_encoding_makes_safe_is_refused(encode, value):
     assert caught.value.field == "file_id"
 
 
+def test_no_code_of_a_wrong_value_runs():
+    class Row:
+        @property
+        def id(self):
+            raise RuntimeError("the row is detached from its database")
+
+    with pytest.raises(InvalidParamsError, match=r"file_id: expected str, got .*Row; write x\.id"):
+        path_segment("file_id", Row())
+
+
 def test_a_subclass_of_str_is_its_text():
     class Id(str):
         def __str__(self) -> str:
