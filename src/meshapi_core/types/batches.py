@@ -155,8 +155,14 @@ class BatchObject(OpenResponseModel, kw_only=True, dict=True):
         return self._counted("failed", sum(map(_has_failed, self.results or ())))
 
     def _counted(self, name: str, otherwise: int) -> int:
-        counted = (self.request_counts or {}).get(name)
-        return counted if type(counted) is int else otherwise
+        # Some gateways say it in a field of its own, which this property would hide.
+        for counted in (
+            self.model_extra.get(f"{name}_requests"),
+            (self.request_counts or {}).get(name),
+        ):
+            if type(counted) is int:
+                return counted
+        return otherwise
 
 
 def _has_failed(result: dict[str, Any]) -> bool:
