@@ -376,7 +376,7 @@ def _read(kind: type[T], plain: dict[str, Any]) -> T:
     try:
         return fit(plain, kind)
     except ResponseDecodeError as exc:
-        raise InvalidParamsError("", kind.__name__, str(exc)) from exc
+        raise InvalidParamsError("", "", exc.message) from exc
 
 
 def attach(response: T, body: bytes, request_id: str) -> T:
