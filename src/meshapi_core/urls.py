@@ -105,8 +105,8 @@ def _scheme_fault(url: str) -> str:
     if _is_ipv6(url):
         return f"{url!r} has no scheme; write http://[{url}]"
     rest = _MISSPELT.sub("", url)
-    if len(url) > _LONGEST_SHOWN or not _IS_SHOWN.fullmatch(url):
-        # Not shown: there may be a password before an @.
+    if len(url) > _LONGEST_SHOWN or not (_IS_SHOWN.fullmatch(url) and _IS_HOST.match(rest)):
+        # Not shown: there may be a password before an @, or all of it may be a token.
         return "it has no scheme; write http:// or https:// before it"
     return f"{url!r} has no scheme; write {'http' if _LOCAL.match(rest) else 'https'}://{rest}"
 
@@ -116,6 +116,9 @@ _MISSPELT = re.compile(r"\A(?:https?)?:?/+")
 
 # No user information, no query.
 _IS_SHOWN = re.compile(r"[A-Za-z0-9._~:/\[\]-]+")
+
+# A name with a dot or a port, and no underscore.
+_IS_HOST = re.compile(r"localhost\b|\[|[A-Za-z0-9-]+(?:\.|:[0-9]+(?:/|\Z))")
 
 
 def parse_url(url: str) -> tuple[Origin, Secret]:

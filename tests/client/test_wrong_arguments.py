@@ -85,6 +85,8 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
         "base_url: 'api.example.com/x' has no scheme; write https://api.example.com/x",
     ),
     ({"base_url": "::1"}, "base_url: '::1' has no scheme; write http://[::1]"),
+    # This may be a token.
+    ({"base_url": TOKEN}, "base_url: it has no scheme; write http:// or https:// before it"),
     (
         {"base_url": "user:rsk_test_1@host"},
         "base_url: it has no scheme; write http:// or https:// before it",
