@@ -128,7 +128,9 @@ def _bytes(piece: Any) -> bytes:
         return bytes(cast(Any, piece))
     if hasattr(piece, "__await__"):
         # Otherwise Python would also warn that the coroutine was never awaited.
-        piece.close()
+        close: Any = getattr(piece, "close", None)  # a coroutine would warn; a future has none
+        if close is not None:
+            close()
         raise InvalidParamsError("file", "bytes from read()", "a coroutine", "write await x.read()")
     hint = 'open it with "rb"' if isinstance(piece, str) else ""
     raise InvalidParamsError("file", "bytes from read()", type(piece).__name__, hint)

@@ -3,7 +3,7 @@
 import pathlib
 import ssl
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -414,6 +414,18 @@ class Upload:
         return b""
 
 
+class Future:
+    def __await__(self) -> Iterator[None]:
+        yield
+
+
+class Futures:
+    """A file whose `read` returns something awaitable that cannot be closed."""
+
+    def read(self, size: int = -1) -> Future:
+        return Future()
+
+
 class TextPipe:
     """A file of text, which only reading reveals."""
 
@@ -425,6 +437,7 @@ class TextPipe:
     ("file", "message"),
     [
         (Upload(), "file: expected bytes from read(), got a coroutine; write await x.read()"),
+        (Futures(), "file: expected bytes from read(), got a coroutine; write await x.read()"),
         (TextPipe(), 'file: expected bytes from read(), got str; open it with "rb"'),
     ],
 )
