@@ -125,6 +125,15 @@ class TransportHints(NamedTuple):
 
 
 _HTTP_CLIENTS: Final = frozenset({"AsyncClient", "Client", "ClientSession", "Session"})
+_HTTP_LIBRARIES: Final = frozenset({"aiohttp", "httpx", "httpx2", "niquests", "requests"})
+
+
+def _is_http_client(kind: type) -> bool:
+    """Whether a class is an HTTP library's client; a transport may have the same name."""
+    return any(
+        base.__name__ in _HTTP_CLIENTS and base.__module__.partition(".")[0] in _HTTP_LIBRARIES
+        for base in kind.__mro__
+    )
 
 
 def check_transport(transport: object, http_client: object, hints: TransportHints) -> None:
@@ -134,7 +143,7 @@ def check_transport(transport: object, http_client: object, hints: TransportHint
     send = getattr(transport, "send", None) or getattr(transport, "connections", None)
     fits = callable(send) and callable(getattr(transport, hints.close, None))
     # HTTP clients have methods of these names, too, but for requests of their own.
-    is_client = any(base.__name__ in _HTTP_CLIENTS for base in type(transport).__mro__)
+    is_client = _is_http_client(type(transport))
     # Only the blocking side can be sure: a plain `def send` may still return an awaitable.
     if not fits or is_client or (hints.close == "close" and iscoroutinefunction(send)):
         kind = type_name(transport)

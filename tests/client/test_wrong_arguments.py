@@ -446,3 +446,13 @@ def test_a_file_that_gives_no_bytes(file: Any, message: str) -> None:
         # A coroutine that was never awaited would warn.
         warnings.simplefilter("error")
         assert told(lambda: client.files.upload(file=file)) == message
+
+
+def test_a_transport_may_have_any_name() -> None:
+    class Client:
+        def send(self, *args: Any) -> Any: ...
+
+        def close(self) -> None: ...
+
+    with MeshAPI(base_url=URL, token=TOKEN, transport=Client()) as client:  # type: ignore[arg-type]
+        assert repr(client) == f"<MeshAPI {URL}>"
