@@ -82,12 +82,13 @@ def _is_plain(value: Any) -> bool:
         return _KEYS.issuperset(map(type, value)) and all(map(_is_plain, value.values()))
     if type(value) in _ROWS:
         return all(map(_is_plain, value))
+    if not isinstance(value, msgspec.Struct):
+        return is_ready(value)
     # The `__dict__` of a Struct may have fields that msgspec does not see.
-    return is_ready(value) or (
-        isinstance(value, msgspec.Struct)
-        and not (type(value).__dictoffset__ and vars(value))
-        and all(map(_is_plain, msgspec.structs.astuple(value)))
-    )
+    if type(value).__dictoffset__ and vars(value):
+        return False
+    fields = msgspec.structs.astuple(value)
+    return _LEAVES.issuperset(map(type, fields)) or all(map(_is_plain, fields))
 
 
 def _unfolded(value: Any) -> Any:
