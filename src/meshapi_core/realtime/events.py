@@ -69,12 +69,13 @@ class RealtimeMessage(Struct, frozen=True):
             raise ResponseDecodeError("the message is not an event: expected a JSON object")
         return read_server_event(self.event)
 
-    def error(self, secrets: Iterable[str] = ()) -> Optional[RealtimeError]:
+    def error(self, secrets: Iterable[str] = (), request_id: str = "") -> Optional[RealtimeError]:
         """Return the error that the message reports; None if it is not an error event.
 
         Args:
             secrets: texts that the error must not show, though the gateway may quote them:
                 `Request.secrets`.
+            request_id: that of the session, for an event that has none.
         """
         if self.type != "error":
             return None
@@ -85,7 +86,7 @@ class RealtimeMessage(Struct, frozen=True):
             found.error_code,
             found.message,
             _text(inner.get("param")),
-            found.request_id,
+            found.request_id or request_id,
             _text(inner.get("event_id")),
         )
         return conceal(error, secrets)

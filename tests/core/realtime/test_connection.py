@@ -154,6 +154,9 @@ def test_neither_an_error_event_nor_a_close_reason_shows_the_token():
     error = event.error(request.secrets)
     assert error is not None
     assert (error.message, error.param) == ("bad key ***", "***")
+    of_session = event.error(request.secrets, request_id=f"req_{TOKEN}")
+    assert of_session is not None
+    assert of_session.request_id == "req_***"
     assert event.error() is not None
     assert TOKEN in (event.text or "")
     connection = RealtimeConnection()

@@ -201,11 +201,12 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         message = None if self._link.is_read else self._inbox.take()
         if message is None:
             message = await self._link.receive(end)
-        error = message.error(self._opener.secrets) if self._options.raise_errors else None
+        error = None
+        if self._options.raise_errors and message.type == "error":
+            error = message.error(self._opener.secrets, self.request_id or "")
         if error is not None:
             # It may quote the token, and error trackers show the locals of frames that raise.
             del message
-            error.request_id = error.request_id or self.request_id or ""
             raise error
         return message
 
