@@ -66,7 +66,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         unknown.clear()
         if number or names:
             del token
-            refuse_unknown(number, names, type(self).__init__, _HINTS)
+            refuse_unknown(number, names, AsyncMeshAPI.__init__, _HINTS)
         secret = secret_of(token)
         del token
         self._config = config_of(base_url, secret, timeout, max_retries, retry)

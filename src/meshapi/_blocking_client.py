@@ -90,7 +90,7 @@ class MeshAPI(Client[Runner]):
         unknown.clear()
         if number or names:
             del token
-            refuse_unknown(number, names, type(self).__init__, _HINTS)
+            refuse_unknown(number, names, MeshAPI.__init__, _HINTS)
         secret = secret_of(token)
         del token
         self._config = config_of(base_url, secret, timeout, max_retries, retry)

@@ -456,3 +456,12 @@ def test_a_transport_may_have_any_name() -> None:
 
     with MeshAPI(base_url=URL, token=TOKEN, transport=Client()) as client:  # type: ignore[arg-type]
         assert repr(client) == f"<MeshAPI {URL}>"
+
+
+def test_a_subclass_that_passes_arguments_on() -> None:
+    class Regional(MeshAPI):
+        def __init__(self, *, region: str, **options: Any) -> None:
+            super().__init__(**options)
+
+    message = "tokn: no such parameter; did you mean token?"
+    assert told(lambda: Regional(region="eu", tokn=TOKEN)) == message
