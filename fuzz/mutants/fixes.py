@@ -553,6 +553,30 @@ FIXES = (
         "return self._error",
         "tests/core/http11/test_connection.py tests/core/http11/test_parsers.py",
     ),
+    Mutant(
+        "plain HTTP",
+        "a connection is used again before the last piece was written",
+        _CORE + "machines/pipe_attempts.py",
+        "self.http.reusable and self.is_written",
+        "self.http.reusable",
+        "tests/core/machines/test_pipe_call.py",
+    ),
+    Mutant(
+        "plain HTTP",
+        "a piece that was taken is written",
+        _CORE + "machines/pipe_attempts.py",
+        "self.http.sent and self.piece is None and self.written > 0",
+        "self.http.sent and self.written > 0",
+        "tests/core/machines/test_pipe_call.py",
+    ),
+    Mutant(
+        "plain HTTP",
+        "a response to half a request is taken from a kept connection",
+        _CORE + "machines/pipe_attempts.py",
+        "(conversation.reused or upgrades) and not conversation.is_written:",
+        "(conversation.reused or upgrades) and life.state is _WRITING:",
+        "tests/core/machines/test_pipe_call.py",
+    ),
     # Refusals of what works elsewhere
     Mutant(
         "streams by what they are",

@@ -4,6 +4,8 @@ import io
 import os
 import random
 import tempfile
+import threading
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from python_multipart import parse_form
 
 from meshapi import APIStatusError, ContentTooLargeError, InternalServerError, MeshAPIError
 from meshapi_core import Call, SignedPut, StreamCall
+from meshapi_core.bodies import OpenBody
 from meshapi_core.endpoints import (
     ByteStreamReader,
     EmptyReader,
@@ -24,7 +27,7 @@ from meshapi_core.endpoints import (
 )
 from meshapi_core.errors import InvalidParamsError
 from support.flavours import TOKEN, World, descriptors, on_every_flavour
-from support.scripted_server import Peer, Received, ScriptedServer
+from support.scripted_server import PATIENCE, Peer, Received, ScriptedServer
 from support.wire import make_response
 
 SIZE = 300 * 1024
@@ -89,8 +92,6 @@ class Sources:
         return file
 
     def pipe(self) -> Any:
-        import threading
-
         reader, writer = os.pipe()
 
         def write() -> None:
@@ -101,8 +102,6 @@ class Sources:
         return open(reader, "rb")
 
     def named_pipe(self) -> Any:
-        import threading
-
         path = self.path.with_name("fifo")
         os.mkfifo(path)
         threading.Thread(target=lambda: path.write_bytes(CONTENT), daemon=True).start()
@@ -423,6 +422,40 @@ async def test_a_refusal_while_it_is_sent_is_heard(world: World, tmp_path: Path,
         async with world.client(server.url) as client:
             with pytest.raises(ContentTooLargeError):
                 await running(world, client, call(server, path))
+
+
+@on_every_flavour
+async def test_a_refusal_before_the_last_piece_costs_the_connection(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server waits for the rest of the body, and would take the next request for it."""
+    responded = threading.Event()
+    waited = []
+    pieces_of = OpenBody.pieces
+
+    def pieces(body: OpenBody) -> Iterator[bytes]:
+        yield from pieces_of(body)
+        # All but the last piece has been written, and that one has not.
+        waited.append(responded.wait(PATIENCE))
+
+    monkeypatch.setattr(OpenBody, "pieces", pieces)
+
+    def refuse(peer: Peer) -> None:
+        assert peer.receive_head() is not None
+        taken = 0
+        while taken < 64 * 1024:
+            taken += len(peer.take())
+        peer.send(make_response(413, b'{"error": {"code": "too_large", "message": "no"}}'))
+        responded.set()
+        peer.wait_until_left()
+
+    with ScriptedServer(refuse, good) as server:
+        async with world.client(server.url, max_retries=0, retry=None) as client:
+            with pytest.raises(ContentTooLargeError):
+                await running(world, client, put(server, io.BytesIO(CONTENT[:100_000])))
+            await running(world, client, put(server, b"next"))
+        assert waited == [True]
+        assert [(sent.connection, sent.body) for sent in server.requests] == [(1, b"next")]
 
 
 @on_every_flavour

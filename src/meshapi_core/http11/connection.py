@@ -84,7 +84,11 @@ class HTTP11Connection:
 
     @property
     def reusable(self) -> bool:
-        """Whether another request may be sent: both messages are complete, and nothing is left."""
+        """Whether another request may be sent: both messages are complete, and nothing is left.
+
+        This counts a piece as sent once it has been taken. If a response comes before the host has
+        written the last piece, the host must close the connection.
+        """
         # RFC 9112, section 9.3: only after the whole response was read. Beyond that, we reuse it
         # only if no parser on the way can have seen the end of the response elsewhere.
         return self.sent and self._error is None and self._response.is_clean_end

@@ -136,6 +136,12 @@ class Conversation:
 
     told_phase = phase
 
+    @property
+    def is_written(self) -> bool:
+        """Whether the whole request has been written: its last piece was taken, and reported."""
+        # `sent` alone says only that the last piece was taken, of which a part may be on its way.
+        return self.http.sent and self.piece is None and self.written > 0
+
     def silence(self, now: float) -> float:
         """Seconds since the request began."""
         return now - self.began
@@ -150,8 +156,10 @@ class Conversation:
 
     def give_back(self) -> Release:
         """The action for a response that has been read to its end."""
-        # Whether the connection can be kept is decided by its machine alone, by the bytes.
-        http, reusable = self.http, self.http.reusable
+        # The connection's machine knows the bytes, but not whether the last of them were written.
+        # After an incomplete request, the server would read the next one as the rest of its body
+        # (RFC 9112, section 9.5).
+        http, reusable = self.http, self.http.reusable and self.is_written
         if reusable:
             http.start_next_cycle()
         return Release(reusable=reusable, http=http)
@@ -252,16 +260,18 @@ def _hears_head(life: Lifecycle, now: float) -> bool:
     if event is NEED_DATA:
         return False
     head: ResponseHead = event
-    if life.state is _WRITING and conversation.reused and head.status < 400:
+    upgrades = life.exchange.upgrades
+    if head.status < 400 and (conversation.reused or upgrades) and not conversation.is_written:
         # RFC 9112, sections 6.3 and 9.2: bytes that were left over from another exchange must not
         # be taken for a response to this one. A server may refuse a request early, by an error, but
-        # it cannot grant one that it has not got. On a new connection nothing can be left over.
+        # it cannot grant one that it has not got. On a new connection nothing can be left over; but
+        # no protocol can be changed in the middle of a request (RFC 9110, section 7.8).
         error = ProtocolError(
             "the server responded before the request was sent", error_code="desync"
         )
         silence = conversation.silence(now)
-        fail(life, Failure(error, "request", reused=True, silence=silence), now)
-    elif life.exchange.upgrades and head.status < SUCCESS.stop:
+        fail(life, Failure(error, "request", reused=conversation.reused, silence=silence), now)
+    elif upgrades and head.status < SUCCESS.stop:
         # RFC 9110, section 7.8. After a 101 the connection speaks the other protocol, and is the
         # host's: no Release. A 2xx instead means that the server ignored the Upgrade: the reader of
         # the upgrade makes an error of it, for which its body does not matter.

@@ -423,19 +423,96 @@ def test_an_item_that_has_come_is_had_without_a_look_at_the_clock():
 # Requests
 
 
-def test_a_response_that_comes_early_ends_the_request():
-    upload = Completions.create.build(
-        model="m", messages=[{"role": "user", "content": "x" * 300000}]
-    )
-    host = PipeHost(upload, [[]])
-    while not isinstance(host.call.next_action(0.0), Write):
+def of_size(size: int) -> Any:
+    return Completions.create.build(model="m", messages=[{"role": "user", "content": "x" * size}])
+
+
+TOO_LARGE = make_response(b'{"error":{"code":"too_large"}}', 413)
+
+
+@pytest.mark.parametrize("size", [10, 70000, 300000])
+def test_a_response_that_comes_early_ends_the_request(size):
+    """Whichever piece is being written then, the connection cannot be kept (RFC 9112, section 9.5):
+    the server would take the next request for the rest of this one."""
+    whole = PipeHost(of_size(size), [[TOO_LARGE]])
+    assert whole.run().status == 413
+    assert whole.released == [True]
+    pieces = 0
+    while True:
+        host = PipeHost(of_size(size), [[]])
         host.step()
+        for _ in range(pieces):
+            host.step()
+        # The next piece has been taken, and a part of it may have been written.
+        if not isinstance(host.call.next_action(0.0), Write):
+            break
+        host.call.receive_data(TOO_LARGE, 0.0)
+        assert host.run().status == 413
+        assert len(host.sent[0]) < len(whole.sent[0])
+        assert host.released == [False]
+        pieces += 1
+    assert b"".join(host.sent) == whole.sent[0]
+    assert pieces == {10: 1, 70000: 3, 300000: 6}[size]
+
+
+def test_a_response_before_the_first_piece_was_asked_for_ends_the_connection():
+    host = PipeHost(POST, [[]])
     host.step()
-    host.call.receive_data(make_response(b'{"error":{"code":"too_large"}}', 413), 0.0)
-    error = host.run()
-    assert error.status == 413
-    assert len(host.sent[0]) < 100000
+    host.call.receive_data(TOO_LARGE, 0.0)
+    assert host.run().status == 413
+    assert host.sent == [b""]
     assert host.released == [False]
+
+
+@pytest.mark.parametrize("call", [POST, of_size(300000), upload(File(3, [b"abc"]))])
+def test_a_connection_is_kept_if_the_response_came_just_after_the_last_piece(call):
+    """Such as to a host whose event loop pushes bytes, before it asks for the next action."""
+    pieces = PipeHost(call, [[make_response(b"{}")]])
+    pieces.run()
+    kept = HTTP11Connection()
+    kept.served = 1
+    host = PipeHost(call, [[]], kept=kept)
+    while not host.sent or len(host.sent[0]) < len(pieces.sent[0]):
+        host.step()
+    host.call.receive_data(make_response(b"{}"), 0.0)
+    assert isinstance(host.run(), list)
+    assert host.released == [True]
+
+
+@pytest.mark.parametrize("size", [10, 70000])
+@pytest.mark.parametrize("error", [TimeoutError(), BrokenPipeError("gone")])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_connection_whose_last_write_failed_is_not_kept(size, error, is_there):
+    """The server may have said why, and may even go on reading."""
+    whole = PipeHost(of_size(size), [[TOO_LARGE]])
+    whole.run()
+    host = PipeHost(of_size(size), [[] if is_there else [TOO_LARGE]])
+    host.step()
+    while isinstance(action := host.call.next_action(0.0), Write):
+        if len(host.sent[0]) + len(action.data) == len(whole.sent[0]):
+            break
+        host.step()
+    if is_there:
+        host.call.receive_data(TOO_LARGE, 0.0)
+    host.call.fail(error, 0.0)
+    assert host.run().status == 413
+    assert host.released == [False]
+
+
+@pytest.mark.parametrize("failed", [True, False])
+def test_what_a_kept_connection_grants_before_the_request_was_written_is_no_response(failed):
+    kept = HTTP11Connection()
+    kept.served = 1
+    host = PipeHost(STREAM, [[]], kept=kept)
+    host.step()
+    assert isinstance(host.call.next_action(0.0), Write)
+    if failed:
+        host.call.fail(TimeoutError(), 0.0)
+        assert isinstance(host.call.next_action(0.0), Read)
+    host.call.receive_data(WHOLE_STREAM, 0.0)
+    assert isinstance(host.call.next_action(0.0), Release)
+    # It is sent once more, on a new connection.
+    assert host.call.next_action(0.0).fresh
 
 
 def test_what_a_server_said_before_it_hung_up_is_read():

@@ -67,6 +67,20 @@ def test_the_connection_stays_with_the_host():
     assert call.request.method == "GET"
 
 
+def test_a_switch_before_the_request_was_written_is_refused():
+    """RFC 9110, section 7.8: a client cannot change the protocol in the middle of a message."""
+    call = begin()
+    assert isinstance(call.next_action(0.0), Connect)
+    call.connected(0.0)
+    write = call.next_action(0.0)
+    assert isinstance(write, Write)
+    call.receive_data(switch(key_of(write.data)), 0.0)
+    released = call.next_action(0.0)
+    assert isinstance(released, Release)
+    assert not released.reusable
+    assert call.switched is None
+
+
 def test_an_attempt_that_fails_is_followed_by_the_next_one():
     call = begin()
     assert isinstance(call.next_action(0.0), Connect)
