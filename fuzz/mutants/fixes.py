@@ -23,8 +23,8 @@ FIXES = (
         "interrupted writes",
         "what a blocking send has sent before a signal is sent again",
         _BACKENDS + "_networks/blocking.py",
-        "                sent += map(self._sock.send, (rest,))\n",
-        "                sent.append(self._sock.send(rest))\n",
+        "sent += map(self._sock.send, (data,))",
+        "sent.append(self._sock.send(data))",
         "tests/backends/test_interrupted_reads.py",
     ),
     Mutant(
