@@ -20,6 +20,22 @@ FIXES = (
         "tests/backends/test_interrupted_reads.py tests/backends/test_httpx_client.py",
     ),
     Mutant(
+        "interrupted writes",
+        "what a blocking send has sent before a signal is sent again",
+        _BACKENDS + "_networks/blocking.py",
+        "sent += map(self._sock.send, (data,))",
+        "sent.append(self._sock.send(data))",
+        "tests/backends/test_interrupted_reads.py",
+    ),
+    Mutant(
+        "interrupted writes",
+        "Ctrl-C on trio loses the rest of a write",
+        _BACKENDS + "_networks/trio_streams.py",
+        "        except OSError:\n            raise\n        except BaseException:\n",
+        "        except trio.Cancelled:\n",
+        "tests/backends/test_interrupted_reads.py",
+    ),
+    Mutant(
         "interrupted reads",
         "an interrupted read gives the stream up",
         _ASYNC + "pipe_host.py",

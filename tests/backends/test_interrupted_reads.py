@@ -13,11 +13,13 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import anyio
 import httpx
 import pytest
+import trio
+import trio.testing
 
 from meshapi import (
     APIStatusError,
@@ -28,7 +30,7 @@ from meshapi import (
     Timeout,
 )
 from support.certificates import serving, trusting
-from support.flavours import ASK, TOKEN, World, on_every_flavour
+from support.flavours import ASK, TOKEN, TrioWorld, World, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer
 from support.wire import DONE, chunk, failed, frame, head, serve, streamed, texts
 
@@ -61,38 +63,19 @@ async def take(world: World, step: Callable[[], Any], seconds: float = BEAT) -> 
     raise Interrupted
 
 
-class Waits:
-    """Knows whether the thread that a signal interrupts is waiting."""
-
-    def __init__(self) -> None:
-        self._blocked: Optional[tuple[Any, int]] = None
-        self._times = 0
-
-    def __call__(self, frame: Any) -> bool:
-        code = frame.f_code
-        place = (Path(code.co_filename).name, code.co_name)
-        if place == ("blocking.py", "write"):
-            return self._still_blocked(frame)
-        return place in WAITS
-
-    def _still_blocked(self, frame: Any) -> bool:
-        """Whether there was no room at the last five signals, and nothing was sent since then.
-
-        A signal that comes while there is room stops the thread after `send` has returned, before
-        anybody knows how much it has sent. Buffers grow for some milliseconds.
-        """
-        sock = frame.f_locals["self"]._sock
-        has_room = bool(select.select([], [sock], [], 0)[1])
-        before = self._blocked
-        self._blocked = None if has_room else (frame, len(frame.f_locals.get("rest", b"")))
-        is_as_before = before is not None and before == self._blocked
-        self._times = self._times + 1 if is_as_before else 0
-        return self._times >= 5
+def is_waiting(frame: Any) -> bool:
+    """Whether the thread that a signal interrupts is waiting."""
+    code = frame.f_code
+    place = (Path(code.co_filename).name, code.co_name)
+    if place == ("blocking.py", "write"):
+        # It has begun to send, and the buffers are full.
+        return not select.select([], [frame.f_locals["self"]._sock], [], 0)[1]
+    return place in WAITS
 
 
 @contextlib.contextmanager
 def alarm(seconds: float) -> Iterator[None]:
-    is_waiting, is_over = Waits(), False
+    is_over = False
 
     def ring(_: int, frame: Any) -> None:
         nonlocal is_over
@@ -386,9 +369,10 @@ async def test_a_block_that_was_interrupted_while_it_was_entered_has_let_go(worl
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("timeout", [10.0, None])
 @pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "TLS"])
 @on_every_flavour
-async def test_a_write_that_is_interrupted_goes_on_with_the_next_one(world, encrypted):
+async def test_a_write_that_is_interrupted_goes_on_with_the_next_one(world, encrypted, timeout):
     data = bytes(range(256)) * 4096 * 8
     received = bytearray()
 
@@ -402,12 +386,43 @@ async def test_a_write_that_is_interrupted_goes_on_with_the_next_one(world, encr
     with ScriptedServer(take_late, tls=tls) as server:
         stream = await world.open_stream(server.port, context=trusting() if encrypted else None)
         with pytest.raises(Interrupted):
-            await take(world, lambda: stream.write(data, 10.0), 0.2)
+            await take(world, lambda: stream.write(data, timeout), 0.2)
         server.healthy.set()
         await stream.write(b"end", 10.0)
         assert await stream.read(10.0) == b"thanks"
         stream.abort()
         await world.sleep(0)
+    assert received == data + b"end"
+
+
+def test_a_write_that_ctrl_c_interrupts_on_trio_goes_on_with_the_next_one():
+    data = bytes(range(256)) * 4096 * 8
+    received = bytearray()
+
+    def take_late(peer: Peer) -> None:
+        assert peer.server.healthy.wait(10)
+        while len(received) < len(data) + 3:
+            received.extend(peer.take())
+        peer.send(b"thanks")
+
+    @trio.lowlevel.enable_ki_protection
+    async def press_ctrl_c() -> None:
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        signal.raise_signal(signal.SIGINT)
+
+    async def main(port: int) -> None:
+        stream = await TrioWorld().open_stream(port)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(press_ctrl_c)
+            with pytest.raises(KeyboardInterrupt):
+                await stream.write(data, 10.0)
+        server.healthy.set()
+        await stream.write(b"end", 10.0)
+        assert await stream.read(10.0) == b"thanks"
+        stream.abort()
+
+    with ScriptedServer(take_late) as server:
+        trio.run(main, server.port)
     assert received == data + b"end"
 
 

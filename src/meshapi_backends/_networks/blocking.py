@@ -67,29 +67,35 @@ class NetworkStream:
         return self.read(None) if self.readable else None
 
     def write(self, data: bytes, timeout: Optional[float]) -> None:
-        rest = memoryview(data)
         if self._unsent:
-            rest, self._unsent = memoryview(self._unsent + data), b""
+            data, self._unsent = self._unsent + data, b""
         if timeout != self._timeout:
             self._limit(timeout)
         end = None
+        sent: list[int] = []
         try:
+            # Send and count in one call into C. A signal can end a send that has sent a part, and
+            # what its handler then raises must not lose the count: the part would be sent twice.
+            sent += map(self._sock.send, (data,))
+            # Nearly always the system takes all of it at once.
+            if sent[0] == len(data):
+                return
             while True:
-                # Nearly always the system takes all of it at once.
-                rest = rest[self._sock.send(rest) :]
+                rest = memoryview(data)[sum(sent) :]
                 if not rest:
                     return
                 if timeout is not None:
                     end = end or time.monotonic() + timeout
                     self._limit(end - time.monotonic())
+                sent += map(self._sock.send, (rest,))
         except OSError as exc:
             if mark_interrupt(exc):
-                self._unsent = bytes(rest)
+                self._unsent = data[sum(sent) :]
             elif isinstance(exc, socket.timeout):
                 raise _limit_or(exc) from None
             raise
         except BaseException:
-            self._unsent = bytes(rest)
+            self._unsent = data[sum(sent) :]
             raise
 
     @property

@@ -151,7 +151,10 @@ class AsyncNetworkStream:
                 raise TimeoutError
             if len(data) >= _LARGE:
                 await trio.lowlevel.checkpoint()
-        except trio.Cancelled:
+        except OSError:
+            raise
+        except BaseException:
+            # trio.Cancelled; or KeyboardInterrupt, which trio raises in the main task.
             self._unsent = bytes(rest)
             raise
 
