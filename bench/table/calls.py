@@ -82,7 +82,7 @@ CREATE = [
             f"256 embeddings of 1,536 floats, as {shown}",
             "create.embeddings",
             contenders("ours, official, openai, h11"),
-            {"cpu": "µs of CPU an answer"},
+            {"cpu": "µs of CPU a response"},
             {"encoding": encoding},
             goals,
         )
