@@ -421,8 +421,13 @@ def test_a_write_that_ctrl_c_interrupts_on_trio_goes_on_with_the_next_one():
         assert await stream.read(10.0) == b"thanks"
         stream.abort()
 
-    with ScriptedServer(take_late) as server:
-        trio.run(main, server.port)
+    # Trio leaves a signal alone that is ignored, as in the background of a shell.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with ScriptedServer(take_late) as server:
+            trio.run(main, server.port)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert received == data + b"end"
 
 
