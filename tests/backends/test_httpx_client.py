@@ -858,7 +858,10 @@ def test_another_kind_of_client_is_refused_by_name(library):
 
 
 def test_it_is_not_combined_with_a_transport():
-    with httpx.Client(verify=False) as http, pytest.raises(TypeError, match="given together with transport"):
+    with (
+        httpx.Client(verify=False) as http,
+        pytest.raises(TypeError, match="given together with transport"),
+    ):
         MeshAPI(token=TOKEN, transport=HTTPXTransport(http), httpx_client=http)
     http = httpx.AsyncClient(verify=False)
     with pytest.raises(TypeError, match="given together with transport"):
