@@ -40,6 +40,8 @@ def main(how: str, model: str) -> None:
 
 # Python takes the first class that matches, so base classes come last.
 if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
     try:
         main(*sys.argv[1:3])
     except AuthenticationError:

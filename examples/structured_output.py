@@ -42,6 +42,8 @@ def extract(client: MeshAPI, kind: type[T], text: str) -> T:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
     with MeshAPI() as client:
         order = extract(client, Order, sys.argv[1])
     print(f"{order.boxes} boxes for {order.customer}{', express' if order.express else ''}")

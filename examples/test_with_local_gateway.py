@@ -2,6 +2,9 @@
 
     pytest test_with_local_gateway.py        # needs pytest, and the extra `gateway` of meshapi
 
+Copy it to a folder of your own first: in a checkout of meshapi, pytest would take the settings of
+that project.
+
 Nothing is mocked: the requests cross a real socket, and the local gateway checks them as the
 service does. `python -m pydoc meshapi.testing` lists its answers, and the models that fail.
 """
