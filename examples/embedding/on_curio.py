@@ -1,4 +1,5 @@
 # curio has no types.
+# mypy: disable-error-code=import-untyped
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportGeneralTypeIssues=false

@@ -101,7 +101,7 @@ SSE_BUGS = {
     "a retry may have white space": ("value.isdigit()", "value.strip().isdigit()"),
     "a retry may have any length": ("_MAX_RETRY_DIGITS: Final = 18", "_MAX_RETRY_DIGITS = 99"),
     "a type outlives its event": (
-        'self._event_type, b""\n        self._size = len(self.strays',
+        'self._event_type, b""\n        self._size = len(self.bare_lines',
         "self._event_type, self._event_type\n        self._size = len(self.bare_lines",
     ),
     "a type outlives its event of one line": (
@@ -147,11 +147,11 @@ SSE_BUGS = {
     "a plain event has two lines": ("_LF in value or (has_cr", "(has_cr"),
     "a CR in a plain event ends no line": (" or (has_cr and _CR in value)]", "]"),
     "a CR in a single event ends no line": (
-        "if _LF not in value and _CR not in value:",
-        "if _LF not in value:",
+        "        and _CR not in value\n",
+        "",
     ),
     "plain events have no limit": ("max(map(len, values)) + len(_START) > max_event_size", "False"),
-    "a single event has no limit": (" and len(piece) - 2 <= max_event_size:", ":"),
+    "a single event has no limit": ("        and len(piece) - 2 <= max_event_size\n", ""),
     "what follows plain events is lost": (
         "        if rest:\n            self._unread.append(rest)\n",
         "",
@@ -189,7 +189,7 @@ WEBSOCKET_BUGS = {
     ),
     "a message is given out after our Close": (
         frames.FrameReader,
-        "(not self._ignores_messages or isinstance(message, Closed))",
+        "not self._ignores_messages or isinstance(message, Closed)",
         "True",
     ),
     "a Close gets no response": (
