@@ -32,6 +32,7 @@ TEXT_SUFFIXES = {
     "",
 }
 SKIPPED_FOLDERS = {
+    ".cache",
     ".git",
     ".hypothesis",
     ".mypy_cache",
@@ -42,6 +43,7 @@ SKIPPED_FOLDERS = {
     "build",
     "corpus",
     "regressions",
+    "site",
     "dist",
     "node_modules",
     "tmp",

@@ -79,6 +79,13 @@ def plain(tree: Any) -> Any:
     return [plain(item) for item in tree] if isinstance(tree, list) else tree
 
 
+def text_of(error: MeshAPIError) -> str:
+    """What the error says, without the status, the code and the request ID that ours adds."""
+    text, message = str(error), getattr(error, "message", "")
+    before, found, _ = text.partition(message) if message else (text, "", "")
+    return before + found
+
+
 def error_shown(error: BaseException) -> dict[str, Any]:
     if isinstance(error, MeshAPIError):
         fields = {name: getattr(error, name) for name in ERROR_FIELDS}
@@ -86,8 +93,7 @@ def error_shown(error: BaseException) -> dict[str, Any]:
         fields.update(
             {name: getattr(error, name) for name in ("code", "param") if hasattr(error, name)}
         )
-        # Ours has the status, the code and the request ID in `str(error)`, too.
-        return {"$error": {"message": getattr(error, "message", str(error)), **fields}}
+        return {"$error": {"message": text_of(error), **fields}}
     # Each package refuses bad arguments in its own words.
     refused = isinstance(error, (TypeError, ValueError))
     return {"$refused": True} if refused else {"$raised": repr(error)}
