@@ -101,13 +101,13 @@ def _for_list(value: object, kind: inspect.ListType, field: str) -> str:
     is_mapping = is_object(value)
     if isinstance(kind.item_type, inspect.StructType) and not is_mapping and field.isidentifier():
         return f"write {field}={form(kind)}"
-    is_item = isinstance(value, (str, bool, int, float)) and not is_any(kind.item_type)
+    is_item = isinstance(value, (str, bool, int, float)) and not _is_any(kind.item_type)
     if is_mapping or (is_item and is_kind(value, kind.item_type)):
         return f"put it in a list: {field}=[...]" if field.isidentifier() else "put it in a list"
     return ""
 
 
-def is_any(info: inspect.Type) -> bool:
+def _is_any(info: inspect.Type) -> bool:
     """Return whether a declared type accepts any value."""
     return isinstance(info, (inspect.AnyType, inspect.Metadata))
 
