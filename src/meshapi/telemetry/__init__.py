@@ -6,6 +6,7 @@ attributes   attributes of requests and responses
 content      the messages themselves, where the program asks for them, up to a size
 instruments  the metrics
 spans        the span of one call, from its first attempt to its end
+loose        odd JSON read without an error
 
 It imports `opentelemetry`, and is imported only by a client that has `open_telemetry=`.
 
