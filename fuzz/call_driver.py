@@ -7,7 +7,7 @@ is driven to its end by a server that has hung up.
 
 import string
 from collections.abc import Iterator
-from typing import Any, Optional, Union
+from typing import Any, ClassVar, Optional, Union
 
 from msgspec import structs
 
@@ -132,6 +132,8 @@ class Driver:
         AssertionError: it did what must not be.
     """
 
+    kinds: ClassVar[tuple[Any, Any]] = (PipeCall, ClientCall)
+
     def __init__(self, data: bytes) -> None:
         self.tape = tape = Tape(data)
         self.now = 100.0
@@ -145,8 +147,9 @@ class Driver:
             timeout=TIMEOUTS[tape.below(4)],
             max_retries=tape.below(3),
         )
-        kind: Any = (PipeCall, ClientCall)[tape.below(2)]
-        self.is_pipe = kind is PipeCall
+        which = tape.below(2)
+        kind = self.kinds[which]
+        self.is_pipe = which == 0
         self.call: Any = kind(
             call, config, now=self.now, random_bytes=lambda size: b"\x80" * size, unix_time=1.7e9
         )

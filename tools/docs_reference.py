@@ -20,6 +20,7 @@ FACES = (
     "meshapi",
     "meshapi_core",
     "meshapi_core.endpoints",
+    "meshapi_core.observing",
     "meshapi_backends",
     "meshapi.testing",
 )
@@ -128,6 +129,14 @@ SUBJECTS = (
         "What you need to declare an endpoint.",
         "meshapi_core.endpoints",
         "meshapi_core",
+    ),
+    Subject(
+        "core/observing",
+        "Watching a call",
+        "What a call does, told while it does it.",
+        "meshapi_core.observing",
+        "meshapi_core.observing.notices meshapi_core.observing.calls"
+        " meshapi_core.observing.sessions",
     ),
     Subject(
         "core/protocols",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from meshapi_core import endpoints as endpoints
+    from meshapi_core import observing as observing
     from meshapi_core import types as types
     from meshapi_core._checks import check_kind as check_kind
     from meshapi_core._json_kinds import type_name as type_name
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from meshapi_core.machines.actions import Connect as Connect
     from meshapi_core.machines.actions import Finished as Finished
     from meshapi_core.machines.actions import Item as Item
+    from meshapi_core.machines.actions import Notify as Notify
     from meshapi_core.machines.actions import OpenFiles as OpenFiles
     from meshapi_core.machines.actions import Read as Read
     from meshapi_core.machines.actions import ReadBody as ReadBody

@@ -33,7 +33,7 @@ _NAMES: Final = {
     "meshapi_core.headers": "Headers find_request_id",
     "meshapi_core.http11.connection": "HTTP11Connection ResponseHead",
     "meshapi_core.machines.actions": """
-        Abort Connect Finished Item OpenFiles Read ReadBody Release SendRequest Sleep Write
+        Abort Connect Finished Item Notify OpenFiles Read ReadBody Release SendRequest Sleep Write
     """,
     "meshapi_core.machines.client_call": "ClientAction ClientCall",
     "meshapi_core.machines.exchange": "Done Exchange ExchangeUsageError Send Wait",
@@ -61,6 +61,7 @@ _HOMES: Final = {
 _HOMES.update(
     {
         "endpoints": "meshapi_core.endpoints",
+        "observing": "meshapi_core.observing",
         "types": "meshapi_core.types",
     }
 )

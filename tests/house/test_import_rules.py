@@ -54,7 +54,9 @@ ROOMS = _rooms_of_the_backends()
 """Rooms of the backends -> those that they import, as they are drawn; `_sync` is as `_async`. What
 stands beside them imports none."""
 
-FACES = frozenset({*PACKAGES, "meshapi_core.types", "meshapi_core.endpoints"})
+FACES = frozenset(
+    {*PACKAGES, "meshapi_core.types", "meshapi_core.endpoints", "meshapi_core.observing"}
+)
 """What other packages import from; `_face.py` of each loads what they ask for."""
 
 

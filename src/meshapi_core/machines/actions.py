@@ -1,7 +1,8 @@
 """What a call machine asks its host to do: the whole vocabulary of `PipeCall` and `ClientCall`.
 
 An action stands until its outcome is reported: until then, `next_action` returns it again. `Item`,
-`Release` and `Abort` need no report, and are returned once. Times are on the clock whose `now` the
+`Release`, `Abort` and `Notify` need no report, and are returned once. Only a call that is
+observed (`meshapi_core.observing`) returns `Notify`. Times are on the clock whose `now` the
 machines are given.
 
     action        what the host does                      what it calls next
@@ -17,6 +18,7 @@ machines are given.
     Sleep         waits                                   nothing
     Item          hands the value on                      nothing
     Finished      stops                                   nothing
+    Notify        tells whoever watches the call          nothing
 
 Where an action can fail, the host may call `fail` instead, with the exception; or `handle_timer`,
 once `until` has passed.
@@ -33,15 +35,17 @@ from meshapi_core.messages import Origin, Request
 
 if TYPE_CHECKING:
     from meshapi_core.http11.connection import HTTP11Connection
+    from meshapi_core.observing.notices import Notice
 else:
-    # For pydoc, which looks the name up. A host that has an HTTP client does not need h11.
-    HTTP11Connection = Any
+    # For pydoc, which looks the names up. A host that has an HTTP client does not need h11.
+    HTTP11Connection = Notice = Any
 
 __all__ = [
     "Abort",
     "Connect",
     "Finished",
     "Item",
+    "Notify",
     "OpenFiles",
     "Read",
     "ReadBody",
@@ -201,3 +205,9 @@ class Item(Struct, Generic[T], frozen=True):
 
 class Finished(Struct, frozen=True):
     """The call has succeeded: every item has been returned."""
+
+
+class Notify(Struct, frozen=True):
+    """Something happened in the call: tell whoever watches it, or do nothing."""
+
+    notice: "Notice"

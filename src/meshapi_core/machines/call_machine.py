@@ -49,6 +49,8 @@ class CallMachine(Generic[T, ActionT]):
     """A call, except for how an attempt gets the head of its response."""
 
     _rules: ClassVar[Rules]
+    _exchange_class: ClassVar[type[Exchange[Any]]] = Exchange
+    _lifecycle_class: ClassVar[type[Lifecycle]] = Lifecycle
 
     def __init__(
         self,
@@ -59,8 +61,8 @@ class CallMachine(Generic[T, ActionT]):
         random_bytes: Callable[[int], bytes],
         unix_time: Optional[float] = None,
     ) -> None:
-        exchange: Exchange[Any] = Exchange(call, config, now=now, random_bytes=random_bytes)
-        self._life = Lifecycle(
+        exchange = self._exchange_class(call, config, now=now, random_bytes=random_bytes)
+        self._life = self._lifecycle_class(
             self._rules,
             exchange,
             Send(exchange.request, config.time_limits, exchange.deadline),

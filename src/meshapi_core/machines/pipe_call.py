@@ -82,7 +82,7 @@ from meshapi_core.messages import Failure, Response
 if TYPE_CHECKING:
     from meshapi_core.realtime.session import RealtimeConnected
 
-__all__ = ["PipeAction", "PipeCall", "Upgrades"]
+__all__ = ["PipeAction", "PipeCall", "UpgradeCall", "Upgrades"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -188,7 +188,7 @@ class PipeCall(CallMachine[T, PipeAction[T]], Generic[T]):
         Its one item is what the session's `next_action` returns once the connection is open. The
         connection then stays with the host (see above), and `switched` has the headers of the 101.
         """
-        return _UpgradeCall(session)
+        return UpgradeCall(session)
 
     @property
     def http(self) -> Optional[HTTP11Connection]:
@@ -302,7 +302,7 @@ class PipeCall(CallMachine[T, PipeAction[T]], Generic[T]):
                 fail(life, conversation.unwritten, now)
 
 
-class _UpgradeCall(PipeCall["RealtimeConnected"]):
+class UpgradeCall(PipeCall["RealtimeConnected"]):
     """An upgrade as a call, whose attempts a session decides on."""
 
     def __init__(self, session: Upgrades) -> None:

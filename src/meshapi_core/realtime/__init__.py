@@ -10,15 +10,17 @@
 - `waits`: how long a program waits for one message.
 """
 
+from meshapi_core.realtime.attempts import Attempts
 from meshapi_core.realtime.call import RealtimeAuth, RealtimeCall, WebSocketTarget
 from meshapi_core.realtime.connection import RealtimeConnection
 from meshapi_core.realtime.events import RealtimeMessage, Reconnected
 from meshapi_core.realtime.memory import RealtimeMemory
 from meshapi_core.realtime.options import RealtimeOptions, Reconnect
-from meshapi_core.realtime.session import RealtimeConnected, RealtimeExchange
+from meshapi_core.realtime.session import RealtimeConnected, RealtimeExchange, SessionState
 from meshapi_core.realtime.waits import MessageWait
 
 __all__ = [
+    "Attempts",
     "MessageWait",
     "RealtimeAuth",
     "RealtimeCall",
@@ -30,5 +32,6 @@ __all__ = [
     "RealtimeOptions",
     "Reconnect",
     "Reconnected",
+    "SessionState",
     "WebSocketTarget",
 ]

@@ -7,7 +7,7 @@ the waits keep growing (`RealtimeMemory.failures`).
 """
 
 from collections.abc import Callable
-from typing import Optional, Union
+from typing import Any, ClassVar, Optional, Union
 
 from msgspec.structs import replace
 
@@ -38,7 +38,10 @@ class Attempts:
         memory: records what is sent and received.
         made: attempts since the connection was lost, not counting interrupted ones.
         error: why there will be no further attempt; None while there may be one.
+        due: when the next series begins.
     """
+
+    _exchange_class: ClassVar[type[Exchange[Any]]] = Exchange
 
     def __init__(
         self,
@@ -59,7 +62,7 @@ class Attempts:
         # The exchange of the current series; if there is none, when the next series begins, and by
         # which rules.
         self._exchange: Optional[Exchange[Response]] = None
-        self._due = now
+        self.due = now
         self._rules: Optional[Reconnect] = None
         self._exchange = self._new_exchange(now)
 
@@ -70,8 +73,8 @@ class Attempts:
             MeshAPIError: the attempts have failed for good.
         """
         if self._exchange is None:
-            if now < self._due:
-                return Wait(self._due - now)
+            if now < self.due:
+                return Wait(self.due - now)
             self._exchange = self._new_exchange(now)
         action = self._exchange.next_action(now)
         assert isinstance(action, (Send, Wait))
@@ -126,7 +129,7 @@ class Attempts:
         delay = 0.0 if closed is None else self._delay(closed, number(self._random_bytes))
         if delay is None:
             return False
-        self._due = now + delay
+        self.due = now + delay
         self._rules = None if closed is None else self._reconnect
         return True
 
@@ -149,7 +152,7 @@ class Attempts:
         attempts = self._config.retry_policy.max_retries + 1 if rules is None else rules.attempts
         policy = self._policy(rules, attempts - self.memory.failures - 1)
         config = replace(self._config, retry=policy)
-        return Exchange(self._call, config, now=now, random_bytes=self._random_bytes)
+        return self._exchange_class(self._call, config, now=now, random_bytes=self._random_bytes)
 
     def _policy(self, rules: Optional[Reconnect], max_retries: int) -> RetryPolicy:
         own = None if rules is None else rules.retry

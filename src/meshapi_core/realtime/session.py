@@ -45,7 +45,7 @@ have returned the first message. If an error comes instead, it reports `Failure(
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Optional, Union
+from typing import ClassVar, Optional, Union
 
 from msgspec import Struct
 
@@ -148,6 +148,8 @@ class RealtimeExchange:
         memory: the host tells it what is sent (`note_sent`) and received (`note_received`).
     """
 
+    _attempts_class: ClassVar[type[Attempts]] = Attempts
+
     def __init__(
         self,
         call: RealtimeCall,
@@ -158,7 +160,9 @@ class RealtimeExchange:
         random_bytes: Callable[[int], bytes],
     ) -> None:
         self.state = SessionState.CONNECTING
-        self._attempts = Attempts(call, config, reconnect, now=now, random_bytes=random_bytes)
+        self._attempts = self._attempts_class(
+            call, config, reconnect, now=now, random_bytes=random_bytes
+        )
         self.memory = self._attempts.memory
         # The present connection, the end of the last one, and the end of the one before.
         self._connected: Optional[RealtimeConnected] = None
