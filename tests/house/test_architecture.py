@@ -37,6 +37,7 @@ ROOMS = (
     "meshapi.cli",
     "meshapi.gateway",
     "meshapi.testing",
+    "meshapi.telemetry",
     "meshapi_backends",
     "meshapi_backends._async",
     "meshapi_backends._httpx",

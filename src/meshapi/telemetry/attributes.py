@@ -1,7 +1,7 @@
 """Attributes of requests and responses. Total functions: odd JSON gives fewer attributes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, Optional, Union
+from typing import Any, Final, Literal, NamedTuple, Optional, Union
 
 import msgspec
 from typing_extensions import TypeAlias
@@ -59,16 +59,16 @@ def _output_type(fields: Mapping[str, Any]) -> Optional[str]:
     return "json" if kind in ("json_object", "json_schema") else None
 
 
-class ResponseFacts:
-    """What a response, or the chunks of a stream, say about the call.
+_DIRECTIONS: Final[tuple[tuple[Literal["input", "output"], str], ...]] = (
+    ("input", names.INPUT_TOKENS),
+    ("output", names.OUTPUT_TOKENS),
+)
 
-    Attributes:
-        input_tokens, output_tokens: None where the gateway did not say.
-    """
+
+class ResponseFacts:
+    """What a response, or the chunks of a stream, say about the call."""
 
     def __init__(self) -> None:
-        self.input_tokens: Optional[int] = None
-        self.output_tokens: Optional[int] = None
         self._found: Attributes = {}
         self._reasons: dict[int, str] = {}
 
@@ -77,6 +77,15 @@ class ResponseFacts:
         found = dict(self._found)
         if self._reasons:
             found[names.FINISH_REASONS] = [self._reasons[key] for key in sorted(self._reasons)]
+        return found
+
+    def tokens(self) -> list[tuple[Literal["input", "output"], int]]:
+        """Return how many tokens were used, as far as the gateway said that."""
+        found: list[tuple[Literal["input", "output"], int]] = []
+        for direction, name in _DIRECTIONS:
+            count = self._found.get(name)
+            if isinstance(count, int):
+                found.append((direction, count))
         return found
 
     def take(self, value: object) -> None:
@@ -108,7 +117,6 @@ class ResponseFacts:
         outgoing = _first_count(usage, "completion_tokens", "output_tokens")
         if not incoming and not outgoing and not _first_count(usage, "total_tokens"):
             return  # the typed form of a usage that the gateway left out
-        self.input_tokens, self.output_tokens = incoming, outgoing
         cached = _details(usage, "prompt_tokens_details", "input_tokens_details")
         spent = _details(usage, "completion_tokens_details", "output_tokens_details")
         for name, count in (

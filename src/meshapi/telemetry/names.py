@@ -61,6 +61,7 @@ REQUEST_ID: Final = "meshapi.request_id"
 ERROR_CODE: Final = "meshapi.error_code"
 RETRY_DELAY: Final = "meshapi.retry.delay"
 TRUNCATED: Final = "meshapi.content.truncated"
+CLOSED: Final = "meshapi.closed"
 
 RETRY_EVENT: Final = "meshapi.retry"
 """The event of a span that says why the call was retried, and after how many seconds."""

@@ -1,10 +1,11 @@
-"""The span of one call, from its first attempt to its end, and its metrics.
+"""The span of one call, from its beginning to its end, and its metrics.
 
-What OpenTelemetry raises never reaches the program: its API promises not to raise, and a processor
-of the program's that breaks that promise must not break a call.
+It is told what happens by the notices of the call (`meshapi_core.observing`).
 """
 
-from typing import Any, Final, Optional
+import logging
+from collections.abc import Callable
+from typing import Any, ClassVar, Final, Optional
 
 from opentelemetry import metrics, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
@@ -15,7 +16,16 @@ from meshapi.telemetry.attributes import Attributes, ResponseFacts, fields_of, r
 from meshapi.telemetry.instruments import Instruments, Measured
 from meshapi.telemetry.names import Operation, operation_of, span_name
 from meshapi.telemetry.options import Settings
-from meshapi_core import MeshAPIError, __version__
+from meshapi_core import AnyCall, MeshAPIError, Origin, __version__
+from meshapi_core.observing import (
+    CallClosed,
+    CallFailed,
+    CallSucceeded,
+    ItemReceived,
+    Notice,
+    ResponseStarted,
+    RetryPlanned,
+)
 
 __all__ = ["CallSpan", "Telemetry"]
 
@@ -24,7 +34,11 @@ _W3C: Final = TraceContextTextMapPropagator()
 
 
 class Telemetry:
-    """The tracer and the instruments of a client."""
+    """The tracer and the instruments of a client.
+
+    Args:
+        settings: the client's options.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -32,59 +46,50 @@ class Telemetry:
         meter = metrics.get_meter(_SCOPE, __version__, settings.meter_provider)
         self.instruments = Instruments(meter, settings.names)
 
-    def begin(
-        self, method: str, path: str, body: object, host: str, port: int, *, streaming: bool
-    ) -> "CallSpan":
-        """Start the span of a call, as a child of the current one.
-
-        Args:
-            method, path: of the endpoint.
-            body: the JSON of the request, if it has some.
-            host, port: the gateway.
-            streaming: whether the response is a stream.
-        """
-        return CallSpan(self, method, path, body, host, port, streaming=streaming)
+    def begin(self, call: AnyCall[Any], origin: Origin) -> "CallSpan":
+        """Start the span of a call to a gateway, as a child of the current one."""
+        return CallSpan(self, call, origin)
 
 
 class CallSpan:
-    """The span of one call."""
+    """The span of one call.
 
-    def __init__(
-        self,
-        telemetry: Telemetry,
-        method: str,
-        path: str,
-        body: object,
-        host: str,
-        port: int,
-        *,
-        streaming: bool,
-    ) -> None:
+    Args:
+        telemetry: of the client.
+        call: what is asked for.
+        origin: the gateway.
+    """
+
+    def __init__(self, telemetry: Telemetry, call: AnyCall[Any], origin: Origin) -> None:
         self._telemetry = telemetry
-        self._operation = operation = operation_of(method, path)
         self._facts = ResponseFacts()
         self._last_chunk: Optional[float] = None
         self._said: list[str] = []
         self._said_size = 0
+        method, path = call.method, getattr(call, "path", "").partition("?")[0]
+        self._operation = operation = operation_of(method, path)
         runs_model = operation.name is not None
-        fields = fields_of(body) if runs_model else {}
-        asked = request_attributes(fields, operation, streaming=streaming) if runs_model else {}
-        self._shared = _shared(operation, method, host, port, asked)
-        model = asked.get(names.REQUEST_MODEL)
-        name = span_name(operation, method, path, model)
-        if not runs_model:
-            asked[names.PATH] = path
-        self._span = telemetry.tracer.start_span(
-            name, kind=SpanKind.CLIENT, attributes={**self._shared, **asked}
+        fields = fields_of(getattr(call, "body", b"")) if runs_model else {}
+        asked = (
+            request_attributes(fields, operation, streaming=call.streaming)
+            if runs_model
+            else {names.PATH: path}
         )
+        self._shared = _shared(operation, method, origin, asked)
+        self._span = telemetry.tracer.start_span(
+            span_name(operation, method, path, asked.get(names.REQUEST_MODEL)),
+            kind=SpanKind.CLIENT,
+            attributes={**self._shared, **asked},
+        )
+        if not (self._span.is_recording() and runs_model):
+            return
         settings = telemetry.settings
-        if self._span.is_recording():
-            if settings.conversation_id is not None and runs_model:
-                self._span.set_attribute(names.CONVERSATION_ID, settings.conversation_id)
-            if settings.content:
-                self._set(names.INPUT_MESSAGES, content.input_messages(fields))
-                self._set(names.SYSTEM_INSTRUCTIONS, content.instructions(fields))
-                self._set(names.TOOL_DEFINITIONS, content.tools(fields))
+        if settings.conversation_id is not None:
+            self._span.set_attribute(names.CONVERSATION_ID, settings.conversation_id)
+        if settings.content:
+            self._set(names.INPUT_MESSAGES, content.input_messages(fields))
+            self._set(names.SYSTEM_INSTRUCTIONS, content.instructions(fields))
+            self._set(names.TOOL_DEFINITIONS, content.tools(fields))
 
     def headers(self) -> dict[str, str]:
         """The headers that carry the span's context; none if that is switched off."""
@@ -93,78 +98,77 @@ class CallSpan:
             _W3C.inject(carrier, context=trace.set_span_in_context(self._span))
         return carrier
 
-    def retried(self, error: MeshAPIError, attempt: int, delay: float) -> None:
-        """An attempt has failed, and another one follows after a wait.
+    def receive(self, notice: Notice) -> None:
+        """Take what has happened in the call."""
+        receive = self._RECEIVERS.get(type(notice))
+        try:
+            if receive is not None:
+                receive(self, notice)
+        except Exception as exc:
+            # Only a span processor or an exporter of the program's raises.
+            logging.getLogger("meshapi").warning(
+                "open_telemetry: %s raised %s", type(notice).__name__, type(exc).__name__
+            )
 
-        Args:
-            error: why the attempt failed.
-            attempt: the number of the attempt that follows, counted from 1.
-            delay: seconds until it begins.
-        """
+    def _response(self, notice: ResponseStarted) -> None:
+        self._span.set_attribute(names.STATUS, notice.status)
+        if notice.request_id:
+            self._span.set_attribute(names.REQUEST_ID, notice.request_id)
+
+    def _retry(self, notice: RetryPlanned) -> None:
         found: Attributes = {
-            names.ERROR_TYPE: _error_type(error),
-            names.RESEND_COUNT: attempt - 1,
-            names.RETRY_DELAY: delay,
+            names.ERROR_TYPE: _error_type(notice.error),
+            names.RESEND_COUNT: notice.attempt,
+            names.RETRY_DELAY: notice.wait,
         }
         self._span.add_event(names.RETRY_EVENT, found)
 
-    def response(self, status: int, request_id: str) -> None:
-        """The head of a response has come."""
-        self._span.set_attribute(names.STATUS, status)
-        if request_id:
-            self._span.set_attribute(names.REQUEST_ID, request_id)
-
-    def chunk(self, value: object, elapsed: float) -> None:
-        """A chunk of a stream has come, this many seconds after the call began."""
-        since = self._last_chunk
+    def _item(self, notice: ItemReceived) -> None:
+        elapsed, since = notice.elapsed, self._last_chunk
         if since is None:
             self._span.set_attribute(names.TIME_TO_FIRST_CHUNK, elapsed)
             self._record("first_chunk", elapsed)
         else:
             self._record("per_chunk", elapsed - since)
         self._last_chunk = elapsed
-        self._facts.take(value)
-        text = getattr(value, "text", None)
-        limit = self._telemetry.settings.max_content_bytes
-        if self._telemetry.settings.content and isinstance(text, str) and self._said_size < limit:
-            self._said.append(text)
+        self._facts.take(notice.value)
+        text = getattr(notice.value, "text", None)
+        settings = self._telemetry.settings
+        if settings.content and isinstance(text, str) and text:
+            # Enough characters for the size, whatever their encoding.
+            self._said.append(text[: max(0, settings.max_content_bytes - self._said_size)])
             self._said_size += len(text)
 
-    def succeeded(self, value: object, attempts: int, elapsed: float) -> None:
-        """The call has ended well; of a stream, `value` is None."""
-        self._facts.take(value)
+    def _succeeded(self, notice: CallSucceeded) -> None:
+        self._facts.take(notice.result)
         if self._telemetry.settings.content and self._span.is_recording():
-            self._set(names.OUTPUT_MESSAGES, self._output(value))
-        self._end(attempts, elapsed)
+            self._set(names.OUTPUT_MESSAGES, self._output(notice.result))
+        self._end(notice)
 
-    def failed(self, error: BaseException, attempts: int, elapsed: float) -> None:
-        """The call has failed."""
-        kind = _error_type(error)
+    def _failed(self, notice: CallFailed) -> None:
+        error, kind = notice.error, _error_type(notice.error)
         self._shared[names.ERROR_TYPE] = kind
         self._span.set_attribute(names.ERROR_TYPE, kind)
-        if isinstance(error, MeshAPIError):
-            self._span.set_attribute(names.ERROR_CODE, error.error_code)
-            # Without the server's words, which may quote the request.
-            self._span.set_status(Status(StatusCode.ERROR, error.error_code))
-        else:
-            self._span.set_status(Status(StatusCode.ERROR, kind))
-        self._end(attempts, elapsed)
+        code = error.error_code if isinstance(error, MeshAPIError) else kind
+        self._span.set_attribute(names.ERROR_CODE, code)
+        # Without the words of the server, which may quote the request.
+        self._span.set_status(Status(StatusCode.ERROR, code))
+        self._end(notice)
 
-    def _end(self, attempts: int, elapsed: float) -> None:
+    def _closed(self, notice: CallClosed) -> None:
+        self._span.set_attribute(names.CLOSED, True)
+        self._end(notice)
+
+    def _end(self, notice: Notice) -> None:
         found = self._facts.attributes()
-        self._span.set_attributes({**found, names.ATTEMPTS: attempts})
+        self._span.set_attributes({**found, names.ATTEMPTS: notice.attempt})
         model = found.get(names.RESPONSE_MODEL)
         if model is not None:
             self._shared[names.RESPONSE_MODEL] = model
-        self._record("duration", elapsed)
-        counts: tuple[tuple[Measured, Optional[int]], ...] = (
-            ("input", self._facts.input_tokens),
-            ("output", self._facts.output_tokens),
-        )
-        for measured, count in counts:
-            if count is not None:
-                shared = {k: v for k, v in self._shared.items() if k != names.ERROR_TYPE}
-                self._telemetry.instruments.record(self._operation.metrics, measured, count, shared)
+        self._record("duration", notice.elapsed)
+        self._shared.pop(names.ERROR_TYPE, None)
+        for measured, count in self._facts.tokens():
+            self._record(measured, count)
         self._span.end()
 
     def _record(self, measured: Measured, value: float) -> None:
@@ -176,8 +180,7 @@ class CallSpan:
     def _output(self, value: object) -> list[Any]:
         if self._said:
             return [content.output_message("".join(self._said), None)]
-        raw = getattr(value, "raw", None)
-        return content.output_messages(raw)
+        return content.output_messages(getattr(value, "raw", None))
 
     def _set(self, name: str, items: list[Any]) -> None:
         if not items:
@@ -187,12 +190,26 @@ class CallSpan:
         if encoded.truncated:
             self._span.set_attribute(names.TRUNCATED, True)
 
+    def __del__(self) -> None:
+        # A stream that the program dropped ends here. Harmless after the end; there is no `_span`
+        # if it could not be started.
+        span = vars(self).get("_span")
+        if span is not None and span.is_recording():
+            span.end()
 
-def _shared(
-    operation: Operation, method: str, host: str, port: int, asked: Attributes
-) -> Attributes:
+    _RECEIVERS: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
+        CallClosed: _closed,
+        CallFailed: _failed,
+        CallSucceeded: _succeeded,
+        ItemReceived: _item,
+        ResponseStarted: _response,
+        RetryPlanned: _retry,
+    }
+
+
+def _shared(operation: Operation, method: str, origin: Origin, asked: Attributes) -> Attributes:
     """The attributes that a span and its metrics have in common."""
-    found: Attributes = {names.SERVER_ADDRESS: host, names.SERVER_PORT: port}
+    found: Attributes = {names.SERVER_ADDRESS: origin.host, names.SERVER_PORT: origin.port}
     if operation.name is None:
         return {names.METHOD: method, **found}
     model = asked.get(names.REQUEST_MODEL)
@@ -200,8 +217,8 @@ def _shared(
     return found if model is None else {**found, names.REQUEST_MODEL: model}
 
 
-def _error_type(error: BaseException) -> str:
-    """`error.type`: the status, or the error code if there is none; the class of other errors."""
-    if isinstance(error, MeshAPIError):
-        return str(error.status) if error.status >= 400 else error.error_code
-    return type(error).__qualname__
+def _error_type(error: Exception) -> str:
+    """`error.type`: the status, or the error code if there is none; of other errors, the class."""
+    if not isinstance(error, MeshAPIError):
+        return type(error).__qualname__
+    return str(error.status) if error.status >= 400 else error.error_code
