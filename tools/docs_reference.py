@@ -85,7 +85,7 @@ SUBJECTS = (
         "Typed objects",
         "What all typed objects have in common, and the few that belong to no group of endpoints.",
         "meshapi",
-        "meshapi_core.types._base meshapi_core.headers",
+        "meshapi_core.types._base meshapi_core.headers meshapi_core.response_meta",
     ),
     Subject(
         "realtime",

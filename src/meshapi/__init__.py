@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from meshapi_core import Reconnected as Reconnected
     from meshapi_core import RedirectError as RedirectError
     from meshapi_core import ResponseDecodeError as ResponseDecodeError
+    from meshapi_core import ResponseMeta as ResponseMeta
     from meshapi_core import ResponseWarning as ResponseWarning
     from meshapi_core import RetryPolicy as RetryPolicy
     from meshapi_core import StreamInterruptedError as StreamInterruptedError

@@ -114,6 +114,7 @@ if TYPE_CHECKING:
     from meshapi_core.realtime import RealtimeOptions as RealtimeOptions
     from meshapi_core.realtime import Reconnect as Reconnect
     from meshapi_core.realtime import Reconnected as Reconnected
+    from meshapi_core.response_meta import ResponseMeta as ResponseMeta
     from meshapi_core.retries import Outcome as Outcome
     from meshapi_core.retries import RetryPolicy as RetryPolicy
     from meshapi_core.service import DEFAULT_BASE_URL as DEFAULT_BASE_URL

@@ -48,6 +48,7 @@ _NAMES: Final = {
         MessageWait RealtimeAuth RealtimeCall RealtimeConnected RealtimeConnection RealtimeExchange
         RealtimeMessage RealtimeOptions Reconnect Reconnected
     """,
+    "meshapi_core.response_meta": "ResponseMeta",
     "meshapi_core.retries": "Outcome RetryPolicy",
     "meshapi_core.service": "DEFAULT_BASE_URL Service",
     "meshapi_core.signals": "END_OF_BODY END_OF_STREAM EndOfBody EndOfStream NEED_DATA NeedData",

@@ -13,6 +13,7 @@ from typing_extensions import Protocol, Self, runtime_checkable
 from meshapi_core.bodies import FileSource
 from meshapi_core.calls import AnyCall, StreamCall
 from meshapi_core.headers import Headers
+from meshapi_core.response_meta import ResponseMeta
 
 __all__ = ["AsyncRunner", "AsyncStream", "Flow", "Runner", "Stream"]
 
@@ -43,6 +44,11 @@ class Stream(Protocol[T_co]):
     @property
     def headers(self) -> Headers:
         """The response's headers; empty until it has begun."""
+        ...
+
+    @property
+    def meta(self) -> ResponseMeta:
+        """Status, headers, attempts, rate limits and the like; status 0 until it has begun."""
         ...
 
     def __iter__(self) -> Iterator[T_co]: ...
@@ -80,6 +86,11 @@ class AsyncStream(Protocol[T_co]):
     @property
     def headers(self) -> Headers:
         """The response's headers; empty until it has begun."""
+        ...
+
+    @property
+    def meta(self) -> ResponseMeta:
+        """Status, headers, attempts, rate limits and the like; status 0 until it has begun."""
         ...
 
     def __aiter__(self) -> AsyncIterator[T_co]: ...

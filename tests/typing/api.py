@@ -7,8 +7,8 @@ goes away is noticed.
 
 import os
 from array import array
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from typing import Any, Optional, Union
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any, NoReturn, Optional, Union
 
 from typing_extensions import assert_type
 
@@ -59,6 +59,7 @@ from meshapi import (
     Reconnect,
     Reconnected,
     ResponseList,
+    ResponseMeta,
     ResponsesFunctionTool,
     ResponsesListResponse,
     ResponsesParams,
@@ -216,6 +217,22 @@ def answers_are_typed(client: MeshAPI) -> None:
     assert_type(message.content, Union[str, list[ContentPart], None])
     assert_type(message.text, str)
     ChatMessage(role="assistant", content=message.content)
+
+
+def responses_tell_about_their_calls(client: MeshAPI, error: MeshAPIError) -> None:
+    response = client.chat.completions.create(PARAMS)
+    meta = assert_type(response.meta, ResponseMeta)
+    assert_type(client.models.list().meta, ResponseMeta)
+    assert_type(client.chat.completions.stream(PARAMS).meta, ResponseMeta)
+    assert_type(error.meta, ResponseMeta)
+    assert_type(error.attempts, int)
+    assert_type(meta.status, int)
+    assert_type(meta.headers, Headers)
+    assert_type(meta.elapsed, float)
+    assert_type(meta.rate_limits.tokens.remaining, Optional[int])
+    assert_type(meta.rate_limits.tokens.reset, Optional[float])
+    assert_type(meta.routing.fallback, Optional[bool])
+    assert_type(meta.cache_hit, bool)
 
 
 def a_stream_is_an_iterator_and_a_context_manager(client: MeshAPI) -> None:

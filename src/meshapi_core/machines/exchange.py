@@ -191,6 +191,10 @@ class Exchange(Generic[T]):
         self._fresh = False
         self._met_a_dead_one = False
         self._due = now
+        self.began = now
+        """When the call began."""
+        self.elapsed = 0.0
+        """Seconds from the beginning of the call to the response, or to the head of a stream."""
         self._done: Optional[Done[T]] = None
         self._error: Optional[MeshAPIError] = None
 
@@ -243,6 +247,9 @@ class Exchange(Generic[T]):
             self._retry_or_fail(error, self._response_outcome(error, event), now)
 
     def _receive_result(self, response: Response, now: float) -> None:
+        self.elapsed = now - self.began
+        if not self.upgrades:
+            response = structs.replace(response, attempts=self.attempts, elapsed=self.elapsed)
         try:
             value = self._call.read(response)
         except MeshAPIError as exc:
