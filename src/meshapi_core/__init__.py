@@ -104,6 +104,8 @@ if TYPE_CHECKING:
     from meshapi_core.params.wrong_names import no_such_parameter as no_such_parameter
     from meshapi_core.pool import Decision as Decision
     from meshapi_core.pool import PoolState as PoolState
+    from meshapi_core.raw_response import RawResponse as RawResponse
+    from meshapi_core.raw_response import raw_call as raw_call
     from meshapi_core.realtime import MessageWait as MessageWait
     from meshapi_core.realtime import RealtimeAuth as RealtimeAuth
     from meshapi_core.realtime import RealtimeCall as RealtimeCall

@@ -44,6 +44,7 @@ _NAMES: Final = {
     """,
     "meshapi_core.params.wrong_names": "no_such_parameter",
     "meshapi_core.pool": "Decision PoolState",
+    "meshapi_core.raw_response": "RawResponse raw_call",
     "meshapi_core.realtime": """
         MessageWait RealtimeAuth RealtimeCall RealtimeConnected RealtimeConnection RealtimeExchange
         RealtimeMessage RealtimeOptions Reconnect Reconnected

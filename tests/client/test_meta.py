@@ -1,17 +1,29 @@
-"""`.meta` of responses, streams and errors."""
+"""`.meta` of responses, streams and errors, and `client.with_raw_response`."""
 
+import asyncio
 import copy
+import gc
 import gzip
+import inspect
+import json
 import pickle
+import weakref
+from pathlib import Path
 from typing import Any
 
 import pytest
 from client.test_content_codings import client_over, collected, over_both_transports
-from client.test_secrets import fixed
+from client.test_secrets import ECHOES, fixed, seen
 
 from meshapi import (
+    AsyncMeshAPI,
     ChatCompletionResponse,
+    InternalServerError,
+    MeshAPI,
+    MeshAPIError,
     RateLimitError,
+    RawResponse,
+    ResponseDecodeError,
     ResponseMeta,
     RetryPolicy,
     StreamInterruptedError,
@@ -203,3 +215,193 @@ async def test_an_error_tells_how_many_attempts_there_were(world: World, over: s
     assert error.elapsed > 0
     assert (error.meta.status, error.meta.attempts, error.meta.elapsed) == (429, 3, error.elapsed)
     assert error.meta.rate_limits.requests.remaining == 59
+
+
+# Raw responses
+
+
+@over_both_transports
+@on_every_flavour
+async def test_a_raw_response_is_as_it_came(world: World, over: str) -> None:
+    with ScriptedServer(busy_first(PONG)) as server:
+        async with client_over(world, over, server.url) as client:
+            raw = await client.with_raw_response.chat.completions.create(**ASK)
+            response = await client.chat.completions.create(**ASK)
+        first, *_, last = server.requests
+    assert type(raw) is RawResponse
+    assert (raw.status, raw.request_id, raw.meta.attempts) == (200, REQUEST_ID, 2)
+    assert raw.content == dump(completion("pong"))
+    assert raw.text == raw.content.decode()
+    assert raw.json() == completion("pong")
+    assert raw.headers["x-mesh-version"] == "2026-09"
+    parsed = raw.parse()
+    assert type(parsed) is ChatCompletionResponse
+    assert parsed is raw.parse()
+    assert parsed == response
+    assert parsed.raw == response.raw
+    assert parsed.meta == raw.meta
+    assert parsed.meta.headers == response.meta.headers
+    assert first.body == last.body
+    assert first.headers["accept"] == last.headers["accept"]
+    assert repr(raw) == f"<RawResponse 200 ({len(raw.content)} bytes)>"
+
+
+@on_every_flavour
+async def test_of_every_kind_of_response(world: World) -> None:
+    def script(peer: Peer) -> None:
+        for request in peer.requests():
+            if b"/v1/audio" in request.line:
+                peer.send(make_response(200, b"\xff\xf3" * 9, kind="audio/mpeg"))
+            elif request.line.startswith(b"DELETE"):
+                peer.send(make_response(200, b"\x00", "Content-Encoding: gzip"))
+            else:
+                peer.send(make_response(200, b'[{"id": "a"}]'))
+
+    with ScriptedServer(script) as server:
+        async with world.client(server.url) as client:
+            raw = client.with_raw_response
+            speech = await raw.audio.synthesize(**SPEECH)
+            models = await raw.models.list()
+            deleted = await raw.templates.delete("t")
+    assert speech.parse() == speech.content == b"\xff\xf3" * 9
+    assert [row.id for row in models.parse()] == ["a"]
+    assert models.parse().meta == models.meta
+    assert deleted.parse() is None
+    assert deleted.status == 200
+
+
+@on_every_flavour
+async def test_a_compressed_body_is_decompressed(world: World) -> None:
+    plain = dump(completion("pong"))
+    response = make_response(200, gzip.compress(plain), "Content-Encoding: gzip")
+    with ScriptedServer(always(response)) as server:
+        async with world.client(server.url) as client:
+            raw = await client.with_raw_response.chat.completions.create(**ASK)
+    assert raw.content == plain
+    assert raw.headers["content-encoding"] == "gzip"
+    assert raw.parse().choices[0].message.text == "pong"
+
+
+@over_both_transports
+@on_every_flavour
+async def test_errors_raise_and_odd_bodies_raise_when_they_are_parsed(
+    world: World, over: str
+) -> None:
+    busy = failed(500, "internal_error")
+    with ScriptedServer(always(busy)) as server:
+        async with client_over(world, over, server.url) as client:
+            with pytest.raises(InternalServerError):
+                await client.with_raw_response.chat.completions.create(**ASK)
+    for body, kind in (
+        (dump({"error": {"code": "rate_limit_exceeded", "message": "no"}}), RateLimitError),
+        (b"<html>", ResponseDecodeError),
+    ):
+        with ScriptedServer(always(make_response(200, body))) as server:
+            async with client_over(world, over, server.url) as client:
+                raw = await client.with_raw_response.chat.completions.create(**ASK)
+                with pytest.raises(kind) as plain:
+                    await client.chat.completions.create(**ASK)
+        for _ in range(2):
+            with pytest.raises(kind) as caught:
+                raw.parse()
+            assert str(caught.value) == str(plain.value)
+            assert caught.value.error_code == plain.value.error_code
+            assert caught.value.attempts == plain.value.attempts == 1
+        assert raw.content == body
+    with pytest.raises(ResponseDecodeError) as caught:
+        raw.json()
+    assert (caught.value.status, caught.value.request_id) == (200, REQUEST_ID)
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+@on_every_flavour
+async def test_no_error_shows_a_token_that_the_gateway_quotes(world: World, echo: str) -> None:
+    with ScriptedServer(fixed(ECHOES[echo])) as server:
+        async with world.client(server.url) as client:
+            told = ""
+            try:
+                raw = await client.with_raw_response.chat.completions.create(**ASK)
+            except MeshAPIError as exc:
+                told += seen(exc)
+            else:
+                told += repr(raw)
+                for read in (raw.parse, raw.json):
+                    try:
+                        read()
+                    except MeshAPIError as exc:
+                        told += seen(exc)
+    assert TOKEN not in told
+    assert TOKEN[:20] not in told
+
+
+@on_every_flavour
+async def test_options_may_be_set_before_or_after(world: World) -> None:
+    with ScriptedServer(serve) as server:
+        async with world.client(server.url) as client:
+            options: Any = {"extra_headers": {"X-Team": "a"}}
+            for view in (
+                client.with_options(**options).with_raw_response,
+                client.with_raw_response.with_options(**options),
+            ):
+                raw = await view.chat.completions.create(**ASK)
+                assert raw.parse().choices[0].message.text == "pong"
+            await client.with_raw_response.chat.completions.create(**ASK)
+        teams = [request.headers.get("x-team") for request in server.requests]
+    assert teams == ["a", "a", None]
+    assert server.connections == 1
+
+
+@on_every_flavour
+async def test_streams_are_those_of_the_client(world: World) -> None:
+    with ScriptedServer(always(STREAM)) as server:
+        async with world.client(server.url) as client:
+            stream = client.with_raw_response.chat.completions.stream(**ASK)
+            assert "".join([chunk.text async for chunk in stream]) == "pong"
+            assert stream.headers["x-request-id"] == REQUEST_ID
+
+
+@on_every_flavour
+async def test_several_calls_have_no_raw_response(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"hello")
+    with ScriptedServer(serve) as server:
+        async with world.client(server.url) as client:
+            with pytest.raises(TypeError, match=r"upload_file\(\) makes several calls"):
+                await client.with_raw_response.rag.upload_file(path)
+        assert server.requests == []
+
+
+def test_a_view_is_kept_and_keeps_nothing_alive() -> None:
+    client = MeshAPI(base_url="http://127.0.0.1:9", token=TOKEN)
+    view = client.with_raw_response
+    assert view is client.with_raw_response
+    assert TOKEN not in repr(view) + str(vars(view))
+    assert not hasattr(view, "close")
+    known = weakref.ref(client)
+    gc.disable()
+    try:
+        del client, view
+        assert known() is None
+    finally:
+        gc.enable()
+
+
+def test_a_raw_response_is_not_pickled() -> None:
+    with ScriptedServer(serve) as server, MeshAPI(base_url=server.url, token=TOKEN) as client:
+        raw = client.with_raw_response.chat.completions.create(**ASK)
+    for make in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match=r"copy what parse\(\) returns"):
+            make(raw)
+    assert json.loads(raw.content) == raw.json()
+
+
+def test_the_signatures_say_what_is_returned() -> None:
+    with MeshAPI(base_url="http://127.0.0.1:9", token=TOKEN) as client:
+        raw = client.with_raw_response
+        create = raw.chat.completions.create
+        assert inspect.signature(create).return_annotation == RawResponse[ChatCompletionResponse]
+        assert create.__doc__ == client.chat.completions.create.__doc__
+        assert "Stream[" in str(inspect.signature(raw.chat.completions.stream).return_annotation)
+    other = AsyncMeshAPI(base_url="http://127.0.0.1:9", token=TOKEN)
+    assert inspect.iscoroutinefunction(other.with_raw_response.chat.completions.create)
+    asyncio.run(other.aclose())

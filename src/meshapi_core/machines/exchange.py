@@ -38,6 +38,7 @@ from meshapi_core.errors import (
 from meshapi_core.failures import timed_out
 from meshapi_core.messages import SUCCESS, Failure, Request, Response
 from meshapi_core.randomness import drawn, number
+from meshapi_core.raw_response import RawResponse
 from meshapi_core.readers import BodyDecoder
 from meshapi_core.redaction import conceal, forget_frames
 from meshapi_core.retries import Outcome, parse_should_retry
@@ -268,6 +269,10 @@ class Exchange(Generic[T]):
                 # What the stream raises does not pass through here: the decoder conceals it.
                 decoder.secrets = self.secrets
                 decoder.service = self._config.service
+            made: Any = value
+            if type(made) is RawResponse:
+                # Nor does what its `parse` raises.
+                made.secrets = self.secrets
             self._done = Done(value)
             self._move(_GOOD, _DONE)
 
