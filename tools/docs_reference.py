@@ -58,7 +58,7 @@ SUBJECTS = (
         "Clients",
         "Both clients have the same resources. Each resource has a page of its own.",
         "meshapi",
-        "meshapi._blocking_client meshapi._async_client",
+        "meshapi._blocking_client meshapi._async_client meshapi._raw_clients",
     ),
     Subject(
         "streams",
@@ -86,7 +86,8 @@ SUBJECTS = (
         "Typed objects",
         "What all typed objects have in common, and the few that belong to no group of endpoints.",
         "meshapi",
-        "meshapi_core.types._base meshapi_core.headers",
+        "meshapi_core.types._base meshapi_core.headers meshapi_core.response_meta"
+        " meshapi_core.raw_response",
     ),
     Subject(
         "realtime",

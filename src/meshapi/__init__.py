@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from meshapi._async_client import AsyncMeshAPI as AsyncMeshAPI
     from meshapi._blocking_client import MeshAPI as MeshAPI
+    from meshapi._raw_clients import AsyncRawMeshAPI as AsyncRawMeshAPI
+    from meshapi._raw_clients import RawMeshAPI as RawMeshAPI
     from meshapi._realtime import AsyncRealtimeResource as AsyncRealtimeResource
     from meshapi._realtime import AsyncRealtimeSession as AsyncRealtimeSession
     from meshapi._realtime import RealtimeResource as RealtimeResource
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from meshapi_core import PermissionDeniedError as PermissionDeniedError
     from meshapi_core import ProtocolError as ProtocolError
     from meshapi_core import RateLimitError as RateLimitError
+    from meshapi_core import RawResponse as RawResponse
     from meshapi_core import RealtimeAuth as RealtimeAuth
     from meshapi_core import RealtimeConnectionClosed as RealtimeConnectionClosed
     from meshapi_core import RealtimeError as RealtimeError
@@ -63,6 +66,7 @@ if TYPE_CHECKING:
     from meshapi_core import Reconnected as Reconnected
     from meshapi_core import RedirectError as RedirectError
     from meshapi_core import ResponseDecodeError as ResponseDecodeError
+    from meshapi_core import ResponseMeta as ResponseMeta
     from meshapi_core import ResponseWarning as ResponseWarning
     from meshapi_core import RetryPolicy as RetryPolicy
     from meshapi_core import StreamInterruptedError as StreamInterruptedError

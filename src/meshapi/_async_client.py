@@ -24,6 +24,7 @@ from meshapi_core.endpoints import AsyncRunner
 if TYPE_CHECKING:
     import ssl
 
+    from meshapi._raw_clients import AsyncRawMeshAPI
     from meshapi._realtime import AsyncRealtimeResource
     from meshapi_backends import AsyncHTTPXClient
 
@@ -89,6 +90,13 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         from meshapi._realtime import AsyncRealtimeResource
 
         return AsyncRealtimeResource(self._config, self._sockets)
+
+    @cached_property
+    def with_raw_response(self) -> "AsyncRawMeshAPI":
+        """The same methods, each of which returns its response as it came: a `RawResponse`."""
+        from meshapi._raw_clients import AsyncRawMeshAPI
+
+        return self._twin(AsyncRawMeshAPI, self._config)
 
     def _new_runner(self) -> AsyncRunner:
         return AsyncCallRunner(self._config, self._transport, current_network)

@@ -30,6 +30,7 @@ from meshapi_core.endpoints import Runner
 if TYPE_CHECKING:
     import ssl
 
+    from meshapi._raw_clients import RawMeshAPI
     from meshapi._realtime import RealtimeResource
     from meshapi_backends import HTTPXClient
 
@@ -113,6 +114,13 @@ class MeshAPI(Client[Runner]):
         from meshapi._realtime import RealtimeResource
 
         return RealtimeResource(self._config, self._sockets)
+
+    @cached_property
+    def with_raw_response(self) -> "RawMeshAPI":
+        """The same methods, each of which returns its response as it came: a `RawResponse`."""
+        from meshapi._raw_clients import RawMeshAPI
+
+        return self._twin(RawMeshAPI, self._config)
 
     def _new_runner(self) -> Runner:
         return CallRunner(self._config, self._transport, current_blocking_network)

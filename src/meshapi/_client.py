@@ -27,6 +27,7 @@ from meshapi_core import (
 from meshapi_core.endpoints import R_co
 
 T = TypeVar("T")
+ClientT = TypeVar("ClientT", bound="Client[Any]")
 
 DEFAULT_LIMITS = Limits()
 
@@ -263,8 +264,13 @@ class Client(Resources[R_co]):
 
             raise of_options(names, type(self))
         extras = Extras(headers=extra_headers, query=extra_query, body=extra_body)
-        twin = object.__new__(type(self))
-        twin._config = _changed(self._config, timeout, max_retries, retry, extras)
+        config = _changed(self._config, timeout, max_retries, retry, extras)
+        return self._twin(type(self), config)
+
+    def _twin(self, kind: type[ClientT], config: MeshAPIConfig) -> ClientT:
+        """Return a client of this kind on the connections of this one."""
+        twin = object.__new__(kind)
+        twin._config = config
         twin._own, twin._sockets, twin._transport = (), self._sockets, self._transport
         twin._runner = twin._new_runner()
         return twin

@@ -13,6 +13,7 @@ PACKAGE: Final = "meshapi"
 _NAMES: Final = {
     "meshapi._async_client": "AsyncMeshAPI",
     "meshapi._blocking_client": "MeshAPI",
+    "meshapi._raw_clients": "AsyncRawMeshAPI RawMeshAPI",
     "meshapi._realtime": """
         AsyncRealtimeResource AsyncRealtimeSession RealtimeResource RealtimeSession
     """,
@@ -26,9 +27,9 @@ _NAMES: Final = {
         Base64Error ConflictError ContentTooLargeError Headers InternalServerError
         InvalidParamsError JobFailedError Limits MeshAPIConfig MeshAPIError NotFoundError
         ParamsWarning PaymentRequiredError PermissionDeniedError ProtocolError RateLimitError
-        RealtimeAuth RealtimeConnectionClosed RealtimeError RealtimeMessage Reconnect Reconnected
-        RedirectError ResponseDecodeError ResponseWarning RetryPolicy StreamInterruptedError
-        StreamUsageError Timeout UnprocessableEntityError __version__
+        RawResponse RealtimeAuth RealtimeConnectionClosed RealtimeError RealtimeMessage Reconnect
+        Reconnected RedirectError ResponseDecodeError ResponseMeta ResponseWarning RetryPolicy
+        StreamInterruptedError StreamUsageError Timeout UnprocessableEntityError __version__
     """,
     "meshapi_core.endpoints": "AsyncStream Stream",
 }

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         AsyncSharedNetworkStream as AsyncSharedNetworkStream,
     )
     from meshapi_backends._async.networks import AsyncWaiter as AsyncWaiter
+    from meshapi_backends._async.raw_runner import AsyncRawCallRunner as AsyncRawCallRunner
     from meshapi_backends._async.realtime.session import (
         AsyncRealtimeSession as AsyncRealtimeSession,
     )
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from meshapi_backends._sync.networks import NetworkStream as NetworkStream
     from meshapi_backends._sync.networks import SharedNetworkStream as SharedNetworkStream
     from meshapi_backends._sync.networks import Waiter as Waiter
+    from meshapi_backends._sync.raw_runner import RawCallRunner as RawCallRunner
     from meshapi_backends._sync.realtime.session import RealtimeSession as RealtimeSession
     from meshapi_backends._sync.runner import CallRunner as CallRunner
     from meshapi_backends._sync.transports import Transport as Transport

@@ -15,6 +15,7 @@ _NAMES: Final = {
     "meshapi_backends._async.networks": """
         AsyncNetwork AsyncNetworkStream AsyncSharedNetworkStream AsyncWaiter
     """,
+    "meshapi_backends._async.raw_runner": "AsyncRawCallRunner",
     "meshapi_backends._async.realtime.session": "AsyncRealtimeSession",
     "meshapi_backends._async.runner": "AsyncCallRunner",
     "meshapi_backends._async.transports": "AsyncTransport AsyncTransportResponse",
@@ -28,6 +29,7 @@ _NAMES: Final = {
     "meshapi_backends._sync.connections": "ConnectionPool",
     "meshapi_backends._sync.httpx.transport": "HTTPXTransport",
     "meshapi_backends._sync.networks": "Network NetworkStream SharedNetworkStream Waiter",
+    "meshapi_backends._sync.raw_runner": "RawCallRunner",
     "meshapi_backends._sync.realtime.session": "RealtimeSession",
     "meshapi_backends._sync.runner": "CallRunner",
     "meshapi_backends._sync.transports": "Transport TransportResponse",

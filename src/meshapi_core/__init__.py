@@ -106,6 +106,8 @@ if TYPE_CHECKING:
     from meshapi_core.params.wrong_names import no_such_parameter as no_such_parameter
     from meshapi_core.pool import Decision as Decision
     from meshapi_core.pool import PoolState as PoolState
+    from meshapi_core.raw_response import RawResponse as RawResponse
+    from meshapi_core.raw_response import raw_call as raw_call
     from meshapi_core.realtime import MessageWait as MessageWait
     from meshapi_core.realtime import RealtimeAuth as RealtimeAuth
     from meshapi_core.realtime import RealtimeCall as RealtimeCall
@@ -116,6 +118,7 @@ if TYPE_CHECKING:
     from meshapi_core.realtime import RealtimeOptions as RealtimeOptions
     from meshapi_core.realtime import Reconnect as Reconnect
     from meshapi_core.realtime import Reconnected as Reconnected
+    from meshapi_core.response_meta import ResponseMeta as ResponseMeta
     from meshapi_core.retries import Outcome as Outcome
     from meshapi_core.retries import RetryPolicy as RetryPolicy
     from meshapi_core.service import DEFAULT_BASE_URL as DEFAULT_BASE_URL

@@ -44,10 +44,12 @@ _NAMES: Final = {
     """,
     "meshapi_core.params.wrong_names": "no_such_parameter",
     "meshapi_core.pool": "Decision PoolState",
+    "meshapi_core.raw_response": "RawResponse raw_call",
     "meshapi_core.realtime": """
         MessageWait RealtimeAuth RealtimeCall RealtimeConnected RealtimeConnection RealtimeExchange
         RealtimeMessage RealtimeOptions Reconnect Reconnected
     """,
+    "meshapi_core.response_meta": "ResponseMeta",
     "meshapi_core.retries": "Outcome RetryPolicy",
     "meshapi_core.service": "DEFAULT_BASE_URL Service",
     "meshapi_core.signals": "END_OF_BODY END_OF_STREAM EndOfBody EndOfStream NEED_DATA NeedData",

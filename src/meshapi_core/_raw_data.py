@@ -4,7 +4,7 @@ Only this module knows how it is kept: in the object's `__dict__`, under three n
 names of fields. The code that makes a response stores what it has at hand; the rest is derived from
 that when it is first asked for.
 
-    _sent    the JSON body and the request ID
+    _sent    the JSON body, and what is known about its response
     _raw     the decoded body: from `_sent`, or what the object was read from, field by field
     _extra   the fields that the class does not name: from `_raw`, or passed to the constructor
 
@@ -17,6 +17,7 @@ from typing import Any, Final, Optional
 from typing_extensions import TypeAlias
 
 from meshapi_core._json_kinds import is_object
+from meshapi_core.response_meta import ResponseMeta
 
 __all__ = [
     "SENT",
@@ -25,13 +26,16 @@ __all__ = [
     "extra_of",
     "keep_all",
     "keep_extra",
+    "keep_meta",
     "keep_raw",
+    "meta_of",
     "raw_of",
     "sent_of",
 ]
 
-Sent: TypeAlias = tuple[bytes, str]
-"""A body and the ID of its request."""
+Sent: TypeAlias = tuple[Optional[bytes], ResponseMeta]
+"""A body, and what is known about its response. The body is None where the object was put together
+from the chunks of a stream."""
 
 Parse: TypeAlias = Callable[[bytes], Any]
 
@@ -39,14 +43,28 @@ SENT: Final = "_sent"
 """The key of a `Sent`. It is one entry, and written without a function call, because every chunk
 needs it."""
 
+_UNKNOWN: Final = ResponseMeta()
+
 _RAW: Final = "_raw"
 _EXTRA: Final = "_extra"
 
 
 def sent_of(response: object) -> Optional[Sent]:
-    """Return the body and the request ID; None for a part, or where no server sent the object."""
+    """Return the body and the response; None for a part, or where no server sent the object."""
     sent: Optional[Sent] = vars(response).get(SENT)
     return sent
+
+
+def meta_of(response: object) -> ResponseMeta:
+    """Return what is known about the response; nothing for a part, and where there is none."""
+    sent = sent_of(response)
+    return _UNKNOWN if sent is None else sent[1]
+
+
+def keep_meta(response: object, meta: ResponseMeta) -> None:
+    """Store what is known about the response next to the body, if there is one."""
+    kept = vars(response)
+    kept[SENT] = kept.get(SENT, (None,))[0], meta
 
 
 def keep_raw(record: object, decoded: Any) -> None:
@@ -60,7 +78,8 @@ def raw_of(record: object, parse: Parse) -> Any:
     kept = vars(record)
     if _RAW not in kept:
         sent = kept.get(SENT)
-        kept[_RAW] = None if sent is None else parse(sent[0])
+        body = None if sent is None else sent[0]
+        kept[_RAW] = None if body is None else parse(body)
     return kept[_RAW]
 
 
@@ -89,7 +108,7 @@ def extra_of(record: object, named: tuple[str, ...], parse: Parse) -> dict[str, 
 def all_of(record: object) -> dict[str, Any]:
     """Return everything that is kept, for `keep_all` on a copy, which may be in another process."""
     kept = dict(vars(record))
-    if SENT in kept:
+    if kept.get(SENT, (None,))[0] is not None:
         # Without the decoded form: it repeats the body, and is larger.
         kept.pop(_RAW, None)
     return kept

@@ -40,6 +40,7 @@ from typing_extensions import TypedDict, Unpack
 from meshapi_core._close_codes import CLOSE_CODES
 from meshapi_core._json_kinds import is_object
 from meshapi_core._log_safe import one_line, with_facts
+from meshapi_core.response_meta import CallFacts
 
 __all__ = [
     "APIConnectionError",
@@ -90,7 +91,7 @@ class ErrorFacts(TypedDict, total=False):
     headers: Optional[Mapping[str, str]]
 
 
-class MeshAPIError(Exception):
+class MeshAPIError(Exception, CallFacts):
     """The base class of every error that a call can raise.
 
     `str(e)` is one line: the message, then in parentheses the status, the error code and the
@@ -103,14 +104,14 @@ class MeshAPIError(Exception):
         message: One line for people: control characters escaped, at most 500 characters.
         status: The HTTP status; 0 if there was no response.
         error_code: Stable, for programs to branch on, such as "rate_limit_exceeded". Never empty.
-        request_id: The gateway's request ID, to quote to support; "" if it sent none. A successful
-            response has it as `_request_id`, a stream as `request_id`.
+        request_id: The gateway's request ID, to quote to support; "" if it sent none.
         details: What is wrong in detail, as the gateway listed it.
         provider_error: The provider's error, as the gateway passed it on.
         provider_code: The gateway's word for the provider's error.
         retry_after_seconds: Seconds to wait before a retry; None if the gateway did not say.
         partial: The partial response: what had arrived before it broke off.
         headers: The headers of the response; empty if there was none.
+        attempts, elapsed, meta: See `CallFacts`.
     """
 
     default_error_code: ClassVar[str] = _UNKNOWN
@@ -441,8 +442,7 @@ class StreamUsageError(RuntimeError):
 class ResponseWarning(UserWarning):
     """A field of a response could not be read and has its default value; `.raw` has the original.
 
-    Python shows each of these once per line of code. `warnings.filterwarnings` silences
-    them, or turns them into errors.
+    Python shows each once per line of code; `warnings.filterwarnings` can turn them into errors.
     """
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 from meshapi_core.bodies import OpenBody, StreamedBody
 from meshapi_core.errors import APIConnectionError, APITimeoutError, MeshAPIError
 from meshapi_core.headers import Headers
+from meshapi_core.response_meta import ResponseMeta
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -129,6 +130,7 @@ class Response(Struct, frozen=True):
             a response that has no Date header.
         cut: the body was to end with the connection, and TLS ended without close_notify (RFC 9112,
             section 9.8). It may have been cut off anywhere, and only its content can tell.
+        attempts, elapsed: as in `ResponseMeta`; an `Exchange` sets them.
     """
 
     status: int
@@ -136,6 +138,13 @@ class Response(Struct, frozen=True):
     body: bytes = b""
     received_at: Optional[float] = None
     cut: bool = False
+    attempts: int = 0
+    elapsed: float = 0.0
+
+    @property
+    def meta(self) -> ResponseMeta:
+        """What is known about the response besides its body."""
+        return ResponseMeta(self.status, self.headers, self.attempts, self.elapsed)
 
     def __repr__(self) -> str:
         # Without the body, which may quote what was sent: error trackers show the reprs of locals.

@@ -6,15 +6,25 @@ uses nothing else of a runner.
 
 from collections.abc import AsyncIterator, Generator, Iterator
 from types import TracebackType
-from typing import Any, Optional, TypeVar, Union
+from typing import Any, NoReturn, Optional, TypeVar, Union
 
 from typing_extensions import Protocol, Self, runtime_checkable
 
 from meshapi_core.bodies import FileSource
-from meshapi_core.calls import AnyCall, StreamCall
+from meshapi_core.calls import AnyCall, Call, StreamCall
 from meshapi_core.headers import Headers
+from meshapi_core.raw_response import RawResponse
+from meshapi_core.response_meta import ResponseMeta
 
-__all__ = ["AsyncRunner", "AsyncStream", "Flow", "Runner", "Stream"]
+__all__ = [
+    "AsyncRawRunner",
+    "AsyncRunner",
+    "AsyncStream",
+    "Flow",
+    "RawRunner",
+    "Runner",
+    "Stream",
+]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -43,6 +53,11 @@ class Stream(Protocol[T_co]):
     @property
     def headers(self) -> Headers:
         """The response's headers; empty until it has begun."""
+        ...
+
+    @property
+    def meta(self) -> ResponseMeta:
+        """Status, headers, attempts, rate limits and the like; status 0 until it has begun."""
         ...
 
     def __iter__(self) -> Iterator[T_co]: ...
@@ -80,6 +95,11 @@ class AsyncStream(Protocol[T_co]):
     @property
     def headers(self) -> Headers:
         """The response's headers; empty until it has begun."""
+        ...
+
+    @property
+    def meta(self) -> ResponseMeta:
+        """Status, headers, attempts, rate limits and the like; status 0 until it has begun."""
         ...
 
     def __aiter__(self) -> AsyncIterator[T_co]: ...
@@ -120,6 +140,22 @@ class Runner(Protocol):
         ...
 
 
+class RawRunner(Protocol):
+    """Runs calls, blocks until they are done, and returns their responses as they came."""
+
+    def run(self, call: Call[T], /) -> RawResponse[T]:
+        """Return the response to a call."""
+        ...
+
+    def run_flow(self, flow: Flow[Any], /) -> NoReturn:
+        """Raise TypeError: a flow has several responses."""
+        ...
+
+    def open(self, call: StreamCall[T], /) -> Stream[T]:
+        """Return the call's stream, as a `Runner` does."""
+        ...
+
+
 class AsyncRunner(Protocol):
     """Runs calls on an event loop."""
 
@@ -133,4 +169,20 @@ class AsyncRunner(Protocol):
 
     def open(self, call: StreamCall[T], /) -> AsyncStream[T]:
         """Return the call's stream; nothing is sent yet."""
+        ...
+
+
+class AsyncRawRunner(Protocol):
+    """Runs calls on an event loop, and returns their responses as they came."""
+
+    async def run(self, call: Call[T], /) -> RawResponse[T]:
+        """Return the response to a call."""
+        ...
+
+    async def run_flow(self, flow: Flow[Any], /) -> NoReturn:
+        """Raise TypeError: a flow has several responses."""
+        ...
+
+    def open(self, call: StreamCall[T], /) -> AsyncStream[T]:
+        """Return the call's stream, as an `AsyncRunner` does."""
         ...

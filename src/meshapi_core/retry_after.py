@@ -28,7 +28,7 @@ from typing import Optional
 from meshapi_core.durations import NUMBER, parse_duration
 from meshapi_core.http_dates import parse_http_date
 
-__all__ = ["now_of", "parse_retry_after", "wait_in_headers", "wait_in_resets"]
+__all__ = ["now_of", "parse_retry_after", "until_reset", "wait_in_headers", "wait_in_resets"]
 
 _HANDED_ON = "llm_provider-"
 
@@ -127,7 +127,7 @@ def wait_in_resets(headers: Mapping[str, str], now: Optional[float]) -> Optional
     for limit, word, value in _limits(headers):
         if word == "remaining" and _is_zero(value):
             used_up.add(limit)
-        wait = _until(value, now) if word == "reset" else None
+        wait = until_reset(value, now) if word == "reset" else None
         if wait is not None:
             waits[limit] = wait
     decisive = [wait for limit, wait in waits.items() if limit in used_up]
@@ -157,7 +157,13 @@ def _is_zero(value: str) -> bool:
     return _PLAIN_NUMBER.fullmatch(value) is not None and float(value) == 0
 
 
-def _until(value: str, now: Optional[float]) -> Optional[float]:
+def until_reset(value: str, now: Optional[float]) -> Optional[float]:
+    """Return the seconds until a reset: a duration, seconds, or a point in time; None for others.
+
+    Args:
+        value: of a header, without white space around it.
+        now: Unix seconds; without it, points in time cannot be used.
+    """
     seconds = parse_duration(value)
     if seconds is not None:
         return seconds

@@ -18,6 +18,7 @@ from meshapi_core._raw_data import (
 )
 from meshapi_core.codec.parsing import parse_exactly
 from meshapi_core.types._base import OpenResponseModel, Record, ResponseList, attach
+from support.metas import meta_with
 
 
 class Row(OpenResponseModel, kw_only=True, dict=True):
@@ -43,8 +44,8 @@ class Parser:
 
 
 def test_what_was_sent_is_parsed_once_and_only_when_it_is_asked_for():
-    row, parse = attach(Row(id="a"), b'{"id": "a", "x": 1}', "req_1"), Parser()
-    assert sent_of(row) == (b'{"id": "a", "x": 1}', "req_1")
+    row, parse = attach(Row(id="a"), b'{"id": "a", "x": 1}', meta_with("req_1")), Parser()
+    assert sent_of(row) == (b'{"id": "a", "x": 1}', meta_with("req_1"))
     assert parse.calls == 0
     for _ in range(2):
         assert extra_of(row, NAMED, parse) == {"x": 1}
@@ -67,7 +68,7 @@ def test_what_is_no_object_has_no_further_fields(raw):
 
 
 def test_further_fields_that_were_given_are_not_looked_for_in_what_was_sent():
-    row = attach(Row(), b'{"x": 1}', "")
+    row = attach(Row(), b'{"x": 1}', meta_with(""))
     keep_extra(row, {})
     assert (row.model_extra, row.raw) == ({}, {"x": 1})
 
@@ -79,7 +80,7 @@ def test_a_record_without_a_place_for_it_keeps_nothing():
 
 
 def test_copies_have_all_of_it_and_the_parsed_form_does_not_travel():
-    row = attach(Row(id="a"), b'{"id": "a", "x": 1}', "req_1")
+    row = attach(Row(id="a"), b'{"id": "a", "x": 1}', meta_with("req_1"))
     assert row.model_extra == {"x": 1}
     assert set(all_of(row)) == {SENT, "_extra"}
     twin = Row()
@@ -91,5 +92,5 @@ def test_copies_have_all_of_it_and_the_parsed_form_does_not_travel():
 def test_a_list_keeps_it_too():
     rows = ResponseList[int]([1])
     assert (rows.raw, rows._request_id) == (None, "")
-    attach(rows, b"[1, null]", "req_1")
+    attach(rows, b"[1, null]", meta_with("req_1"))
     assert (rows.raw, rows._request_id) == ([1, None], "req_1")

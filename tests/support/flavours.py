@@ -27,6 +27,7 @@ import pytest
 import trio
 
 from meshapi import AsyncMeshAPI, MeshAPI, RetryPolicy
+from meshapi._raw_clients import RawMeshAPI
 from meshapi._realtime import RealtimeResource, RealtimeSession
 from meshapi_backends._async import connecting as async_connecting
 from meshapi_backends._async import connections as async_connections
@@ -288,7 +289,7 @@ _AWAITED = frozenset(
     | {"receive", "wait_for", "send_audio", "commit_audio", "update"}
     | {"read_ready", "write_some", "flush"}
 )
-_DRESSED = (MeshAPI, Resource, ChunkStream, RealtimeResource, RealtimeSession)
+_DRESSED = (MeshAPI, RawMeshAPI, Resource, ChunkStream, RealtimeResource, RealtimeSession)
 
 
 class Awaited:

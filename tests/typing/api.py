@@ -7,8 +7,8 @@ goes away is noticed.
 
 import os
 from array import array
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from typing import Any, Optional, Union
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any, NoReturn, Optional, Union
 
 from typing_extensions import assert_type
 
@@ -16,6 +16,7 @@ from meshapi import (
     APIStatusError,
     APITimeoutError,
     AsyncMeshAPI,
+    AsyncRawMeshAPI,
     AsyncRealtimeResource,
     AsyncRealtimeSession,
     AsyncVideosResource,
@@ -44,6 +45,8 @@ from meshapi import (
     ModelInfo,
     ModelPricing,
     RagResource,
+    RawMeshAPI,
+    RawResponse,
     RealtimeAudioConfig,
     RealtimeAudioInput,
     RealtimeConnectionClosed,
@@ -59,6 +62,7 @@ from meshapi import (
     Reconnect,
     Reconnected,
     ResponseList,
+    ResponseMeta,
     ResponsesFunctionTool,
     ResponsesListResponse,
     ResponsesParams,
@@ -216,6 +220,56 @@ def answers_are_typed(client: MeshAPI) -> None:
     assert_type(message.content, Union[str, list[ContentPart], None])
     assert_type(message.text, str)
     ChatMessage(role="assistant", content=message.content)
+
+
+def responses_tell_about_their_calls(client: MeshAPI, error: MeshAPIError) -> None:
+    response = client.chat.completions.create(PARAMS)
+    meta = assert_type(response.meta, ResponseMeta)
+    assert_type(client.models.list().meta, ResponseMeta)
+    assert_type(client.chat.completions.stream(PARAMS).meta, ResponseMeta)
+    assert_type(error.meta, ResponseMeta)
+    assert_type(error.attempts, int)
+    assert_type(meta.status, int)
+    assert_type(meta.headers, Headers)
+    assert_type(meta.elapsed, float)
+    assert_type(meta.rate_limits.tokens.remaining, Optional[int])
+    assert_type(meta.rate_limits.tokens.reset, Optional[float])
+    assert_type(meta.routing.fallback, Optional[bool])
+    assert_type(meta.cache_hit, bool)
+
+
+def raw_responses_are_exact(client: MeshAPI) -> None:
+    view = assert_type(client.with_raw_response, RawMeshAPI)
+    raw = view.chat.completions.create(PARAMS)
+    assert_type(raw, RawResponse[ChatCompletionResponse])
+    assert_type(raw.parse(), ChatCompletionResponse)
+    assert_type(raw.content, bytes)
+    assert_type(raw.text, str)
+    assert_type(raw.status, int)
+    assert_type(raw.request_id, str)
+    assert_type(raw.meta, ResponseMeta)
+    assert_type(view.models.list(), RawResponse[ResponseList[ModelInfo]])
+    assert_type(view.files.delete("f").status, int)
+    assert_type(view.audio.synthesize(input="hi"), RawResponse[bytes])
+    assert_type(view.chat.completions.stream(PARAMS), Stream[ChatCompletionChunk])
+    assert_type(view.with_options(timeout=1), RawMeshAPI)
+    assert_type(client.with_options(timeout=1).with_raw_response, RawMeshAPI)
+    view.chat.completions.create(modell="m")  # type: ignore[call-arg]
+    raw.choices  # type: ignore[attr-defined]
+
+
+async def raw_responses_are_exact_on_the_async_client(client: AsyncMeshAPI) -> None:
+    view = assert_type(client.with_raw_response, AsyncRawMeshAPI)
+    coroutine = view.chat.completions.create(PARAMS)
+    raw = await assert_type(coroutine, Coroutine[Any, Any, RawResponse[ChatCompletionResponse]])
+    assert_type(raw.parse(), ChatCompletionResponse)
+    assert_type(view.chat.completions.stream(PARAMS), AsyncStream[ChatCompletionChunk])
+    assert_type(view.with_options(timeout=1), AsyncRawMeshAPI)
+
+
+def several_calls_have_no_raw_response(client: MeshAPI) -> None:
+    refused: Callable[[str], NoReturn] = client.with_raw_response.rag.upload_file
+    del refused
 
 
 def a_stream_is_an_iterator_and_a_context_manager(client: MeshAPI) -> None:

@@ -12,6 +12,7 @@ from meshapi_core import (
     END_OF_STREAM,
     Headers,
     MeshAPIError,
+    ResponseMeta,
     StreamInterruptedError,
     StreamUsageError,
     find_request_id,
@@ -45,6 +46,15 @@ class AsyncChunkStream(AsyncCloses, Generic[T]):
         """The response's headers; empty before it begins."""
         decoder = None if self._host is None else self._host.call.decoder
         return Headers() if decoder is None else decoder.headers
+
+    @property
+    def meta(self) -> ResponseMeta:
+        """Status, headers, attempts, rate limits and the like; status 0 before it begins."""
+        decoder = None if self._host is None else self._host.call.decoder
+        if self._host is None or decoder is None:
+            return ResponseMeta()
+        meta: ResponseMeta = self._host.call.meta
+        return meta
 
     def __repr__(self) -> str:
         is_open = self._host is not None and self._host.call.decoder is not None

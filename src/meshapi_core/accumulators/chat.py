@@ -18,7 +18,7 @@ from meshapi_core.growing import (
     hold_back,
     hold_back_member,
 )
-from meshapi_core.types._base import attach, number
+from meshapi_core.types._base import attach, attach_meta, number
 from meshapi_core.types._base64 import from_base64
 from meshapi_core.types.chat import (
     ChatCompletionChoice,
@@ -180,9 +180,10 @@ def _compact(chunk: ChatCompletionChunk) -> Union[ChatCompletionChunk, bytes]:
     One that was repaired keeps more than what was sent.
     """
     sent = sent_of(chunk)
-    if sent is None or len(vars(chunk)) != 1 or type(chunk) is not ChatCompletionChunk:
+    body = None if sent is None else sent[0]
+    if body is None or len(vars(chunk)) != 1 or type(chunk) is not ChatCompletionChunk:
         return chunk
-    return sent[0]
+    return body
 
 
 class ChatAccumulator:
@@ -267,7 +268,7 @@ class ChatAccumulator:
             return None
         last = self._last or first
         if isinstance(last, bytes):
-            last = attach(_DECODER.decode(last), last, "")
+            last = attach(_DECODER.decode(last), last, first.meta)
         choices = [
             ChatCompletionChoice(
                 index=index,
@@ -293,5 +294,5 @@ class ChatAccumulator:
             import json
 
             sent = {**msgspec.to_builtins(response), **unknown}
-            attach(response, json.dumps(sent).encode(), "")
-        return response
+            attach(response, json.dumps(sent).encode(), first.meta)
+        return attach_meta(response, first.meta)

@@ -45,10 +45,12 @@ from meshapi_core.errors import (
 from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.messages import Failure
 from meshapi_core.redaction import conceal, forget_frames
+from meshapi_core.response_meta import ResponseMeta
 from meshapi_core.service import MESHAPI
 from meshapi_core.signals import END_OF_STREAM, NEED_DATA, EndOfStream, NeedData
 from meshapi_core.sniffing import readable
 from meshapi_core.sse import MAX_EVENT_SIZE, RawSSEDecoder
+from meshapi_core.types._base import attach_meta
 
 __all__ = ["TRANSITIONS", "ChunkDecoder", "DecoderInput", "DecoderState"]
 
@@ -127,7 +129,7 @@ class ChunkDecoder(Generic[T]):
         decoder: decodes the data of one event.
         accumulator: gets every chunk; knows when the stream is complete.
         headers: those of the response; the content type and the request ID are used.
-        status: that of the response, for error messages.
+        status, meta: those of the response; by default, all that is known of it is its head.
         from_response: turns a whole JSON response into one chunk.
         marker: bytes that every chunk contains (see `ChunkReader`).
         response: the type of a whole response.
@@ -146,6 +148,7 @@ class ChunkDecoder(Generic[T]):
         *,
         headers: Headers,
         status: int = 200,
+        meta: Optional[ResponseMeta] = None,
         from_response: Optional[Callable[[bytes], T]] = None,
         marker: bytes = b"",
         response: Optional[type] = None,
@@ -153,11 +156,11 @@ class ChunkDecoder(Generic[T]):
         max_event_size: int = MAX_EVENT_SIZE,
     ) -> None:
         self.state = DecoderState.OPENING
-        self.headers = headers
-        self.status = status
+        self.headers, self.status = headers, status
         self.secrets: tuple[str, ...] = ()
         self.service = MESHAPI
         self.request_id = find_request_id(headers)
+        self._meta = meta or ResponseMeta(status, headers)
         self._max_size = max_event_size
         self._accumulator = accumulator
         # None once an event has come.
@@ -169,8 +172,7 @@ class ChunkDecoder(Generic[T]):
             self._events,
             decoder,
             accumulator,
-            headers=headers,
-            status=status,
+            meta=self._meta,
             from_response=from_response,
             marker=marker,
             response=response,
@@ -190,7 +192,7 @@ class ChunkDecoder(Generic[T]):
 
     def partial(self) -> Any:
         """Return the response so far, made from the returned chunks; None before the first one."""
-        return self._accumulator.partial()
+        return attach_meta(self._accumulator.partial(), self._meta)
 
     def receive_data(self, data: Buffer) -> None:
         """Take the next piece of the body, cut anywhere; `b""` is its end.
@@ -250,7 +252,7 @@ class ChunkDecoder(Generic[T]):
                 # `find` is faster than `in`, which first tries to make a number of the bytes.
                 matches_template = self._template.takes(data)
                 if matches_template or (known.choices and data.find(b'"error"') < 0):
-                    known.__dict__[SENT] = data, self.request_id
+                    known.__dict__[SENT] = data, self._meta
                     if not matches_template:
                         self._interpreter.skipped.error = None
                         self._accumulator.add(known)
@@ -362,7 +364,7 @@ class ChunkDecoder(Generic[T]):
         if isinstance(exc, ResponseDecodeError):
             exc.status = self.status
         if exc.partial is None:
-            exc.partial = self._accumulator.partial()
+            exc.partial = self.partial()
         return exc
 
     def _move(self, what: DecoderInput, state: DecoderState) -> None:

@@ -30,7 +30,7 @@ from meshapi_core.envelopes import (
     results_of,
 )
 from meshapi_core.errors import APIStatusError, ResponseDecodeError
-from meshapi_core.headers import Headers, find_request_id
+from meshapi_core.response_meta import ResponseMeta
 from meshapi_core.service import MAX_MARKER
 from meshapi_core.signals import END_OF_STREAM, EndOfStream
 from meshapi_core.sniffing import KEPT_BYTES
@@ -96,8 +96,8 @@ class EventInterpreter(Generic[T]):
     Args:
         source: where the events come from; knows the end mark of the stream, and whether an event
             was cut off.
-        decoder, accumulator, headers, status, from_response, marker, response, events: as for
-            `ChunkDecoder`.
+        decoder, accumulator, from_response, marker, response, events: as for `ChunkDecoder`.
+        meta: what is known about the response.
 
     Attributes:
         skipped: what the server sent besides the chunks.
@@ -112,8 +112,7 @@ class EventInterpreter(Generic[T]):
         decoder: "msgspec.json.Decoder[T]",
         accumulator: Accumulator[T],
         *,
-        headers: Headers,
-        status: int,
+        meta: ResponseMeta,
         from_response: Optional[Callable[[bytes], T]],
         marker: bytes,
         response: Optional[type],
@@ -125,9 +124,9 @@ class EventInterpreter(Generic[T]):
         self._decoder = decoder
         self._attaches = _is_response(decoder.type)
         self._accumulator = accumulator
-        self._headers = headers
-        self._status = status
-        self._request_id = find_request_id(headers)
+        self._headers = meta.headers
+        self._status = meta.status
+        self._meta = meta
         self._from_response = from_response
         self._marker = marker
         self._response = response
@@ -156,7 +155,7 @@ class EventInterpreter(Generic[T]):
                 if self._attaches:
                     # `attach` without the call, and without `isinstance`, which is slow here as it
                     # asks the metaclass.
-                    chunk.__dict__[SENT] = data, self._request_id
+                    chunk.__dict__[SENT] = data, self._meta
                 if self.has_choices and chunk.choices:
                     self.skipped.error = None
                 else:
@@ -184,7 +183,7 @@ class EventInterpreter(Generic[T]):
             frame = _parse_loosely(data)
             if _has_messages(frame) and self._response_error(frame, data) is None:
                 self.whole = True
-                return attach(self._from_response(data), data, self._request_id)
+                return attach(self._from_response(data), data, self._meta)
         return self.read(name, data, began=False)
 
     def _check(self, data: bytes, chunk: Any = None) -> None:
@@ -234,7 +233,7 @@ class EventInterpreter(Generic[T]):
         if chunk is not None:
             is_error = frame.get("type") == "error" or may_be_error(frame, self._results)
             self.skipped.error = frame if is_error else None
-            attach(chunk, data, self._request_id)
+            attach(chunk, data, self._meta)
         return chunk
 
     def _is_suspect(self, name: str, frame: dict[str, Any]) -> bool:
@@ -264,7 +263,7 @@ class EventInterpreter(Generic[T]):
                 raise error
             if is_object(frame) and self._from_response is not None and self._marker in data:
                 self.whole = True
-                return attach(self._from_response(data), data, self._request_id)
+                return attach(self._from_response(data), data, self._meta)
         self.skipped.text = data[:KEPT_BYTES]
         return None
 
@@ -294,7 +293,7 @@ class EventInterpreter(Generic[T]):
                     return None
                 raise _not_json(data, exc) from exc
             chunk = decode(data, self._decoder)
-        attach(chunk, data, self._request_id)
+        attach(chunk, data, self._meta)
         return chunk
 
     def _pass_over(self, frame: Any, data: bytes) -> None:

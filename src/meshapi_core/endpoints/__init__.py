@@ -38,6 +38,7 @@ depends on the runner that the resource was made with:
 
     Rerank(runner).create(...)             RerankResponse, where the runner is a `Runner`
     await Rerank(runner).create(...)       RerankResponse, where it is an `AsyncRunner`
+    Rerank(runner).create(...)             RawResponse[RerankResponse], where it is a `RawRunner`
     Rerank.create.build(...)               Call[RerankResponse], for a test or an `Exchange`
 
 The parts:
@@ -108,9 +109,11 @@ if TYPE_CHECKING:
     from meshapi_core.params.encoding import encode_params as encode_params
     from meshapi_core.paths import model_path as model_path
     from meshapi_core.paths import path_segment as path_segment
+    from meshapi_core.protocols import AsyncRawRunner as AsyncRawRunner
     from meshapi_core.protocols import AsyncRunner as AsyncRunner
     from meshapi_core.protocols import AsyncStream as AsyncStream
     from meshapi_core.protocols import Flow as Flow
+    from meshapi_core.protocols import RawRunner as RawRunner
     from meshapi_core.protocols import Runner as Runner
     from meshapi_core.protocols import Stream as Stream
     from meshapi_core.queries import encode_query as encode_query

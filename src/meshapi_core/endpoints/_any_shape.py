@@ -6,7 +6,6 @@ from msgspec import Struct
 
 from meshapi_core.codec.parsing import parse
 from meshapi_core.errors import ResponseDecodeError
-from meshapi_core.headers import find_request_id
 from meshapi_core.messages import Response
 from meshapi_core.readers import JSONReader
 from meshapi_core.types._base import OpenResponseModel, attach
@@ -39,4 +38,4 @@ class AnyShapeReader(Struct, Generic[A], frozen=True):
             except ResponseDecodeError:
                 # The first error has the status and the request ID.
                 raise exc from None
-        return attach(self.kind(), response.body, find_request_id(response.headers))
+        return attach(self.kind(), response.body, response.meta)

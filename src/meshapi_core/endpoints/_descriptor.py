@@ -17,16 +17,19 @@ What `create` is depends on where it is looked up, and type checkers see what Py
     Completions.create.build(...)        Call[ChatCompletionResponse]
     Completions(runner).create(...)      ChatCompletionResponse, where `runner` is a `Runner`
     Completions(runner).create(...)      a coroutine that returns one, where it is an `AsyncRunner`
+    Completions(runner).create(...)      RawResponse[ChatCompletionResponse], where it is a
+                                         `RawRunner`, and so on
 
 `@stream_endpoint` does the same for a `StreamCall`, and returns a `Stream` or an `AsyncStream`.
 `@flow_endpoint` is for a generator function that makes several calls: see `Flow`.
 
 The types: each decorator is a generic descriptor. Its `__init__` takes the function as
 `Callable[Concatenate[Any, P], ...]`, which drops `self` and captures the parameters in `P`. The
-three overloads of its `__get__` return them again: looked up on the class (`resource` is None), the
+overloads of its `__get__` return them again: looked up on the class (`resource` is None), the
 descriptor itself; on a `Resource[Runner]`, a function that returns the response; on a
-`Resource[AsyncRunner]`, one that returns a coroutine. So hover, completion and "go to
-definition" lead to the one declaration.
+`Resource[AsyncRunner]`, one that returns a coroutine; on those of a `RawRunner` and an
+`AsyncRawRunner`, the same with a `RawResponse`. So hover, completion and "go to definition" lead to
+the one declaration.
 
 At run time:
 
@@ -46,17 +49,26 @@ At run time:
 from collections.abc import Callable, Coroutine, Generator
 from functools import cache, update_wrapper
 from inspect import Parameter, Signature, iscoroutinefunction, signature
-from typing import Any, ClassVar, Generic, TypeVar, Union, get_args, get_origin, overload
+from typing import Any, ClassVar, Generic, NoReturn, TypeVar, Union, get_args, get_origin, overload
 
 from typing_extensions import Concatenate, ParamSpec, Self, Unpack
 
 from meshapi_core.calls import Call, StreamCall
-from meshapi_core.protocols import AsyncRunner, AsyncStream, Flow, Runner, Stream
+from meshapi_core.protocols import (
+    AsyncRawRunner,
+    AsyncRunner,
+    AsyncStream,
+    Flow,
+    RawRunner,
+    Runner,
+    Stream,
+)
+from meshapi_core.raw_response import RawResponse
 
 P = ParamSpec("P")
 T = TypeVar("T")
 B_co = TypeVar("B_co", covariant=True)
-R_co = TypeVar("R_co", bound=Union[Runner, AsyncRunner], covariant=True)
+R_co = TypeVar("R_co", bound=Union[Runner, AsyncRunner, RawRunner, AsyncRawRunner], covariant=True)
 
 
 class Resource(Generic[R_co]):
@@ -117,6 +129,14 @@ class endpoint(_Declared[P, Call[T]], Generic[P, T]):  # noqa: N801 - used as a 
     def __get__(
         self, resource: Resource[AsyncRunner], owner: type, /
     ) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    @overload
+    def __get__(
+        self, resource: Resource[RawRunner], owner: type, /
+    ) -> Callable[P, RawResponse[T]]: ...
+    @overload
+    def __get__(
+        self, resource: Resource[AsyncRawRunner], owner: type, /
+    ) -> Callable[P, Coroutine[Any, Any, RawResponse[T]]]: ...
     def __get__(self, resource: Any, owner: type, /) -> Any:
         """Return this descriptor, the blocking function or the coroutine function."""
         if resource is None:
@@ -131,10 +151,12 @@ class stream_endpoint(_Declared[P, StreamCall[T]], Generic[P, T]):  # noqa: N801
     @overload
     def __get__(self, resource: None, owner: type, /) -> Self: ...
     @overload
-    def __get__(self, resource: Resource[Runner], owner: type, /) -> Callable[P, Stream[T]]: ...
+    def __get__(
+        self, resource: Union[Resource[Runner], Resource[RawRunner]], owner: type, /
+    ) -> Callable[P, Stream[T]]: ...
     @overload
     def __get__(
-        self, resource: Resource[AsyncRunner], owner: type, /
+        self, resource: Union[Resource[AsyncRunner], Resource[AsyncRawRunner]], owner: type, /
     ) -> Callable[P, AsyncStream[T]]: ...
     def __get__(self, resource: Any, owner: type, /) -> Any:
         """Return this descriptor, or the function that opens the stream."""
@@ -164,6 +186,12 @@ class flow_endpoint(_Declared[P, Flow[T]], Generic[P, T]):  # noqa: N801 - used 
     def __get__(
         self, resource: Resource[AsyncRunner], owner: type, /
     ) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    @overload
+    def __get__(self, resource: Resource[RawRunner], owner: type, /) -> Callable[P, NoReturn]: ...
+    @overload
+    def __get__(
+        self, resource: Resource[AsyncRawRunner], owner: type, /
+    ) -> Callable[P, Coroutine[Any, Any, NoReturn]]: ...
     def __get__(self, resource: Any, owner: type, /) -> Any:
         """Return this descriptor, the blocking function or the coroutine function."""
         if resource is None:
@@ -230,10 +258,14 @@ def _signature(build: Callable[..., Any], runner: Any) -> Signature:
     declared = signature(build)
     returned: Any = declared.return_annotation
     if get_origin(returned) in (Call, StreamCall, Generator):
-        response = get_args(returned)[-1]
+        response: Any = get_args(returned)[-1]
         stream: Any = AsyncStream if iscoroutinefunction(runner.run) else Stream
         # A coroutine function is annotated with the result of awaiting it.
-        returned = stream[response] if get_origin(returned) is StreamCall else response
+        raw: Any = RawResponse
+        if getattr(runner, "returns_raw", False) and get_origin(returned) is not StreamCall:
+            returned = raw[response] if get_origin(returned) is Call else NoReturn
+        else:
+            returned = stream[response] if get_origin(returned) is StreamCall else response
     parameters = list(declared.parameters.values())[1:]
     keywords = _keywords(build)
     if keywords:

@@ -34,7 +34,7 @@ _NAMES: Final = {
     "meshapi_core.multipart": "FilePart Multipart",
     "meshapi_core.params.encoding": "build_params encode_params",
     "meshapi_core.paths": "model_path path_segment",
-    "meshapi_core.protocols": "AsyncRunner AsyncStream Flow Runner Stream",
+    "meshapi_core.protocols": "AsyncRawRunner AsyncRunner AsyncStream Flow RawRunner Runner Stream",
     "meshapi_core.queries": "encode_query",
     "meshapi_core.readers": """
         ByteStreamReader BytesReader ChunkReader EmptyReader JSONReader ListReader Reader

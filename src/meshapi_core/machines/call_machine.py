@@ -23,6 +23,7 @@ from meshapi_core.machines.responses import StreamedResponse
 from meshapi_core.machines.states import CallInput, CallState
 from meshapi_core.messages import SUCCESS, Failure, Origin, Request, interrupted
 from meshapi_core.readers import BodyDecoder
+from meshapi_core.response_meta import ResponseMeta
 from meshapi_core.signals import END_OF_STREAM, NEED_DATA, NeedData
 
 __all__ = ["NO_ADVICE", "CallMachine", "CallOptions"]
@@ -97,6 +98,11 @@ class CallMachine(Generic[T, ActionT]):
     def request_id(self) -> str:
         """The request ID; "" until the response has begun, and where it has none."""
         return find_request_id(self.headers)
+
+    @property
+    def meta(self) -> ResponseMeta:
+        """What is known about the response; nothing until it has begun."""
+        return ResponseMeta(self.status, self.headers, self.attempts, self._life.exchange.elapsed)
 
     @property
     def complete(self) -> bool:

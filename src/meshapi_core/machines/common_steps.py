@@ -68,8 +68,11 @@ def _finish(life: Lifecycle, now: float) -> Finished:
 
 
 def _raise(life: Lifecycle, now: float) -> None:
-    assert life.error is not None
-    raise life.error
+    error, began = life.error, life.exchange.began
+    assert error is not None
+    if isinstance(error, MeshAPIError) and began is not None and not error.elapsed:
+        error.attempts, error.elapsed = life.exchange.attempts, now - began
+    raise error
 
 
 def _read_body(life: Lifecycle, now: float) -> Any:

@@ -38,6 +38,7 @@ from meshapi_core.errors import (
 from meshapi_core.failures import timed_out
 from meshapi_core.messages import SUCCESS, Failure, Request, Response
 from meshapi_core.randomness import drawn, number
+from meshapi_core.raw_response import RawResponse
 from meshapi_core.readers import BodyDecoder
 from meshapi_core.redaction import conceal, forget_frames
 from meshapi_core.retries import Outcome, parse_should_retry
@@ -191,6 +192,10 @@ class Exchange(Generic[T]):
         self._fresh = False
         self._met_a_dead_one = False
         self._due = now
+        self.began = now
+        """When the call began."""
+        self.elapsed = 0.0
+        """Seconds from the beginning of the call to the response, or to the head of a stream."""
         self._done: Optional[Done[T]] = None
         self._error: Optional[MeshAPIError] = None
 
@@ -243,6 +248,9 @@ class Exchange(Generic[T]):
             self._retry_or_fail(error, self._response_outcome(error, event), now)
 
     def _receive_result(self, response: Response, now: float) -> None:
+        self.elapsed = now - self.began
+        if not self.upgrades:
+            response = structs.replace(response, attempts=self.attempts, elapsed=self.elapsed)
         try:
             value = self._call.read(response)
         except MeshAPIError as exc:
@@ -261,6 +269,10 @@ class Exchange(Generic[T]):
                 # What the stream raises does not pass through here: the decoder conceals it.
                 decoder.secrets = self.secrets
                 decoder.service = self._config.service
+            made: Any = value
+            if type(made) is RawResponse:
+                # Nor does what its `parse` raises.
+                made.secrets = self.secrets
             self._done = Done(value)
             self._move(_GOOD, _DONE)
 

@@ -45,8 +45,14 @@ class Decider(Receiver, Protocol):
     """What decides on the attempts of a call: an `Exchange`, or a session in its place."""
 
     attempts: int
+    elapsed: float
     streaming: bool
     upgrades: bool
+
+    @property
+    def began(self) -> Optional[float]:
+        """When the call began; None for a session, whose errors do not say how long it took."""
+        ...
 
     def next_action(self, now: float) -> Union[Send, Wait, Done[Any]]:
         """What to do next."""

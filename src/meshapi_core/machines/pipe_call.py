@@ -320,6 +320,8 @@ class _Session:
     def __init__(self, session: Upgrades) -> None:
         self._session = session
         self.attempts = 0
+        self.began: Optional[float] = None
+        self.elapsed = 0.0
         self.receive = session.receive
 
     def next_action(self, now: float) -> "Union[Send, Wait, Done[RealtimeConnected]]":

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, Final, Optional
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, structs
 
 from meshapi_core._json_kinds import is_array, is_object
 from meshapi_core.chunks.interpreter import is_piece
@@ -20,6 +20,7 @@ from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.messages import Response
 from meshapi_core.sniffing import sniff, unexpected
 from meshapi_core.sse import BARE, RawEvent, RawSSEDecoder
+from meshapi_core.types._base import attach
 
 __all__ = [
     "read_response",
@@ -123,7 +124,7 @@ def only_event(response: Response, marker: Optional[bytes]) -> Optional[Response
         raise error
     if marker is not None and (name not in (b"", BARE) or is_piece(content, marker)):
         return None
-    return Response(response.status, response.headers, data, response.received_at)
+    return structs.replace(response, body=data, cut=False)
 
 
 def raise_error(content: Any, response: Response, kind: Any) -> None:
@@ -139,7 +140,8 @@ def raise_error(content: Any, response: Response, kind: Any) -> None:
         return
     if is_object(content) and is_array(content.get("choices")):
         try:
-            error.partial = decode(response.body, decoder_of(kind))
+            partial = decode(response.body, decoder_of(kind))
+            error.partial = attach(partial, response.body, response.meta)
         except ResponseDecodeError:
             pass
     raise error

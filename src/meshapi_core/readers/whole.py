@@ -11,7 +11,7 @@ from meshapi_core._raw_data import sent_of
 from meshapi_core.byte_streams import cut_error, is_document, misplaced
 from meshapi_core.envelopes import error_in_response, members_of
 from meshapi_core.errors import ResponseDecodeError
-from meshapi_core.headers import content_type, find_request_id
+from meshapi_core.headers import content_type
 from meshapi_core.messages import Response
 from meshapi_core.readers.contents import (
     decoder_of,
@@ -64,7 +64,7 @@ class JSONReader(Struct, Generic[T], frozen=True):
                 raise
             result = self.stream.assembled(response)
             body = _written(result)
-        typed: T = attach(result, body, find_request_id(response.headers))
+        typed: T = attach(result, body, response.meta)
         return typed
 
 
@@ -82,7 +82,7 @@ class ListReader(Struct, Generic[T], frozen=True):
         """Return the rows. See `Reader.read`."""
         kind: Any = self.kind
         rows, body = read_response(response, decoder_of(Optional[list[kind]]), list)
-        return attach(ResponseList[T](rows or ()), body, find_request_id(response.headers))
+        return attach(ResponseList[T](rows or ()), body, response.meta)
 
 
 class BytesReader(Struct, frozen=True):
@@ -152,7 +152,6 @@ class TextReader(Struct, Generic[T], frozen=True):
 
     def read(self, response: Response) -> T:
         """Return the typed response. See `Reader.read`."""
-        request_id = find_request_id(response.headers)
         kind = content_type(response.headers)
         declared = kind == JSON or kind.endswith("+json")
         response = unframed(response)
@@ -161,7 +160,7 @@ class TextReader(Struct, Generic[T], frozen=True):
             start in (b"{", b"[") and (declared or self._is_object(response))
         ):
             result, body = read_response(response, decoder_of(self.kind), self.kind)
-            typed: T = attach(result, body, request_id)
+            typed: T = attach(result, body, response.meta)
             return typed
         if start == b"<" and _is_page(kind, response.body):
             raise unexpected("text", response.headers, response.status, response.body)
@@ -171,7 +170,7 @@ class TextReader(Struct, Generic[T], frozen=True):
         if declared and start == b'"':
             text, _ = read_response(response, decoder_of(str), str)
         # `attach` takes JSON: this makes the text itself the response's `.raw`.
-        return attach(self.make(text), msgspec.json.encode(text), request_id)
+        return attach(self.make(text), msgspec.json.encode(text), response.meta)
 
     def _is_object(self, response: Response) -> bool:
         """Return whether a body that is not declared as JSON is a `kind`; raise an error in it."""
@@ -183,7 +182,8 @@ class TextReader(Struct, Generic[T], frozen=True):
 def _written(response: ResponseModel) -> bytes:
     """Return the JSON of a response that was put together from chunks."""
     sent = sent_of(response)
-    return response.model_dump_json(exclude_none=True).encode() if sent is None else sent[0]
+    body = None if sent is None else sent[0]
+    return response.model_dump_json(exclude_none=True).encode() if body is None else body
 
 
 def _is_page(kind: str, body: bytes) -> bool:

@@ -18,7 +18,17 @@ from typing_extensions import Self, SupportsIndex
 
 from meshapi_core._json_kinds import is_array, is_mapping, is_object, value_name
 from meshapi_core._named_fields import NamedFields
-from meshapi_core._raw_data import SENT, all_of, extra_of, keep_all, keep_extra, raw_of, sent_of
+from meshapi_core._raw_data import (
+    SENT,
+    all_of,
+    extra_of,
+    keep_all,
+    keep_extra,
+    keep_meta,
+    meta_of,
+    raw_of,
+    sent_of,
+)
 from meshapi_core.codec.decoding import fit, hand_down
 from meshapi_core.codec.decoding_rules import decoding_rules_of
 from meshapi_core.codec.parsing import parse, parse_exactly, parse_piece
@@ -26,6 +36,7 @@ from meshapi_core.errors import InvalidParamsError, ResponseDecodeError
 from meshapi_core.params.encoding import check
 from meshapi_core.params.plain_values import TOO_DEEP, as_plain
 from meshapi_core.params.unknown_names import look_at_names
+from meshapi_core.response_meta import ResponseMeta
 from meshapi_core.types._dump import dump
 from meshapi_core.types._repr import show
 
@@ -239,7 +250,7 @@ class _Attached(Record, kw_only=True, dict=True):
 class ResponseModel(_Attached, kw_only=True, dict=True):
     """One whole response: its typed fields, and the JSON that the server sent.
 
-    The JSON survives pickling and copying, and takes no part in `==`.
+    The JSON and `.meta` survive pickling and copying, and take no part in `==`.
     """
 
     @property
@@ -251,10 +262,17 @@ class ResponseModel(_Attached, kw_only=True, dict=True):
         return self._kept
 
     @property
+    def meta(self) -> ResponseMeta:
+        """Status, headers, attempts, rate limits and the like of the response that this came in.
+
+        Its `status` is 0 if the object did not come from a server, or is only a part of a response.
+        """
+        return meta_of(self)
+
+    @property
     def _request_id(self) -> str:
         """The request ID in the response's headers, to quote to support; "" if unknown."""
-        sent = sent_of(self)
-        return "" if sent is None else sent[1]
+        return meta_of(self).request_id
 
     @classmethod
     def _validated(cls, plain: dict[str, Any]) -> Self:
@@ -346,12 +364,16 @@ class ResponseList(list[T]):
         None if the object did not come from a server.
         """
         sent = sent_of(self)
-        return None if sent is None else parse_exactly(sent[0])
+        return None if sent is None or sent[0] is None else parse_exactly(sent[0])
+
+    @property
+    def meta(self) -> ResponseMeta:
+        """Status, headers, attempts, rate limits and the like; see `ResponseModel.meta`."""
+        return meta_of(self)
 
     @property
     def _request_id(self) -> str:
-        sent = sent_of(self)
-        return "" if sent is None else sent[1]
+        return meta_of(self).request_id
 
     def __repr__(self) -> str:
         return show(list(self))
@@ -379,15 +401,23 @@ def _read(kind: type[T], plain: dict[str, Any]) -> T:
         raise InvalidParamsError("", "", exc.message) from exc
 
 
-def attach(response: T, body: bytes, request_id: str) -> T:
-    """Return the same response with its body and request ID attached.
+def attach(response: T, body: bytes, meta: ResponseMeta) -> T:
+    """Return the same response with its body, and what is known about it, attached.
 
     Other values than `ResponseModel` and `ResponseList`, such as None and plain JSON, are returned
     unchanged. The body is kept alive as long as the response; it must be JSON that `parse` accepts.
     """
     target: Any = response
     if isinstance(target, _KEEPS):
-        vars(target)[SENT] = (body, request_id)
+        vars(target)[SENT] = (body, meta)
+    return response
+
+
+def attach_meta(response: T, meta: ResponseMeta) -> T:
+    """Return the same response with what is known about it, and the body that it had, if any."""
+    target: Any = response
+    if isinstance(target, _KEEPS):
+        keep_meta(target, meta)
     return response
 
 

@@ -5,6 +5,7 @@ import pickle
 from meshapi_core.accumulators.responses import ResponsesAccumulator
 from meshapi_core.types._base import attach
 from meshapi_core.types.response_events import ResponseCompletedEvent, ResponseTextDeltaEvent
+from support.metas import meta_with
 from support.rows.responses import RESPONSE
 
 
@@ -38,7 +39,7 @@ def test_what_is_attached_to_a_response_that_was_put_together_is_its_raw_form():
     response = accumulator.partial()
     assert response is not None
     assert response.model_extra == {}
-    assert attach(response, b'{"id": "resp_1"}', "req_1").raw == {"id": "resp_1"}
+    assert attach(response, b'{"id": "resp_1"}', meta_with("req_1")).raw == {"id": "resp_1"}
 
 
 def test_a_partial_response_does_not_change_with_what_comes_later():

@@ -13,6 +13,7 @@ from meshapi_core.accumulators.tool_calls import ToolCalls
 from meshapi_core.codec.decoding import decode
 from meshapi_core.types._base import attach
 from meshapi_core.types.chat import ChatCompletionChunk, ToolCall, ToolCallChunk
+from support.metas import meta_with
 
 
 def calls_of(*raw: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
@@ -142,7 +143,7 @@ def test_a_program_may_put_them_together_by_the_index(calls, style, data):
 
 def test_the_index_that_is_given_to_a_piece_is_not_in_raw():
     body = b'{"choices":[{"delta":{"tool_calls":[{"id":"c","function":{"name":"f"}}]}}]}'
-    chunk = attach(decode(body, msgspec.json.Decoder(ChatCompletionChunk)), body, "")
+    chunk = attach(decode(body, msgspec.json.Decoder(ChatCompletionChunk)), body, meta_with(""))
     ChatAccumulator().add(chunk)
     (each,) = chunk.choices[0].delta.tool_calls or []
     assert each.index == 0

@@ -8,6 +8,7 @@ from meshapi_core.codec.decoding import decode
 from meshapi_core.types import account
 from meshapi_core.types._base import OpenResponseModel, attach
 from meshapi_core.types.account import AccountBalance, RateLimits, UsageEvents, UsageSummary
+from support.metas import meta_with
 from support.structs import json_objects
 
 DECODER = msgspec.json.Decoder(AccountBalance)
@@ -18,7 +19,7 @@ KINDS = [getattr(account, name) for name in account.__all__]
 def test_everything_is_an_attribute_and_in_raw(kind, unknown):
     new = {f"new_{name}": value for name, value in unknown.items()}
     body = msgspec.json.encode(new)
-    response = attach(decode(body, msgspec.json.Decoder(kind)), body, "")
+    response = attach(decode(body, msgspec.json.Decoder(kind)), body, meta_with(""))
     assert isinstance(response, OpenResponseModel)
     assert response == kind(**new)
     assert all(getattr(response, name) == value for name, value in new.items())

@@ -27,6 +27,7 @@ from meshapi_core.types.audio import (
     TranscriptionTranslateParams,
     VoicesResponse,
 )
+from support.metas import meta_with
 from support.structs import json_objects
 
 TRANSCRIPTION = msgspec.json.Decoder(TranscriptionResponse)
@@ -36,7 +37,7 @@ WORDS = [{"text": "hello", "start": 0.1, "speaker_id": "a"}]
 
 def transcription(fields: Any) -> TranscriptionResponse:
     body = msgspec.json.encode(fields)
-    return attach(decode(body, TRANSCRIPTION), body, "req_1")
+    return attach(decode(body, TRANSCRIPTION), body, meta_with("req_1"))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ class TestATranscriptionReadsLikeADict:
             response["words"]
 
     def test_made_from_text_or_by_hand(self):
-        response = attach(TranscriptionResponse(text="1\n"), b'"1\\n"', "")
+        response = attach(TranscriptionResponse(text="1\n"), b'"1\\n"', meta_with(""))
         assert response.raw == "1\n"
         assert dict(response) == {"text": "1\n"}
         assert dict(TranscriptionResponse()) == {"text": ""}

@@ -24,6 +24,7 @@ from meshapi_core.types._base import (
     always,
     attach,
 )
+from support.metas import meta_with
 from support.structs import json_objects, json_values
 
 
@@ -75,7 +76,7 @@ class Closed(ResponseModel, kw_only=True, dict=True):
 def received(kind: Any, value: Any) -> Any:
     """A response as a call returns it."""
     body = json.dumps(value).encode()
-    return attach(decode(body, msgspec.json.Decoder(kind)), body, "req_1")
+    return attach(decode(body, msgspec.json.Decoder(kind)), body, meta_with("req_1"))
 
 
 ALL_OF_IT = {
@@ -372,9 +373,9 @@ class TestOpenRecords:
 
 
 MARKS = [
-    "raw", "model_dump", "model_validate", "model_copy", "model_extra", "_raw", "_sent", "_extra",
-    "_kept", "_request_id", "__class__", "__dict__", "__struct_fields__", "self", "cls", "",
-    "__getattr__", "_set", "fields",
+    "raw", "meta", "model_dump", "model_validate", "model_copy", "model_extra", "_raw", "_sent",
+    "_extra", "_kept", "_request_id", "__class__", "__dict__", "__struct_fields__", "self", "cls",
+    "", "__getattr__", "_set", "fields",
 ]  # fmt: skip
 
 
@@ -477,7 +478,7 @@ class TestLenientResponses:
 
 class TestLists:
     def test_rows_with_the_json_that_was_sent(self):
-        rows = attach(ResponseList([Part(text="a")]), b'[{"text":"a","x":1}]', "req_1")
+        rows = attach(ResponseList([Part(text="a")]), b'[{"text":"a","x":1}]', meta_with("req_1"))
         assert rows == [Part(text="a")]
         for one in (rows, copy.copy(rows), copy.deepcopy(rows), pickle.loads(pickle.dumps(rows))):
             assert type(one) is ResponseList

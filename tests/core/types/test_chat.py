@@ -44,6 +44,7 @@ from meshapi_core.types.chat import (
     UsageInfo,
     VideoUrl,
 )
+from support.metas import meta_with
 from support.structs import forms, json_objects, json_values, sample, shape, texts
 
 STRUCTS: list[Any] = [
@@ -399,7 +400,7 @@ class TestNothingIsDroppedFromAResponse:
     def test_raw_has_everything(self, unknown, request_id):
         document = {**unknown, "choices": [{"message": {"content": "hi", "new": unknown}}]}
         body = msgspec.json.encode(document)
-        response = attach(decode(body, RESPONSE), body, request_id)
+        response = attach(decode(body, RESPONSE), body, meta_with(request_id))
         assert response.raw == document
         assert response.raw is response.raw
         assert response._request_id == request_id
@@ -421,7 +422,9 @@ class TestWhatIsAttached:
     )
     @pytest.mark.parametrize("parsed", [False, True])
     def test_survives_copies(self, kind, copied, parsed):
-        response = attach(kind(id="a", usage=UsageInfo(total_tokens=3)), self.BODY, "req_1")
+        response = attach(
+            kind(id="a", usage=UsageInfo(total_tokens=3)), self.BODY, meta_with("req_1")
+        )
         if parsed:
             assert response.raw
         again = copied(response)
@@ -431,7 +434,7 @@ class TestWhatIsAttached:
         assert again._request_id == "req_1"
 
     def test_takes_no_part_in_equality_json_or_repr(self, kind):
-        response = attach(kind(id="a"), self.BODY, "req_1")
+        response = attach(kind(id="a"), self.BODY, meta_with("req_1"))
         assert response == kind(id="a")
         assert msgspec.json.encode(response) == b'{"id":"a"}'
         assert repr(response) == f"{kind.__name__}(id='a')"
@@ -441,12 +444,12 @@ class TestWhatIsAttached:
         assert kind()._request_id == ""
 
     def test_a_null_body_is_not_taken_for_a_missing_one(self, kind):
-        assert attach(kind(), b"null", "").raw is None
+        assert attach(kind(), b"null", meta_with("")).raw is None
 
 
 @pytest.mark.parametrize("value", [None, [1], {"a": 1}, "text", UsageInfo()])
 def test_nothing_is_attached_to_anything_but_a_response(value):
-    assert attach(value, b"{}", "req_1") is value
+    assert attach(value, b"{}", meta_with("req_1")) is value
 
 
 @pytest.mark.parametrize("choice", [{}, {"message": None}, {"delta": None}])
@@ -461,7 +464,7 @@ def test_a_choice_without_a_message_has_a_blank_one(choice):
 def test_an_absent_message_is_an_empty_one_in_dumps_and_absent_in_raw():
     body = {"choices": [{"message": None}, {}]}
     data = msgspec.json.encode(body)
-    response = attach(decode(data, RESPONSE), data, "req_1")
+    response = attach(decode(data, RESPONSE), data, meta_with("req_1"))
     for choice in response.model_dump(exclude_none=True)["choices"]:
         assert choice["message"] == {"role": "assistant"}
     assert response.raw == body

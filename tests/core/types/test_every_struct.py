@@ -37,6 +37,7 @@ from meshapi_core.types.responses import ResponsesParams
 from meshapi_core.types.router import RouterSelectParams
 from meshapi_core.types.videos import VideoGenerationParams
 from support.examples import one_in
+from support.metas import meta_with
 from support.structs import (
     forms,
     json_objects,
@@ -84,7 +85,7 @@ FEW = settings(one_in(25), database=None)
 def received(kind: Any, value: Any) -> Any:
     """The value as a client gets it from the server."""
     body = msgspec.json.encode(value)
-    return attach(decode(body, msgspec.json.Decoder(kind)), body, "req_1")
+    return attach(decode(body, msgspec.json.Decoder(kind)), body, meta_with("req_1"))
 
 
 def records(kind: Any) -> "st.SearchStrategy[Any]":

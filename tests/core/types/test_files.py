@@ -8,6 +8,7 @@ from meshapi_core.params.encoding import build_params
 from meshapi_core.types._base import attach
 from meshapi_core.types.batches import BatchRequestItem
 from meshapi_core.types.files import FileObject, UploadBatchFileFields, UploadBatchFileParams
+from support.metas import meta_with
 from support.structs import json_objects
 
 FILE = msgspec.json.Decoder(FileObject)
@@ -35,7 +36,7 @@ def test_items_are_completed_and_the_purpose_is_always_sent():
 def test_a_file_shows_what_no_type_knows(unknown):
     new = {f"new_{name}": value for name, value in unknown.items()}
     body = msgspec.json.encode({"id": "f", "bytes": 3, **new})
-    file = attach(decode(body, FILE), body, "")
+    file = attach(decode(body, FILE), body, meta_with(""))
     assert file == FileObject(id="f", bytes=3, **new)
     assert file.model_extra == new
 

@@ -25,6 +25,7 @@ from meshapi_core.types.responses import (
     ResponsesStreamEvent,
     ResponsesUsage,
 )
+from support.metas import meta_with
 from support.structs import json_objects, json_values, texts
 
 RESPONSE = msgspec.json.Decoder(ResponsesResponse)
@@ -42,7 +43,7 @@ def sent_object(**fields: Any) -> Any:
 
 def response_of(fields: Any) -> ResponsesResponse:
     body = msgspec.json.encode(fields)
-    return attach(decode(body, RESPONSE), body, "")
+    return attach(decode(body, RESPONSE), body, meta_with(""))
 
 
 def test_keywords_are_the_fields_of_the_params_but_for_stream():
@@ -304,7 +305,7 @@ def test_the_rows_of_a_list_are_open_too():
     row = {"id": "resp_1", "object": "response", "created_at": 5, "region": "eu"}
     odd = {"id": None, "created_at": "yesterday"}
     body = msgspec.json.encode({"data": [row, 7, odd], "has_more": None, "cursor": "c"})
-    page = attach(decode(body, LIST), body, "")
+    page = attach(decode(body, LIST), body, meta_with(""))
     assert [item.id for item in page.data] == ["resp_1", ""]
     assert page.data[0].region == "eu"
     assert page.data[0].raw == row

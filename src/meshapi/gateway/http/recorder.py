@@ -21,6 +21,21 @@ _RESPONSE_STARTS = ("http.response.start", "websocket.accept", "websocket.http.r
 _KEPT_BODY = 8 * 1024 * 1024
 
 
+# As the service sends them: a limit so wide that no test meets it, except with mesh/rate-limited.
+_SERVICE_HEADERS = (
+    (b"x-mesh-version", b"2026-09"),
+    (b"x-ratelimit-limit-requests", b"1000"),
+)
+_WITHIN_LIMIT = (
+    (b"x-ratelimit-remaining-requests", b"999"),
+    (b"x-ratelimit-reset-requests", b"60ms"),
+)
+_OVER_LIMIT = (
+    (b"x-ratelimit-remaining-requests", b"0"),
+    (b"x-ratelimit-reset-requests", b"1s"),
+)
+
+
 class Recorder:
     """ASGI middleware that records each request and puts the request ID into its response.
 
@@ -115,7 +130,10 @@ class _Recording:
         if message["type"] in _RESPONSE_STARTS:
             self.add_to_log()
             stamp = (b"x-request-id", self._request_id.encode())
-            message["headers"] = [*message.get("headers", []), stamp]
+            status = message.get("status", 101)
+            limits = _OVER_LIMIT if status == 429 else _WITHIN_LIMIT
+            more = () if status == 101 else (*_SERVICE_HEADERS, *limits)
+            message["headers"] = [*message.get("headers", []), stamp, *more]
         await self._send(message)
 
     def add_to_log(self) -> None:

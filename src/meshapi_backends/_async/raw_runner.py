@@ -1,0 +1,40 @@
+"""Runs calls for `client.with_raw_response`: another runner does, with another reader."""
+
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from meshapi_core import Call, RawResponse, StreamCall, raw_call
+from meshapi_core.endpoints import AsyncRunner, Flow
+
+if TYPE_CHECKING:
+    from meshapi_core.endpoints import AsyncStream
+
+T = TypeVar("T")
+
+
+class AsyncRawCallRunner:
+    """Runs calls, and returns their responses as they came.
+
+    Args:
+        runner: runs the calls.
+    """
+
+    returns_raw = True
+
+    def __init__(self, runner: AsyncRunner) -> None:
+        self._runner = runner
+
+    async def run(self, call: Call[T], /) -> RawResponse[T]:
+        """Return the response to a call."""
+        return await self._runner.run(raw_call(call))
+
+    async def run_flow(self, flow: Flow[Any], /) -> NoReturn:
+        """Raise TypeError: a flow has several responses."""
+        name = getattr(flow, "__name__", "this method")
+        raise TypeError(
+            f"{name}() makes several calls and has no single raw response; call it without"
+            " with_raw_response, its result has .meta"
+        )
+
+    def open(self, call: StreamCall[T], /) -> "AsyncStream[T]":
+        """Return the stream of a call, which has its headers and `.meta`."""
+        return self._runner.open(call)
