@@ -233,8 +233,10 @@ class _ObservedUpgrade(_Observed["RealtimeConnected"], UpgradeCall):
 
     def _note(self, action: Any, now: float) -> None:
         if self._life.state is _FAILED:
-            self._session.note_end(now)
+            self.notices.extend(self._session.take_notices(now))
 
     def left(self, now: float) -> list[Notice]:
         """Return what has not been told. The session may go on, with another call."""
-        return self._session.take_notices(now)
+        untold = [*self.notices]
+        self.notices.clear()
+        return untold
