@@ -42,7 +42,14 @@ class _AsyncWatched(AsyncHost[T], Generic[T]):
         super().leave()
         # While a call is being driven, its driver learns that it was ended, and tells of it.
         if not self._is_driven:
-            self.watch.tell_end(self.call.left(self._network.now()))
+            self.watch.tell_end(self.call.left(self._last_time()))
+
+    def _last_time(self) -> Optional[float]:
+        try:
+            return self._network.now()
+        except RuntimeError:
+            # A stream may be closed after its event loop, which had the clock.
+            return None
 
     _acts: ClassVar[Acts] = {Notify: _notify}
 
