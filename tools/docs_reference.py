@@ -98,6 +98,13 @@ SUBJECTS = (
         " meshapi_core.types.realtime_client meshapi_core.types.realtime_server",
     ),
     Subject(
+        "hooks",
+        "Hooks",
+        "Functions that a client calls, and what each is given.",
+        "meshapi",
+        "meshapi_backends._hooks meshapi_core.observing.notices",
+    ),
+    Subject(
         "testing",
         "The local gateway",
         "",
@@ -137,7 +144,7 @@ SUBJECTS = (
         "What a call does, told while it does it.",
         "meshapi_core.observing",
         "meshapi_core.observing.notices meshapi_core.observing.calls"
-        " meshapi_core.observing.sessions",
+        " meshapi_core.observing.sessions meshapi_core.observing.lines",
     ),
     Subject(
         "core/protocols",

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from meshapi._resources import RouterResource as RouterResource
     from meshapi._resources import VideosResource as VideosResource
     from meshapi._resources import WebResource as WebResource
+    from meshapi_backends import Hooks as Hooks
     from meshapi_core import APIConnectionError as APIConnectionError
     from meshapi_core import APIStatusError as APIStatusError
     from meshapi_core import APITimeoutError as APITimeoutError
@@ -76,6 +77,11 @@ if TYPE_CHECKING:
     from meshapi_core import __version__ as __version__
     from meshapi_core.endpoints import AsyncStream as AsyncStream
     from meshapi_core.endpoints import Stream as Stream
+    from meshapi_core.observing import AttemptStarted as AttemptStarted
+    from meshapi_core.observing import CallFailed as CallFailed
+    from meshapi_core.observing import ItemReceived as ItemReceived
+    from meshapi_core.observing import ResponseStarted as ResponseStarted
+    from meshapi_core.observing import RetryPlanned as RetryPlanned
     from meshapi_core.types import *
 else:
     from meshapi._face import EXPORTED as __all__

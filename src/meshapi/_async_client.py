@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from meshapi._raw_clients import AsyncRawMeshAPI
     from meshapi._realtime import AsyncRealtimeResource
-    from meshapi_backends import AsyncHTTPXClient
+    from meshapi_backends import AsyncHTTPXClient, Hooks
 
 
 _HINTS = TransportHints("an async", "aclose", "async_httpx_client", "httpx.AsyncClient")
@@ -59,6 +59,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         ssl_context: "Optional[ssl.SSLContext]" = None,
         transport: Optional[AsyncTransport] = None,
         async_httpx_client: "Optional[AsyncHTTPXClient]" = None,
+        hooks: "Optional[Hooks]" = None,
         **unknown: Never,
     ) -> None:
         # Before anything can raise: error trackers show the locals of frames that raise.
@@ -76,6 +77,10 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         sender = None if transport is None else "transport"
         sender = sender if async_httpx_client is None else _HINTS.field
         warn_of_unused(sender, limits, ssl_context, _HINTS)
+        if hooks is not None:
+            from meshapi_backends import AsyncWatch, check_hooks
+
+            self._watch = AsyncWatch(check_hooks(hooks, blocking=False))
         over_http_client: Optional[AsyncTransport] = None
         if async_httpx_client is not None:
             from meshapi_backends import AsyncHTTPXTransport
@@ -89,7 +94,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         """Realtime sessions: speech and text in both directions at once."""
         from meshapi._realtime import AsyncRealtimeResource
 
-        return AsyncRealtimeResource(self._config, self._sockets)
+        return AsyncRealtimeResource(self._config, self._sockets, self._watch)
 
     @cached_property
     def with_raw_response(self) -> "AsyncRawMeshAPI":
@@ -99,7 +104,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         return self._twin(AsyncRawMeshAPI, self._config)
 
     def _new_runner(self) -> AsyncRunner:
-        return AsyncCallRunner(self._config, self._transport, current_network)
+        return AsyncCallRunner(self._config, self._transport, current_network, self._watch)
 
     async def aclose(self) -> None:
         """Close every connection. Calls that are under way raise APIConnectionError at once."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from meshapi._raw_clients import RawMeshAPI
     from meshapi._realtime import RealtimeResource
-    from meshapi_backends import HTTPXClient
+    from meshapi_backends import Hooks, HTTPXClient
 
 
 _HINTS = TransportHints("a blocking", "close", "httpx_client", "httpx.Client")
@@ -62,6 +62,7 @@ class MeshAPI(Client[Runner]):
             `base_url`, `timeout` and the token given here. Its default headers, cookies and query
             parameters are sent to the API, but never to signed URLs. Its `auth` is not used, and
             redirects are not followed. It stays open when the client is closed.
+        hooks: functions that are called when something happens in a call; see `Hooks`.
 
     Raises:
         TypeError, ValueError: an argument cannot be used. The token is never part of the message.
@@ -83,6 +84,7 @@ class MeshAPI(Client[Runner]):
         ssl_context: "Optional[ssl.SSLContext]" = None,
         transport: Optional[Transport] = None,
         httpx_client: "Optional[HTTPXClient]" = None,
+        hooks: "Optional[Hooks]" = None,
         **unknown: Never,
     ) -> None:
         # Before anything can raise: error trackers show the locals of frames that raise.
@@ -100,6 +102,10 @@ class MeshAPI(Client[Runner]):
         sender = None if transport is None else "transport"
         sender = sender if httpx_client is None else _HINTS.field
         warn_of_unused(sender, limits, ssl_context, _HINTS)
+        if hooks is not None:
+            from meshapi_backends import Watch, check_hooks
+
+            self._watch = Watch(check_hooks(hooks, blocking=True))
         over_http_client: Optional[Transport] = None
         if httpx_client is not None:
             from meshapi_backends import HTTPXTransport
@@ -113,7 +119,7 @@ class MeshAPI(Client[Runner]):
         """Realtime sessions: speech and text in both directions at once."""
         from meshapi._realtime import RealtimeResource
 
-        return RealtimeResource(self._config, self._sockets)
+        return RealtimeResource(self._config, self._sockets, self._watch)
 
     @cached_property
     def with_raw_response(self) -> "RawMeshAPI":
@@ -123,7 +129,7 @@ class MeshAPI(Client[Runner]):
         return self._twin(RawMeshAPI, self._config)
 
     def _new_runner(self) -> Runner:
-        return CallRunner(self._config, self._transport, current_blocking_network)
+        return CallRunner(self._config, self._transport, current_blocking_network, self._watch)
 
     def close(self) -> None:
         """Close every connection. Calls that are under way raise APIConnectionError at once."""

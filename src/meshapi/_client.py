@@ -57,6 +57,11 @@ def config_of(
     if not isinstance(token, Secret):
         hint = "; write x.decode()" if token is bytes else ""
         raise TypeError(f"token: expected str, got {token.__name__}{hint}")
+    level = os.environ.get("MESHAPI_LOG")
+    if level:
+        from meshapi_backends import log_on_stderr
+
+        log_on_stderr(level)
     if base_url is None:
         base_url = os.environ.get("MESHAPI_BASE_URL") or DEFAULT_BASE_URL
     return MeshAPIConfig(
@@ -210,6 +215,8 @@ class Client(Resources[R_co]):
     _own: tuple[Any, ...]
     _sockets: Any
     _transport: Any
+    # A `Watch` or an `AsyncWatch`; None if nobody but the log is told what calls do.
+    _watch: Any = None
 
     def _send_over(self, sockets: T, transport: Optional[T], over_http_client: Optional[T]) -> None:
         """Send requests over an HTTP client if given, else a transport if given, else sockets.
@@ -272,6 +279,7 @@ class Client(Resources[R_co]):
         twin = object.__new__(kind)
         twin._config = config
         twin._own, twin._sockets, twin._transport = (), self._sockets, self._transport
+        twin._watch = self._watch
         twin._runner = twin._new_runner()
         return twin
 

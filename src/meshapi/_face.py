@@ -22,6 +22,7 @@ _NAMES: Final = {
         AsyncVideosResource AsyncWebResource AudioResource ModerationsResource RagResource
         RouterResource VideosResource WebResource
     """,
+    "meshapi_backends": "Hooks",
     "meshapi_core": """
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
         Base64Error ConflictError ContentTooLargeError Headers InternalServerError
@@ -32,6 +33,7 @@ _NAMES: Final = {
         StreamInterruptedError StreamUsageError Timeout UnprocessableEntityError __version__
     """,
     "meshapi_core.endpoints": "AsyncStream Stream",
+    "meshapi_core.observing": "AttemptStarted CallFailed ItemReceived ResponseStarted RetryPlanned",
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

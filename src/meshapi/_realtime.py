@@ -68,9 +68,10 @@ def _checked(
 
 
 class _Resource(Generic[S]):
-    def __init__(self, config: MeshAPIConfig, sockets: S) -> None:
+    def __init__(self, config: MeshAPIConfig, sockets: S, watch: Any = None) -> None:
         self._config = config
         self._sockets = sockets
+        self._watch = watch
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
@@ -122,7 +123,7 @@ class RealtimeResource(_Resource[ConnectionPool]):
         call, how = _checked(model, auth, options)
         call.check(self._config)
         network = current_blocking_network()
-        return RealtimeSession.connect(self._config, self._sockets, network, call, how)
+        return RealtimeSession.connect(self._config, self._sockets, network, call, how, self._watch)
 
 
 class AsyncRealtimeResource(_Resource[PerLoopTransport]):
@@ -145,7 +146,7 @@ class AsyncRealtimeResource(_Resource[PerLoopTransport]):
             except TransportError as exc:
                 raise exc.failure.error from None
             return await AsyncRealtimeSession.connect(
-                self._config, pool, current_network(), call, how
+                self._config, pool, current_network(), call, how, self._watch
             )
 
         return AsyncRealtimeManager(connect)

@@ -107,7 +107,7 @@ def _for_options(client: str) -> Mapping[str, str]:
         **dict.fromkeys([*_TOKEN, "token"], f"{new}(token=...)"),
         **dict.fromkeys([*_BASE_URL, "baseurl"], f"{new}(base_url=...)"),
         **dict.fromkeys(
-            "asynchttpxclient httpxclient limits sslcontext transport".split(), f"{new}(...)"
+            "asynchttpxclient hooks httpxclient limits sslcontext transport".split(), f"{new}(...)"
         ),
         **dict.fromkeys(_HEADERS, "write extra_headers=..."),
         **dict.fromkeys(_QUERY, "write extra_query=..."),

@@ -38,8 +38,11 @@ if TYPE_CHECKING:
     from meshapi_backends._async.transports import AsyncTransport as AsyncTransport
     from meshapi_backends._async.transports import AsyncTransportResponse as AsyncTransportResponse
     from meshapi_backends._failures import TransportError as TransportError
+    from meshapi_backends._hooks import Hooks as Hooks
+    from meshapi_backends._hooks import check_hooks as check_hooks
     from meshapi_backends._httpx.requests import AsyncHTTPXClient as AsyncHTTPXClient
     from meshapi_backends._httpx.requests import HTTPXClient as HTTPXClient
+    from meshapi_backends._logging import log_on_stderr as log_on_stderr
     from meshapi_backends._networks.blocking import SocketNetwork as SocketNetwork
     from meshapi_backends._networks.blocking import (
         current_blocking_network as current_blocking_network,
@@ -59,6 +62,8 @@ if TYPE_CHECKING:
     from meshapi_backends._sync.runner import CallRunner as CallRunner
     from meshapi_backends._sync.transports import Transport as Transport
     from meshapi_backends._sync.transports import TransportResponse as TransportResponse
+    from meshapi_backends._watching import AsyncWatch as AsyncWatch
+    from meshapi_backends._watching import Watch as Watch
 else:
     from meshapi_backends._face import EXPORTED as __all__
     from meshapi_backends._face import __dir__, __getattr__

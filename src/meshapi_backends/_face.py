@@ -20,7 +20,9 @@ _NAMES: Final = {
     "meshapi_backends._async.runner": "AsyncCallRunner",
     "meshapi_backends._async.transports": "AsyncTransport AsyncTransportResponse",
     "meshapi_backends._failures": "TransportError",
+    "meshapi_backends._hooks": "Hooks check_hooks",
     "meshapi_backends._httpx.requests": "AsyncHTTPXClient HTTPXClient",
+    "meshapi_backends._logging": "log_on_stderr",
     "meshapi_backends._networks.blocking": "SocketNetwork current_blocking_network",
     "meshapi_backends._networks.current": "current_network",
     "meshapi_backends._per_loop": "PerLoopTransport",
@@ -33,6 +35,7 @@ _NAMES: Final = {
     "meshapi_backends._sync.realtime.session": "RealtimeSession",
     "meshapi_backends._sync.runner": "CallRunner",
     "meshapi_backends._sync.transports": "Transport TransportResponse",
+    "meshapi_backends._watching": "AsyncWatch Watch",
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

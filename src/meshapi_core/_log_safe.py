@@ -14,14 +14,14 @@ _UNSAFE = re.compile(
 )
 
 
-def one_line(text: str) -> str:
+def one_line(text: str, longest: int = _LONGEST) -> str:
     """Return `text` as one line that is safe to log: at most 500 characters, controls escaped.
 
     Idempotent: a result that is passed in again comes back unchanged.
     """
     # Cut before escaping too, so that a message of many megabytes costs no more than a short one.
-    line = _UNSAFE.sub(_escape, text[: _LONGEST + 1])
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
+    line = _UNSAFE.sub(_escape, text[: longest + 1])
+    return line if len(line) <= longest else line[: longest - 3] + "..."
 
 
 def _escape(match: "re.Match[str]") -> str:

@@ -17,6 +17,7 @@ import pytest
 from house.fresh import ROOT
 
 import faces
+from meshapi_core.observing import Notice
 
 PACKAGES = faces.PACKAGES
 
@@ -257,7 +258,10 @@ def test_every_request_and_answer_type_can_be_built_by_a_decoder() -> None:
     structs = [
         value
         for value in (getattr(meshapi, name) for name in names_of("meshapi"))
-        if inspect.isclass(value) and issubclass(value, msgspec.Struct)
+        if inspect.isclass(value)
+        and issubclass(value, msgspec.Struct)
+        # What a hook is given is never decoded.
+        and not issubclass(value, Notice)
     ]
     assert len(structs) > 20
     for struct in structs:

@@ -5,6 +5,7 @@ raw_runner    the same for `client.with_raw_response`
 host          what all hosts have in common: they drive the core's machines
 pipe_host     the host of a call over connections of our own
 client_host   the host of a call over a transport that has an HTTP client
+watched       hosts that tell what their calls do
 connections   the pool of connections; the core decides which one is used
 connecting    opens connections: tries every address of a name, then TLS
 tls           TLS over any network stream

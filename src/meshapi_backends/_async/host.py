@@ -22,6 +22,7 @@ from meshapi_core import (
     Item,
     MeshAPIError,
     NeedData,
+    Notify,
     OpenBody,
     OpenFiles,
     Release,
@@ -33,6 +34,8 @@ T = TypeVar("T")
 
 Acts: TypeAlias = dict[type, Callable[[Any, Any, float], Awaitable[float]]]
 """Classes of actions -> the methods that do them, each of which returns the time afterwards."""
+
+_ONCE = (Release, Notify)
 
 
 class AsyncHost(Generic[T]):
@@ -109,8 +112,8 @@ class AsyncHost(Generic[T]):
                     item: Item[T] = action
                     return item
                 # A decoder means that the head has come. The action stands, and `next` gets it
-                # again; but a Release is given once.
-                if open_only and call.decoder is not None and not isinstance(action, Release):
+                # again; but these are given once.
+                if open_only and call.decoder is not None and not isinstance(action, _ONCE):
                     is_over = False
                     return None
                 now = await act(self, action, now)

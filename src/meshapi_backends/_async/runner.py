@@ -4,18 +4,21 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, Union
+from sys import modules
+from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union
 
 from meshapi_backends._async.connections import AsyncPools
 from meshapi_backends._async.host import AsyncHost
 from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_backends._async.pipe_host import AsyncPipeHost
 from meshapi_backends._async.transports import AsyncTransport
+from meshapi_backends._listening import INFO, found_logger
 from meshapi_core import AnyCall, FileSource, MeshAPIConfig, PipeCall, StreamCall
 from meshapi_core.endpoints import Flow
 
 if TYPE_CHECKING:
     from meshapi_backends._async.chunk_stream import AsyncChunkStream
+    from meshapi_backends._watching import AsyncWatch
 
 T = TypeVar("T")
 
@@ -27,18 +30,24 @@ class AsyncCallRunner:
         config: the configuration of the client.
         transport: a transport, or our own connections.
         network: returns the network of the running program, for its clock and its sleep.
+        watch: is told what each call does; None is nobody but the log.
     """
+
+    # Found once `logging` has been loaded; who has not loaded it has not configured it.
+    _logger: Any = None
 
     def __init__(
         self,
         config: MeshAPIConfig,
         transport: Union[AsyncTransport, AsyncPools],
         network: Callable[[], AsyncNetwork],
+        watch: "Optional[AsyncWatch]" = None,
     ) -> None:
         self._config = config
         self._transport: Any = transport
         self._network = network
         self._has_pipes = isinstance(transport, AsyncPools)
+        self._watch = watch
 
     async def run(self, call: AnyCall[T], /) -> T:
         """Return the result of a call."""
@@ -80,6 +89,22 @@ class AsyncCallRunner:
     def _host(self, call: AnyCall[T]) -> AsyncHost[T]:
         network = self._network()
         now, unix_time = network.now(), time.time()
+        # Asked for each call, because logging may be configured at any time.
+        logger = self._logger
+        if logger is None and "logging" in modules:
+            logger = self._logger = found_logger()
+        if self._watch is not None or (logger is not None and logger.isEnabledFor(INFO)):
+            from meshapi_backends._async.watched import watched_host
+
+            return watched_host(
+                call,
+                self._config,
+                self._transport,
+                network,
+                self._watch,
+                now=now,
+                unix_time=unix_time,
+            )
         if self._has_pipes:
             pipes = PipeCall(
                 call, self._config, now=now, random_bytes=os.urandom, unix_time=unix_time

@@ -23,6 +23,7 @@ from meshapi_core import (
     Item,
     MeshAPIError,
     NeedData,
+    Notify,
     OpenBody,
     OpenFiles,
     Release,
@@ -34,6 +35,8 @@ T = TypeVar("T")
 
 Acts: TypeAlias = dict[type, Callable[[Any, Any, float], float]]
 """Classes of actions -> the methods that do them, each of which returns the time afterwards."""
+
+_ONCE = (Release, Notify)
 
 
 class Host(Generic[T]):
@@ -110,8 +113,8 @@ class Host(Generic[T]):
                     item: Item[T] = action
                     return item
                 # A decoder means that the head has come. The action stands, and `next` gets it
-                # again; but a Release is given once.
-                if open_only and call.decoder is not None and not isinstance(action, Release):
+                # again; but these are given once.
+                if open_only and call.decoder is not None and not isinstance(action, _ONCE):
                     is_over = False
                     return None
                 now = act(self, action, now)

@@ -5,18 +5,21 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, Union
+from sys import modules
+from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union
 
 from meshapi_backends._sync.connections import Pools
 from meshapi_backends._sync.host import Host
 from meshapi_backends._sync.networks import Network
 from meshapi_backends._sync.pipe_host import PipeHost
 from meshapi_backends._sync.transports import Transport
+from meshapi_backends._listening import INFO, found_logger
 from meshapi_core import AnyCall, FileSource, MeshAPIConfig, PipeCall, StreamCall
 from meshapi_core.endpoints import Flow
 
 if TYPE_CHECKING:
     from meshapi_backends._sync.chunk_stream import ChunkStream
+    from meshapi_backends._watching import Watch
 
 T = TypeVar("T")
 
@@ -28,18 +31,24 @@ class CallRunner:
         config: the configuration of the client.
         transport: a transport, or our own connections.
         network: returns the network of the running program, for its clock and its sleep.
+        watch: is told what each call does; None is nobody but the log.
     """
+
+    # Found once `logging` has been loaded; who has not loaded it has not configured it.
+    _logger: Any = None
 
     def __init__(
         self,
         config: MeshAPIConfig,
         transport: Union[Transport, Pools],
         network: Callable[[], Network],
+        watch: "Optional[Watch]" = None,
     ) -> None:
         self._config = config
         self._transport: Any = transport
         self._network = network
         self._has_pipes = isinstance(transport, Pools)
+        self._watch = watch
 
     def run(self, call: AnyCall[T], /) -> T:
         """Return the result of a call."""
@@ -81,6 +90,22 @@ class CallRunner:
     def _host(self, call: AnyCall[T]) -> Host[T]:
         network = self._network()
         now, unix_time = network.now(), time.time()
+        # Asked for each call, because logging may be configured at any time.
+        logger = self._logger
+        if logger is None and "logging" in modules:
+            logger = self._logger = found_logger()
+        if self._watch is not None or (logger is not None and logger.isEnabledFor(INFO)):
+            from meshapi_backends._sync.watched import watched_host
+
+            return watched_host(
+                call,
+                self._config,
+                self._transport,
+                network,
+                self._watch,
+                now=now,
+                unix_time=unix_time,
+            )
         if self._has_pipes:
             pipes = PipeCall(
                 call, self._config, now=now, random_bytes=os.urandom, unix_time=unix_time

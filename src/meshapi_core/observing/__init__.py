@@ -4,12 +4,14 @@
 - `exchange`: an `Exchange` that notes its attempts and retries.
 - `calls`: call machines that hand notices to their host, in the action `Notify`.
 - `sessions`: the same for a realtime session.
+- `lines`: notices as lines of a log.
 """
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from meshapi_core.observing.calls import *
+    from meshapi_core.observing.lines import *
     from meshapi_core.observing.notices import *
     from meshapi_core.observing.sessions import *
 else:

@@ -10,6 +10,7 @@ PACKAGE: Final = "meshapi_core.observing"
 
 _NAMES: Final = {
     "meshapi_core.observing.calls": "ObservedClientCall ObservedPipeCall",
+    "meshapi_core.observing.lines": "details facts line",
     "meshapi_core.observing.notices": """
         AttemptStarted CallClosed CallFailed CallInfo CallSucceeded ConnectionLost ItemReceived
         Notice ResponseStarted RetryPlanned SessionConnected SessionEnded

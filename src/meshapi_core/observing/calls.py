@@ -17,7 +17,7 @@ nothing for `Notify` drives a call as if nobody watched:
 """
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union, cast
+from typing import TYPE_CHECKING, Any, Generic, Optional, TypeVar, Union, cast
 
 from meshapi_core.errors import MeshAPIError
 from meshapi_core.headers import Headers
@@ -72,6 +72,7 @@ class _Observed(CallMachine[T, Any], Generic[T]):
     _held: Any = None
     _items = 0
     _has_ended = False
+    _now = 0.0
 
     @property
     def _exchange(self) -> "ObservedExchange[Any]":
@@ -84,7 +85,7 @@ class _Observed(CallMachine[T, Any], Generic[T]):
 
     def next_action(self, now: float) -> Any:
         """Return what to do next: an action of the unobserved machine, or a `Notify`."""
-        notices = self.notices
+        notices, self._now = self.notices, now
         if not notices:
             held, self._held = self._held, None
             if held is not None:
@@ -186,15 +187,18 @@ class _Observed(CallMachine[T, Any], Generic[T]):
             self._items += 1
         return item
 
-    def left(self, now: float) -> list[Notice]:
+    def left(self, now: Optional[float] = None) -> list[Notice]:
         """Return what has not been told; the last one tells of the end. Harmless twice.
 
         For a host that will not go on with the call.
+
+        Args:
+            now: the time; None is that of the last action, for a host whose clock has ended.
         """
         untold = [*self.notices]
         self.notices.clear()
         if not self._has_ended:
-            untold.append(self._closed(now))
+            untold.append(self._closed(self._now if now is None else now))
         return untold
 
 
@@ -233,8 +237,10 @@ class _ObservedUpgrade(_Observed["RealtimeConnected"], UpgradeCall):
 
     def _note(self, action: Any, now: float) -> None:
         if self._life.state is _FAILED:
-            self._session.note_end(now)
+            self.notices.extend(self._session.take_notices(now))
 
-    def left(self, now: float) -> list[Notice]:
+    def left(self, now: Optional[float] = None) -> list[Notice]:
         """Return what has not been told. The session may go on, with another call."""
-        return self._session.take_notices(now)
+        untold = [*self.notices]
+        self.notices.clear()
+        return untold

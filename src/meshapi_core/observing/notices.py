@@ -75,9 +75,9 @@ class CallInfo(Struct, frozen=True, eq=False, weakref=True):
         path = str.__str__(request.target).partition("?")[0]
         return cls(call, request.method, path, request.origin, started_at, secrets)
 
-    def conceal(self, text: str) -> str:
+    def conceal(self, text: str, longest: int = 500) -> str:
         """Return text from elsewhere as one line that is safe to log, without the secrets."""
-        return one_line(concealed(text, self.secrets))
+        return one_line(concealed(text, self.secrets), longest)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.method} {self.origin}{self.path}>"

@@ -78,9 +78,22 @@ class ObservedRealtimeExchange(RealtimeExchange):
     _was_connected = False
     _has_ended = False
 
+    def __init__(
+        self,
+        call: RealtimeCall,
+        config: MeshAPIConfig,
+        reconnect: Optional[Reconnect] = None,
+        *,
+        now: float,
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        super().__init__(call, config, reconnect, now=now, random_bytes=random_bytes)
+        # What no upgrade tells: it happens between them.
+        self._untold: deque[Notice] = deque()
+
     @property
     def notices(self) -> deque[Notice]:
-        """What has not been told yet."""
+        """What the upgrade that is under way has to tell."""
         return self._attempts.notices
 
     @property
@@ -116,15 +129,15 @@ class ObservedRealtimeExchange(RealtimeExchange):
         if was_open and self._connected is None:
             follows = self.error is None
             wait = max(0.0, self._attempts.due - now) if follows else None
-            self.notices.append(ConnectionLost(**self.facts, at=now, closed=closed, wait=wait))
+            self._untold.append(ConnectionLost(**self.facts, at=now, closed=closed, wait=wait))
 
-    def note_message(self, message: object, now: float) -> None:
-        """Note a message that has arrived."""
-        self.notices.append(ItemReceived(**self.facts, at=now, index=self._items, value=message))
-        self._items += 1
+    def message_received(self, message: object, now: float) -> ItemReceived:
+        """Return the notice of a message that has arrived."""
+        index, self._items = self._items, self._items + 1
+        return ItemReceived(**self.facts, at=now, index=index, value=message)
 
     def note_end(self, now: float) -> None:
-        """Note the end of the session, if it is over. Harmless twice."""
+        """Note for `take_notices` that the session is over, if it is. Harmless twice."""
         error = self.error
         if error is None or self._has_ended:
             return
@@ -132,19 +145,19 @@ class ObservedRealtimeExchange(RealtimeExchange):
         closed = self._closed
         wanted = self._closed_by_program or self._client_closed
         if self._refused is not None or not (wanted or (closed is not None and closed.is_normal)):
-            self.notices.append(CallFailed(**self.facts, at=now, error=error, items=self._items))
+            self._untold.append(CallFailed(**self.facts, at=now, error=error, items=self._items))
         elif not self._was_connected:
-            self.notices.append(CallClosed(**self.facts, at=now, headers=Headers()))
+            self._untold.append(CallClosed(**self.facts, at=now, headers=Headers()))
         if self._was_connected:
-            self.notices.append(
+            self._untold.append(
                 SessionEnded(**self.facts, at=now, closed=closed, items=self._items)
             )
 
     def take_notices(self, now: float) -> list[Notice]:
-        """Return what has not been told yet."""
+        """Return what happened between the upgrades and has not been told yet.
+
+        The host tells it after `lost`, and at the end of the session.
+        """
         self.note_end(now)
-        taken: list[Notice] = []
-        # One by one, as another thread may be adding some.
-        while self.notices:
-            taken.append(self.notices.popleft())
+        taken, self._untold = [*self._untold], deque()
         return taken

@@ -85,9 +85,9 @@ def test_a_session_tells_of_each_attempt_and_connection():
     ]
     assert [each.status for each in told if isinstance(each, ResponseStarted)] == [503, 101]
     assert not told[-1].again
-    session.note_message(Reconnected(code=1006, reason="", attempts=1), 4.0)
+    message = session.message_received(Reconnected(code=1006, reason="", attempts=1), 4.0)
     session.lost(Closed(1012, "restart", clean=True), 5.0)
-    message, lost = session.take_notices(5.0)
+    (lost,) = session.take_notices(5.0)
     assert isinstance(message, ItemReceived)
     assert message.value.code == 1006
     assert isinstance(lost, ConnectionLost)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union, cast
 
 from meshapi_backends._async.connections import AsyncConnectionPool
 from meshapi_backends._async.networks import AsyncNetwork
@@ -16,11 +16,16 @@ from meshapi_core import (
     PipeCall,
     RealtimeConnected,
     RealtimeExchange,
+    RealtimeMessage,
     RealtimeOptions,
     Response,
     Send,
     Wait,
 )
+
+if TYPE_CHECKING:
+    from meshapi_backends._watching import AsyncWatch
+    from meshapi_core.observing import Notice, ObservedRealtimeExchange
 
 
 class _Upgrade:
@@ -41,6 +46,18 @@ class _Upgrade:
         with self._lock:
             self._exchange.receive(event, now)
 
+    # For an observed call. An exchange that nobody watches has none of these.
+
+    @property
+    def notices(self) -> Any:
+        observed: Any = self._exchange
+        return observed.notices
+
+    def take_notices(self, now: float) -> Any:
+        observed: Any = self._exchange
+        with self._lock:
+            return observed.take_notices(now)
+
 
 class AsyncLinkOpener:
     """Opens the links of a session.
@@ -51,6 +68,7 @@ class AsyncLinkOpener:
         lock: guards the exchange.
         inbox: takes the messages of all links.
         secrets: strings that errors of the session must not show.
+        watch: is told what an observed session does; None is nobody.
     """
 
     def __init__(
@@ -59,7 +77,9 @@ class AsyncLinkOpener:
         network: AsyncNetwork,
         exchange: RealtimeExchange,
         options: RealtimeOptions,
+        watch: "Optional[AsyncWatch]" = None,
     ) -> None:
+        self.watch = watch
         self.pool = pool
         self.network = network
         self.exchange = exchange
@@ -78,8 +98,15 @@ class AsyncLinkOpener:
             sleep: waits until the time of the next attempt; what it raises is raised here.
         """
         network, pool = self.network, self.pool
-        upgrade = PipeCall.upgrade(_Upgrade(self.exchange, self.lock))
-        host = self._host = AsyncPipeHost(upgrade, pool, network, sleep)
+        session = _Upgrade(self.exchange, self.lock)
+        if self.watch is None:
+            upgrade = PipeCall.upgrade(session)
+            host = self._host = AsyncPipeHost(upgrade, pool, network, sleep)
+        else:
+            from meshapi_backends._async.watched import watched_upgrade
+
+            upgrade, host = watched_upgrade(session, pool, network, sleep, self.watch)
+            self._host = host
         try:
             connected = await host.next()
         except BaseException:
@@ -99,6 +126,33 @@ class AsyncLinkOpener:
         except BaseException:
             pool.discard(connection)
             raise
+
+    async def tell(self) -> None:
+        """Tell the watch what has happened between the upgrades."""
+        watch = self.watch
+        if watch is not None:
+            for notice in self._take_notices():
+                await watch.tell(notice)
+
+    def tell_end(self) -> None:
+        """Tell the watch, without waiting, that the session is over."""
+        if self.watch is not None:
+            self.watch.tell_end(self._take_notices())
+
+    async def tell_message(self, message: RealtimeMessage) -> None:
+        """Tell the watch of a message."""
+        watch = self.watch
+        if watch is not None:
+            await watch.tell(self._observed.message_received(message, self.network.now()))
+
+    def _take_notices(self) -> "list[Notice]":
+        now = self.network.now()
+        with self.lock:
+            return self._observed.take_notices(now)
+
+    @property
+    def _observed(self) -> "ObservedRealtimeExchange":
+        return cast("ObservedRealtimeExchange", self.exchange)
 
     def give_up(self) -> None:
         """End the wait for a connection, or for a response, from any task or thread."""

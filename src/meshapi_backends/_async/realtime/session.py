@@ -6,7 +6,7 @@
 import os
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from typing_extensions import Buffer, Self
 
@@ -15,6 +15,7 @@ from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_backends._async.realtime.link_opener import AsyncLinkOpener
 from meshapi_backends._async.realtime.reconnecting_link import AsyncReconnectingLink
 from meshapi_backends._closing import AsyncClosesWithCode
+from meshapi_backends._listening import is_listening
 from meshapi_core import (
     MeshAPIConfig,
     MeshAPIError,
@@ -29,6 +30,9 @@ from meshapi_core import (
 )
 from meshapi_core.types import RealtimeClientEvent, RealtimeSessionConfig
 
+if TYPE_CHECKING:
+    from meshapi_backends._watching import AsyncWatch
+
 _COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
 
 
@@ -41,6 +45,9 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
 
     A session belongs to the event loop, and to the client, that opened it.
     """
+
+    # A message during whose hook `receive` was interrupted.
+    _told: Optional[RealtimeMessage] = None
 
     def __init__(
         self, call: RealtimeCall, opener: AsyncLinkOpener, link: AsyncReconnectingLink
@@ -61,15 +68,22 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         network: AsyncNetwork,
         call: RealtimeCall,
         options: RealtimeOptions,
+        watch: "Optional[AsyncWatch]" = None,
     ) -> Self:
-        """Return a connected session.
+        """Return a connected session, of which a watch is told, or only the log.
 
         Raises:
             MeshAPIError: the gateway refused the session, or could not be reached.
         """
         now, reconnect = network.now(), options.reconnect
-        exchange = RealtimeExchange(call, config, reconnect, now=now, random_bytes=os.urandom)
-        opener = AsyncLinkOpener(pool, network, exchange, options)
+        kind = RealtimeExchange
+        if watch is not None or is_listening():
+            from meshapi_backends._watching import AsyncWatch
+            from meshapi_core.observing import ObservedRealtimeExchange
+
+            kind, watch = ObservedRealtimeExchange, watch or AsyncWatch()
+        exchange = kind(call, config, reconnect, now=now, random_bytes=os.urandom)
+        opener = AsyncLinkOpener(pool, network, exchange, options, watch)
         link = await AsyncReconnectingLink.opened(opener, config.time_limits.write)
         return cls(call, opener, link)
 
@@ -198,9 +212,17 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
 
     async def _next(self, end: Optional[float]) -> RealtimeMessage:
         """Return the next message. Raises as `receive` does, but TimeoutError if it is late."""
-        message = None if self._link.is_read else self._inbox.take()
+        message, self._told = self._told, None
         if message is None:
-            message = await self._link.receive(end)
+            message = None if self._link.is_read else self._inbox.take()
+            if message is None:
+                message = await self._link.receive(end)
+            if self._opener.watch is not None:
+                try:
+                    await self._opener.tell_message(message)
+                except BaseException:
+                    self._told = message
+                    raise
         error = None
         if self._options.raise_errors and message.type == "error":
             error = message.error(self._opener.secrets, self.request_id or "")
@@ -236,6 +258,8 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         """
         RealtimeConnection.check_close(code, reason)
         await self._link.end().close(code, reason, self._options.close_timeout)
+        if self._opener.watch is not None:
+            await self._opener.tell()
 
     async def __aenter__(self) -> Self:
         if self._link.is_ending:
@@ -252,5 +276,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         if exc is not None and not isinstance(exc, Exception):
             # Cancelled, or Ctrl-C: do not wait for the gateway.
             self._link.end().abort()
+            if self._opener.watch is not None:
+                self._opener.tell_end()
         else:
             await self.aclose()

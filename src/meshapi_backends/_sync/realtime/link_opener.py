@@ -4,7 +4,7 @@
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union, cast
 
 from meshapi_backends._sync.connections import ConnectionPool
 from meshapi_backends._sync.networks import Network
@@ -17,11 +17,16 @@ from meshapi_core import (
     PipeCall,
     RealtimeConnected,
     RealtimeExchange,
+    RealtimeMessage,
     RealtimeOptions,
     Response,
     Send,
     Wait,
 )
+
+if TYPE_CHECKING:
+    from meshapi_backends._watching import Watch
+    from meshapi_core.observing import Notice, ObservedRealtimeExchange
 
 
 class _Upgrade:
@@ -42,6 +47,18 @@ class _Upgrade:
         with self._lock:
             self._exchange.receive(event, now)
 
+    # For an observed call. An exchange that nobody watches has none of these.
+
+    @property
+    def notices(self) -> Any:
+        observed: Any = self._exchange
+        return observed.notices
+
+    def take_notices(self, now: float) -> Any:
+        observed: Any = self._exchange
+        with self._lock:
+            return observed.take_notices(now)
+
 
 class LinkOpener:
     """Opens the links of a session.
@@ -52,6 +69,7 @@ class LinkOpener:
         lock: guards the exchange.
         inbox: takes the messages of all links.
         secrets: strings that errors of the session must not show.
+        watch: is told what an observed session does; None is nobody.
     """
 
     def __init__(
@@ -60,7 +78,9 @@ class LinkOpener:
         network: Network,
         exchange: RealtimeExchange,
         options: RealtimeOptions,
+        watch: "Optional[Watch]" = None,
     ) -> None:
+        self.watch = watch
         self.pool = pool
         self.network = network
         self.exchange = exchange
@@ -79,8 +99,15 @@ class LinkOpener:
             sleep: waits until the time of the next attempt; what it raises is raised here.
         """
         network, pool = self.network, self.pool
-        upgrade = PipeCall.upgrade(_Upgrade(self.exchange, self.lock))
-        host = self._host = PipeHost(upgrade, pool, network, sleep)
+        session = _Upgrade(self.exchange, self.lock)
+        if self.watch is None:
+            upgrade = PipeCall.upgrade(session)
+            host = self._host = PipeHost(upgrade, pool, network, sleep)
+        else:
+            from meshapi_backends._sync.watched import watched_upgrade
+
+            upgrade, host = watched_upgrade(session, pool, network, sleep, self.watch)
+            self._host = host
         try:
             connected = host.next()
         except BaseException:
@@ -100,6 +127,33 @@ class LinkOpener:
         except BaseException:
             pool.discard(connection)
             raise
+
+    def tell(self) -> None:
+        """Tell the watch what has happened between the upgrades."""
+        watch = self.watch
+        if watch is not None:
+            for notice in self._take_notices():
+                watch.tell(notice)
+
+    def tell_end(self) -> None:
+        """Tell the watch, without waiting, that the session is over."""
+        if self.watch is not None:
+            self.watch.tell_end(self._take_notices())
+
+    def tell_message(self, message: RealtimeMessage) -> None:
+        """Tell the watch of a message."""
+        watch = self.watch
+        if watch is not None:
+            watch.tell(self._observed.message_received(message, self.network.now()))
+
+    def _take_notices(self) -> "list[Notice]":
+        now = self.network.now()
+        with self.lock:
+            return self._observed.take_notices(now)
+
+    @property
+    def _observed(self) -> "ObservedRealtimeExchange":
+        return cast("ObservedRealtimeExchange", self.exchange)
 
     def give_up(self) -> None:
         """End the wait for a connection, or for a response, from any task or thread."""

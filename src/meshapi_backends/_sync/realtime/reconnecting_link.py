@@ -164,6 +164,9 @@ class ReconnectingLink:
                 return
             over = self._told(link.machine.closed)
             waiter = self._turns.take() if over is None else None
+            has_turn = over is None and waiter is None
+        if self._opener.watch is not None:
+            self._tell(has_turn=has_turn)
         if waiter is not None:
             self._turns.wait(waiter, None if end is None else end - self._network.now())
         elif over is not None:
@@ -176,6 +179,15 @@ class ReconnectingLink:
                 self._connect_again(link, end)
             finally:
                 self._turns.give_back()
+
+    def _tell(self, *, has_turn: bool) -> None:
+        try:
+            self._opener.tell()
+        except BaseException:
+            # The turn is for connecting, which another task has to do now.
+            if has_turn:
+                self._turns.give_back()
+            raise
 
     def _told(self, closed: Optional[Closed]) -> Optional[MeshAPIError]:
         """Tell the exchange of an end; why the session is over, or None. The lock must be held."""

@@ -7,7 +7,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from typing_extensions import Buffer, Self
 
@@ -16,6 +16,7 @@ from meshapi_backends._sync.networks import Network
 from meshapi_backends._sync.realtime.link_opener import LinkOpener
 from meshapi_backends._sync.realtime.reconnecting_link import ReconnectingLink
 from meshapi_backends._closing import ClosesWithCode
+from meshapi_backends._listening import is_listening
 from meshapi_core import (
     MeshAPIConfig,
     MeshAPIError,
@@ -30,6 +31,9 @@ from meshapi_core import (
 )
 from meshapi_core.types import RealtimeClientEvent, RealtimeSessionConfig
 
+if TYPE_CHECKING:
+    from meshapi_backends._watching import Watch
+
 _COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
 
 
@@ -42,6 +46,9 @@ class RealtimeSession(ClosesWithCode):
 
     A session belongs to the event loop, and to the client, that opened it.
     """
+
+    # A message during whose hook `receive` was interrupted.
+    _told: Optional[RealtimeMessage] = None
 
     def __init__(
         self, call: RealtimeCall, opener: LinkOpener, link: ReconnectingLink
@@ -62,15 +69,22 @@ class RealtimeSession(ClosesWithCode):
         network: Network,
         call: RealtimeCall,
         options: RealtimeOptions,
+        watch: "Optional[Watch]" = None,
     ) -> Self:
-        """Return a connected session.
+        """Return a connected session, of which a watch is told, or only the log.
 
         Raises:
             MeshAPIError: the gateway refused the session, or could not be reached.
         """
         now, reconnect = network.now(), options.reconnect
-        exchange = RealtimeExchange(call, config, reconnect, now=now, random_bytes=os.urandom)
-        opener = LinkOpener(pool, network, exchange, options)
+        kind = RealtimeExchange
+        if watch is not None or is_listening():
+            from meshapi_backends._watching import Watch
+            from meshapi_core.observing import ObservedRealtimeExchange
+
+            kind, watch = ObservedRealtimeExchange, watch or Watch()
+        exchange = kind(call, config, reconnect, now=now, random_bytes=os.urandom)
+        opener = LinkOpener(pool, network, exchange, options, watch)
         link = ReconnectingLink.opened(opener, config.time_limits.write)
         return cls(call, opener, link)
 
@@ -199,9 +213,17 @@ class RealtimeSession(ClosesWithCode):
 
     def _next(self, end: Optional[float]) -> RealtimeMessage:
         """Return the next message. Raises as `receive` does, but TimeoutError if it is late."""
-        message = None if self._link.is_read else self._inbox.take()
+        message, self._told = self._told, None
         if message is None:
-            message = self._link.receive(end)
+            message = None if self._link.is_read else self._inbox.take()
+            if message is None:
+                message = self._link.receive(end)
+            if self._opener.watch is not None:
+                try:
+                    self._opener.tell_message(message)
+                except BaseException:
+                    self._told = message
+                    raise
         error = None
         if self._options.raise_errors and message.type == "error":
             error = message.error(self._opener.secrets, self.request_id or "")
@@ -237,6 +259,8 @@ class RealtimeSession(ClosesWithCode):
         """
         RealtimeConnection.check_close(code, reason)
         self._link.end().close(code, reason, self._options.close_timeout)
+        if self._opener.watch is not None:
+            self._opener.tell()
 
     def __enter__(self) -> Self:
         if self._link.is_ending:
@@ -253,5 +277,7 @@ class RealtimeSession(ClosesWithCode):
         if exc is not None and not isinstance(exc, Exception):
             # Cancelled, or Ctrl-C: do not wait for the gateway.
             self._link.end().abort()
+            if self._opener.watch is not None:
+                self._opener.tell_end()
         else:
             self.close()

@@ -1,0 +1,93 @@
+"""The logger `meshapi`: one line for each attempt, and what happens inside of it.
+
+Nothing here runs while nobody listens. Loaded when the logger is first asked for, as many programs
+log nothing.
+"""
+
+import logging
+import sys
+from threading import Lock
+from typing import Any, Optional, TextIO
+
+from meshapi_core.observing import Notice, details, facts, line
+
+__all__ = ["LOGGER", "log", "log_connection", "log_failed_hook", "log_on_stderr"]
+
+LOGGER = logging.getLogger("meshapi")
+
+_LEVELS = {"info": logging.INFO, "debug": logging.DEBUG}
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+_lock = Lock()
+_handler: "Optional[_OwnHandler]" = None
+
+
+class _OwnHandler(logging.StreamHandler[TextIO]):
+    """Writes on stderr what no handler of the program's gets."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # Looked up for each line, because programs and tests replace it, and configure logging
+        # after the client was made. Then each line would be written twice.
+        others: Optional[logging.Logger] = LOGGER
+        while others is not None:
+            if any(handler is not self for handler in others.handlers):
+                return
+            others = others.parent if others.propagate else None
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+def log_on_stderr(level: str) -> None:
+    """Log on stderr, as `MESHAPI_LOG` says: once in a process.
+
+    Does not touch the root logger, nor a level that the program has set.
+
+    Raises:
+        ValueError: there is no such level.
+    """
+    number = _LEVELS.get(level.strip().lower())
+    if number is None:
+        raise ValueError(f'MESHAPI_LOG: expected "info" or "debug", got {level!r}')
+    global _handler
+    with _lock:
+        if _handler is not None:
+            return
+        _handler = _OwnHandler()
+        _handler.setFormatter(logging.Formatter(_FORMAT))
+        LOGGER.addHandler(_handler)
+        if LOGGER.level == logging.NOTSET:
+            LOGGER.setLevel(number)
+
+
+def log(notice: Notice) -> None:
+    """Log a notice, if anybody listens."""
+    if LOGGER.isEnabledFor(logging.INFO):
+        said = line(notice)
+        if said:
+            LOGGER.info("%s", said, extra={"meshapi": facts(notice)})
+    if LOGGER.isEnabledFor(logging.DEBUG):
+        for said in details(notice):
+            LOGGER.debug("%s", said, extra={"meshapi": facts(notice)})
+
+
+def log_connection(what: str, origin: object) -> None:
+    """Log what happens to a connection."""
+    LOGGER.debug("connection to %s %s", origin, what)
+
+
+def log_failed_hook(name: str, function: object, exc: BaseException, notice: Notice) -> None:
+    """Log that a function of the program's failed, without the values of its frames."""
+    where = getattr(function, "__qualname__", type(function).__qualname__)
+    at: Any = exc.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    place = "" if at is None else f" ({at.tb_frame.f_code.co_filename}, line {at.tb_lineno})"
+    try:
+        said = str(exc)
+    except Exception:
+        said = "?"
+    LOGGER.error(
+        "%s",
+        notice.about.conceal(f"{name}: {where} raised {type(exc).__name__}: {said}{place}"),
+        extra={"meshapi": facts(notice)},
+    )
