@@ -15,6 +15,7 @@ from meshapi._client import (
     config_of,
     refuse_unknown,
     secret_of,
+    tracing_of,
     warn_of_unused,
 )
 from meshapi_backends import AsyncCallRunner, AsyncTransport, PerLoopTransport, current_network
@@ -23,6 +24,8 @@ from meshapi_core.endpoints import AsyncRunner
 
 if TYPE_CHECKING:
     import ssl
+
+    from meshapi.telemetry.options import OpenTelemetryOptions
 
     from meshapi._raw_clients import AsyncRawMeshAPI
     from meshapi._realtime import AsyncRealtimeResource
@@ -60,6 +63,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         transport: Optional[AsyncTransport] = None,
         async_httpx_client: "Optional[AsyncHTTPXClient]" = None,
         hooks: "Optional[Hooks]" = None,
+        open_telemetry: "Optional[OpenTelemetryOptions]" = None,
         **unknown: Never,
     ) -> None:
         # Before anything can raise: error trackers show the locals of frames that raise.
@@ -77,10 +81,11 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         sender = None if transport is None else "transport"
         sender = sender if async_httpx_client is None else _HINTS.field
         warn_of_unused(sender, limits, ssl_context, _HINTS)
-        if hooks is not None:
+        if hooks is not None or open_telemetry is not None:
             from meshapi_backends import AsyncWatch, check_hooks
 
-            self._watch = AsyncWatch(check_hooks(hooks, blocking=False))
+            tracing = tracing_of(open_telemetry)
+            self._watch = AsyncWatch(check_hooks(hooks, blocking=False), tracing)
         over_http_client: Optional[AsyncTransport] = None
         if async_httpx_client is not None:
             from meshapi_backends import AsyncHTTPXTransport

@@ -15,6 +15,7 @@ from meshapi._client import (
     config_of,
     refuse_unknown,
     secret_of,
+    tracing_of,
     warn_of_unused,
 )
 from meshapi_backends import (
@@ -29,6 +30,8 @@ from meshapi_core.endpoints import Runner
 
 if TYPE_CHECKING:
     import ssl
+
+    from meshapi.telemetry.options import OpenTelemetryOptions
 
     from meshapi._raw_clients import RawMeshAPI
     from meshapi._realtime import RealtimeResource
@@ -85,6 +88,7 @@ class MeshAPI(Client[Runner]):
         transport: Optional[Transport] = None,
         httpx_client: "Optional[HTTPXClient]" = None,
         hooks: "Optional[Hooks]" = None,
+        open_telemetry: "Optional[OpenTelemetryOptions]" = None,
         **unknown: Never,
     ) -> None:
         # Before anything can raise: error trackers show the locals of frames that raise.
@@ -102,10 +106,11 @@ class MeshAPI(Client[Runner]):
         sender = None if transport is None else "transport"
         sender = sender if httpx_client is None else _HINTS.field
         warn_of_unused(sender, limits, ssl_context, _HINTS)
-        if hooks is not None:
+        if hooks is not None or open_telemetry is not None:
             from meshapi_backends import Watch, check_hooks
 
-            self._watch = Watch(check_hooks(hooks, blocking=True))
+            tracing = tracing_of(open_telemetry)
+            self._watch = Watch(check_hooks(hooks, blocking=True), tracing)
         over_http_client: Optional[Transport] = None
         if httpx_client is not None:
             from meshapi_backends import HTTPXTransport

@@ -207,6 +207,22 @@ def refuse_unknown(number: int, names: Sequence[str], init: Any, hints: Transpor
     raise of_clients(number, names, init, hints.field, hints.http_client)
 
 
+def tracing_of(open_telemetry: object) -> Any:
+    """Return what traces the calls of a client; None where `open_telemetry=` was not given."""
+    if open_telemetry is None:
+        return None
+    from meshapi.telemetry.options import settings_of
+
+    settings = settings_of(open_telemetry)
+    try:
+        from meshapi.telemetry.spans import Telemetry
+    except ModuleNotFoundError as exc:
+        raise ImportError(
+            f"open_telemetry: needs {exc.name}; pip install 'meshapi[otel]'", name=exc.name
+        ) from exc
+    return Telemetry(settings)
+
+
 class Client(Resources[R_co]):
     """What both clients have in common."""
 

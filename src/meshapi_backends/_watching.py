@@ -1,17 +1,41 @@
-"""Who is told what the calls of a client do: the log, and hooks of the program.
+"""Who is told what the calls of a client do: the log, hooks of the program, and tracing.
 
 `Watch` and `AsyncWatch` are written by hand, as only one of them can await a hook.
 """
 
 import logging
-from collections.abc import Callable, Iterable
-from typing import Optional
+from collections.abc import Iterable, Mapping
+from typing import Any, Optional
+
+from msgspec import structs
+from typing_extensions import Protocol, Self
 
 from meshapi_backends._hooks import Hooks, call_hook, hook_failed
 from meshapi_backends._logging import LOGGER, log, log_connection
+from meshapi_core import AnyCall, Extras, MeshAPIConfig, Origin
 from meshapi_core.observing import Notice
 
-__all__ = ["AsyncWatch", "Watch"]
+__all__ = ["AsyncWatch", "Trace", "Tracing", "Watch"]
+
+
+class Trace(Protocol):
+    """The trace of one call."""
+
+    def headers(self) -> Mapping[str, str]:
+        """Headers for the requests of the call."""
+        ...
+
+    def receive(self, notice: Notice) -> None:
+        """Take what has happened in the call. It must not raise, and must not wait."""
+        ...
+
+
+class Tracing(Protocol):
+    """Traces the calls of a client."""
+
+    def begin(self, call: AnyCall[Any], origin: Origin) -> Trace:
+        """Begin the trace of a call to a gateway."""
+        ...
 
 
 class _Watch:
@@ -19,21 +43,34 @@ class _Watch:
 
     Args:
         hooks: functions of the program.
-        watchers: further functions that are given every notice; none of them may fail or wait.
+        tracing: makes the trace of each call.
     """
 
-    def __init__(
-        self, hooks: Optional[Hooks] = None, watchers: Iterable[Callable[[Notice], None]] = ()
-    ) -> None:
+    _trace: Optional[Trace] = None
+
+    def __init__(self, hooks: Optional[Hooks] = None, tracing: Optional[Tracing] = None) -> None:
         self._hooks = hooks
-        self._watchers = (*watchers,)
+        self._tracing = tracing
+
+    def begin(self, call: AnyCall[Any], config: MeshAPIConfig) -> tuple[Self, MeshAPIConfig]:
+        """Return the watch and the configuration for one call."""
+        if self._tracing is None:
+            return self, config
+        watch = type(self)(self._hooks)
+        watch._trace = trace = self._tracing.begin(call, config.location.origin)
+        headers = trace.headers()
+        if headers:
+            # What the program sets itself wins.
+            extras = Extras(headers=headers).merged(config.extras)
+            config = structs.replace(config, extras=extras)
+        return watch, config
 
     @property
     def wants_items(self) -> bool:
         """Whether to tell of each item of a stream."""
         hooks = self._hooks
         has_hook = hooks is not None and hooks.on_event is not None
-        return has_hook or bool(self._watchers) or LOGGER.isEnabledFor(logging.DEBUG)
+        return has_hook or self._trace is not None or LOGGER.isEnabledFor(logging.DEBUG)
 
     def tell_end(self, notices: Iterable[Notice]) -> None:
         """Tell what nobody can wait for: of a call that the program has given up.
@@ -49,8 +86,8 @@ class _Watch:
             log_connection(what, origin)
 
     def _tell(self, notice: Notice) -> None:
-        for watcher in self._watchers:
-            watcher(notice)
+        if self._trace is not None:
+            self._trace.receive(notice)
         log(notice)
 
 

@@ -66,6 +66,11 @@ CLOSED: Final = "meshapi.closed"
 RETRY_EVENT: Final = "meshapi.retry"
 """The event of a span that says why the call was retried, and after how many seconds."""
 
+LOST_EVENT: Final = "meshapi.connection_lost"
+"""The event of a realtime session whose connection was lost."""
+
+CLOSE_CODE: Final = "meshapi.close_code"
+
 REQUEST: Final = {
     "model": REQUEST_MODEL,
     "max_tokens": "gen_ai.request.max_tokens",
@@ -114,6 +119,8 @@ OPERATIONS: Final = {
     ("POST", "/v1/audio/transcriptions"): Operation("generate_content", "inference", "text"),
     ("POST", "/v1/audio/translations"): Operation("generate_content", "inference", "text"),
     ("POST", "/v1/files/search"): Operation("retrieval", "other"),
+    # Not one of theirs, which are single requests; this is a session.
+    ("GET", "/v1/realtime"): Operation("realtime", "other"),
 }
 """Methods and paths -> operations. Every other call runs no model."""
 

@@ -16,15 +16,26 @@ from meshapi.telemetry.attributes import Attributes, ResponseFacts, fields_of, r
 from meshapi.telemetry.instruments import Instruments, Measured
 from meshapi.telemetry.names import Operation, operation_of, span_name
 from meshapi.telemetry.options import Settings
-from meshapi_core import AnyCall, MeshAPIError, Origin, __version__
+from meshapi_core import (
+    VERSION_PATH,
+    AnyCall,
+    Call,
+    MeshAPIError,
+    Origin,
+    RealtimeCall,
+    StreamCall,
+    __version__,
+)
 from meshapi_core.observing import (
     CallClosed,
     CallFailed,
     CallSucceeded,
+    ConnectionLost,
     ItemReceived,
     Notice,
     ResponseStarted,
     RetryPlanned,
+    SessionEnded,
 )
 
 __all__ = ["CallSpan", "Telemetry"]
@@ -66,10 +77,9 @@ class CallSpan:
         self._last_chunk: Optional[float] = None
         self._said: list[str] = []
         self._said_size = 0
-        method, path = call.method, getattr(call, "path", "").partition("?")[0]
+        method, path, fields = _asked(call)
         self._operation = operation = operation_of(method, path)
         runs_model = operation.name is not None
-        fields = fields_of(getattr(call, "body", b"")) if runs_model else {}
         asked = (
             request_attributes(fields, operation, streaming=call.streaming)
             if runs_model
@@ -159,6 +169,12 @@ class CallSpan:
         self._span.set_attribute(names.CLOSED, True)
         self._end(notice)
 
+    def _lost(self, notice: ConnectionLost) -> None:
+        found: Attributes = {names.CLOSE_CODE: notice.closed.code}
+        if notice.wait is not None:
+            found[names.RETRY_DELAY] = notice.wait
+        self._span.add_event(names.LOST_EVENT, found)
+
     def _end(self, notice: Notice) -> None:
         found = self._facts.attributes()
         self._span.set_attributes({**found, names.ATTEMPTS: notice.attempt})
@@ -201,9 +217,11 @@ class CallSpan:
         CallClosed: _closed,
         CallFailed: _failed,
         CallSucceeded: _succeeded,
+        ConnectionLost: _lost,
         ItemReceived: _item,
         ResponseStarted: _response,
         RetryPlanned: _retry,
+        SessionEnded: _end,
     }
 
 

@@ -108,6 +108,7 @@ def watched_host(
         watch: is told; None is a watch that only logs.
         now, unix_time: the time, for the machine.
     """
+    watch, config = (AsyncWatch() if watch is None else watch).begin(call, config)
     kind: Any = ObservedPipeCall if isinstance(transport, AsyncPools) else ObservedClientCall
     machine = kind(call, config, now=now, random_bytes=os.urandom, unix_time=unix_time)
     make_host: Any = AsyncWatchedClientHost
@@ -115,7 +116,7 @@ def watched_host(
         make_host = AsyncWatchedPipeHost
     host: Union[AsyncWatchedPipeHost[T], AsyncWatchedClientHost[T]]
     host = make_host(machine, transport, network)
-    host.watch = AsyncWatch() if watch is None else watch
+    host.watch = watch
     machine.tells_items = host.watch.wants_items
     return host
 

@@ -81,7 +81,8 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
             from meshapi_backends._watching import AsyncWatch
             from meshapi_core.observing import ObservedRealtimeExchange
 
-            kind, watch = ObservedRealtimeExchange, watch or AsyncWatch()
+            kind = ObservedRealtimeExchange
+            watch, config = (watch or AsyncWatch()).begin(call, config)
         exchange = kind(call, config, reconnect, now=now, random_bytes=os.urandom)
         opener = AsyncLinkOpener(pool, network, exchange, options, watch)
         link = await AsyncReconnectingLink.opened(opener, config.time_limits.write)
