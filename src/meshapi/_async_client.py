@@ -25,10 +25,9 @@ from meshapi_core.endpoints import AsyncRunner
 if TYPE_CHECKING:
     import ssl
 
-    from meshapi.telemetry.options import OpenTelemetryOptions
-
     from meshapi._raw_clients import AsyncRawMeshAPI
     from meshapi._realtime import AsyncRealtimeResource
+    from meshapi.telemetry.options import OpenTelemetryOptions
     from meshapi_backends import AsyncHTTPXClient, Hooks
 
 

@@ -31,10 +31,9 @@ from meshapi_core.endpoints import Runner
 if TYPE_CHECKING:
     import ssl
 
-    from meshapi.telemetry.options import OpenTelemetryOptions
-
     from meshapi._raw_clients import RawMeshAPI
     from meshapi._realtime import RealtimeResource
+    from meshapi.telemetry.options import OpenTelemetryOptions
     from meshapi_backends import Hooks, HTTPXClient
 
 

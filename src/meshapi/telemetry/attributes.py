@@ -10,6 +10,7 @@ from meshapi.telemetry import names
 from meshapi.telemetry.loose import fields as fields_in
 from meshapi.telemetry.loose import items as items_in
 from meshapi.telemetry.names import Operation
+from meshapi_core.endpoints import Multipart
 
 __all__ = ["Attributes", "ResponseFacts", "fields_of", "request_attributes"]
 
@@ -21,7 +22,9 @@ _MAX_TEXT: Final = 256
 
 
 def fields_of(body: object) -> dict[str, Any]:
-    """Return the fields of a JSON body; none of a form, or of what is no JSON object."""
+    """Return the fields of a body, JSON or a form; none of JSON that is no object."""
+    if isinstance(body, Multipart):
+        return dict(body.fields)
     if not isinstance(body, bytes) or not body:
         return {}
     try:

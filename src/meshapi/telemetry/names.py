@@ -107,6 +107,8 @@ class Operation(NamedTuple):
 # Their "generate_content" is for any kind of content: images, video and speech.
 _CHAT = Operation("chat", "inference", "text")
 
+REALTIME_PATH: Final = "/v1/realtime"
+
 OPERATIONS: Final = {
     ("POST", "/v1/chat/completions"): _CHAT,
     ("POST", "/v1/responses"): _CHAT,
@@ -120,7 +122,7 @@ OPERATIONS: Final = {
     ("POST", "/v1/audio/translations"): Operation("generate_content", "inference", "text"),
     ("POST", "/v1/files/search"): Operation("retrieval", "other"),
     # Not one of theirs, which are single requests; this is a session.
-    ("GET", "/v1/realtime"): Operation("realtime", "other"),
+    ("GET", REALTIME_PATH): Operation("realtime", "other"),
 }
 """Methods and paths -> operations. Every other call runs no model."""
 

@@ -17,7 +17,6 @@ from meshapi.telemetry.instruments import Instruments, Measured
 from meshapi.telemetry.names import Operation, operation_of, span_name
 from meshapi.telemetry.options import Settings
 from meshapi_core import (
-    VERSION_PATH,
     AnyCall,
     Call,
     MeshAPIError,
@@ -80,7 +79,7 @@ class CallSpan:
         method, path, fields = _asked(call)
         self._operation = operation = operation_of(method, path)
         runs_model = operation.name is not None
-        asked = (
+        asked: Attributes = (
             request_attributes(fields, operation, streaming=call.streaming)
             if runs_model
             else {names.PATH: path}
@@ -223,6 +222,17 @@ class CallSpan:
         RetryPlanned: _retry,
         SessionEnded: _end,
     }
+
+
+def _asked(call: AnyCall[Any]) -> tuple[str, str, dict[str, Any]]:
+    """The method and path of a call, and the fields of its body if it runs a model."""
+    if isinstance(call, RealtimeCall):
+        return call.method, names.REALTIME_PATH, {"model": call.model}
+    if isinstance(call, (Call, StreamCall)):
+        path = call.path.partition("?")[0]
+        runs_model = operation_of(call.method, path).name is not None
+        return call.method, path, fields_of(call.body) if runs_model else {}
+    return call.method, "/", {}
 
 
 def _shared(operation: Operation, method: str, origin: Origin, asked: Attributes) -> Attributes:

@@ -109,6 +109,7 @@ def watched_host(
         watch: is told; None is a watch that only logs.
         now, unix_time: the time, for the machine.
     """
+    watch, config = (Watch() if watch is None else watch).begin(call, config)
     kind: Any = ObservedPipeCall if isinstance(transport, Pools) else ObservedClientCall
     machine = kind(call, config, now=now, random_bytes=os.urandom, unix_time=unix_time)
     make_host: Any = WatchedClientHost
@@ -116,7 +117,7 @@ def watched_host(
         make_host = WatchedPipeHost
     host: Union[WatchedPipeHost[T], WatchedClientHost[T]]
     host = make_host(machine, transport, network)
-    host.watch = Watch() if watch is None else watch
+    host.watch = watch
     machine.tells_items = host.watch.wants_items
     return host
 

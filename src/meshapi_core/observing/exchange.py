@@ -38,7 +38,7 @@ class ObservedExchange(Exchange[T]):
 
     response: Optional[Response] = None
     """The last response, if it was read whole."""
-    began: Optional[float] = None
+    attempt_began: Optional[float] = None
     """When the present attempt began; None if none is under way."""
     _head_noted = False
 
@@ -65,16 +65,16 @@ class ObservedExchange(Exchange[T]):
 
     def seconds(self, now: float) -> Optional[float]:
         """Seconds since the present attempt began; None if none is under way."""
-        return None if self.began is None else now - self.began
+        return None if self.attempt_began is None else now - self.attempt_began
 
     def next_action(self, now: float) -> Union[Send, Wait, Done[T]]:
         """Return what to do next; see `Exchange`."""
         action = super().next_action(now)
         if isinstance(action, Send):
             self.response, self._head_noted = None, False
-            resent = self.began is not None
-            if self.began is None:
-                self.began = now
+            resent = self.attempt_began is not None
+            if self.attempt_began is None:
+                self.attempt_began = now
             self.notices.append(
                 AttemptStarted(**self.facts, at=now, request=action.request, resent=resent)
             )
@@ -115,4 +115,4 @@ class ObservedExchange(Exchange[T]):
                     wait=self._due - now,
                 )
             )
-            self.began = None
+            self.attempt_began = None

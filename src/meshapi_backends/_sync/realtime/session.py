@@ -82,7 +82,8 @@ class RealtimeSession(ClosesWithCode):
             from meshapi_backends._watching import Watch
             from meshapi_core.observing import ObservedRealtimeExchange
 
-            kind, watch = ObservedRealtimeExchange, watch or Watch()
+            kind = ObservedRealtimeExchange
+            watch, config = (watch or Watch()).begin(call, config)
         exchange = kind(call, config, reconnect, now=now, random_bytes=os.urandom)
         opener = LinkOpener(pool, network, exchange, options, watch)
         link = ReconnectingLink.opened(opener, config.time_limits.write)
