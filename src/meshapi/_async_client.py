@@ -83,8 +83,10 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         if hooks is not None or open_telemetry is not None:
             from meshapi_backends import AsyncWatch, check_hooks
 
+            if hooks is not None:
+                check_hooks(hooks, blocking=False)
             tracing = tracing_of(open_telemetry)
-            self._watch = AsyncWatch(check_hooks(hooks, blocking=False), tracing)
+            self._watch = AsyncWatch(hooks, tracing)
         over_http_client: Optional[AsyncTransport] = None
         if async_httpx_client is not None:
             from meshapi_backends import AsyncHTTPXTransport

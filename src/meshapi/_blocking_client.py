@@ -108,8 +108,10 @@ class MeshAPI(Client[Runner]):
         if hooks is not None or open_telemetry is not None:
             from meshapi_backends import Watch, check_hooks
 
+            if hooks is not None:
+                check_hooks(hooks, blocking=True)
             tracing = tracing_of(open_telemetry)
-            self._watch = Watch(check_hooks(hooks, blocking=True), tracing)
+            self._watch = Watch(hooks, tracing)
         over_http_client: Optional[Transport] = None
         if httpx_client is not None:
             from meshapi_backends import HTTPXTransport

@@ -76,6 +76,7 @@ class CallSpan:
         self._last_chunk: Optional[float] = None
         self._said: list[str] = []
         self._said_size = 0
+        self._has_ended = False
         method, path, fields = _asked(call)
         self._operation = operation = operation_of(method, path)
         runs_model = operation.name is not None
@@ -150,8 +151,7 @@ class CallSpan:
 
     def _succeeded(self, notice: CallSucceeded) -> None:
         self._facts.take(notice.result)
-        if self._telemetry.settings.content and self._span.is_recording():
-            self._set(names.OUTPUT_MESSAGES, self._output(notice.result))
+        self._set_output(notice.result)
         self._end(notice)
 
     def _failed(self, notice: CallFailed) -> None:
@@ -166,6 +166,7 @@ class CallSpan:
 
     def _closed(self, notice: CallClosed) -> None:
         self._span.set_attribute(names.CLOSED, True)
+        self._set_output(None)
         self._end(notice)
 
     def _lost(self, notice: ConnectionLost) -> None:
@@ -175,6 +176,9 @@ class CallSpan:
         self._span.add_event(names.LOST_EVENT, found)
 
     def _end(self, notice: Notice) -> None:
+        if self._has_ended:
+            return  # a session that failed ends as well
+        self._has_ended = True
         found = self._facts.attributes()
         self._span.set_attributes({**found, names.ATTEMPTS: notice.attempt})
         model = found.get(names.RESPONSE_MODEL)
@@ -192,10 +196,14 @@ class CallSpan:
                 self._operation.metrics, measured, value, self._shared
             )
 
-    def _output(self, value: object) -> list[Any]:
+    def _set_output(self, value: object) -> None:
+        if not (self._telemetry.settings.content and self._span.is_recording()):
+            return
         if self._said:
-            return [content.output_message("".join(self._said), None)]
-        return content.output_messages(getattr(value, "raw", None))
+            said = [content.output_message("".join(self._said), None)]
+        else:
+            said = content.output_messages(getattr(value, "raw", None))
+        self._set(names.OUTPUT_MESSAGES, said)
 
     def _set(self, name: str, items: list[Any]) -> None:
         if not items:
