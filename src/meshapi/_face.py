@@ -21,6 +21,7 @@ _NAMES: Final = {
         AsyncVideosResource AsyncWebResource AudioResource ModerationsResource RagResource
         RouterResource VideosResource WebResource
     """,
+    "meshapi._settings": "NOT_GIVEN NotGiven",
     "meshapi_core": """
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
         Base64Error ConflictError ContentTooLargeError Headers InternalServerError

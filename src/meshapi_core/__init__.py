@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from meshapi_core import types as types
     from meshapi_core._checks import check_kind as check_kind
     from meshapi_core._json_kinds import type_name as type_name
+    from meshapi_core._json_kinds import value_name as value_name
     from meshapi_core._secret import Secret as Secret
     from meshapi_core._version import __version__ as __version__
     from meshapi_core.bodies import PIECE as PIECE
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from meshapi_core.config import Limits as Limits
     from meshapi_core.config import MeshAPIConfig as MeshAPIConfig
     from meshapi_core.config import Timeout as Timeout
+    from meshapi_core.config import check_idempotency_key as check_idempotency_key
     from meshapi_core.destinations import is_public as is_public
     from meshapi_core.destinations import not_public as not_public
     from meshapi_core.errors import APIConnectionError as APIConnectionError
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
     from meshapi_core.machines.actions import Abort as Abort
     from meshapi_core.machines.actions import Connect as Connect
     from meshapi_core.machines.actions import Finished as Finished
+    from meshapi_core.machines.actions import GetToken as GetToken
     from meshapi_core.machines.actions import Item as Item
     from meshapi_core.machines.actions import OpenFiles as OpenFiles
     from meshapi_core.machines.actions import Read as Read
@@ -116,6 +119,7 @@ if TYPE_CHECKING:
     from meshapi_core.realtime import Reconnected as Reconnected
     from meshapi_core.retries import Outcome as Outcome
     from meshapi_core.retries import RetryPolicy as RetryPolicy
+    from meshapi_core.retry_quota import RetryQuota as RetryQuota
     from meshapi_core.service import DEFAULT_BASE_URL as DEFAULT_BASE_URL
     from meshapi_core.service import Service as Service
     from meshapi_core.signals import END_OF_BODY as END_OF_BODY
@@ -126,6 +130,10 @@ if TYPE_CHECKING:
     from meshapi_core.signals import NeedData as NeedData
     from meshapi_core.sse import ServerSentEvent as ServerSentEvent
     from meshapi_core.sse import SSEDecoder as SSEDecoder
+    from meshapi_core.tokens import TokenSource as TokenSource
+    from meshapi_core.tokens import hidden_token as hidden_token
+    from meshapi_core.tokens import token_fault as token_fault
+    from meshapi_core.urls import parse_base_url as parse_base_url
     from meshapi_core.websocket.closing import Closed as Closed
     from meshapi_core.websocket.connection import WebSocketConnection as WebSocketConnection
 else:

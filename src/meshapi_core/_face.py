@@ -10,7 +10,7 @@ PACKAGE: Final = "meshapi_core"
 
 _NAMES: Final = {
     "meshapi_core._checks": "check_kind",
-    "meshapi_core._json_kinds": "type_name",
+    "meshapi_core._json_kinds": "type_name value_name",
     "meshapi_core._secret": "Secret",
     "meshapi_core._version": "__version__",
     "meshapi_core.bodies": "FileSource OpenBody OpenSource PIECE",
@@ -18,7 +18,7 @@ _NAMES: Final = {
     "meshapi_core.calls": "AnyCall Call SignedPut StreamCall",
     "meshapi_core.causes": "causes_of",
     "meshapi_core.chunks.decoder": "ChunkDecoder",
-    "meshapi_core.config": "Limits MeshAPIConfig Timeout",
+    "meshapi_core.config": "Limits MeshAPIConfig Timeout check_idempotency_key",
     "meshapi_core.destinations": "is_public not_public",
     "meshapi_core.errors": """
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
@@ -33,7 +33,7 @@ _NAMES: Final = {
     "meshapi_core.headers": "Headers find_request_id",
     "meshapi_core.http11.connection": "HTTP11Connection ResponseHead",
     "meshapi_core.machines.actions": """
-        Abort Connect Finished Item OpenFiles Read ReadBody Release SendRequest Sleep Write
+        Abort Connect Finished GetToken Item OpenFiles Read ReadBody Release SendRequest Sleep Write
     """,
     "meshapi_core.machines.client_call": "ClientAction ClientCall",
     "meshapi_core.machines.exchange": "Done Exchange ExchangeUsageError Send Wait",
@@ -49,9 +49,12 @@ _NAMES: Final = {
         RealtimeMessage RealtimeOptions Reconnect Reconnected
     """,
     "meshapi_core.retries": "Outcome RetryPolicy",
+    "meshapi_core.retry_quota": "RetryQuota",
     "meshapi_core.service": "DEFAULT_BASE_URL Service",
     "meshapi_core.signals": "END_OF_BODY END_OF_STREAM EndOfBody EndOfStream NEED_DATA NeedData",
     "meshapi_core.sse": "SSEDecoder ServerSentEvent",
+    "meshapi_core.tokens": "TokenSource hidden_token token_fault",
+    "meshapi_core.urls": "parse_base_url",
     "meshapi_core.websocket.closing": "Closed",
     "meshapi_core.websocket.connection": "WebSocketConnection",
 }

@@ -111,6 +111,8 @@ class MeshAPIError(Exception):
         retry_after_seconds: Seconds to wait before a retry; None if the gateway did not say.
         partial: The partial response: what had arrived before it broke off.
         headers: The headers of the response; empty if there was none.
+        retry_quota_exhausted: Whether there was no retry because too many of the client's retries
+            have failed lately (`RetryPolicy.quota`).
     """
 
     default_error_code: ClassVar[str] = _UNKNOWN
@@ -125,6 +127,7 @@ class MeshAPIError(Exception):
     retry_after_seconds: Optional[float]
     partial: Any
     headers: Mapping[str, str]
+    retry_quota_exhausted: bool = False
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
+from meshapi_core._copies import copied
 from meshapi_core._json_kinds import is_mapping, is_object, is_sequence, value_name
 from meshapi_core._named_fields import NamedFields
 from meshapi_core._secret import Secret
@@ -118,11 +119,39 @@ class Extras(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
 
     def merged(self, later: "Extras") -> "Extras":
         """These extras with `later` ones added, which win."""
-        return Extras(
-            headers={**(self.headers or {}), **(later.headers or {})},
-            query={**(self.query or {}), **(later.query or {})},
-            body={**(self.body or {}), **(later.body or {})},
-        )
+        new = copied(self)
+        # Both have been checked.
+        for name in self.__struct_fields__:
+            added = getattr(later, name)
+            if added:
+                force_setattr(new, name, {**(getattr(self, name) or {}), **added})
+        return new
+
+    def extended(self, headers: Any, query: Any, body: Any) -> "Extras":
+        """These extras with others added, which win; None adds nothing.
+
+        Args:
+            headers, query: hidden already (`hidden_values`).
+            body: as given.
+
+        Raises:
+            InvalidParamsError: as for new ones.
+        """
+        new = copied(self)
+        for name, added, checked in (
+            ("headers", headers, _checked_headers),
+            ("query", query, _checked_query),
+            ("body", body, _checked_body),
+        ):
+            if added is not None:
+                force_setattr(new, name, {**(getattr(self, name) or {}), **checked(added)})
+        return new
+
+    def with_headers(self, headers: Mapping[str, Optional[str]]) -> "Extras":
+        """These extras with headers that have been checked, in lower case, which win."""
+        new = copied(self)
+        force_setattr(new, "headers", {**(self.headers or {}), **headers})
+        return new
 
     def headers_of(self, ours: Pairs) -> Pairs:
         """The headers of a request with the extras."""
@@ -132,15 +161,15 @@ class Extras(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
         added = ((name, value) for name, value in self.headers.items() if value is not None)
         return (*kept, *added)
 
-    def secrets_with(self, token: str) -> tuple[str, ...]:
-        """The secrets that no error may show: the token, and the values that may be secret."""
+    def secrets_with(self, *tokens: str) -> tuple[str, ...]:
+        """The secrets that no error may show: the tokens, and the values that may be secret."""
         if not self.headers and not self.query:
-            return (token,)
+            return tokens
         found: list[Any] = []
         for name, value in (*(self.headers or {}).items(), *(self.query or {}).items()):
             if name.lower() not in _OPEN and not name.lower().endswith("version"):
                 found += value if is_sequence(value) else [value]
-        return (token, *(value for value in found if isinstance(value, Secret)))
+        return (*tokens, *(value for value in found if isinstance(value, Secret)))
 
     def query_of(self, ours: Pairs) -> Pairs:
         """The query of a request with the extras."""
@@ -179,15 +208,14 @@ def _checked_headers(headers: object) -> dict[str, Optional[str]]:
     checked: dict[str, Optional[str]] = {}
     for name, value in _mapping("extra_headers", {} if headers is None else headers).items():
         lower = check_field_name("extra_headers", name)
-        field = f"extra_headers[{name!r}]"
-        if value is not None:
+        if value is not None and not (isinstance(value, Secret) and is_field_value(value)):
+            field = f"extra_headers[{name!r}]"
             if not isinstance(value, Secret):
                 hint = _TO_TEXT.get(type(value).__name__, "")
                 raise InvalidParamsError(field, "str or None", value_name(value), hint)
             # The value is not shown, whatever is wrong with it.
-            if not is_field_value(value.reveal()):
-                expected = "text that a header can carry"
-                raise InvalidParamsError(field, expected, *_value_fault(value.reveal()))
+            expected = "text that a header can carry"
+            raise InvalidParamsError(field, expected, *_value_fault(value.reveal()))
         checked[lower] = value
     return checked
 

@@ -80,6 +80,7 @@ from meshapi_core import (
     Done,
     EndOfStream,
     Exchange,
+    GetToken,
     Headers,
     HTTP11Connection,
     MeshAPIConfig,
@@ -290,7 +291,7 @@ def the_core_is_typed_all_the_way(config: MeshAPIConfig) -> None:
     exchange = Exchange(call, config, now=0.0, random_bytes=os.urandom)
     assert_type(exchange, Exchange[ChatCompletionResponse])
     action = exchange.next_action(0.0)
-    assert_type(action, Union[Send, Wait, Done[ChatCompletionResponse]])
+    assert_type(action, Union[Send, Wait, Done[ChatCompletionResponse], GetToken])
     if isinstance(action, Done):
         assert_type(action.value, ChatCompletionResponse)
     streaming = Exchange(stream_call, config, now=0.0, random_bytes=os.urandom)
@@ -482,7 +483,7 @@ def the_life_of_a_realtime_session_is_typed(config: MeshAPIConfig, closed: Close
     call, again = RealtimeCall(model="m"), Reconnect(attempts=3)
     life = RealtimeExchange(call, config, again, now=0.0, random_bytes=os.urandom)
     action = life.next_action(0.0)
-    assert_type(action, Union[Send, Wait, RealtimeConnected])
+    assert_type(action, Union[Send, Wait, RealtimeConnected, GetToken])
     if isinstance(action, RealtimeConnected):
         assert_type(action.event, Optional[Reconnected])
         assert_type(action.first, Optional[str])

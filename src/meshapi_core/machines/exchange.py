@@ -11,6 +11,10 @@ Theory of operation. A host asks `next_action` what to do, does it, and reports 
 - Times are seconds on any clock that never goes back; `now` is an argument everywhere.
 - Each `Send` takes exactly one `receive`. A `Wait` takes none: ask again when it is over. Asking
   earlier gets the rest of the wait.
+- Where the configuration has a function that returns the token, there is a further state, TOKEN:
+  before the first attempt, and after the first 401. `next_action` returns a `GetToken`, and the
+  host reports the token to `token`. See `tokens`.
+- A retry is paid for from the quota of the client, if it has one. See `retry_quota`.
 - `Done` and the error are final: every further `next_action` returns or raises them again.
 - No error shows the client's own secrets, even where the server quotes them. The errors raised here
   are cleaned here; a stream's decoder is given the secrets, and cleans its own.
@@ -35,23 +39,29 @@ from meshapi_core.errors import (
     MeshAPIError,
     ProtocolError,
 )
-from meshapi_core.failures import timed_out
+from meshapi_core.failures import ANSWER_MARGIN, timed_out
+from meshapi_core.machines.actions import GetToken
+from meshapi_core.machines.call_token import CallToken
 from meshapi_core.messages import SUCCESS, Failure, Request, Response
 from meshapi_core.randomness import drawn, number
 from meshapi_core.readers import BodyDecoder
 from meshapi_core.redaction import conceal, forget_frames
 from meshapi_core.retries import Outcome, parse_should_retry
+from meshapi_core.retry_quota import cost_of, exhausted
+from meshapi_core.tokens import TokenSource
 
 T = TypeVar("T")
 
 
 _SWITCHED = 101
+_UNAUTHORIZED = 401
 
 
 class ExchangeState(Enum):
     """Where an exchange stands."""
 
     READY = "ready"
+    TOKEN = "token"
     SENT = "sent"
     WAITING = "waiting"
     DONE = "done"
@@ -65,10 +75,12 @@ class ExchangeInput(Enum):
     """What can happen to an exchange: it is asked for an action, or told an outcome."""
 
     ASK = "next_action"
+    TOKEN = "token"
     GOOD = "a 2xx response (or a 101) that can be read"
     REPEATABLE = "a response or failure after which the retry policy tries again"
     DEAD = "a kept-alive connection that was already dead"
     FINAL = "any other response or failure"
+    REFUSED = "the first 401, where another token can be asked for"
 
     __hash__ = object.__hash__
 
@@ -76,7 +88,16 @@ class ExchangeInput(Enum):
 # (state, input) -> the states it may lead to. Any other input is a local mistake. Asked during its
 # wait, an exchange stays in WAITING; once the call is out of time, it goes to FAILED.
 TRANSITIONS: dict[tuple[ExchangeState, ExchangeInput], frozenset[ExchangeState]] = {
-    (ExchangeState.READY, ExchangeInput.ASK): frozenset({ExchangeState.SENT, ExchangeState.FAILED}),
+    (ExchangeState.READY, ExchangeInput.ASK): frozenset(
+        {ExchangeState.TOKEN, ExchangeState.SENT, ExchangeState.FAILED}
+    ),
+    (ExchangeState.TOKEN, ExchangeInput.ASK): frozenset(
+        {ExchangeState.TOKEN, ExchangeState.FAILED}
+    ),
+    (ExchangeState.TOKEN, ExchangeInput.TOKEN): frozenset(
+        {ExchangeState.READY, ExchangeState.FAILED}
+    ),
+    (ExchangeState.SENT, ExchangeInput.REFUSED): frozenset({ExchangeState.TOKEN}),
     (ExchangeState.SENT, ExchangeInput.GOOD): frozenset({ExchangeState.DONE}),
     (ExchangeState.SENT, ExchangeInput.REPEATABLE): frozenset({ExchangeState.WAITING}),
     (ExchangeState.SENT, ExchangeInput.DEAD): frozenset({ExchangeState.READY}),
@@ -90,13 +111,15 @@ TRANSITIONS: dict[tuple[ExchangeState, ExchangeInput], frozenset[ExchangeState]]
 
 
 # Looked up for each call. By the name of its class, a member takes ten times as long up to 3.11.
-_READY, _SENT, _WAITING, _DONE, _FAILED = ExchangeState
-_ASK, _GOOD, _REPEATABLE, _DEAD, _FINAL = ExchangeInput
+_READY, _TOKEN, _SENT, _WAITING, _DONE, _FAILED = ExchangeState
+_ASK, _TOLD, _GOOD, _REPEATABLE, _DEAD, _FINAL, _REFUSED = ExchangeInput
 
 # What to do instead where the table has no line: `next_action` in SENT, `receive` in all others.
 _MISUSE = {
     ExchangeState.READY: "nothing has been sent: do the Send that next_action() returns, then"
     " report its outcome",
+    ExchangeState.TOKEN: "call the source of the GetToken that next_action() returns, then pass"
+    " what it returned to token()",
     ExchangeState.SENT: "the last Send has no response: pass a Response or a Failure to receive()"
     " first",
     ExchangeState.WAITING: "its last response is known: call next_action(), which returns a Wait or"
@@ -114,11 +137,14 @@ class Send(Struct, frozen=True):
     """Send this request and report what comes back.
 
     Fields:
-        request: the same value on every attempt.
+        request: the same value on every attempt, except that the token may be a new one.
         timeout: the limits of each phase.
         deadline: when the whole call runs out of time; None is never. No phase may last longer.
         fresh: do not use a kept-alive connection: the last one was dead.
         attempt: counts from 0; sending again on a fresh connection is the same attempt.
+        answer_within: seconds after which the wait for the response ends, whatever `timeout` says;
+            None is never. It is for all of a whole response, and for the head of a stream: the
+            program has told the gateway to give up earlier than that.
     """
 
     request: Request
@@ -126,6 +152,7 @@ class Send(Struct, frozen=True):
     deadline: Optional[float] = None
     fresh: bool = False
     attempt: int = 0
+    answer_within: Optional[float] = None
 
 
 class Wait(Struct, frozen=True):
@@ -183,28 +210,41 @@ class Exchange(Generic[T]):
             # This raises. Many calls draw nothing until something fails, which is too late for it.
             drawn(random_bytes, 0)
         self._random_bytes = random_bytes
-        self.request = call.request(config, random_bytes)
+        self._token: Optional[CallToken] = None
+        if config.token.__class__ is TokenSource and call.needs_token:
+            self._token = CallToken(call, config, random_bytes)
+            self.request = self._token.request
+        else:
+            self.request = call.request(config, random_bytes)
         """What is sent, on each attempt."""
+        within = call.answer_within
+        self._within = None if within is None else within + ANSWER_MARGIN
         self.deadline = None if self._timeout.total is None else now + self._timeout.total
         """When the whole call runs out of time; None is never."""
         self._attempt = 0
+        self._renewals = 0
+        self._paid = 0
         self._fresh = False
         self._met_a_dead_one = False
         self._due = now
         self._done: Optional[Done[T]] = None
-        self._error: Optional[MeshAPIError] = None
+        self._error: Optional[Exception] = None
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What no error of this call may show."""
-        config = self._config
-        return (*config.extras.secrets_with(config.token), *self.request.secrets)
+        token: object = self._config.token
+        tokens: tuple[str, ...] = (token,) if isinstance(token, str) else ()
+        if self._token is not None:
+            tokens = self._token.used
+        return (*self._config.extras.secrets_with(*tokens), *self.request.secrets)
 
-    def next_action(self, now: float) -> Union[Send, Wait, Done[T]]:
+    def next_action(self, now: float) -> Union[Send, Wait, Done[T], GetToken]:
         """Return what to do next.
 
         Raises:
             MeshAPIError: the call has failed for good.
+            InvalidParamsError: the function that returns tokens has returned something else.
             ExchangeUsageError: the outcome of the last `Send` has not been reported.
         """
         if self._done is not None:
@@ -218,10 +258,37 @@ class Exchange(Generic[T]):
             self._fail(self._out_of_time())
         if self.state is _WAITING and now < self._due:
             return Wait(self._due - now)
+        if self._token is not None and self._token.is_missing:
+            self._move(_ASK, _TOKEN)
+            return self._token.action(self.deadline)
         self._move(_ASK, _SENT)
         # Not `+= 1`: after a dead connection, this is the same attempt again.
-        self.attempts = self._attempt + 1
-        return Send(self.request, self._timeout, self.deadline, self._fresh, self._attempt)
+        attempt = self._attempt + self._renewals
+        self.attempts = attempt + 1
+        return Send(self.request, self._timeout, self.deadline, self._fresh, attempt, self._within)
+
+    def token(self, value: object) -> None:
+        """Take what the `source` of the last `GetToken` returned, whatever that is.
+
+        Raises:
+            ExchangeUsageError: no token was asked for.
+        """
+        # In this order: an exception must not find the token in this frame.
+        token = None if self._token is None else self._token
+        if token is None or (self.state, _TOLD) not in TRANSITIONS:
+            del value
+            self._check(_TOLD)
+            return
+        error = token.take(value)
+        del value
+        if error is None:
+            self.request = token.request
+            self._renewals = 0 if token.refusal is None else 1
+            self._fresh = False
+            self._move(_TOLD, _READY)
+        else:
+            self._error = error
+            self._move(_TOLD, _FAILED)
 
     def receive(self, event: Union[Response, Failure], now: float) -> None:
         """Take the outcome of the last `Send`: an HTTP response, or why there is none.
@@ -240,6 +307,12 @@ class Exchange(Generic[T]):
             self._receive_result(event, now)
         else:
             error = self._refusal(event)
+            token = self._token
+            if token is not None and token.refusal is None and event.status == _UNAUTHORIZED:
+                token.refusal = conceal(error, self.secrets)
+                token.is_missing = True
+                self._move(_REFUSED, _TOKEN)
+                return
             self._retry_or_fail(error, self._response_outcome(error, event), now)
 
     def _receive_result(self, response: Response, now: float) -> None:
@@ -261,6 +334,10 @@ class Exchange(Generic[T]):
                 # What the stream raises does not pass through here: the decoder conceals it.
                 decoder.secrets = self.secrets
                 decoder.service = self._config.service
+            quota = self._config.retry_quota
+            # Where nothing was taken, nothing can be put back.
+            if quota is not None and quota.taken and self._policy.quota is not None:
+                quota.put_back(self.request.origin, self._paid or 1)
             self._done = Done(value)
             self._move(_GOOD, _DONE)
 
@@ -313,8 +390,10 @@ class Exchange(Generic[T]):
 
     def _retry_or_fail(self, error: MeshAPIError, outcome: Outcome, now: float) -> None:
         delay = self._policy.delay(self._attempt, outcome, number(self._random_bytes))
-        if delay is None or (self.deadline is not None and now + delay >= self.deadline):
+        if delay is not None and self.deadline is not None and now + delay >= self.deadline:
             # A wait beyond the deadline could only replace this error by a time-out, later.
+            delay = None
+        if delay is None or not self._pay(error, outcome):
             if isinstance(error, ProtocolError):
                 # The parser's frames hold the bytes that it refused.
                 forget_frames(error)
@@ -327,6 +406,18 @@ class Exchange(Generic[T]):
         self._due = now + delay
         self._move(_REPEATABLE, _WAITING)
 
+    def _pay(self, error: MeshAPIError, outcome: Outcome) -> bool:
+        """Pay for a retry; where the quota is used up, mark the error and return False."""
+        quota, capacity = self._config.retry_quota, self._policy.quota
+        if quota is None or capacity is None:
+            return True
+        cost = cost_of(outcome)
+        if quota.take(self.request.origin, cost, capacity):
+            self._paid = cost
+            return True
+        exhausted(error)
+        return False
+
     def _out_of_time(self) -> APITimeoutError:
         return timed_out("total", self._timeout)
 
@@ -337,7 +428,7 @@ class Exchange(Generic[T]):
 
     def _check(self, what: ExchangeInput) -> None:
         if (self.state, what) not in TRANSITIONS:
-            name = "next_action" if what is _ASK else "receive"
+            name = what.value if what in (_ASK, _TOLD) else "receive"
             state = self.state
             raise ExchangeUsageError(f"{name}: the exchange is {state.value}; {_MISUSE[state]}")
 

@@ -21,6 +21,7 @@ from meshapi_core.errors import (
     RealtimeError,
 )
 from meshapi_core.headers import Headers
+from meshapi_core.machines.actions import GetToken
 from meshapi_core.machines.exchange import ExchangeUsageError, Send, Wait
 from meshapi_core.messages import Failure, Response
 from meshapi_core.realtime import (
@@ -57,7 +58,7 @@ def session(
     reconnect: Optional[Reconnect] = AGAIN, number: float = 0.0, **fields: Any
 ) -> RealtimeExchange:
     config = MeshAPIConfig(
-        base_url="http://localhost:8000", token=TOKEN, **{"retry": POLICY, **fields}
+        base_url="http://localhost:8000", **{"token": TOKEN, "retry": POLICY, **fields}
     )
     return RealtimeExchange(CALL, config, reconnect, now=0.0, random_bytes=always(number))
 
@@ -132,6 +133,7 @@ Told = Union[None, str, Closed, Response, Failure]
 
 EVENTS: dict[SessionInput, list[Told]] = {
     SessionInput.ASK: [None],
+    SessionInput.TOKEN: ["token"],
     SessionInput.CONNECTED: ["connected", "101"],
     SessionInput.REPEATABLE: [refused(503), refused(429), failure(), failure("request")],
     SessionInput.FINAL: [
@@ -163,6 +165,8 @@ CASES = [
     for now in (0.5, 1.0, 1000.0)
     # Without an earlier connection, there is no end to report again.
     if not (what is SessionInput.LOST_AGAIN and not again)
+    # Where the token is known, it is not asked for.
+    if not (what is SessionInput.TOKEN and state is SessionState.CONNECTING)
     # A retry that would come after the total time limit is final.
     if not (what is SessionInput.REPEATABLE and now > 1.0)
 ]
@@ -177,6 +181,8 @@ def feed(life: RealtimeExchange, event: Told, now: float) -> None:
             assert str(exc) == str(life.error)
     elif isinstance(event, Closed):
         life.lost(event, now)
+    elif event == "token":
+        life.token("rsk_test_2")
     elif event == "interrupted":
         life.interrupted(now)
     elif event == "connected":
@@ -207,6 +213,10 @@ def states_after() -> dict[tuple[SessionState, SessionInput], set[SessionState]]
                 feed(life, event, now)
             assert life.state is state, case
         assert (life.error is None) == (life.state is not SessionState.OVER), case
+    asking = session(token=lambda: "rsk_test_2")
+    assert isinstance(asking.next_action(0.0), GetToken)
+    feed(asking, "token", 0.0)
+    seen[asking.state, SessionInput.TOKEN] = {asking.state}
     return seen
 
 
@@ -363,7 +373,13 @@ class Life(RuleBasedStateMachine):
 
     @precondition(lambda self: self.life is not None and self.life.state is SessionState.OVER)
     @rule(
-        what=st.sampled_from([what for what in SessionInput if what is not SessionInput.LOST_AGAIN])
+        what=st.sampled_from(
+            [
+                what
+                for what in SessionInput
+                if what not in (SessionInput.LOST_AGAIN, SessionInput.TOKEN)
+            ]
+        )
     )
     def things_are_told_after_the_end(self, what):
         for event in EVENTS[what]:
