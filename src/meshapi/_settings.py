@@ -288,7 +288,7 @@ def _named(name: str, **fields: Any) -> Extras:
         path = exc.field.partition("[")
         field = _name(name) if name.isupper() else name
         where = f"{field}{path[1]}{path[2]}"
-        fault = (where, exc.expected, exc.got, exc.hint.replace("extra_headers", name))
+        fault = (where, exc.expected, exc.got, exc.hint.replace(path[0], name))
     raise InvalidParamsError(*fault)
 
 

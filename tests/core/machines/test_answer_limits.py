@@ -1,4 +1,4 @@
-"""`create(timeout=T)`: the client waits for T and a second, and not for longer than its own limits."""
+"""`create(timeout=T)`: the client waits for T and a second, unless its own limits are shorter."""
 
 from typing import Any, Optional
 

@@ -298,7 +298,7 @@ def test_a_configuration_with_a_function_shows_and_builds_nothing():
     config = MeshAPIConfig(token=partial(str, OLD))
     assert OLD not in repr(config)
     for use in (lambda: config.auth_field, lambda: POST.request(config)):
-        with pytest.raises(TypeError, match="config.with_token"):
+        with pytest.raises(TypeError, match=r"config\.with_token"):
             use()
     known = config.with_token(NEW)
     assert dict(POST.request(known).plain_headers())["authorization"] == f"Bearer {NEW}"
