@@ -259,11 +259,10 @@ async def test_nor_where_a_default_is_refused(world: World) -> None:
 
 def seen_in_meshapi(error: BaseException) -> str:
     """What an error tracker shows, without the frames of the test, which has the secret."""
-    while (
-        error.__traceback__ and "meshapi" not in error.__traceback__.tb_frame.f_globals["__name__"]
-    ):
-        error.__traceback__ = error.__traceback__.tb_next
-    return seen(error)
+    trace = error.__traceback__
+    while trace is not None and "meshapi" not in trace.tb_frame.f_globals["__name__"]:
+        trace = trace.tb_next
+    return seen(error.with_traceback(trace))
 
 
 # Signed URLs
