@@ -859,7 +859,7 @@ FIXES = (
         "tokens as subprotocols",
         "one that can be none is sent",
         _CORE + "realtime/call.py",
-        "not _IS_PROTOCOL_TOKEN(config.token)",
+        "not _IS_PROTOCOL_TOKEN(config.known_token)",
         "False",
         "tests/core/realtime/test_call.py",
     ),

@@ -121,8 +121,9 @@ class AsyncMeshAPI(Client[AsyncRunner]):
                 client.
         """
         client = cls.__new__(cls)
-        made: Any = Configured(config)
-        AsyncMeshAPI.__init__(client, token=made, **connections)
+        # Not `cls.__init__`, which may take other arguments.
+        init: Any = AsyncMeshAPI.__init__
+        init(client, token=Configured(config), **connections)
         return client
 
     @cached_property

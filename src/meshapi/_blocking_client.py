@@ -161,8 +161,9 @@ class MeshAPI(Client[Runner]):
             connections: `limits`, `ssl_context`, `transport` and `httpx_client`, as for the client.
         """
         client = cls.__new__(cls)
-        made: Any = Configured(config)
-        MeshAPI.__init__(client, token=made, **connections)
+        # Not `cls.__init__`, which may take other arguments.
+        init: Any = MeshAPI.__init__
+        init(client, token=Configured(config), **connections)
         return client
 
     @cached_property

@@ -3,8 +3,9 @@
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from inspect import iscoroutinefunction
-from typing import Any, Final, NamedTuple, NoReturn, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Optional, TypeVar, Union
 
 from typing_extensions import Never, Self
 
@@ -25,7 +26,6 @@ from meshapi_core import (
     ParamsWarning,
     RetryPolicy,
     Timeout,
-    check_idempotency_key,
     check_kind,
     hidden_values,
     type_name,
@@ -203,6 +203,17 @@ class Client(Resources[R_co]):
     _sockets: Any
     _transport: Any
 
+    if not TYPE_CHECKING:
+        # To type checkers, this is the attribute that `Resources` declares.
+
+        @cached_property
+        def _runner(self) -> R_co:
+            return self._new_runner()
+
+    def _new_runner(self) -> R_co:
+        """Return a runner for the client's config and transport."""
+        raise NotImplementedError
+
     def _send_over(self, sockets: T, transport: Optional[T], over_http_client: Optional[T]) -> None:
         """Send requests over an HTTP client if given, else a transport if given, else sockets.
 
@@ -265,7 +276,7 @@ class Client(Resources[R_co]):
             headers = request_id_headers(request_id)
             changes["extras"] = changes.get("extras", config.extras).with_headers(headers)
         if idempotency_key is not None:
-            check_idempotency_key(idempotency_key)
+            MeshAPIConfig.check_idempotency_key(idempotency_key)
             changes["idempotency_key"] = idempotency_key
         twin = object.__new__(type(self))
         twin._config = config.changed(changes)

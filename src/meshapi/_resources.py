@@ -13,13 +13,7 @@ if TYPE_CHECKING:
 class Resources(Generic[R_co]):
     """The resources of a client, each of which makes its calls with the client's runner."""
 
-    @cached_property
-    def _runner(self) -> R_co:
-        return self._new_runner()
-
-    def _new_runner(self) -> R_co:
-        """Return a runner for the client's config and transport."""
-        raise NotImplementedError
+    _runner: R_co
 
     @cached_property
     def chat(self) -> Chat[R_co]:

@@ -19,11 +19,8 @@ from meshapi_core import (
     Service,
     Timeout,
     TokenSource,
-    hidden_token,
     hidden_values,
-    parse_base_url,
-    token_fault,
-    value_name,
+    type_name,
 )
 
 __all__ = [
@@ -99,7 +96,7 @@ def _number(environment: Environment, variable: str, kind: type[Any], expected: 
         return kind(text)
     except ValueError:
         # A long one may be something else, in the wrong variable.
-        got = value_name(text, show=len(text) < 12)
+        got = repr(text) if len(text) < 12 else "other text"
         del text
         raise InvalidParamsError(_name(variable), expected, got) from None
 
@@ -125,7 +122,7 @@ def _base_url(environment: Environment) -> str:
     url = environment.get("MESHAPI_BASE_URL")
     if not url:
         return DEFAULT_BASE_URL
-    _check(lambda: parse_base_url(url.rstrip("/")), "MESHAPI_BASE_URL")
+    _check(lambda: MeshAPIConfig.check_base_url(url), "MESHAPI_BASE_URL")
     return url
 
 
@@ -173,7 +170,7 @@ def token_of(given: object, environment: Environment) -> object:
     if given is not None:
         if callable(given) and not isinstance(given, type):
             return TokenSource(given)
-        return hidden_token(given)
+        return TokenSource.hidden(given)
     tokens = {
         variable: Secret(environment.get(variable))
         for variable in ("MESHAPI_TOKEN", "MESHAPI_API_KEY")
@@ -189,7 +186,7 @@ def token_of(given: object, environment: Environment) -> object:
             " or write token=..."
         )
     variable, token = next(iter(tokens.items()))
-    fault = token_fault(token)
+    fault = TokenSource.fault(token)
     if fault is not None:
         raise InvalidParamsError(_name(variable), *fault)
     return token
@@ -252,7 +249,7 @@ def config_of(token: object, given: Given, environment: Environment) -> MeshAPIC
 
 
 def _refuse_token(token: object) -> NoReturn:
-    expected, got, hint = token_fault(token) or ("", "", "")
+    expected, got, hint = TokenSource.fault(token) or ("", "", "")
     raise TypeError(f"token: expected {expected}, got {got}{'; ' if hint else ''}{hint}")
 
 
@@ -294,9 +291,10 @@ def _named(name: str, **fields: Any) -> Extras:
 
 def _check_text(name: str, value: object, form: "re.Pattern[str]", expected: str) -> None:
     if not isinstance(value, str):
-        raise InvalidParamsError(name, "str", value_name(value))
+        raise InvalidParamsError(name, "str", type_name(value))
     if form.fullmatch(value) is None:
-        raise InvalidParamsError(name, expected, value_name(value, show=True))
+        got = repr(value) if len(value) <= 40 else "other text"
+        raise InvalidParamsError(name, expected, got)
 
 
 def request_id_headers(request_id: object) -> dict[str, Secret]:

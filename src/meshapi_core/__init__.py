@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from meshapi_core import types as types
     from meshapi_core._checks import check_kind as check_kind
     from meshapi_core._json_kinds import type_name as type_name
-    from meshapi_core._json_kinds import value_name as value_name
     from meshapi_core._secret import Secret as Secret
     from meshapi_core._version import __version__ as __version__
     from meshapi_core.bodies import PIECE as PIECE
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from meshapi_core.config import Limits as Limits
     from meshapi_core.config import MeshAPIConfig as MeshAPIConfig
     from meshapi_core.config import Timeout as Timeout
-    from meshapi_core.config import check_idempotency_key as check_idempotency_key
     from meshapi_core.destinations import is_public as is_public
     from meshapi_core.destinations import not_public as not_public
     from meshapi_core.errors import APIConnectionError as APIConnectionError
@@ -131,9 +129,6 @@ if TYPE_CHECKING:
     from meshapi_core.sse import ServerSentEvent as ServerSentEvent
     from meshapi_core.sse import SSEDecoder as SSEDecoder
     from meshapi_core.tokens import TokenSource as TokenSource
-    from meshapi_core.tokens import hidden_token as hidden_token
-    from meshapi_core.tokens import token_fault as token_fault
-    from meshapi_core.urls import parse_base_url as parse_base_url
     from meshapi_core.websocket.closing import Closed as Closed
     from meshapi_core.websocket.connection import WebSocketConnection as WebSocketConnection
 else:

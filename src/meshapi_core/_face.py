@@ -10,7 +10,7 @@ PACKAGE: Final = "meshapi_core"
 
 _NAMES: Final = {
     "meshapi_core._checks": "check_kind",
-    "meshapi_core._json_kinds": "type_name value_name",
+    "meshapi_core._json_kinds": "type_name",
     "meshapi_core._secret": "Secret",
     "meshapi_core._version": "__version__",
     "meshapi_core.bodies": "FileSource OpenBody OpenSource PIECE",
@@ -18,7 +18,7 @@ _NAMES: Final = {
     "meshapi_core.calls": "AnyCall Call SignedPut StreamCall",
     "meshapi_core.causes": "causes_of",
     "meshapi_core.chunks.decoder": "ChunkDecoder",
-    "meshapi_core.config": "Limits MeshAPIConfig Timeout check_idempotency_key",
+    "meshapi_core.config": "Limits MeshAPIConfig Timeout",
     "meshapi_core.destinations": "is_public not_public",
     "meshapi_core.errors": """
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
@@ -53,8 +53,7 @@ _NAMES: Final = {
     "meshapi_core.service": "DEFAULT_BASE_URL Service",
     "meshapi_core.signals": "END_OF_BODY END_OF_STREAM EndOfBody EndOfStream NEED_DATA NeedData",
     "meshapi_core.sse": "SSEDecoder ServerSentEvent",
-    "meshapi_core.tokens": "TokenSource hidden_token token_fault",
-    "meshapi_core.urls": "parse_base_url",
+    "meshapi_core.tokens": "TokenSource",
     "meshapi_core.websocket.closing": "Closed",
     "meshapi_core.websocket.connection": "WebSocketConnection",
 }

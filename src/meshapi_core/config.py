@@ -1,11 +1,11 @@
 """What a client is configured with, as values: URL, token, time limits, retries, connections."""
 
 from collections.abc import Callable
-from typing import Any, Optional, Union, cast
+from typing import TYPE_CHECKING, Any, Optional, Union, cast
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
-from typing_extensions import Self
+from typing_extensions import Self, TypeAlias
 
 from meshapi_core._checks import check_count, check_kind, check_seconds, check_timeout
 from meshapi_core._computed import computed
@@ -22,7 +22,14 @@ from meshapi_core.service import DEFAULT_BASE_URL, MESHAPI, Service
 from meshapi_core.tokens import TokenSource, hidden_token, token_fault
 from meshapi_core.urls import BaseURL, parse_base_url
 
-__all__ = ["Limits", "MeshAPIConfig", "Timeout", "check_idempotency_key"]
+__all__ = ["Limits", "MeshAPIConfig", "Timeout"]
+
+
+if TYPE_CHECKING:
+    Token: TypeAlias = Union[str, Callable[[], object]]
+else:
+    # msgspec reads the types of the fields, and knows no functions.
+    Token = Any
 
 
 class Timeout(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
@@ -113,7 +120,7 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True, dict=True, metaclass=Name
     """
 
     base_url: str = DEFAULT_BASE_URL
-    token: Union[str, Callable[[], object]]
+    token: Token
     timeout: Union[None, float, Timeout] = 60.0
     max_retries: int = 3
     retry: Optional[RetryPolicy] = None
@@ -132,8 +139,20 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True, dict=True, metaclass=Name
         check_count("max_retries", self.max_retries, 0)
         force_setattr(self, "retry", _checked_policy(self.retry, self.max_retries))
         check_kind("extras", self.extras, Extras)
-        check_idempotency_key(self.idempotency_key)
+        _check_key(self.idempotency_key)
         check_kind("retry_quota", self.retry_quota, RetryQuota, optional=True)
+
+    # Checks of single fields, with the errors that the constructor raises.
+
+    @staticmethod
+    def check_base_url(url: str) -> None:
+        """Raise unless it is the base URL of a gateway."""
+        _checked_base_url(url, MESHAPI)
+
+    @staticmethod
+    def check_idempotency_key(key: object) -> None:
+        """Raise unless the key is None, or text that a header can carry."""
+        _check_key(key)
 
     def with_token(self, token: str) -> Self:
         """Return the same configuration with another token."""
@@ -268,8 +287,7 @@ def _check_token(token: object) -> None:
         raise kind(f"token: {what}{'; ' if hint else ''}{hint}")
 
 
-def check_idempotency_key(key: object) -> None:
-    """Raise InvalidParamsError unless the key is None, or text that a header can carry."""
+def _check_key(key: object) -> None:
     if key is None:
         return
     if not isinstance(key, str):

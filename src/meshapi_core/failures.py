@@ -155,26 +155,6 @@ _MORE_TIME: dict[str, str] = {
 _MORE_TIME["pool"] = "timeout=Timeout(pool=...), or limits=Limits(max_connections=...) for more"
 
 
-ANSWER_MARGIN = 1.0
-"""Seconds by which the client waits longer than the gateway was told to work: for its response to
-arrive, which then says more than a time-out of ours."""
-
-
-def unanswered(within: float) -> APITimeoutError:
-    """Return the error for a gateway that did not respond in the time that it was given.
-
-    Args:
-        within: that time, and `ANSWER_MARGIN`.
-    """
-    given = within - ANSWER_MARGIN
-    return APITimeoutError(
-        f"the gateway did not respond within the {given:g} s that timeout={given:g} in the"
-        f" parameters gives it, nor {ANSWER_MARGIN:g} s later; to allow more time, pass a larger"
-        " timeout to the method",
-        phase="read",
-    )
-
-
 def unexpected_status(status: int, where: str = "the server") -> Failure:
     """Return the failure for a status that no gateway responds with: 407, 101, or not 200 to 599.
 

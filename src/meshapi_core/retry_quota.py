@@ -20,13 +20,14 @@ Source: the standard retry mode of the AWS SDKs
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Optional
+
+from typing_extensions import Protocol
 
 from meshapi_core.errors import MeshAPIError
 from meshapi_core.retries import THROTTLED_COST, TRANSIENT_COST, Outcome
 
-__all__ = ["RetryQuota", "cost_of", "exhausted"]
+__all__ = ["RetryQuota", "cost_of", "paid"]
 
 _THROTTLED = 429
 _MOST_ORIGINS = 100
@@ -36,6 +37,13 @@ _MOST_ORIGINS = 100
 def cost_of(outcome: Outcome) -> int:
     """Return what a retry after this outcome costs."""
     return THROTTLED_COST if outcome.status == _THROTTLED else TRANSIENT_COST
+
+
+class Lock(Protocol):
+    """What a `with` block locks."""
+
+    def __enter__(self) -> Any: ...
+    def __exit__(self, kind: Any, value: Any, traceback: Any, /) -> Any: ...
 
 
 class RetryQuota:
@@ -51,7 +59,7 @@ class RetryQuota:
     """Origins -> how many tokens are missing in their buckets. Empty while all are full: then there
     is nothing to put back, and a call need not ask."""
 
-    def __init__(self, lock: Callable[[], AbstractContextManager[Any]]) -> None:
+    def __init__(self, lock: Callable[[], Lock]) -> None:
         self._new_lock = lock
         self._lock = lock()
         self.taken = {}
@@ -94,8 +102,28 @@ class RetryQuota:
         return f"<RetryQuota with {len(self.taken)} buckets in use>"
 
 
-def exhausted(error: MeshAPIError) -> None:
-    """Mark an error as the last one of a call that may not retry any more."""
+def paid(
+    quota: Optional[RetryQuota],
+    capacity: Optional[int],
+    origin: object,
+    outcome: Outcome,
+    error: MeshAPIError,
+) -> Optional[int]:
+    """Pay for a retry, and return what it cost; None if the quota is used up.
+
+    Args:
+        quota: of the client; None costs nothing.
+        capacity: of its buckets (`RetryPolicy.quota`); None costs nothing.
+        origin: the server.
+        outcome: how the last attempt failed.
+        error: what the caller gets if there is no retry; marked if the quota is the reason.
+    """
+    if quota is None or capacity is None:
+        return 0
+    cost = cost_of(outcome)
+    if quota.take(origin, cost, capacity):
+        return cost
     error.retry_quota_exhausted = True
     error.message += "; not retried, because too many retries have failed lately (retry quota)"
     error.args = (error.message,)
+    return None

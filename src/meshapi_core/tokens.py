@@ -37,6 +37,18 @@ class TokenSource:
         """Call the function."""
         return self._ask()
 
+    # For hosts, which get them with the class.
+
+    @staticmethod
+    def hidden(value: object) -> object:
+        """Return what the function returned, hidden: see `hidden_token`."""
+        return hidden_token(value)
+
+    @staticmethod
+    def fault(token: object) -> Optional[tuple[str, str, str]]:
+        """Return what is wrong with a token: see `token_fault`."""
+        return token_fault(token)
+
     @property
     def is_async(self) -> bool:
         """Whether the function is known to return an awaitable."""

@@ -299,7 +299,7 @@ async def test_the_limit_of_the_gateway_is_one_of_the_client_as_well(
     world: World, over: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("meshapi_core.machines.exchange.ANSWER_MARGIN", 0.02)
-    monkeypatch.setattr("meshapi_core.failures.ANSWER_MARGIN", 0.02)
+    monkeypatch.setattr("meshapi_core.machines.pace.ANSWER_MARGIN", 0.02)
 
     def silent(peer: Peer) -> None:
         peer.receive()

@@ -144,7 +144,7 @@ class AsyncHost(Generic[T]):
         call, source = self.call, action.source
         try:
             # Hidden from here on: error trackers show the locals of frames that raise.
-            token = await AsyncAsking.token(source, action.seconds(now))
+            token = await AsyncAsking.token(source, action.seconds(now), self._network)
         except Exception as exc:
             # Raised unchanged by `next_action`, again and again: the call asks once.
             now = self._network.now()

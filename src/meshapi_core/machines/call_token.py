@@ -50,6 +50,16 @@ class CallToken:
         assert source is not None
         return GetToken(source=source, again=self.refusal is not None, until=until)
 
+    def renew(self, refusal: APIStatusError) -> None:
+        """Take a 401: another token is asked for."""
+        self.refusal = refusal
+        self.is_missing = True
+
+    @property
+    def renewals(self) -> int:
+        """How many attempts there have been with a token that was refused."""
+        return 0 if self.refusal is None else 1
+
     def take(self, given: object) -> Optional[Exception]:
         """Take what the function returned; return the error if it is of no use."""
         token = hidden_token(given)

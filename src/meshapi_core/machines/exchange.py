@@ -39,16 +39,17 @@ from meshapi_core.errors import (
     MeshAPIError,
     ProtocolError,
 )
-from meshapi_core.failures import ANSWER_MARGIN, timed_out
+from meshapi_core.failures import timed_out
 from meshapi_core.machines.actions import GetToken
 from meshapi_core.machines.call_token import CallToken
+from meshapi_core.machines.pace import ANSWER_MARGIN
 from meshapi_core.messages import SUCCESS, Failure, Request, Response
 from meshapi_core.randomness import drawn, number
 from meshapi_core.readers import BodyDecoder
 from meshapi_core.redaction import conceal, forget_frames
 from meshapi_core.retries import Outcome, parse_should_retry
-from meshapi_core.retry_quota import cost_of, exhausted
-from meshapi_core.tokens import TokenSource
+from meshapi_core.retry_quota import paid
+from meshapi_core.tokens import TokenSource, hidden_token
 
 T = TypeVar("T")
 
@@ -211,7 +212,8 @@ class Exchange(Generic[T]):
             drawn(random_bytes, 0)
         self._random_bytes = random_bytes
         self._token: Optional[CallToken] = None
-        if config.token.__class__ is TokenSource and call.needs_token:
+        token: object = config.token
+        if isinstance(token, TokenSource) and call.needs_token:
             self._token = CallToken(call, config, random_bytes)
             self.request = self._token.request
         else:
@@ -233,10 +235,9 @@ class Exchange(Generic[T]):
     @property
     def secrets(self) -> tuple[str, ...]:
         """What no error of this call may show."""
-        token: object = self._config.token
-        tokens: tuple[str, ...] = (token,) if isinstance(token, str) else ()
-        if self._token is not None:
-            tokens = self._token.used
+        used, token = self._token, self._config.token
+        known = (token,) if isinstance(token, str) else ()
+        tokens = known if used is None else used.used
         return (*self._config.extras.secrets_with(*tokens), *self.request.secrets)
 
     def next_action(self, now: float) -> Union[Send, Wait, Done[T], GetToken]:
@@ -273,22 +274,14 @@ class Exchange(Generic[T]):
         Raises:
             ExchangeUsageError: no token was asked for.
         """
-        # In this order: an exception must not find the token in this frame.
-        token = None if self._token is None else self._token
-        if token is None or (self.state, _TOLD) not in TRANSITIONS:
-            del value
-            self._check(_TOLD)
-            return
-        error = token.take(value)
-        del value
-        if error is None:
-            self.request = token.request
-            self._renewals = 0 if token.refusal is None else 1
-            self._fresh = False
-            self._move(_TOLD, _READY)
-        else:
-            self._error = error
-            self._move(_TOLD, _FAILED)
+        value = hidden_token(value)
+        self._check(_TOLD)
+        token = self._token
+        assert token is not None
+        self._error = token.take(value)
+        self.request, self._renewals = token.request, token.renewals
+        self._fresh = False
+        self._move(_TOLD, _READY if self._error is None else _FAILED)
 
     def receive(self, event: Union[Response, Failure], now: float) -> None:
         """Take the outcome of the last `Send`: an HTTP response, or why there is none.
@@ -309,8 +302,7 @@ class Exchange(Generic[T]):
             error = self._refusal(event)
             token = self._token
             if token is not None and token.refusal is None and event.status == _UNAUTHORIZED:
-                token.refusal = conceal(error, self.secrets)
-                token.is_missing = True
+                token.renew(conceal(error, self.secrets))
                 self._move(_REFUSED, _TOKEN)
                 return
             self._retry_or_fail(error, self._response_outcome(error, event), now)
@@ -393,30 +385,21 @@ class Exchange(Generic[T]):
         if delay is not None and self.deadline is not None and now + delay >= self.deadline:
             # A wait beyond the deadline could only replace this error by a time-out, later.
             delay = None
-        if delay is None or not self._pay(error, outcome):
+        quota, capacity, origin = self._config.retry_quota, self._policy.quota, self.request.origin
+        cost = None if delay is None else paid(quota, capacity, origin, outcome, error)
+        if delay is None or cost is None:
             if isinstance(error, ProtocolError):
                 # The parser's frames hold the bytes that it refused.
                 forget_frames(error)
             self._error = conceal(error, self.secrets)
             self._move(_FINAL, _FAILED)
             return
+        self._paid = cost
         self._attempt += 1
         # It was for the attempt that met the dead connection. The next may use a kept one again.
         self._fresh = False
         self._due = now + delay
         self._move(_REPEATABLE, _WAITING)
-
-    def _pay(self, error: MeshAPIError, outcome: Outcome) -> bool:
-        """Pay for a retry; where the quota is used up, mark the error and return False."""
-        quota, capacity = self._config.retry_quota, self._policy.quota
-        if quota is None or capacity is None:
-            return True
-        cost = cost_of(outcome)
-        if quota.take(self.request.origin, cost, capacity):
-            self._paid = cost
-            return True
-        exhausted(error)
-        return False
 
     def _out_of_time(self) -> APITimeoutError:
         return timed_out("total", self._timeout)

@@ -24,10 +24,11 @@ from typing_extensions import Protocol, TypeAlias
 from meshapi_core.bodies import OpenBody
 from meshapi_core.config import Timeout
 from meshapi_core.errors import APITimeoutError, MeshAPIError
-from meshapi_core.failures import Advice, Phase, failure_of, timed_out, unanswered
+from meshapi_core.failures import Advice, Phase, failure_of, timed_out
 from meshapi_core.headers import Headers
 from meshapi_core.machines.actions import GetToken
 from meshapi_core.machines.exchange import Done, ExchangeUsageError, Send, Wait
+from meshapi_core.machines.pace import unanswered
 from meshapi_core.machines.responses import Receiver, Source, StreamedResponse, WholeResponse
 from meshapi_core.machines.states import CallInput, CallState, Table
 from meshapi_core.machines.timer import Timer
