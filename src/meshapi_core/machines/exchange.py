@@ -299,7 +299,7 @@ class Exchange(Generic[T]):
         elif event.status in SUCCESS or (event.status == _SWITCHED and self.upgrades):
             self._receive_result(event, now)
         else:
-            error = self._refusal(event)
+            error = _refusal(self._call, event)
             token = self._token
             if token is not None and token.refusal is None and event.status == _UNAUTHORIZED:
                 token.renew(conceal(error, self.secrets))
@@ -332,19 +332,6 @@ class Exchange(Generic[T]):
                 quota.put_back(self.request.origin, self._paid or 1)
             self._done = Done(value)
             self._move(_GOOD, _DONE)
-
-    def _refusal(self, response: Response) -> APIStatusError:
-        # There may be more: by the last piece, or all of it from a host that read it by itself.
-        if len(response.body) > MAX_ERROR_SIZE:
-            response = structs.replace(response, body=response.body[:MAX_ERROR_SIZE])
-        legible, wrong = decoded_in_part(response)
-        error = self._call.refusal(legible)
-        if wrong:
-            # The status decides the class of the error. A content coding that could not be undone
-            # only explains why the body's own message is missing.
-            error.message = one_line(f"{error.message} ({wrong})")
-            error.args = (error.message,)
-        return error
 
     def _receive_failure(self, failure: Failure, now: float) -> None:
         outcome = Outcome(
@@ -419,3 +406,18 @@ class Exchange(Generic[T]):
     def _move(self, what: ExchangeInput, state: ExchangeState) -> None:
         assert state in TRANSITIONS[self.state, what]
         self.state = state
+
+
+def _refusal(call: AnyCall[Any], response: Response) -> APIStatusError:
+    """Return the error that a response means, with as much of its body as is legible."""
+    # There may be more: by the last piece, or all of it from a host that read it by itself.
+    if len(response.body) > MAX_ERROR_SIZE:
+        response = structs.replace(response, body=response.body[:MAX_ERROR_SIZE])
+    legible, wrong = decoded_in_part(response)
+    error = call.refusal(legible)
+    if wrong:
+        # The status decides the class of the error. A content coding that could not be undone only
+        # explains why the body's own message is missing.
+        error.message = one_line(f"{error.message} ({wrong})")
+        error.args = (error.message,)
+    return error
