@@ -19,9 +19,9 @@ from meshapi._client import (
     refuse_unknown,
     warn_of_unused,
 )
-from meshapi._settings import NOT_GIVEN, Given, NotGiven, hidden_headers
+from meshapi._settings import NOT_GIVEN, Given, NotGiven
 from meshapi_backends import AsyncCallRunner, AsyncTransport, PerLoopTransport, current_network
-from meshapi_core import Limits, MeshAPIConfig, RetryPolicy, Timeout
+from meshapi_core import Limits, MeshAPIConfig, RetryPolicy, Timeout, hidden_values
 from meshapi_core.endpoints import AsyncRunner
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         number, names = len(positional), [*unknown]
         positional = ()
         unknown.clear()
-        default_headers = hidden_headers(default_headers)
-        default_query = hidden_headers(default_query)
+        default_headers = hidden_values(default_headers)
+        default_query = hidden_values(default_query)
         if number or names:
             del token
             refuse_unknown(number, names, AsyncMeshAPI.__init__, _HINTS)

@@ -23,8 +23,7 @@ from meshapi._settings import (
     NOT_GIVEN,
     Given,
     NotGiven,
-    check_token_source,
-    hidden_headers,
+    refuse_async_source,
 )
 from meshapi_backends import (
     CallRunner,
@@ -33,7 +32,7 @@ from meshapi_backends import (
     Transport,
     current_blocking_network,
 )
-from meshapi_core import Limits, MeshAPIConfig, RetryPolicy, Timeout
+from meshapi_core import Limits, MeshAPIConfig, RetryPolicy, Timeout, hidden_values
 from meshapi_core.endpoints import Runner
 
 if TYPE_CHECKING:
@@ -120,14 +119,13 @@ class MeshAPI(Client[Runner]):
         number, names = len(positional), [*unknown]
         positional = ()
         unknown.clear()
-        default_headers = hidden_headers(default_headers)
-        default_query = hidden_headers(default_query)
+        default_headers = hidden_values(default_headers)
+        default_query = hidden_values(default_query)
         if number or names:
             del token
             refuse_unknown(number, names, MeshAPI.__init__, _HINTS)
         hidden = hidden_given_token(token)
         del token
-        check_token_source(hidden)
         given = Given(
             base_url,
             timeout,
@@ -139,6 +137,7 @@ class MeshAPI(Client[Runner]):
             api_version,
         )
         self._config = configured(hidden, given)
+        refuse_async_source(self._config)
         check_connecting(limits, ssl_context)
         check_transport(transport, httpx_client, _HINTS)
         sender = None if transport is None else "transport"

@@ -19,7 +19,6 @@ from meshapi_core import (
     Service,
     Timeout,
     TokenSource,
-    hidden_values,
     type_name,
 )
 
@@ -28,9 +27,8 @@ __all__ = [
     "Environment",
     "Given",
     "NotGiven",
-    "check_token_source",
+    "refuse_async_source",
     "config_of",
-    "hidden_headers",
     "request_id_headers",
     "token_of",
 ]
@@ -192,9 +190,9 @@ def token_of(given: object, environment: Environment) -> object:
     return token
 
 
-def check_token_source(token: object) -> None:
-    """Raise TypeError if the function that returns tokens is async, for the blocking client."""
-    if isinstance(token, TokenSource) and token.is_async:
+def refuse_async_source(config: MeshAPIConfig) -> None:
+    """Raise TypeError if the token comes from an async function, for the blocking client."""
+    if config.source is not None and config.source.is_async:
         raise TypeError(
             "token: expected str or a plain function, got an async one; use AsyncMeshAPI"
         )
@@ -211,11 +209,6 @@ class Given(NamedTuple):
     default_query: Any
     user_agent: Optional[str]
     api_version: Optional[str]
-
-
-def hidden_headers(given: object) -> Any:
-    """Return headers or a query with every text in it hidden; see `hidden_values`."""
-    return hidden_values(given)
 
 
 def config_of(token: object, given: Given, environment: Environment) -> MeshAPIConfig:

@@ -55,7 +55,10 @@ def too_large(status: int, headers: Headers) -> ResponseDecodeError:
 
 
 class AnyCall(Protocol[R_co]):
-    """What an `Exchange` needs of a call. `Call`, `StreamCall` and `SignedPut` implement it."""
+    """What an `Exchange` needs of a call. `Call`, `StreamCall` and `SignedPut` implement it.
+
+    It may also have `needs_token`, which is True by default, and `answer_within`, None by default.
+    """
 
     @property
     def method(self) -> str: ...
@@ -65,10 +68,6 @@ class AnyCall(Protocol[R_co]):
     def starts_job(self) -> bool: ...
     @property
     def upgrades(self) -> bool: ...
-    @property
-    def needs_token(self) -> bool: ...
-    @property
-    def answer_within(self) -> Optional[float]: ...
     def request(
         self, config: MeshAPIConfig, random_bytes: Optional[Callable[[int], bytes]] = None
     ) -> Request:

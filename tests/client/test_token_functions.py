@@ -22,6 +22,7 @@ from meshapi import (
     AuthenticationError,
     InvalidParamsError,
     MeshAPI,
+    MeshAPIConfig,
     Timeout,
 )
 from support.flavours import ASK, World, on_every_flavour
@@ -291,6 +292,8 @@ def test_a_blocking_client_refuses_an_async_function():
     for function in (ask, partial(ask), LaterTokens(OLD)):
         with pytest.raises(TypeError, match="token: expected str or a plain function"):
             MeshAPI(base_url=URL, token=function)
+        with pytest.raises(TypeError, match="token: expected str or a plain function"):
+            MeshAPI.from_config(MeshAPIConfig(base_url=URL, token=function))
         AsyncMeshAPI(base_url=URL, token=function)
 
 

@@ -213,13 +213,13 @@ class Exchange(Generic[T]):
         self._random_bytes = random_bytes
         self._token: Optional[CallToken] = None
         token: object = config.token
-        if isinstance(token, TokenSource) and call.needs_token:
+        if isinstance(token, TokenSource) and getattr(call, "needs_token", True):
             self._token = CallToken(call, config, random_bytes)
             self.request = self._token.request
         else:
             self.request = call.request(config, random_bytes)
         """What is sent, on each attempt."""
-        within = call.answer_within
+        within: Optional[float] = getattr(call, "answer_within", None)
         self._within = None if within is None else within + ANSWER_MARGIN
         self.deadline = None if self._timeout.total is None else now + self._timeout.total
         """When the whole call runs out of time; None is never."""

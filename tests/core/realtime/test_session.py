@@ -220,6 +220,74 @@ def states_after() -> dict[tuple[SessionState, SessionInput], set[SessionState]]
     return seen
 
 
+def test_each_series_of_attempts_asks_for_a_token():
+    life = session(token=lambda: "rsk_test_2")
+    for number, token in enumerate(("rsk_test_first_1", "rsk_test_second_2")):
+        action: Any = life.next_action(0.0)
+        if isinstance(action, Wait):
+            action = life.next_action(action.seconds)
+        assert isinstance(action, GetToken)
+        assert not action.again
+        life.token(token)
+        send = sent(life, 1.0)
+        assert token in str.__str__(send.request.target)
+        life.receive(switched(send), 1.0)
+        assert isinstance(life.next_action(1.0), RealtimeConnected)
+        life.lost(LOST if number == 0 else Closed(1012, clean=True), 1.0)
+
+
+def test_a_refused_upgrade_is_sent_again_with_another_token():
+    life = session(token=lambda: "rsk_test_2", retry=RetryPolicy(max_retries=0))
+    assert isinstance(life.next_action(0.0), GetToken)
+    life.token("rsk_test_first_1")
+    first = sent(life, 0.0)
+    life.receive(refused(401), 0.0)
+    action = life.next_action(0.0)
+    assert isinstance(action, GetToken)
+    assert action.again
+    life.interrupted(0.0)
+    assert isinstance(life.next_action(0.0), GetToken)
+    life.token("rsk_test_second_2")
+    second = sent(life, 0.0)
+    plain = [str.__str__(send.request.target) for send in (first, second)]
+    assert plain[0].replace("first_1", "second_2") == plain[1]
+    assert first.request.headers == second.request.headers
+    life.receive(refused(401), 0.0)
+    with pytest.raises(MeshAPIError):
+        life.next_action(0.0)
+
+
+def test_a_token_that_was_not_asked_for_is_a_usage_error():
+    life = session()
+    with pytest.raises(ExchangeUsageError):
+        life.token("rsk_test_2")
+    connect(life)
+    life.lost(LOST, 0.0)
+    with pytest.raises(ExchangeUsageError):
+        life.token("rsk_test_2")
+
+
+def test_the_retry_quota_is_for_the_first_connection_only():
+    from threading import Lock
+
+    from meshapi_core.retry_quota import RetryQuota
+
+    quota = RetryQuota(Lock)
+    policy = RetryPolicy(max_retries=5, quota=14)
+    life = session(retry=policy, retry_quota=quota)
+    sent(life, 0.0)
+    life.receive(refused(503), 0.0)
+    assert quota.taken
+    connect(life, 10.0)
+    assert not quota.taken
+    life.lost(LOST, 10.0)
+    for now in (20.0, 30.0):
+        sent(life, now)
+        life.receive(refused(503), now)
+    assert not quota.taken
+    assert life.error is None
+
+
 def test_every_input_in_every_state_leads_where_the_table_says_or_is_a_usage_error():
     """And every line of the table can happen."""
     assert states_after() == {key: set(states) for key, states in TRANSITIONS.items()}
