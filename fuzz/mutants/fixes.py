@@ -929,7 +929,7 @@ FIXES = (
     ),
     Mutant(
         "time limits",
-        "a stream ends with the time that the gateway has",
+        "a stream that stalls is late by the time that the gateway had",
         _CORE + "machines/lifecycle.py",
         "            self.answer_until = None\n",
         "            pass\n",

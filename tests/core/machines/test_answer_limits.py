@@ -70,6 +70,12 @@ def test_it_is_for_the_beginning_of_a_stream_only():
     assert host.now > 20
 
 
+def test_a_stream_that_stalls_later_is_late_by_the_clients_limit():
+    error: Any = pipe(Completions.stream.build(**ASKED, timeout=5), STREAM_HEAD, chunk("x")).run()
+    assert isinstance(error, APITimeoutError)
+    assert "parameters" not in error.message
+
+
 def test_the_clients_own_limits_may_be_shorter():
     for fields, phase in (
         ({"timeout": Timeout(read=3)}, "read"),
