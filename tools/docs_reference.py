@@ -72,7 +72,7 @@ SUBJECTS = (
         "Options",
         "The options of a client for time limits, retries and connections.",
         "meshapi",
-        "meshapi_core.config meshapi_core.retries",
+        "meshapi_core.config meshapi_core.retries meshapi._settings",
     ),
     Subject(
         "errors",

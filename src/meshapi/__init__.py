@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from meshapi._resources import RouterResource as RouterResource
     from meshapi._resources import VideosResource as VideosResource
     from meshapi._resources import WebResource as WebResource
+    from meshapi._settings import NOT_GIVEN as NOT_GIVEN
+    from meshapi._settings import NotGiven as NotGiven
     from meshapi_backends import Hooks as Hooks
     from meshapi_core import APIConnectionError as APIConnectionError
     from meshapi_core import APIStatusError as APIStatusError

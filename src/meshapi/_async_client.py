@@ -1,25 +1,28 @@
 """The client for asyncio and trio."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Optional, Union
+from typing import TYPE_CHECKING, Any, NoReturn, Optional, Union
 
-from typing_extensions import Never, Self
+from typing_extensions import Never, Self, TypedDict, Unpack
 
 from meshapi._client import (
     DEFAULT_LIMITS,
     Client,
+    Configured,
     TransportHints,
     check_connecting,
     check_transport,
-    config_of,
+    configured,
+    hidden_given_token,
     refuse_unknown,
-    secret_of,
     tracing_of,
     warn_of_unused,
 )
+from meshapi._settings import NOT_GIVEN, Given, NotGiven
 from meshapi_backends import AsyncCallRunner, AsyncTransport, PerLoopTransport, current_network
-from meshapi_core import Limits, RetryPolicy, Timeout
+from meshapi_core import Limits, MeshAPIConfig, RetryPolicy, Timeout, hidden_values
 from meshapi_core.endpoints import AsyncRunner
 
 if TYPE_CHECKING:
@@ -29,6 +32,17 @@ if TYPE_CHECKING:
     from meshapi._realtime import AsyncRealtimeResource
     from meshapi.telemetry.options import OpenTelemetryOptions
     from meshapi_backends import AsyncHTTPXClient, Hooks
+
+
+class AsyncConnections(TypedDict, total=False):
+    """The arguments of the client that are not in its configuration; see `AsyncMeshAPI`."""
+
+    limits: Limits
+    ssl_context: "Optional[ssl.SSLContext]"
+    transport: Optional[AsyncTransport]
+    async_httpx_client: "Optional[AsyncHTTPXClient]"
+    hooks: "Optional[Hooks]"
+    open_telemetry: "Optional[OpenTelemetryOptions]"
 
 
 _HINTS = TransportHints("an async", "aclose", "async_httpx_client", "httpx.AsyncClient")
@@ -41,8 +55,8 @@ class AsyncMeshAPI(Client[AsyncRunner]):
     and in several threads with a loop each. An `async_httpx_client`, however, belongs to one loop.
     Close the client with `aclose()`, in any of the loops, or use it in an `async with` block.
 
-    Args and Raises: as for `MeshAPI`; `transport` is an `AsyncTransport`, and
-    `async_httpx_client` an `httpx.AsyncClient` or `httpx2.AsyncClient`.
+    Args and Raises: as for `MeshAPI`; a function in `token` may be async, `transport` is an
+    `AsyncTransport`, and `async_httpx_client` an `httpx.AsyncClient` or `httpx2.AsyncClient`.
     """
 
     _own: tuple[AsyncTransport, ...]
@@ -53,11 +67,15 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         self,
         *positional: Never,
         base_url: Optional[str] = None,
-        token: Optional[str] = None,
-        timeout: Union[None, float, Timeout] = 60.0,
-        max_retries: int = 3,
+        token: Union[None, str, Callable[[], Union[str, Awaitable[str]]]] = None,
+        timeout: Union[None, float, Timeout, NotGiven] = NOT_GIVEN,
+        max_retries: Union[int, NotGiven] = NOT_GIVEN,
         limits: Limits = DEFAULT_LIMITS,
         retry: Optional[RetryPolicy] = None,
+        default_headers: Optional[Mapping[str, Optional[str]]] = None,
+        default_query: Optional[Mapping[str, Any]] = None,
+        user_agent: Optional[str] = None,
+        api_version: Optional[str] = None,
         ssl_context: "Optional[ssl.SSLContext]" = None,
         transport: Optional[AsyncTransport] = None,
         async_httpx_client: "Optional[AsyncHTTPXClient]" = None,
@@ -69,12 +87,24 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         number, names = len(positional), [*unknown]
         positional = ()
         unknown.clear()
+        default_headers = hidden_values(default_headers)
+        default_query = hidden_values(default_query)
         if number or names:
             del token
             refuse_unknown(number, names, AsyncMeshAPI.__init__, _HINTS)
-        secret = secret_of(token)
+        hidden = hidden_given_token(token)
         del token
-        self._config = config_of(base_url, secret, timeout, max_retries, retry)
+        given = Given(
+            base_url,
+            timeout,
+            max_retries,
+            retry,
+            default_headers,
+            default_query,
+            user_agent,
+            api_version,
+        )
+        self._config = configured(hidden, given)
         check_connecting(limits, ssl_context)
         check_transport(transport, async_httpx_client, _HINTS)
         sender = None if transport is None else "transport"
@@ -94,6 +124,21 @@ class AsyncMeshAPI(Client[AsyncRunner]):
             over_http_client = AsyncHTTPXTransport(async_httpx_client)
         sockets = PerLoopTransport(limits, ssl_context)
         self._send_over(sockets, transport, over_http_client)
+
+    @classmethod
+    def from_config(cls, config: MeshAPIConfig, **connections: Unpack[AsyncConnections]) -> Self:
+        """Return a client with a configuration that exists already; nothing of the environment.
+
+        Args:
+            config: the gateway, the token, the limits and the retries.
+            connections: `limits`, `ssl_context`, `transport` and `async_httpx_client`, as for the
+                client.
+        """
+        client = cls.__new__(cls)
+        # Not `cls.__init__`, which may take other arguments.
+        init: Any = AsyncMeshAPI.__init__
+        init(client, token=Configured(config), **connections)
+        return client
 
     @cached_property
     def realtime(self) -> "AsyncRealtimeResource":

@@ -1,22 +1,30 @@
 """The blocking client."""
 
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
-from typing_extensions import Never, Self
+from typing_extensions import Never, Self, TypedDict, Unpack
 
 from meshapi._client import (
     DEFAULT_LIMITS,
     Client,
+    Configured,
     TransportHints,
     check_connecting,
     check_transport,
-    config_of,
+    configured,
+    hidden_given_token,
     refuse_unknown,
-    secret_of,
     tracing_of,
     warn_of_unused,
+)
+from meshapi._settings import (
+    NOT_GIVEN,
+    Given,
+    NotGiven,
+    refuse_async_source,
 )
 from meshapi_backends import (
     CallRunner,
@@ -25,7 +33,7 @@ from meshapi_backends import (
     Transport,
     current_blocking_network,
 )
-from meshapi_core import Limits, RetryPolicy, Timeout
+from meshapi_core import Limits, MeshAPIConfig, RetryPolicy, Timeout, hidden_values
 from meshapi_core.endpoints import Runner
 
 if TYPE_CHECKING:
@@ -35,6 +43,17 @@ if TYPE_CHECKING:
     from meshapi._realtime import RealtimeResource
     from meshapi.telemetry.options import OpenTelemetryOptions
     from meshapi_backends import Hooks, HTTPXClient
+
+
+class Connections(TypedDict, total=False):
+    """The arguments of the client that are not in its configuration; see `MeshAPI`."""
+
+    limits: Limits
+    ssl_context: "Optional[ssl.SSLContext]"
+    transport: Optional[Transport]
+    httpx_client: "Optional[HTTPXClient]"
+    hooks: "Optional[Hooks]"
+    open_telemetry: "Optional[OpenTelemetryOptions]"
 
 
 _HINTS = TransportHints("a blocking", "close", "httpx_client", "httpx.Client")
@@ -49,12 +68,22 @@ class MeshAPI(Client[Runner]):
     Args:
         base_url: the URL of the gateway, without `/v1`. The default is `MESHAPI_BASE_URL`, or the
             public gateway if that is not set.
-        token: the API key. The default is `MESHAPI_TOKEN`.
+        token: the API key, or a function that returns it. The function is called for each call, and
+            once more if the gateway refuses the token with a 401; it should keep the token until
+            that expires. The default is `MESHAPI_TOKEN` or `MESHAPI_API_KEY`.
         timeout: seconds for each of connecting, reading, writing and waiting for a connection; None
-            is no limit. A `Timeout` sets each of them, and limits for a whole call.
-        max_retries: the most retries of a call, if it may be retried at all.
+            is no limit. A `Timeout` sets each of them, and limits for a whole call. The default is
+            `MESHAPI_TIMEOUT`, or 60 seconds.
+        max_retries: the most retries of a call, if it may be retried at all. The default is
+            `MESHAPI_MAX_RETRIES`, or 3.
         limits: how many connections may be open, and how many are kept.
         retry: the whole retry policy, instead of `max_retries`.
+        default_headers: headers of every request, which replace ours of the same name; a value of
+            None removes ours. They are never sent to signed URLs. `MESHAPI_CUSTOM_HEADERS` adds
+            further ones, a line `name: value` for each.
+        default_query: query parameters of every request.
+        user_agent: your program, such as "my-app/1.0"; added to the User-Agent header.
+        api_version: the version of the API, such as "2026-09"; sent as X-Mesh-Version.
         ssl_context: for a private certificate authority or client certificates. The default
             verifies against the system's authorities.
         transport: sends the requests instead of the client's own connections. It stays open when
@@ -78,11 +107,15 @@ class MeshAPI(Client[Runner]):
         self,
         *positional: Never,
         base_url: Optional[str] = None,
-        token: Optional[str] = None,
-        timeout: Union[None, float, Timeout] = 60.0,
-        max_retries: int = 3,
+        token: Union[None, str, Callable[[], str]] = None,
+        timeout: Union[None, float, Timeout, NotGiven] = NOT_GIVEN,
+        max_retries: Union[int, NotGiven] = NOT_GIVEN,
         limits: Limits = DEFAULT_LIMITS,
         retry: Optional[RetryPolicy] = None,
+        default_headers: Optional[Mapping[str, Optional[str]]] = None,
+        default_query: Optional[Mapping[str, Any]] = None,
+        user_agent: Optional[str] = None,
+        api_version: Optional[str] = None,
         ssl_context: "Optional[ssl.SSLContext]" = None,
         transport: Optional[Transport] = None,
         httpx_client: "Optional[HTTPXClient]" = None,
@@ -94,12 +127,25 @@ class MeshAPI(Client[Runner]):
         number, names = len(positional), [*unknown]
         positional = ()
         unknown.clear()
+        default_headers = hidden_values(default_headers)
+        default_query = hidden_values(default_query)
         if number or names:
             del token
             refuse_unknown(number, names, MeshAPI.__init__, _HINTS)
-        secret = secret_of(token)
+        hidden = hidden_given_token(token)
         del token
-        self._config = config_of(base_url, secret, timeout, max_retries, retry)
+        given = Given(
+            base_url,
+            timeout,
+            max_retries,
+            retry,
+            default_headers,
+            default_query,
+            user_agent,
+            api_version,
+        )
+        self._config = configured(hidden, given)
+        refuse_async_source(self._config)
         check_connecting(limits, ssl_context)
         check_transport(transport, httpx_client, _HINTS)
         sender = None if transport is None else "transport"
@@ -119,6 +165,20 @@ class MeshAPI(Client[Runner]):
             over_http_client = HTTPXTransport(httpx_client)
         sockets = ConnectionPool(SocketNetwork(), limits, ssl_context)
         self._send_over(sockets, transport, over_http_client)
+
+    @classmethod
+    def from_config(cls, config: MeshAPIConfig, **connections: Unpack[Connections]) -> Self:
+        """Return a client with a configuration that exists already; nothing of the environment.
+
+        Args:
+            config: the gateway, the token, the limits and the retries.
+            connections: `limits`, `ssl_context`, `transport` and `httpx_client`, as for the client.
+        """
+        client = cls.__new__(cls)
+        # Not `cls.__init__`, which may take other arguments.
+        init: Any = MeshAPI.__init__
+        init(client, token=Configured(config), **connections)
+        return client
 
     @cached_property
     def realtime(self) -> "RealtimeResource":

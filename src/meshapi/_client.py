@@ -3,22 +3,28 @@
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from enum import Enum
+from functools import cached_property
 from inspect import iscoroutinefunction
-from typing import Any, Final, NamedTuple, NoReturn, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Optional, TypeVar, Union
 
-import msgspec
 from typing_extensions import Never, Self
 
 from meshapi._resources import Resources
+from meshapi._settings import (
+    NOT_GIVEN,
+    Environment,
+    Given,
+    NotGiven,
+    config_of,
+    request_id_headers,
+    token_of,
+)
+from meshapi_backends import new_retry_quota
 from meshapi_core import (
-    DEFAULT_BASE_URL,
-    Extras,
     Limits,
     MeshAPIConfig,
     ParamsWarning,
     RetryPolicy,
-    Secret,
     Timeout,
     check_kind,
     hidden_values,
@@ -32,71 +38,58 @@ ClientT = TypeVar("ClientT", bound="Client[Any]")
 DEFAULT_LIMITS = Limits()
 
 
-def secret_of(token: object) -> Union[Secret, type]:
-    """The token, given or from the environment; if it is not a str, only its type.
+class Configured:
+    """A configuration in the place of a token: see `Client.from_config`."""
 
-    Bytes may be the right token in the wrong type. They must not stay in a caller's frame, because
-    error trackers show its locals. `config_of` refuses the type.
+    def __init__(self, config: MeshAPIConfig) -> None:
+        check_kind("config", config, MeshAPIConfig)
+        self.config = config
+
+
+def configured(token: object, given: Given) -> MeshAPIConfig:
+    """The configuration of a client: by its arguments and the environment, or a ready one.
+
+    Args:
+        token: from `token_of`, or a `Configured`.
+        given: the other arguments.
     """
-    if token is None:
-        token = os.environ.get("MESHAPI_TOKEN")
-    if token is None:
-        raise ValueError(
-            "token: not given, and MESHAPI_TOKEN is not set; write token=... or set it"
-        )
-    return Secret(token) if isinstance(token, str) else type(token)
+    if isinstance(token, Configured):
+        config = token.config
+    else:
+        environment = Environment(os.environ)
+        config = config_of(token, given, environment)
+        level = environment.get("MESHAPI_LOG")
+        if level:
+            from meshapi_backends import log_on_stderr
+
+            log_on_stderr(level)
+    if config.retry_quota is not None:
+        return config
+    return config.changed({"retry_quota": new_retry_quota()})
 
 
-def config_of(
-    base_url: Optional[str],
-    token: Union[Secret, type],
-    timeout: Union[None, float, Timeout],
-    max_retries: int,
-    retry: Optional[RetryPolicy],
-) -> MeshAPIConfig:
-    if not isinstance(token, Secret):
-        hint = "; write x.decode()" if token is bytes else ""
-        raise TypeError(f"token: expected str, got {token.__name__}{hint}")
-    level = os.environ.get("MESHAPI_LOG")
-    if level:
-        from meshapi_backends import log_on_stderr
-
-        log_on_stderr(level)
-    if base_url is None:
-        base_url = os.environ.get("MESHAPI_BASE_URL") or DEFAULT_BASE_URL
-    return MeshAPIConfig(
-        base_url=base_url, token=token, timeout=timeout, max_retries=max_retries, retry=retry
-    )
+def hidden_given_token(token: object) -> object:
+    """The token, hidden, or what stands for it; from the environment if it is not given."""
+    return token if isinstance(token, Configured) else token_of(token, Environment(os.environ))
 
 
-class _Unchanged(Enum):
-    AS_BEFORE = "as before"
-
-
-_UNCHANGED: Final = _Unchanged.AS_BEFORE
-
-
-def _changed(
+def _changes(
     config: MeshAPIConfig,
-    timeout: Union[None, float, Timeout, _Unchanged],
+    timeout: Union[None, float, Timeout, NotGiven],
     max_retries: Optional[int],
     retry: Optional[RetryPolicy],
-    extras: Extras,
-) -> MeshAPIConfig:
-    policy = config.retry_policy if retry is None else retry
-    check_kind("retry", policy, RetryPolicy, optional=True)
-    if max_retries is not None:
-        policy = msgspec.structs.replace(policy, max_retries=max_retries)
-    # Not `replace`, which runs no checks in older versions of msgspec.
-    return MeshAPIConfig(
-        base_url=config.base_url,
-        token=config.token,
-        timeout=config.timeout if timeout is _UNCHANGED else timeout,
-        max_retries=policy.max_retries,
-        retry=policy,
-        extras=config.extras.merged(extras),
-        service=config.service,
-    )
+) -> dict[str, Any]:
+    """The changed fields of a configuration, checked."""
+    changes: dict[str, Any] = {}
+    if timeout is not NOT_GIVEN:
+        changes["timeout"] = Timeout.of(timeout)
+    if max_retries is not None or retry is not None:
+        policy = config.retry_policy if retry is None else retry
+        check_kind("retry", policy, RetryPolicy, optional=True)
+        if max_retries is not None:
+            policy = policy.limited(max_retries)
+        changes["retry"], changes["max_retries"] = policy, policy.max_retries
+    return changes
 
 
 def check_connecting(limits: object, ssl_context: object) -> None:
@@ -234,6 +227,17 @@ class Client(Resources[R_co]):
     # A `Watch` or an `AsyncWatch`; None if nobody but the log is told what calls do.
     _watch: Any = None
 
+    if not TYPE_CHECKING:
+        # To type checkers, this is the attribute that `Resources` declares.
+
+        @cached_property
+        def _runner(self) -> R_co:
+            return self._new_runner()
+
+    def _new_runner(self) -> R_co:
+        """Return a runner for the client's config and transport."""
+        raise NotImplementedError
+
     def _send_over(self, sockets: T, transport: Optional[T], over_http_client: Optional[T]) -> None:
         """Send requests over an HTTP client if given, else a transport if given, else sockets.
 
@@ -243,21 +247,18 @@ class Client(Resources[R_co]):
         self._own = (sockets,) if over_http_client is None else (sockets, over_http_client)
         given = transport if over_http_client is None else over_http_client
         self._transport = sockets if given is None else given
-        self._runner = self._new_runner()
-
-    def _new_runner(self) -> R_co:
-        """Return a runner for the client's config and transport."""
-        raise NotImplementedError
 
     def with_options(
         self,
         *,
-        timeout: Union[None, float, Timeout, _Unchanged] = _UNCHANGED,
+        timeout: Union[None, float, Timeout, NotGiven] = NOT_GIVEN,
         max_retries: Optional[int] = None,
         retry: Optional[RetryPolicy] = None,
         extra_headers: Optional[Mapping[str, Optional[str]]] = None,
         extra_query: Optional[Mapping[str, Any]] = None,
         extra_body: Optional[Mapping[str, Any]] = None,
+        idempotency_key: Optional[str] = None,
+        request_id: Optional[str] = None,
         **unknown: Never,
     ) -> Self:
         """Return a client with other options on the same connections; this one is unchanged.
@@ -274,21 +275,34 @@ class Client(Resources[R_co]):
                 parameters of methods.
             extra_body: fields of every JSON or form body, for what no parameter covers.
                 All three are added to those of this client.
+            idempotency_key: the key of every POST, in place of one that is drawn for each call. Use
+                it for one call: a gateway that knows the key does not do the work again.
+            request_id: sent as X-Request-Id: 1 to 64 letters, digits, dots, underscores, colons and
+                hyphens. A gateway that accepts it uses it as its own request ID.
 
         Raises:
             InvalidParamsError, TypeError, ValueError: an option cannot be used.
         """
         # Before anything can raise: error trackers show the locals of frames that raise.
-        extra_headers, extra_query = hidden_values(extra_headers), hidden_values(extra_query)
+        if extra_headers is not None or extra_query is not None:
+            extra_headers, extra_query = hidden_values(extra_headers), hidden_values(extra_query)
         if unknown:
             names = [*unknown]
             unknown.clear()
             from meshapi._unknown_arguments import of_options
 
             raise of_options(names, type(self))
-        extras = Extras(headers=extra_headers, query=extra_query, body=extra_body)
-        config = _changed(self._config, timeout, max_retries, retry, extras)
-        return self._twin(type(self), config)
+        config = self._config
+        changes = _changes(config, timeout, max_retries, retry)
+        if extra_headers is not None or extra_query is not None or extra_body is not None:
+            changes["extras"] = config.extras.extended(extra_headers, extra_query, extra_body)
+        if request_id is not None:
+            headers = request_id_headers(request_id)
+            changes["extras"] = changes.get("extras", config.extras).with_headers(headers)
+        if idempotency_key is not None:
+            MeshAPIConfig.check_idempotency_key(idempotency_key)
+            changes["idempotency_key"] = idempotency_key
+        return self._twin(type(self), config.changed(changes))
 
     def _twin(self, kind: type[ClientT], config: MeshAPIConfig) -> ClientT:
         """Return a client of this kind on the connections of this one."""
@@ -296,8 +310,12 @@ class Client(Resources[R_co]):
         twin._config = config
         twin._own, twin._sockets, twin._transport = (), self._sockets, self._transport
         twin._watch = self._watch
-        twin._runner = twin._new_runner()
         return twin
+
+    @property
+    def config(self) -> MeshAPIConfig:
+        """The configuration, which cannot be changed; its repr shows no token."""
+        return self._config
 
     def __repr__(self) -> str:
         # Works without `_config`, too: error trackers show clients whose `__init__` raised.

@@ -22,6 +22,7 @@ _NAMES: Final = {
         AsyncVideosResource AsyncWebResource AudioResource ModerationsResource RagResource
         RouterResource VideosResource WebResource
     """,
+    "meshapi._settings": "NOT_GIVEN NotGiven",
     "meshapi_backends": "Hooks",
     "meshapi_core": """
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError

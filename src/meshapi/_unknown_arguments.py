@@ -36,12 +36,9 @@ _LIMITS: Final = {
     "poolsize": "max_connections",
 }
 _IN_HEADERS: Final = {
-    "apiversion": "api-version",
-    "idempotencykey": "idempotency-key",
     "organization": "openai-organization",
     "project": "openai-project",
     "stripeaccount": "stripe-account",
-    "useragent": "user-agent",
 }
 _OF_CALLS: Final = (
     "maxtokens messages model models reasoningeffort stream system temperature tools topp".split()
@@ -78,11 +75,16 @@ def _for_clients(field: str, http_client: str) -> Mapping[str, str]:
         **dict.fromkeys(_HTTP_CLIENT, f"{over_httpx}(...)"),
         **dict.fromkeys(["asynchttpxclient", "httpxclient"], f"{over_httpx}(...)"),
         **dict.fromkeys(_OF_HTTPX, f"{over_httpx}(...), which takes it"),
-        **dict.fromkeys(_HEADERS, "use client.with_options(extra_headers=...)"),
-        **dict.fromkeys(_QUERY, "use client.with_options(extra_query=...)"),
+        **dict.fromkeys(_HEADERS, "write default_headers=..."),
+        **dict.fromkeys(_QUERY, "write default_query=..."),
+        **dict.fromkeys(["appinfo", "appname"], 'write user_agent="name/1.0"'),
+        "meshversion": "write api_version=...",
+        "idempotencykey": "use client.with_options(idempotency_key=...)",
+        "requestid": "use client.with_options(request_id=...)",
+        "config": f"use {(field.startswith('async') and 'Async') or ''}MeshAPI.from_config(...)",
         "extrabody": "use client.with_options(extra_body=...)",
         **{
-            name: f'use client.with_options(extra_headers={{"{header}": "..."}})'
+            name: f'write default_headers={{"{header}": "..."}}'
             for name, header in _IN_HEADERS.items()
         },
         **_of_options(),
@@ -109,6 +111,8 @@ def _for_options(client: str) -> Mapping[str, str]:
         **dict.fromkeys(
             "asynchttpxclient hooks httpxclient limits sslcontext transport".split(), f"{new}(...)"
         ),
+        "useragent": 'write extra_headers={"user-agent": "..."}',
+        "apiversion": 'write extra_headers={"x-mesh-version": "..."}',
         **dict.fromkeys(_HEADERS, "write extra_headers=..."),
         **dict.fromkeys(_QUERY, "write extra_query=..."),
         **dict.fromkeys(["body", "json"], "write extra_body=..."),

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     )
     from meshapi_backends._networks.current import current_network as current_network
     from meshapi_backends._per_loop import PerLoopTransport as PerLoopTransport
+    from meshapi_backends._quotas import new_retry_quota as new_retry_quota
     from meshapi_backends._sources import open_source as open_source
     from meshapi_backends._sync.chunk_stream import ChunkStream as ChunkStream
     from meshapi_backends._sync.connections import ConnectionPool as ConnectionPool

@@ -26,6 +26,7 @@ _NAMES: Final = {
     "meshapi_backends._networks.blocking": "SocketNetwork current_blocking_network",
     "meshapi_backends._networks.current": "current_network",
     "meshapi_backends._per_loop": "PerLoopTransport",
+    "meshapi_backends._quotas": "new_retry_quota",
     "meshapi_backends._sources": "open_source",
     "meshapi_backends._sync.chunk_stream": "ChunkStream",
     "meshapi_backends._sync.connections": "ConnectionPool",

@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from meshapi_core.machines.actions import Abort as Abort
     from meshapi_core.machines.actions import Connect as Connect
     from meshapi_core.machines.actions import Finished as Finished
+    from meshapi_core.machines.actions import GetToken as GetToken
     from meshapi_core.machines.actions import Item as Item
     from meshapi_core.machines.actions import Notify as Notify
     from meshapi_core.machines.actions import OpenFiles as OpenFiles
@@ -121,6 +122,7 @@ if TYPE_CHECKING:
     from meshapi_core.response_meta import ResponseMeta as ResponseMeta
     from meshapi_core.retries import Outcome as Outcome
     from meshapi_core.retries import RetryPolicy as RetryPolicy
+    from meshapi_core.retry_quota import RetryQuota as RetryQuota
     from meshapi_core.service import DEFAULT_BASE_URL as DEFAULT_BASE_URL
     from meshapi_core.service import Service as Service
     from meshapi_core.signals import END_OF_BODY as END_OF_BODY
@@ -131,6 +133,7 @@ if TYPE_CHECKING:
     from meshapi_core.signals import NeedData as NeedData
     from meshapi_core.sse import ServerSentEvent as ServerSentEvent
     from meshapi_core.sse import SSEDecoder as SSEDecoder
+    from meshapi_core.tokens import TokenSource as TokenSource
     from meshapi_core.websocket.closing import Closed as Closed
     from meshapi_core.websocket.connection import WebSocketConnection as WebSocketConnection
 else:

@@ -33,7 +33,8 @@ _NAMES: Final = {
     "meshapi_core.headers": "Headers find_request_id",
     "meshapi_core.http11.connection": "HTTP11Connection ResponseHead",
     "meshapi_core.machines.actions": """
-        Abort Connect Finished Item Notify OpenFiles Read ReadBody Release SendRequest Sleep Write
+        Abort Connect Finished GetToken Item Notify OpenFiles Read ReadBody Release SendRequest
+        Sleep Write
     """,
     "meshapi_core.machines.client_call": "ClientAction ClientCall",
     "meshapi_core.machines.exchange": "Done Exchange ExchangeUsageError Send Wait",
@@ -51,9 +52,11 @@ _NAMES: Final = {
     """,
     "meshapi_core.response_meta": "ResponseMeta",
     "meshapi_core.retries": "Outcome RetryPolicy",
+    "meshapi_core.retry_quota": "RetryQuota",
     "meshapi_core.service": "DEFAULT_BASE_URL Service",
     "meshapi_core.signals": "END_OF_BODY END_OF_STREAM EndOfBody EndOfStream NEED_DATA NeedData",
     "meshapi_core.sse": "SSEDecoder ServerSentEvent",
+    "meshapi_core.tokens": "TokenSource",
     "meshapi_core.websocket.closing": "Closed",
     "meshapi_core.websocket.connection": "WebSocketConnection",
 }

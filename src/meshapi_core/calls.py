@@ -55,7 +55,10 @@ def too_large(status: int, headers: Headers) -> ResponseDecodeError:
 
 
 class AnyCall(Protocol[R_co]):
-    """What an `Exchange` needs of a call. `Call`, `StreamCall` and `SignedPut` implement it."""
+    """What an `Exchange` needs of a call. `Call`, `StreamCall` and `SignedPut` implement it.
+
+    It may also have `needs_token`, which is True by default, and `answer_within`, None by default.
+    """
 
     @property
     def method(self) -> str: ...
@@ -104,6 +107,7 @@ class _BaseCall(Struct, Generic[ReaderT], frozen=True, kw_only=True):
     body: Union[bytes, Multipart] = b""
     reader: ReaderT
     starts_job: bool = False
+    answer_within: Optional[float] = None
 
     def __post_init__(self) -> None:
         check_target(self.method, self.path)
@@ -124,6 +128,11 @@ class _BaseCall(Struct, Generic[ReaderT], frozen=True, kw_only=True):
     def upgrades(self) -> bool:
         """Always False: the request asks for no other protocol."""
         return False
+
+    @property
+    def needs_token(self) -> bool:
+        """Always True: the request carries the token."""
+        return True
 
     def refusal(self, response: Response) -> APIStatusError:
         """Return the error from a response other than a 2xx."""
@@ -157,7 +166,7 @@ class _BaseCall(Struct, Generic[ReaderT], frozen=True, kw_only=True):
         if key is not None and random_bytes is not None and self.method == "POST":
             # The same for every attempt, so that a service that supports the header does the work
             # once.
-            own += ((key, draw_id(random_bytes)),)
+            own += ((key, config.idempotency_key or draw_id(random_bytes)),)
         headers = (
             config.auth_field,
             *own,
@@ -181,6 +190,9 @@ class Call(_BaseCall[Reader[T]], Generic[T], frozen=True, kw_only=True):
         reader: reads the response.
         starts_job: whether the request starts work that goes on, and is billed, after the response.
             Such a call is not retried where the work may have begun.
+        answer_within: seconds in which the gateway has promised to respond; None if it has not.
+            Each attempt waits a little longer than that at most, whatever the client's own limits
+            allow: see `Send.answer_within`.
 
     Raises:
         InvalidParamsError: a request cannot have this method, path, query or body. For example, the
@@ -217,7 +229,7 @@ class StreamCall(_BaseCall[StreamReader[T]], Generic[T], frozen=True, kw_only=Tr
     Fields:
         method, path, query, body: as in `Call`.
         reader: makes the decoder of the response's body.
-        starts_job: as in `Call`.
+        starts_job, answer_within: as in `Call`.
 
     Raises:
         InvalidParamsError: as for `Call`.
@@ -259,6 +271,16 @@ class PlainCall(Struct, frozen=True, kw_only=True):
         """Whether the request asks for another protocol, so that a 101 is the response."""
         return False
 
+    @property
+    def needs_token(self) -> bool:
+        """Whether the request carries the token."""
+        return True
+
+    @property
+    def answer_within(self) -> Optional[float]:
+        """Always None: the gateway has promised nothing."""
+        return None
+
 
 class SignedPut(PlainCall, frozen=True, kw_only=True):
     """An upload to a signed URL. It carries neither the token nor the client's own headers.
@@ -285,6 +307,11 @@ class SignedPut(PlainCall, frozen=True, kw_only=True):
     def method(self) -> str:
         """Always PUT."""
         return "PUT"
+
+    @property
+    def needs_token(self) -> bool:
+        """Always False: the URL has a signature of its own."""
+        return False
 
     def __repr__(self) -> str:
         return f"<SignedPut {SecretURL(self.url).place}>"

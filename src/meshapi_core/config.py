@@ -1,22 +1,35 @@
 """What a client is configured with, as values: URL, token, time limits, retries, connections."""
 
-from typing import Optional, Union, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Optional, Union, cast
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
+from typing_extensions import Self, TypeAlias
 
 from meshapi_core._checks import check_count, check_kind, check_seconds, check_timeout
 from meshapi_core._computed import computed
-from meshapi_core._json_kinds import type_name
+from meshapi_core._copies import copied
+from meshapi_core._json_kinds import type_name, value_name
 from meshapi_core._named_fields import NamedFields
 from meshapi_core._secret import Secret
-from meshapi_core.extras import Extras
+from meshapi_core.errors import InvalidParamsError
+from meshapi_core.extras import Extras, is_field_value
 from meshapi_core.queries import Pairs
 from meshapi_core.retries import RetryPolicy
+from meshapi_core.retry_quota import RetryQuota
 from meshapi_core.service import DEFAULT_BASE_URL, MESHAPI, Service
+from meshapi_core.tokens import TokenSource, hidden_token, token_fault
 from meshapi_core.urls import BaseURL, parse_base_url
 
 __all__ = ["Limits", "MeshAPIConfig", "Timeout"]
+
+
+if TYPE_CHECKING:
+    Token: TypeAlias = Union[str, Callable[[], object]]
+else:
+    # msgspec reads the types of the fields, and knows no functions.
+    Token = Any
 
 
 class Timeout(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
@@ -48,13 +61,20 @@ class Timeout(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
         for name in self.__struct_fields__:
             check_timeout(f"timeout.{name}", getattr(self, name))
 
-    @classmethod
-    def of(cls, value: Union[None, float, "Timeout"]) -> "Timeout":
+    @staticmethod
+    def of(value: Union[None, float, "Timeout"]) -> "Timeout":
         """Return a `Timeout` with these seconds for each of connect, read, write and pool."""
         if isinstance(value, Timeout):
             return value
         check_timeout("timeout", value)
-        return cls(connect=value, read=value, write=value, pool=value)
+        # Checked once, not by the constructor for each field.
+        made = copied(_DEFAULTS)
+        for name in ("connect", "read", "write", "pool"):
+            force_setattr(made, name, value)
+        return made
+
+
+_DEFAULTS = Timeout()
 
 
 class Limits(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
@@ -83,36 +103,99 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True, dict=True, metaclass=Name
     Fields:
         base_url: http(s) URL of the gateway, without `/v1`, unless the base URLs of the service
             have it; a path prefix is kept. The default is the service's own.
-        token: the API key; sent as a Bearer token, unless the service wants it in another form.
+        token: the API key; sent as a Bearer token, unless the service wants it in another form. Or
+            a function that returns it: then a machine asks its host to call it (`GetToken`), once
+            for each call, and once more if the gateway refuses the token.
         timeout: seconds for each phase, or a `Timeout`.
         max_retries: attempts after the first one.
         retry: the whole retry policy; if it is given, `max_retries` is ignored.
         extras: headers, query parameters and body members to add to each request.
         service: the service of the gateway: MeshAPI, or another that speaks the same protocol.
+        idempotency_key: the key of every POST, in place of one that is drawn for each call.
+        retry_quota: what all calls with this configuration pay their retries from; None sets no
+            quota. Two configurations with the same `RetryQuota` share it.
 
     Raises:
         TypeError, ValueError: a field is not usable. The token is never part of the message.
     """
 
     base_url: str = DEFAULT_BASE_URL
-    token: str
+    token: Token
     timeout: Union[None, float, Timeout] = 60.0
     max_retries: int = 3
     retry: Optional[RetryPolicy] = None
     extras: Extras = Extras()
     service: Service = MESHAPI
+    idempotency_key: Optional[str] = None
+    retry_quota: Optional[RetryQuota] = None
 
     def __post_init__(self) -> None:
-        given = type(self.token)
         # This comes first: where a later line raises, the traceback's locals show `self`.
         force_setattr(self, "token", _hidden(self.token))
-        _check_token(self.token, given)
+        _check_token(self.token)
         check_kind("service", self.service, Service)
         force_setattr(self, "base_url", _checked_base_url(self.base_url, self.service))
         force_setattr(self, "timeout", Timeout.of(self.timeout))
         check_count("max_retries", self.max_retries, 0)
         force_setattr(self, "retry", _checked_policy(self.retry, self.max_retries))
         check_kind("extras", self.extras, Extras)
+        _check_key(self.idempotency_key)
+        check_kind("retry_quota", self.retry_quota, RetryQuota, optional=True)
+
+    # Checks of single fields, with the errors that the constructor raises.
+
+    @staticmethod
+    def check_base_url(url: str) -> None:
+        """Raise unless it is the base URL of a gateway."""
+        _checked_base_url(url, MESHAPI)
+
+    @staticmethod
+    def check_idempotency_key(key: object) -> None:
+        """Raise unless the key is None, or text that a header can carry."""
+        _check_key(key)
+
+    def with_token(self, token: str) -> Self:
+        """Return the same configuration with another token."""
+        given = hidden_token(token)
+        del token
+        _check_token(given)
+        return self.changed({"token": given})
+
+    def changed(self, fields: dict[str, Any]) -> Self:
+        """Return a copy with some fields changed, whose values must have been checked.
+
+        It costs a tenth of a new one. Anybody else makes a new one.
+        """
+        changed = copied(self)
+        for name, value in fields.items():
+            force_setattr(changed, name, value)
+        kept = vars(changed)
+        for name, value in vars(self).items():
+            # What was computed from a field that is changed is computed again.
+            if name in _FROM and _FROM[name].isdisjoint(fields):
+                kept[name] = value
+        return changed
+
+    @property
+    def source(self) -> Optional[TokenSource]:
+        """The function that returns tokens; None if the token is known."""
+        token: object = self.token
+        return token if isinstance(token, TokenSource) else None
+
+    @property
+    def known_token(self) -> Secret:
+        """The token.
+
+        Raises:
+            TypeError: the configuration has a function instead; see `with_token`.
+        """
+        token: object = self.token
+        if isinstance(token, Secret):
+            return token
+        raise TypeError(
+            "token: this configuration has a function that returns it; call it, and use"
+            " config.with_token(...)"
+        )
 
     # Every call needs these; the first one computes them.
 
@@ -130,7 +213,7 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True, dict=True, metaclass=Name
     def auth_field(self) -> tuple[str, str]:
         """The name and value of the header that carries the token; the value is a `Secret`."""
         service = self.service
-        return service.auth_header, Secret(service.auth_prefix + self.token)
+        return service.auth_header, Secret(service.auth_prefix + self.known_token)
 
     @computed
     def further_fields(self) -> Pairs:
@@ -147,6 +230,22 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True, dict=True, metaclass=Name
     def retry_policy(self) -> RetryPolicy:
         """The retry policy that applies."""
         return _checked_policy(self.retry, self.max_retries)
+
+
+# What is computed, and from which fields.
+_FROM = {
+    "location": frozenset({"base_url", "service"}),
+    "time_limits": frozenset({"timeout"}),
+    "auth_field": frozenset({"service", "token"}),
+    "further_fields": frozenset({"service"}),
+    "retry_policy": frozenset({"max_retries", "retry"}),
+}
+
+
+def _hidden(token: object) -> object:
+    if isinstance(token, TokenSource) or not callable(token):
+        return token if isinstance(token, TokenSource) else hidden_token(token)
+    return TokenSource(token)
 
 
 def _checked_policy(policy: object, max_retries: int) -> RetryPolicy:
@@ -174,43 +273,25 @@ def _checked_base_url(url: object, service: Service) -> str:
     return url
 
 
-def _hidden(token: object) -> Secret:
-    if isinstance(token, Secret):
-        return token
-    # Bytes may be the right token in the wrong type: nothing of them is kept.
-    return Secret(str.__str__(token) if isinstance(token, str) else "")
-
-
-def _check_token(token: str, given: type) -> None:
-    """Raise unless the token is text that a header can carry; the message never shows it.
+def _check_token(token: object) -> None:
+    """Raise unless the token can be sent, or is a function; the message never shows it.
 
     Args:
-        token: the token, a `Secret`; empty if it was not a str.
-        given: the type of the value that the caller passed.
+        token: what `hidden_token` returned.
     """
-    if not issubclass(given, str):
-        hint = "; write x.decode()" if given is bytes else ""
-        raise TypeError(f"token: expected str, got {given.__name__}{hint}")
-    if not token:
-        raise ValueError("token: expected an API key, got an empty string")
-    plain = str.__str__(token)
-    fault = _fault(plain)
-    del plain
-    if fault:
-        raise ValueError(f"token: {fault}")
+    fault = None if isinstance(token, TokenSource) else token_fault(token)
+    if fault is not None:
+        expected, got, hint = fault
+        what = f"expected {expected}, got {got}" if expected else got
+        kind = ValueError if isinstance(token, Secret) else TypeError
+        raise kind(f"token: {what}{'; ' if hint else ''}{hint}")
 
 
-def _fault(token: str) -> str:
-    """Return what is wrong with a token, and what to do; "" if a header can carry it."""
-    is_quoted = len(token) > 1 and token[0] == token[-1] and token[0] in "'\"`"
-    if is_quoted:
-        return "it has quotes around it; leave them out"
-    if all(0x21 <= ord(c) <= 0x7E for c in token):
-        return ""
-    if token.lower().startswith(("bearer ", "authorization:")):
-        return 'leave out "Bearer ", which the client adds'
-    if token != token.strip():
-        return (
-            "it has whitespace around it, such as the newline at the end of a file; write x.strip()"
-        )
-    return "it contains whitespace, a control character or a non-ASCII character; copy it again"
+def _check_key(key: object) -> None:
+    if key is None:
+        return
+    if not isinstance(key, str):
+        raise InvalidParamsError("idempotency_key", "str or None", value_name(key))
+    if not key or not key.isascii() or not is_field_value(key):
+        expected = "text that a header can carry"
+        raise InvalidParamsError("idempotency_key", expected, value_name(key, show=True))

@@ -112,6 +112,7 @@ class MeshAPIError(Exception, CallFacts):
         partial: The partial response: what had arrived before it broke off.
         headers: The headers of the response; empty if there was none.
         attempts, elapsed, meta: See `CallFacts`.
+        retry_quota_exhausted: Whether the retry quota forbade a retry (`RetryPolicy.quota`).
     """
 
     default_error_code: ClassVar[str] = _UNKNOWN
@@ -126,6 +127,7 @@ class MeshAPIError(Exception, CallFacts):
     retry_after_seconds: Optional[float]
     partial: Any
     headers: Mapping[str, str]
+    retry_quota_exhausted: bool = False
 
     def __init__(
         self,
@@ -201,8 +203,7 @@ class APIStatusError(MeshAPIError):
     error within a stream.
 
     Attributes:
-        raw: The error as the server sent it: decoded JSON, or the text of a body that is not JSON.
-            At most 64 KiB of a body are kept.
+        raw: The error as the server sent it: decoded JSON, or text. At most 64 KiB are kept.
     """
 
     raw: Any
@@ -305,8 +306,7 @@ class RealtimeConnectionClosed(APIConnectionError):
     "reset", "ping_timeout", "message_too_big", "bad_frame", "bad_text", "flood", "client_closed".
 
     Attributes:
-        code: The close code; 1005 if the server sent none, 1006 if the connection ended without a
-            Close frame.
+        code: The close code; 1005 if the server sent none, 1006 if there was no Close frame.
         reason: The reason in the Close frame; "" if there was none.
         clean: Whether both sides have sent a Close frame.
     """

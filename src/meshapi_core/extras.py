@@ -5,12 +5,14 @@ They are checked when they are passed, not when they are used: a mistake raises 
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Optional, Union
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
+from meshapi_core._copies import copied
 from meshapi_core._json_kinds import is_mapping, is_object, is_sequence, value_name
 from meshapi_core._named_fields import NamedFields
 from meshapi_core._secret import Secret
@@ -54,9 +56,16 @@ def hidden_values(given: object) -> Any:
     the locals of a frame that raises. Nothing is checked here. Of a value of the wrong type, only
     the name of the type is kept.
     """
-    if not is_mapping(given):
-        return None if given is None else _mere_type(given)
-    return {name: _hidden(value) for name, value in given.items()}
+    if given is None:
+        return None
+    # By the class first, which takes a tenth of the time.
+    if given.__class__ is not dict and not is_mapping(given):
+        return _mere_type(given)
+    mapping: Any = given
+    return {
+        name: Secret(value) if value.__class__ is str else _hidden(value)
+        for name, value in mapping.items()
+    }
 
 
 def _hidden(value: object) -> Any:
@@ -118,11 +127,39 @@ class Extras(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
 
     def merged(self, later: "Extras") -> "Extras":
         """These extras with `later` ones added, which win."""
-        return Extras(
-            headers={**(self.headers or {}), **(later.headers or {})},
-            query={**(self.query or {}), **(later.query or {})},
-            body={**(self.body or {}), **(later.body or {})},
-        )
+        new = copied(self)
+        # Both have been checked.
+        for name in self.__struct_fields__:
+            added = getattr(later, name)
+            if added:
+                force_setattr(new, name, {**(getattr(self, name) or {}), **added})
+        return new
+
+    def extended(self, headers: Any, query: Any, body: Any) -> "Extras":
+        """These extras with others added, which win; None adds nothing.
+
+        Args:
+            headers, query: hidden already (`hidden_values`).
+            body: as given.
+
+        Raises:
+            InvalidParamsError: as for new ones.
+        """
+        new = copied(self)
+        for name, added, checked in (
+            ("headers", headers, _checked_headers),
+            ("query", query, _checked_query),
+            ("body", body, _checked_body),
+        ):
+            if added is not None:
+                force_setattr(new, name, {**(getattr(self, name) or {}), **checked(added)})
+        return new
+
+    def with_headers(self, headers: Mapping[str, Optional[str]]) -> "Extras":
+        """These extras with headers that have been checked, in lower case, which win."""
+        new = copied(self)
+        force_setattr(new, "headers", {**(self.headers or {}), **headers})
+        return new
 
     def headers_of(self, ours: Pairs) -> Pairs:
         """The headers of a request with the extras."""
@@ -132,15 +169,15 @@ class Extras(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
         added = ((name, value) for name, value in self.headers.items() if value is not None)
         return (*kept, *added)
 
-    def secrets_with(self, token: str) -> tuple[str, ...]:
-        """The secrets that no error may show: the token, and the values that may be secret."""
+    def secrets_with(self, *tokens: str) -> tuple[str, ...]:
+        """The secrets that no error may show: the tokens, and the values that may be secret."""
         if not self.headers and not self.query:
-            return (token,)
+            return tokens
         found: list[Any] = []
         for name, value in (*(self.headers or {}).items(), *(self.query or {}).items()):
             if name.lower() not in _OPEN and not name.lower().endswith("version"):
                 found += value if is_sequence(value) else [value]
-        return (token, *(value for value in found if isinstance(value, Secret)))
+        return (*tokens, *(value for value in found if isinstance(value, Secret)))
 
     def query_of(self, ours: Pairs) -> Pairs:
         """The query of a request with the extras."""
@@ -164,7 +201,8 @@ def _replaced(ours: Pairs, added: Mapping[str, Any]) -> Pairs:
 
 
 def _mapping(field: str, value: object) -> Mapping[Any, Any]:
-    if not is_mapping(value):
+    mapping: Any = value
+    if value.__class__ is not dict and not is_mapping(value):
         # Of a hidden value, only the name of its type is left.
         hint = f'write {field}={{"name": ...}}'
         if field == "extra_body" and type(value).__name__ in ("str", "bytes"):
@@ -172,22 +210,24 @@ def _mapping(field: str, value: object) -> Mapping[Any, Any]:
         elif type(value).__name__ in ("list", "tuple"):
             hint = "write dict(x)"
         raise InvalidParamsError(field, "dict", value_name(value), hint)
-    return value
+    checked: Mapping[Any, Any] = mapping
+    return checked
 
 
 def _checked_headers(headers: object) -> dict[str, Optional[str]]:
     checked: dict[str, Optional[str]] = {}
     for name, value in _mapping("extra_headers", {} if headers is None else headers).items():
-        lower = check_field_name("extra_headers", name)
-        field = f"extra_headers[{name!r}]"
-        if value is not None:
+        # By the class, because only a str is sure to have a hash.
+        known = _known_name if name.__class__ is str else check_field_name
+        lower = known("extra_headers", name)
+        if value is not None and not (isinstance(value, Secret) and is_field_value(value)):
+            field = f"extra_headers[{name!r}]"
             if not isinstance(value, Secret):
                 hint = _TO_TEXT.get(type(value).__name__, "")
                 raise InvalidParamsError(field, "str or None", value_name(value), hint)
             # The value is not shown, whatever is wrong with it.
-            if not is_field_value(value.reveal()):
-                expected = "text that a header can carry"
-                raise InvalidParamsError(field, expected, *_value_fault(value.reveal()))
+            expected = "text that a header can carry"
+            raise InvalidParamsError(field, expected, *_value_fault(value.reveal()))
         checked[lower] = value
     return checked
 
@@ -234,14 +274,37 @@ def check_field_name(field: str, name: object) -> str:
     return lower
 
 
+# Programs use few names, in many calls.
+_known_name = lru_cache(maxsize=256)(check_field_name)
+
+
 def is_field_value(value: str) -> bool:
     """Return whether a header can have this value."""
     return _VALUE.fullmatch(value) is not None and value == value.strip()
 
 
+def _is_simple(mapping: Mapping[Any, Any]) -> bool:
+    """Return whether a mapping has nothing to convert or to refuse: most have one or two flags."""
+    for name, value in mapping.items():
+        kind = value.__class__
+        if name.__class__ is not str or not name.isascii() or kind not in _SIMPLE:
+            return False
+        if (kind is int and not -_SAFE <= value <= _SAFE) or (
+            (kind is str or kind is Secret) and not value.isascii()
+        ):
+            return False
+    return True
+
+
+_SIMPLE = frozenset({str, Secret, int, bool})
+_SAFE = 2**53
+
+
 def _checked_query(query: object) -> dict[str, Any]:
     plain = _plain("extra_query", query, hidden_values)
     for name, value in plain.items():
+        if value.__class__ in _SIMPLE:
+            continue
         items = value if is_sequence(value) else [value]
         if any(is_sequence(item) or is_object(item) for item in items):
             expected = "text, numbers, booleans or a list of them"
@@ -263,6 +326,8 @@ def _plain(
     if value is None:
         return {}
     mapping = _mapping(field, value)
+    if _is_simple(mapping):
+        return {**mapping}
     try:
         # In one expression: if the next line raises, no local may have the values in plain text.
         plain: dict[str, Any] = as_plain(mapping) if hidden is None else hidden(as_plain(mapping))

@@ -35,12 +35,18 @@ Source: https://developers.meshapi.ai (errors, retries),
 from typing import Literal, Optional
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
+from meshapi_core._checks import check_count
+from meshapi_core._copies import copied
 from meshapi_core._json_kinds import type_name
 from meshapi_core._named_fields import NamedFields
 
 __all__ = [
     "DEAD_WITHIN",
+    "RETRY_QUOTA",
+    "THROTTLED_COST",
+    "TRANSIENT_COST",
     "Outcome",
     "RetryPolicy",
     "parse_should_retry",
@@ -49,6 +55,15 @@ __all__ = [
 DEAD_WITHIN = 0.5
 """Seconds within which a dead connection fails: the peer sends a reset for the first packet, so it
 takes one round trip, which is 0.3 s to the other side of the earth."""
+
+RETRY_QUOTA = 500
+"""The tokens of a full bucket, from which retries are paid for; see `retry_quota`."""
+
+TRANSIENT_COST = 14
+"""Tokens for one retry: after a failure, or a response other than a 429."""
+
+THROTTLED_COST = 5
+"""Tokens for one retry after a 429, by which a gateway that is well says that it is busy."""
 
 # RFC 9110, section 9.2.2: sending the request twice has the same effect as sending it once.
 _IDEMPOTENT = frozenset({"GET", "HEAD", "DELETE", "PUT"})
@@ -119,6 +134,9 @@ class RetryPolicy(Struct, frozen=True, metaclass=NamedFields):
             than a sleeping thread.
         statuses: the statuses that are retried.
         final_codes: error codes and provider codes that are never retried, whatever the status.
+        quota: how many tokens a client has to pay for its retries: a retry costs 14, or 5 after a
+            429, and successful calls pay back (`retry_quota`). If they are used up, the error is
+            raised at once, with `retry_quota_exhausted`. None sets no quota.
 
     Raises:
         TypeError: a field that should be a number is not one.
@@ -145,17 +163,28 @@ class RetryPolicy(Struct, frozen=True, metaclass=NamedFields):
             "provider_job_failed",
         }
     )
+    quota: Optional[int] = RETRY_QUOTA
 
     def __post_init__(self) -> None:
-        for name in ("max_retries", "initial_delay", "max_delay", "max_retry_after"):
-            kinds = (int,) if name == "max_retries" else (int, float)
+        for name in ("max_retries", "initial_delay", "max_delay", "max_retry_after", "quota"):
+            kinds = (int,) if name in ("max_retries", "quota") else (int, float)
             value = getattr(self, name)
+            if value is None and name == "quota":
+                continue
             # Python's bool is a kind of int.
             if isinstance(value, bool) or not isinstance(value, kinds):
                 expected = " or ".join(kind.__name__ for kind in kinds)
                 raise TypeError(f"{name}: expected {expected}, got {type_name(value)}")
             if not 0 <= value <= _MAX_NUMBER:
                 raise ValueError(f"{name}: expected 0 to {_MAX_NUMBER}, got {value!r}")
+
+    def limited(self, max_retries: int) -> "RetryPolicy":
+        """Return the same policy with another number of retries."""
+        check_count("max_retries", max_retries, 0)
+        # `replace` runs all checks, which takes longer than everything else here.
+        limited = copied(self)
+        force_setattr(limited, "max_retries", max_retries)
+        return limited
 
     def delay(self, attempt: int, outcome: Outcome, random: float) -> Optional[float]:
         """Return the seconds to wait before the next attempt; None if there is none.

@@ -1,11 +1,14 @@
 """with_options: another view of the same client."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import msgspec
 import pytest
+from client.test_content_codings import client_over, collected, over_both_transports
 
 from meshapi import (
     APIConnectionError,
@@ -225,8 +228,118 @@ async def test_nothing_that_is_added_reaches_a_signed_url(world: World, tmp_path
     assert put.body == b"content"
 
 
+@on_every_flavour
+async def test_a_key_and_an_id_of_the_programs(world: World) -> None:
+    with ScriptedServer(busy) as server:
+        async with world.client(server.url) as client:
+            other = client.with_options(idempotency_key="order-7", request_id="job:7.a_b-c")
+            for call in (other.models.list, partial(other.chat.completions.create, **ASK)):
+                with pytest.raises(InternalServerError):
+                    await call()
+            with pytest.raises(InternalServerError):
+                await client.chat.completions.create(**ASK)
+            again = other.with_options(request_id="job-8", extra_headers={"X-A": "1"})
+            with pytest.raises(InternalServerError):
+                await again.models.list()
+        requests = [request.headers for request in server.requests]
+    gets, posts, plain, last = requests[:3], requests[3:6], requests[6:9], requests[9:]
+    assert {one["x-request-id"] for one in (*gets, *posts)} == {"job:7.a_b-c"}
+    assert not any("idempotency-key" in one for one in (*gets, *last))
+    assert {one["idempotency-key"] for one in posts} == {"order-7"}
+    assert not any("x-request-id" in one for one in plain)
+    (drawn,) = {one["idempotency-key"] for one in plain}
+    assert drawn != "order-7"
+    assert {(one["x-request-id"], one["x-a"]) for one in last} == {("job-8", "1")}
+
+
+@on_every_flavour
+async def test_all_views_of_a_client_pay_from_the_same_quota(world: World) -> None:
+    policy = RetryPolicy(max_retries=3, initial_delay=0.0001, quota=14 * 5)
+    with ScriptedServer(busy) as server:
+        async with world.client(server.url, retry=policy) as client:
+            errors = []
+            for options in ({}, {"timeout": 3}, {"request_id": "a"}, {"retry": policy}):
+                with pytest.raises(InternalServerError) as caught:
+                    await client.with_options(**options).models.list()
+                errors.append(caught.value)
+            assert len(server.requests) == 4 + 3 + 1 + 1
+            marks = [error.retry_quota_exhausted for error in errors]
+            assert marks == [False, True, True, True]
+            assert "retry quota" in str(errors[-1])
+            free = client.with_options(retry=msgspec.structs.replace(policy, quota=None))
+            with pytest.raises(InternalServerError) as caught:
+                await free.models.list()
+            assert not caught.value.retry_quota_exhausted
+            assert len(server.requests) == 9 + 4
+        # Another client has a quota of its own.
+        async with world.client(server.url, retry=policy) as client:
+            with pytest.raises(InternalServerError):
+                await client.models.list()
+            assert len(server.requests) == 13 + 4
+
+
+@on_every_flavour
+async def test_a_success_pays_back(world: World) -> None:
+    policy = RetryPolicy(max_retries=3, initial_delay=0.0001, quota=14)
+
+    def flaky(peer: Peer) -> None:
+        for number, _ in enumerate(peer.requests()):
+            peer.send(make_response(200 if number % 2 else 503, b"[]"))
+
+    with ScriptedServer(flaky) as server:
+        async with world.client(server.url, retry=policy) as client:
+            for _ in range(5):
+                await client.models.list()
+        assert len(server.requests) == 10
+
+
+@over_both_transports
+@on_every_flavour
+async def test_the_limit_of_the_gateway_is_one_of_the_client_as_well(
+    world: World, over: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meshapi_core.machines.exchange.ANSWER_MARGIN", 0.02)
+    monkeypatch.setattr("meshapi_core.machines.pace.ANSWER_MARGIN", 0.02)
+
+    def silent(peer: Peer) -> None:
+        peer.receive()
+        peer.wait_until_left()
+
+    with ScriptedServer(silent) as server:
+        for call in (
+            lambda client: client.chat.completions.create(**ASK, timeout=0.01),
+            lambda client: collected(client.chat.completions.stream(**ASK, timeout=0.01)),
+            lambda client: client.responses.create(model="m", input="x", timeout=0.01),
+        ):
+            async with client_over(world, over, server.url) as client:
+                with pytest.raises(APITimeoutError, match=r"timeout=0\.01 in the parameters"):
+                    await call(client)
+
+
 @pytest.mark.parametrize("client_class", [MeshAPI, AsyncMeshAPI])
 class TestWhatIsRefused:
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"request_id": ""},
+            {"request_id": "a b"},
+            {"request_id": "x" * 65},
+            {"request_id": "a\n"},
+            {"request_id": "caf\u00e9"},
+            {"request_id": 7},
+            {"idempotency_key": ""},
+            {"idempotency_key": "a\r\nb"},
+            {"idempotency_key": " a"},
+            {"idempotency_key": "caf\u00e9"},
+            {"idempotency_key": 7},
+        ],
+    )
+    def test_keys_and_ids_that_no_request_can_carry(self, client_class: Any, options: Any) -> None:
+        client = client_class(base_url=URL, token=TOKEN)
+        with pytest.raises(InvalidParamsError) as caught:
+            client.with_options(**options)
+        assert caught.value.field == next(iter(options))
+
     @pytest.mark.parametrize(
         ("options", "name"),
         [

@@ -32,6 +32,7 @@ QUERY = f"X-Signature={SIGNATURE}&X-Date=20260101"
 LONG = "x" * 475
 
 EXTRA = "sk-extra-0123456789"
+OTHER = "rsk_test_another_canary_of_every_flavour"
 
 
 def fixed(response: bytes) -> Script:
@@ -212,6 +213,56 @@ async def test_nor_where_they_are_refused(world: World, options: dict[str, Any])
         with pytest.raises((TypeError, ValueError)) as caught:
             target.with_options(**options)
     assert EXTRA not in seen(caught.value)
+
+
+@by_turns
+@pytest.mark.parametrize("echo", ECHOES)
+@on_every_flavour
+async def test_nor_is_a_token_from_a_function_or_a_default_header(world: World, echo: str) -> None:
+    tokens = iter([TOKEN, OTHER] * 10)
+    options = {
+        "token": lambda: next(tokens),
+        "default_headers": {"X-Gateway-Key": EXTRA},
+        "default_query": {"tenant": EXTRA},
+        "max_retries": 0,
+    }
+    # Both tokens are quoted: after a 401, by the second response.
+    quoted = ECHOES[echo].replace(TOKEN.encode(), OTHER.encode())
+    for first in (failed(401, "x", f"{TOKEN} {EXTRA}"), ECHOES[echo]):
+        with ScriptedServer(fixed(first), fixed(quoted)) as server:
+            async with world.client(server.url, **options) as client:
+                try:
+                    await client.chat.completions.create(**ASK)
+                except MeshAPIError as exc:
+                    told = seen(exc)
+                    for secret in (TOKEN, OTHER, EXTRA):
+                        assert secret not in told
+                assert EXTRA not in repr([client.config, client.config.extras])
+        tokens = iter([TOKEN, OTHER] * 10)
+
+
+@on_every_flavour
+async def test_nor_where_a_default_is_refused(world: World) -> None:
+    for wrong in (
+        {"default_headers": {"X-Key": f"{EXTRA}\r\nx: y"}},
+        {"default_headers": {"X-Key": EXTRA.encode()}},
+        {"default_headers": [("X-Key", EXTRA)]},
+        {"default_query": {"key": {"a": EXTRA}}},
+        {"default_headers": {"X-Key": EXTRA}, "timeout": "x"},
+        {"default_headers": {"X-Key": EXTRA}, "token": b"rsk_test_bytes_1"},
+        {"default_headers": {"X-Key": EXTRA}, "no_such_argument": 1},
+    ):
+        with pytest.raises((TypeError, ValueError)) as caught:
+            world.client("https://gateway.example", **wrong)
+        assert EXTRA not in seen_in_meshapi(caught.value)
+
+
+def seen_in_meshapi(error: BaseException) -> str:
+    """What an error tracker shows, without the frames of the test, which has the secret."""
+    trace = error.__traceback__
+    while trace is not None and "meshapi" not in trace.tb_frame.f_globals["__name__"]:
+        trace = trace.tb_next
+    return seen(error.with_traceback(trace))
 
 
 # Signed URLs

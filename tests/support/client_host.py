@@ -14,6 +14,7 @@ from meshapi_core.errors import MeshAPIError
 from meshapi_core.machines.actions import (
     Abort,
     Finished,
+    GetToken,
     Item,
     OpenFiles,
     ReadBody,
@@ -55,6 +56,7 @@ class ClientHost:
         self.bodies: list[bytes] = []
         self.slept: list[float] = []
         self.items: list[Any] = []
+        self.asked: list[GetToken] = []
         self.ends: list[str] = []
         self.aborted = 0
         self.files: Optional[OpenBody] = None
@@ -93,6 +95,9 @@ class ClientHost:
             self.call.handle_timer(self.now)
         elif isinstance(action, Item):
             self.items.append(action.value)
+        elif isinstance(action, GetToken):
+            self.asked.append(action)
+            self.call.token(action.source())
         elif isinstance(action, OpenFiles):
             self.files = action.body.open(open_file)
             self.call.opened(self.files, self.now)

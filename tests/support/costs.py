@@ -67,6 +67,12 @@ def blocking(port: int) -> Counts:
             create()
         with Memory() as memory:
             create()
+        policy = {"timeout": 5, "max_retries": 0, "request_id": "a"}
+        client.with_options(**policy)
+        with Calls() as option_calls:
+            client.with_options(**policy)
+        with Instructions() as option_instructions:
+            client.with_options(**policy)
         with Memory() as made:
             clients = [MeshAPI(**options(port)) for _ in range(10)]
         embed = client.embeddings.create
@@ -82,6 +88,8 @@ def blocking(port: int) -> Counts:
         "create(), blocking: instructions": instructions.all,
         "create(), blocking: most bytes": memory.most,
         "a client: bytes": made.kept / 10,
+        "with_options(): calls of ours": option_calls.ours,
+        "with_options(): instructions": option_instructions.all,
         "vectors in base64, blocking: most bytes for one of the text": vectors.most / size,
     }
 

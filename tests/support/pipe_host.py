@@ -14,6 +14,7 @@ from meshapi_core.errors import MeshAPIError
 from meshapi_core.machines.actions import (
     Connect,
     Finished,
+    GetToken,
     Item,
     OpenFiles,
     Read,
@@ -45,6 +46,7 @@ class PipeHost:
         self.sent: list[bytes] = []
         self.slept: list[float] = []
         self.items: list[Any] = []
+        self.asked: list[GetToken] = []
         self.released: list[bool] = []
         self.connects: list[Connect] = []
         self.kept = kept
@@ -81,6 +83,9 @@ class PipeHost:
             self.now = action.until
         elif isinstance(action, Item):
             self.items.append(action.value)
+        elif isinstance(action, GetToken):
+            self.asked.append(action)
+            self.call.token(action.source())
         elif isinstance(action, OpenFiles):
             self.files = action.body.open(open_file)
             self.call.opened(self.files, self.now)

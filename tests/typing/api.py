@@ -8,11 +8,13 @@ goes away is noticed.
 import os
 from array import array
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from threading import Lock
 from typing import Any, NoReturn, Optional, Union
 
 from typing_extensions import assert_type
 
 from meshapi import (
+    NOT_GIVEN,
     APIStatusError,
     APITimeoutError,
     AsyncMeshAPI,
@@ -84,6 +86,7 @@ from meshapi_core import (
     Done,
     EndOfStream,
     Exchange,
+    GetToken,
     Headers,
     HTTP11Connection,
     MeshAPIConfig,
@@ -93,6 +96,7 @@ from meshapi_core import (
     RealtimeConnection,
     RealtimeExchange,
     Request,
+    RetryQuota,
     Send,
     ServerSentEvent,
     Service,
@@ -314,6 +318,17 @@ async def clients_are_context_managers() -> None:
     assert_type(await other.aclose(), None)
     MeshAPI(timeout=5)
     MeshAPI(timeout=None)
+    MeshAPI(timeout=NOT_GIVEN, max_retries=NOT_GIVEN, token=lambda: "rsk_test_typing")
+    MeshAPI(default_headers={"a": None}, default_query={"a": 1}, user_agent="a/1", api_version="1")
+    config = MeshAPIConfig(token=lambda: "rsk_test_typing", retry_quota=RetryQuota(Lock))
+    assert_type(MeshAPI.from_config(config, limits=limits), MeshAPI)
+    assert_type(AsyncMeshAPI.from_config(config), AsyncMeshAPI)
+
+    async def ask() -> str:
+        return "rsk_test_typing"
+
+    AsyncMeshAPI(token=ask)
+    AsyncMeshAPI(token=lambda: "rsk_test_typing")
 
 
 def errors_carry_facts() -> None:
@@ -344,7 +359,7 @@ def the_core_is_typed_all_the_way(config: MeshAPIConfig) -> None:
     exchange = Exchange(call, config, now=0.0, random_bytes=os.urandom)
     assert_type(exchange, Exchange[ChatCompletionResponse])
     action = exchange.next_action(0.0)
-    assert_type(action, Union[Send, Wait, Done[ChatCompletionResponse]])
+    assert_type(action, Union[Send, Wait, Done[ChatCompletionResponse], GetToken])
     if isinstance(action, Done):
         assert_type(action.value, ChatCompletionResponse)
     streaming = Exchange(stream_call, config, now=0.0, random_bytes=os.urandom)
@@ -418,6 +433,8 @@ def every_resource_is_typed(client: MeshAPI) -> None:
     assert_type(client.web.search(query="q"), WebSearchResponse)
     assert_type(client.router.select(messages=[]), RouterSelectResponse)
     assert_type(client.with_options(timeout=None, extra_headers={"a": None}), MeshAPI)
+    assert_type(client.with_options(idempotency_key="a", request_id="b"), MeshAPI)
+    assert_type(client.config, MeshAPIConfig)
     assert_type(client.with_options(timeout=5).models.free(), ResponseList[ModelInfo])
 
 
@@ -536,7 +553,7 @@ def the_life_of_a_realtime_session_is_typed(config: MeshAPIConfig, closed: Close
     call, again = RealtimeCall(model="m"), Reconnect(attempts=3)
     life = RealtimeExchange(call, config, again, now=0.0, random_bytes=os.urandom)
     action = life.next_action(0.0)
-    assert_type(action, Union[Send, Wait, RealtimeConnected])
+    assert_type(action, Union[Send, Wait, RealtimeConnected, GetToken])
     if isinstance(action, RealtimeConnected):
         assert_type(action.event, Optional[Reconnected])
         assert_type(action.first, Optional[str])
@@ -634,6 +651,7 @@ async def a_blocking_answer_cannot_be_awaited(blocking: MeshAPI) -> None:
 def wrong_settings_are_errors() -> None:
     MeshAPI("rsk_test_typing")  # type: ignore[arg-type]
     MeshAPI(token=b"rsk_test_typing")  # type: ignore[arg-type]
+    MeshAPI(token=lambda: 7)  # type: ignore[arg-type, return-value]
     MeshAPI(timeout="60")  # type: ignore[arg-type]
     MeshAPI(retries=1)  # type: ignore[arg-type]
     Timeout(conect=1.0)  # type: ignore[call-arg]

@@ -31,7 +31,7 @@ class CommandError(Exception):
 
 def check_token() -> None:
     """Raise CommandError if the environment has no token for the gateway."""
-    if not os.environ.get("MESHAPI_TOKEN"):
+    if not os.environ.get("MESHAPI_TOKEN") and not os.environ.get("MESHAPI_API_KEY"):
         raise CommandError(
             "no token: MESHAPI_TOKEN is not set; set it to your API key, or to the token of a local"
             " gateway (start one with `meshapi gateway`)"

@@ -19,6 +19,7 @@ from meshapi_core import (
     EndOfStream,
     Failure,
     Finished,
+    GetToken,
     Item,
     MeshAPIError,
     NeedData,
@@ -139,6 +140,26 @@ class AsyncHost(Generic[T]):
             pass  # the scope has the failure
         return self._network.now()
 
+    async def _get_token(self, action: GetToken, now: float) -> float:
+        # Imported on first use: most clients have a plain token.
+        from meshapi_backends._tokens import AsyncAsking
+
+        call, source = self.call, action.source
+        try:
+            # Hidden from here on: error trackers show the locals of frames that raise.
+            token = await AsyncAsking.token(source, action.seconds(now), self._network)
+        except Exception as exc:
+            # Raised unchanged by `next_action`, again and again: the call asks once.
+            now = self._network.now()
+            if action.until is None or now < action.until:
+                call.fail(exc, now)
+            return now
+        now = self._network.now()
+        # If time is up, the machine says so.
+        if action.until is None or now < action.until:
+            call.token(token)
+        return now
+
     async def _open_files(self, action: OpenFiles, now: float) -> float:
         # Imported on first use: few calls upload files.
         from meshapi_backends._sources import open_source
@@ -147,7 +168,7 @@ class AsyncHost(Generic[T]):
         self.call.opened(self._body, now)
         return now
 
-    _acts: ClassVar[Acts] = {OpenFiles: _open_files}
+    _acts: ClassVar[Acts] = {GetToken: _get_token, OpenFiles: _open_files}
 
     def abort(self, failure: Optional[Failure] = None) -> None:
         """End the call now, from any task or thread; whoever drives it raises `failure`."""

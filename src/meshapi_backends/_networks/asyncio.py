@@ -127,6 +127,14 @@ class AsyncNetwork:
 
         return anyio.move_on_after(None if seconds is None else max(0.0, seconds))
 
+    async def in_time(self, coroutine: Coroutine[Any, Any, _T], seconds: float) -> _T:
+        """The result of a coroutine.
+
+        Raises:
+            TimeoutError: the time is over; the coroutine was cancelled.
+        """
+        return await _result(asyncio.get_running_loop().create_task(coroutine), seconds)
+
     def start(self, function: Callable[..., Coroutine[Any, Any, None]], *args: object) -> None:
         """Run a function as a new task. It must raise nothing but cancellation."""
         task = asyncio.get_running_loop().create_task(function(*args))

@@ -1,10 +1,10 @@
 """The network on trio: connections, name look-ups, clock, waiters."""
 
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager
 from threading import RLock
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
 
 import trio
 
@@ -13,6 +13,8 @@ from meshapi_backends._networks.resolving import looking_up, numeric_address
 from meshapi_backends._networks.socket_options import set_options
 from meshapi_backends._networks.trio_streams import AsyncNetworkStream, limit
 from meshapi_backends._scopes import check_ended, waiting
+
+_T = TypeVar("_T")
 
 
 def _nothing() -> None:
@@ -100,6 +102,16 @@ class AsyncNetwork:
     def limit(self, seconds: Optional[float]) -> trio.CancelScope:
         """A scope that cancels its block after some seconds; None is never."""
         return limit(seconds)
+
+    async def in_time(self, coroutine: Coroutine[Any, Any, _T], seconds: float) -> _T:
+        """The result of a coroutine.
+
+        Raises:
+            TimeoutError: the time is over; the coroutine was cancelled.
+        """
+        with trio.move_on_after(seconds):
+            return await coroutine
+        raise TimeoutError
 
     def start(self, function: Callable[..., Awaitable[None]], *args: object) -> None:
         """Run a function as a new task. It must raise nothing but cancellation."""

@@ -20,6 +20,7 @@ from meshapi_core import (
     EndOfStream,
     Failure,
     Finished,
+    GetToken,
     Item,
     MeshAPIError,
     NeedData,
@@ -140,6 +141,26 @@ class Host(Generic[T]):
             pass  # the scope has the failure
         return self._network.now()
 
+    def _get_token(self, action: GetToken, now: float) -> float:
+        # Imported on first use: most clients have a plain token.
+        from meshapi_backends._tokens import Asking
+
+        call, source = self.call, action.source
+        try:
+            # Hidden from here on: error trackers show the locals of frames that raise.
+            token = Asking.token(source, action.seconds(now), self._network)
+        except Exception as exc:
+            # Raised unchanged by `next_action`, again and again: the call asks once.
+            now = self._network.now()
+            if action.until is None or now < action.until:
+                call.fail(exc, now)
+            return now
+        now = self._network.now()
+        # If time is up, the machine says so.
+        if action.until is None or now < action.until:
+            call.token(token)
+        return now
+
     def _open_files(self, action: OpenFiles, now: float) -> float:
         # Imported on first use: few calls upload files.
         from meshapi_backends._sources import open_source
@@ -148,7 +169,7 @@ class Host(Generic[T]):
         self.call.opened(self._body, now)
         return now
 
-    _acts: ClassVar[Acts] = {OpenFiles: _open_files}
+    _acts: ClassVar[Acts] = {GetToken: _get_token, OpenFiles: _open_files}
 
     def abort(self, failure: Optional[Failure] = None) -> None:
         """End the call now, from any task or thread; whoever drives it raises `failure`."""

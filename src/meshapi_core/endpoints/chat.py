@@ -60,7 +60,7 @@ class Completions(Resource[R_co]):
         Args:
             params: the parameters as one object, instead of keywords.
             fields: the parameters as keywords; see `ChatCompletionParams`. Messages and tools may
-                be plain dicts.
+                be plain dicts. `timeout` is the gateway's limit, and a second more the client's.
 
         Returns:
             The response; the text is in `.choices[0].message.text`. `.raw` has everything the
@@ -81,7 +81,9 @@ class Completions(Resource[R_co]):
             ChatCompletionParams, params, fields, {"stream": False}, "use stream()"
         )
         reader = _whole_reader(_choices(params, fields))
-        return Call(method="POST", path=_PATH, body=body, reader=reader)
+        # Checked by now.
+        within = fields.get("timeout") if params is None else params.timeout
+        return Call(method="POST", path=_PATH, body=body, reader=reader, answer_within=within)
 
     @stream_endpoint
     def stream(
@@ -110,7 +112,8 @@ class Completions(Resource[R_co]):
             ChatCompletionParams, params, fields, {"stream": True}, "use create()"
         )
         reader = _chunk_reader(_choices(params, fields))
-        return StreamCall(method="POST", path=_PATH, body=body, reader=reader)
+        within = fields.get("timeout") if params is None else params.timeout
+        return StreamCall(method="POST", path=_PATH, body=body, reader=reader, answer_within=within)
 
 
 class Chat(Resource[R_co]):

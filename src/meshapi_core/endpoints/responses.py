@@ -103,6 +103,7 @@ class Responses(Resource[R_co]):
             body=body,
             reader=JSONReader(ResponsesResponse, stream=_chunk_reader()),
             starts_job=_in_background(params, fields),
+            answer_within=fields.get("timeout") if params is None else params.timeout,
         )
 
     @stream_endpoint
@@ -135,6 +136,7 @@ class Responses(Resource[R_co]):
             body=body,
             reader=_chunk_reader(),
             starts_job=_in_background(params, fields),
+            answer_within=fields.get("timeout") if params is None else params.timeout,
         )
 
     @endpoint

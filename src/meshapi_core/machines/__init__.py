@@ -16,5 +16,6 @@ the outcome:
                      one attempt, and the steps up to the head of its response
     responses        reads a response from its head on, whole or as a stream
     exchange         decides which attempt follows which: each call of the other two has one
+    call_token       the token of a call whose configuration has a function that returns it
     pace, timer      when bytes of a response are due; when an action is due
 """

@@ -8,6 +8,7 @@ machines are given.
     action        what the host does                      what it calls next
     ------------  --------------------------------------  ------------------------------------------
     OpenFiles     opens the files of the body             `opened`
+    GetToken      calls the function that returns a token `token`, with what it returned
     Connect       opens a connection, or takes a kept one `connected`, with the kept one's machine
     Write         writes all of the data                  `written`
     Read          reads some bytes                        `receive_data`; `b""` at the end of input
@@ -32,6 +33,7 @@ from msgspec import Struct
 from meshapi_core.bodies import OpenBody, StreamedBody
 from meshapi_core.config import Timeout
 from meshapi_core.messages import Origin, Request
+from meshapi_core.tokens import TokenSource
 
 if TYPE_CHECKING:
     from meshapi_core.http11.connection import HTTP11Connection
@@ -44,6 +46,7 @@ __all__ = [
     "Abort",
     "Connect",
     "Finished",
+    "GetToken",
     "Item",
     "Notify",
     "OpenFiles",
@@ -91,6 +94,22 @@ class OpenFiles(Struct, frozen=True):
     """
 
     body: StreamedBody
+
+
+class GetToken(Timed, frozen=True, kw_only=True):
+    """Get a token: call `source`, and await what it returns if that is an awaitable.
+
+    Only a configuration whose token is a function leads to this action. Where the function raises,
+    the host reports that to `fail`, and `next_action` raises it unchanged.
+
+    Fields:
+        source: the function. It takes no arguments.
+        again: the gateway has refused the last token. A host that caches tokens needs a new one.
+        until: when the whole call runs out of time.
+    """
+
+    source: TokenSource
+    again: bool = False
 
 
 class Connect(Timed, frozen=True, kw_only=True):

@@ -181,6 +181,19 @@ class CallMachine(Generic[T, ActionT]):
 
     # The outcome
 
+    def token(self, value: object) -> None:
+        """What the source of the last `GetToken` returned, whatever that is.
+
+        If it cannot be sent, `next_action` raises an `InvalidParamsError`, which does not show it.
+        """
+        life = self._life
+        if (life.state, CallInput.TOKEN) not in self._rules.transitions:
+            del value
+            life.misuse(CallInput.TOKEN)
+            return
+        life.exchange.token(value)
+        life.state = CallState.READY
+
     def opened(self, body: OpenBody, now: float) -> None:
         """The files are open."""
         life = self._life
@@ -216,6 +229,12 @@ class CallMachine(Generic[T, ActionT]):
         """
         life = self._life
         if not life.hears_failures():
+            return
+        if life.state is CallState.TOKEN:
+            # The program's own function has raised it: to the program, it means what it is.
+            if not isinstance(exc, Exception):
+                raise exc
+            life.fail_for_good(exc)
             return
         # An error of ours is final, such as that of a file that changed while it was uploaded. But
         # a stream that is DRAINING has given all its items, and nothing can fail it any more.

@@ -14,6 +14,8 @@ from meshapi_core.config import Timeout
 from meshapi_core.errors import APITimeoutError
 from meshapi_core.failures import Phase, timed_out
 from meshapi_core.machines.actions import Abort, ReadBody, SendRequest
+from meshapi_core.machines.common_steps import explained
+from meshapi_core.machines.exchange import Send
 from meshapi_core.machines.lifecycle import Failing, Lifecycle, Step
 from meshapi_core.machines.states import CallState
 from meshapi_core.machines.timer import earliest
@@ -124,22 +126,40 @@ def _send(life: Lifecycle, now: float) -> Optional[SendRequest]:
         life.timer.until = _head_limit(life, now)
         attempt.under_way = True
     return SendRequest(
-        request=life.request, timeout=send.timeout, fresh=send.fresh, until=life.timer.until
+        request=life.request, timeout=_timeout_of(send), fresh=send.fresh, until=life.timer.until
     )
 
 
 def _head_limit(life: Lifecycle, now: float) -> Optional[float]:
     # From here to the head, a client without phases may take as long as all our phases together.
     timeout, deadline = life.send.timeout, life.send.deadline
+    head = earliest(timeout.read, life.send.answer_within)
     # Without a limit for the head itself, no sum can be one.
-    if timeout.read is None:
+    if head is None:
         return deadline
-    limits = (timeout.pool, timeout.connect, timeout.write, timeout.read)
+    limits = (timeout.pool, timeout.connect, timeout.write, head)
     left = sum(limit for limit in limits if limit is not None)
     if timeout.write is not None:
         # `write` is the limit of one piece; the sum above has it once.
         left += timeout.write * (len(life.request.body) // PIECE)  # type: ignore[arg-type]
+    if life.send.answer_within is not None and head == life.send.answer_within:
+        life.answer_until = now + left
     return earliest(now + left, deadline)
+
+
+def _timeout_of(send: Send) -> Timeout:
+    """The limits of the phases, for a client that has phases."""
+    timeout, within = send.timeout, send.answer_within
+    if within is None:
+        return timeout
+    return structs.replace(timeout, read=earliest(timeout.read, within))
+
+
+def _is_unanswered(send: Send, failure: Failure) -> bool:
+    """Whether the limit that the client ran into was `Send.answer_within`."""
+    within, read = send.answer_within, send.timeout.read
+    is_less = within is not None and (read is None or within < read)
+    return is_less and getattr(failure.error, "phase", "") == "read"
 
 
 def _send_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
@@ -149,6 +169,8 @@ def _send_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> 
         cause, error = failure.error.__cause__, life.out_of_time(now).error
         failure = structs.replace(failure, error=error)
         error.__cause__ = cause
+    elif failure.timed_out and _is_unanswered(life.send, failure):
+        failure = explained(failure, life.unanswered())
     life.fail_attempt(failure, now)
 
 

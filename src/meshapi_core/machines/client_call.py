@@ -46,6 +46,7 @@ from meshapi_core.machines import client_attempts, common_steps
 from meshapi_core.machines.actions import (
     Abort,
     Finished,
+    GetToken,
     Item,
     OpenFiles,
     ReadBody,
@@ -65,7 +66,9 @@ __all__ = ["ClientAction", "ClientCall"]
 T = TypeVar("T")
 U = TypeVar("U")
 
-ClientAction: TypeAlias = Union[OpenFiles, SendRequest, ReadBody, Abort, Sleep, Item[T], Finished]
+ClientAction: TypeAlias = Union[
+    GetToken, OpenFiles, SendRequest, ReadBody, Abort, Sleep, Item[T], Finished
+]
 """What `ClientCall.next_action` returns."""
 
 # (state, input) -> the states it may lead to. Any other input is a mistake of the host.
@@ -149,9 +152,11 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
         # From here a time-out is that of `read`; before, nobody knows the phase.
         attempt_of(life).tells = True
         read = life.send.timeout.read
-        until = life.timer.until = earliest(
-            None if read is None else now + INTERIM_TIMES * read, life.send.deadline
-        )
+        until = earliest(None if read is None else now + INTERIM_TIMES * read, life.send.deadline)
+        if life.send.answer_within is not None:
+            life.answer_until = now + life.send.answer_within
+            until = earliest(until, life.answer_until)
+        life.timer.until = until
         return until
 
     def receive_head(

@@ -6,9 +6,11 @@ those from the head of a response on.
 
 from typing import Any, Optional, cast
 
+from msgspec import structs
+
 from meshapi_core.bodies import StreamedBody
-from meshapi_core.errors import MeshAPIError
-from meshapi_core.machines.actions import Finished, Item, OpenFiles, Sleep
+from meshapi_core.errors import InvalidParamsError, MeshAPIError
+from meshapi_core.machines.actions import Finished, GetToken, Item, OpenFiles, Sleep
 from meshapi_core.machines.exchange import Done, Wait
 from meshapi_core.machines.lifecycle import Failing, Lifecycle, Step
 from meshapi_core.machines.responses import DRAIN_TIME, StreamedResponse
@@ -16,10 +18,11 @@ from meshapi_core.machines.states import CallState
 from meshapi_core.messages import Failure
 from meshapi_core.signals import END_OF_BODY, END_OF_STREAM, NEED_DATA
 
-__all__ = ["FAILINGS", "STEPS", "attempt_failed", "body_failed", "read_or_expire"]
+__all__ = ["FAILINGS", "STEPS", "attempt_failed", "body_failed", "explained", "read_or_expire"]
 
 # Looked up for each call. By the name of its class, a member takes ten times as long up to 3.11.
 _READY = CallState.READY
+_TOKEN = CallState.TOKEN
 _OPENING = CallState.OPENING
 _ITEMS = CallState.ITEMS
 _DRAINING = CallState.DRAINING
@@ -31,7 +34,7 @@ def _ask_exchange(life: Lifecycle, now: float) -> Any:
     # READY: before the first attempt, and after each whose outcome the exchange has.
     try:
         action = life.exchange.next_action(now)
-    except MeshAPIError as exc:
+    except (MeshAPIError, InvalidParamsError) as exc:
         life.fail_for_good(exc)
         return None
     if isinstance(action, Done):
@@ -42,6 +45,10 @@ def _ask_exchange(life: Lifecycle, now: float) -> Any:
         life.due = now + action.seconds
         life.state = _WAITING
         return None
+    if isinstance(action, GetToken):
+        life.asked = action
+        life.state = _TOKEN
+        return None
     life.send = action
     life.response = None
     # Once a call: a retry reads the open files again, from where they began.
@@ -50,6 +57,15 @@ def _ask_exchange(life: Lifecycle, now: float) -> Any:
     else:
         life.begin()
     return None
+
+
+def _get_token(life: Lifecycle, now: float) -> Optional[GetToken]:
+    asked = life.asked
+    if asked.until is not None and now >= asked.until:
+        # The exchange has the error for this.
+        life.state = _READY
+        return None
+    return asked
 
 
 def _open_files(life: Lifecycle, now: float) -> OpenFiles:
@@ -129,6 +145,12 @@ def _read_rest(life: Lifecycle, now: float) -> Any:
     return None
 
 
+def explained(failure: Failure, error: MeshAPIError) -> Failure:
+    """The same failure by an error that says more; its cause is that of the first."""
+    error.__cause__ = failure.error.__cause__
+    return structs.replace(failure, error=error)
+
+
 def attempt_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
     """Take a failure before the head of a response: the exchange decides what follows."""
     life.fail_attempt(failure, now)
@@ -166,6 +188,10 @@ def _wait_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> 
         life.fail_for_good(failure.error)
 
 
+def _token_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
+    life.fail_for_good(failure.error)
+
+
 def _files_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
     # Nothing was sent, and another attempt would need the same files.
     life.fail_for_good(failure.error)
@@ -173,6 +199,7 @@ def _files_failed(life: Lifecycle, failure: Failure, now: float, over: float) ->
 
 STEPS: dict[CallState, Step] = {
     CallState.READY: _ask_exchange,
+    CallState.TOKEN: _get_token,
     CallState.OPENING: _open_files,
     CallState.BODY: _read_body,
     CallState.ITEMS: _read_body,
@@ -183,6 +210,7 @@ STEPS: dict[CallState, Step] = {
 }
 
 FAILINGS: dict[CallState, Failing] = {
+    CallState.TOKEN: _token_failed,
     CallState.OPENING: _files_failed,
     CallState.BODY: body_failed,
     CallState.DRAINING: _rest_failed,

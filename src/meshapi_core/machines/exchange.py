@@ -11,6 +11,10 @@ Theory of operation. A host asks `next_action` what to do, does it, and reports 
 - Times are seconds on any clock that never goes back; `now` is an argument everywhere.
 - Each `Send` takes exactly one `receive`. A `Wait` takes none: ask again when it is over. Asking
   earlier gets the rest of the wait.
+- Where the configuration has a function that returns the token, there is a further state, TOKEN:
+  before the first attempt, and after the first 401. `next_action` returns a `GetToken`, and the
+  host reports the token to `token`. See `tokens`.
+- A retry is paid for from the quota of the client, if it has one. See `retry_quota`.
 - `Done` and the error are final: every further `next_action` returns or raises them again.
 - No error shows the client's own secrets, even where the server quotes them. The errors raised here
   are cleaned here; a stream's decoder is given the secrets, and cleans its own.
@@ -36,23 +40,30 @@ from meshapi_core.errors import (
     ProtocolError,
 )
 from meshapi_core.failures import timed_out
+from meshapi_core.machines.actions import GetToken
+from meshapi_core.machines.call_token import CallToken
+from meshapi_core.machines.pace import ANSWER_MARGIN
 from meshapi_core.messages import SUCCESS, Failure, Request, Response
 from meshapi_core.randomness import drawn, number
 from meshapi_core.raw_response import RawResponse
 from meshapi_core.readers import BodyDecoder
 from meshapi_core.redaction import conceal, forget_frames
 from meshapi_core.retries import Outcome, parse_should_retry
+from meshapi_core.retry_quota import paid
+from meshapi_core.tokens import TokenSource, hidden_token
 
 T = TypeVar("T")
 
 
 _SWITCHED = 101
+_UNAUTHORIZED = 401
 
 
 class ExchangeState(Enum):
     """Where an exchange stands."""
 
     READY = "ready"
+    TOKEN = "token"
     SENT = "sent"
     WAITING = "waiting"
     DONE = "done"
@@ -66,10 +77,12 @@ class ExchangeInput(Enum):
     """What can happen to an exchange: it is asked for an action, or told an outcome."""
 
     ASK = "next_action"
+    TOKEN = "token"
     GOOD = "a 2xx response (or a 101) that can be read"
     REPEATABLE = "a response or failure after which the retry policy tries again"
     DEAD = "a kept-alive connection that was already dead"
     FINAL = "any other response or failure"
+    REFUSED = "the first 401, where another token can be asked for"
 
     __hash__ = object.__hash__
 
@@ -77,7 +90,16 @@ class ExchangeInput(Enum):
 # (state, input) -> the states it may lead to. Any other input is a local mistake. Asked during its
 # wait, an exchange stays in WAITING; once the call is out of time, it goes to FAILED.
 TRANSITIONS: dict[tuple[ExchangeState, ExchangeInput], frozenset[ExchangeState]] = {
-    (ExchangeState.READY, ExchangeInput.ASK): frozenset({ExchangeState.SENT, ExchangeState.FAILED}),
+    (ExchangeState.READY, ExchangeInput.ASK): frozenset(
+        {ExchangeState.TOKEN, ExchangeState.SENT, ExchangeState.FAILED}
+    ),
+    (ExchangeState.TOKEN, ExchangeInput.ASK): frozenset(
+        {ExchangeState.TOKEN, ExchangeState.FAILED}
+    ),
+    (ExchangeState.TOKEN, ExchangeInput.TOKEN): frozenset(
+        {ExchangeState.READY, ExchangeState.FAILED}
+    ),
+    (ExchangeState.SENT, ExchangeInput.REFUSED): frozenset({ExchangeState.TOKEN}),
     (ExchangeState.SENT, ExchangeInput.GOOD): frozenset({ExchangeState.DONE}),
     (ExchangeState.SENT, ExchangeInput.REPEATABLE): frozenset({ExchangeState.WAITING}),
     (ExchangeState.SENT, ExchangeInput.DEAD): frozenset({ExchangeState.READY}),
@@ -91,13 +113,15 @@ TRANSITIONS: dict[tuple[ExchangeState, ExchangeInput], frozenset[ExchangeState]]
 
 
 # Looked up for each call. By the name of its class, a member takes ten times as long up to 3.11.
-_READY, _SENT, _WAITING, _DONE, _FAILED = ExchangeState
-_ASK, _GOOD, _REPEATABLE, _DEAD, _FINAL = ExchangeInput
+_READY, _TOKEN, _SENT, _WAITING, _DONE, _FAILED = ExchangeState
+_ASK, _TOLD, _GOOD, _REPEATABLE, _DEAD, _FINAL, _REFUSED = ExchangeInput
 
 # What to do instead where the table has no line: `next_action` in SENT, `receive` in all others.
 _MISUSE = {
     ExchangeState.READY: "nothing has been sent: do the Send that next_action() returns, then"
     " report its outcome",
+    ExchangeState.TOKEN: "call the source of the GetToken that next_action() returns, then pass"
+    " what it returned to token()",
     ExchangeState.SENT: "the last Send has no response: pass a Response or a Failure to receive()"
     " first",
     ExchangeState.WAITING: "its last response is known: call next_action(), which returns a Wait or"
@@ -115,11 +139,14 @@ class Send(Struct, frozen=True):
     """Send this request and report what comes back.
 
     Fields:
-        request: the same value on every attempt.
+        request: the same value on every attempt, except that the token may be a new one.
         timeout: the limits of each phase.
         deadline: when the whole call runs out of time; None is never. No phase may last longer.
         fresh: do not use a kept-alive connection: the last one was dead.
         attempt: counts from 0; sending again on a fresh connection is the same attempt.
+        answer_within: seconds after which the wait for the response ends, whatever `timeout` says;
+            None is never. It is for all of a whole response, and for the head of a stream: the
+            program has told the gateway to give up earlier than that.
     """
 
     request: Request
@@ -127,6 +154,7 @@ class Send(Struct, frozen=True):
     deadline: Optional[float] = None
     fresh: bool = False
     attempt: int = 0
+    answer_within: Optional[float] = None
 
 
 class Wait(Struct, frozen=True):
@@ -184,11 +212,21 @@ class Exchange(Generic[T]):
             # This raises. Many calls draw nothing until something fails, which is too late for it.
             drawn(random_bytes, 0)
         self._random_bytes = random_bytes
-        self.request = call.request(config, random_bytes)
+        self._token: Optional[CallToken] = None
+        token: object = config.token
+        if isinstance(token, TokenSource) and getattr(call, "needs_token", True):
+            self._token = CallToken(call, config, random_bytes)
+            self.request = self._token.request
+        else:
+            self.request = call.request(config, random_bytes)
         """What is sent, on each attempt."""
+        within: Optional[float] = getattr(call, "answer_within", None)
+        self._within = None if within is None else within + ANSWER_MARGIN
         self.deadline = None if self._timeout.total is None else now + self._timeout.total
         """When the whole call runs out of time; None is never."""
         self._attempt = 0
+        self._renewals = 0
+        self._paid = 0
         self._fresh = False
         self._met_a_dead_one = False
         self._due = now
@@ -197,19 +235,22 @@ class Exchange(Generic[T]):
         self.elapsed = 0.0
         """Seconds from the beginning of the call to the response, or to the head of a stream."""
         self._done: Optional[Done[T]] = None
-        self._error: Optional[MeshAPIError] = None
+        self._error: Optional[Exception] = None
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What no error of this call may show."""
-        config = self._config
-        return (*config.extras.secrets_with(config.token), *self.request.secrets)
+        used, token = self._token, self._config.token
+        known = (token,) if isinstance(token, str) else ()
+        tokens = known if used is None else used.used
+        return (*self._config.extras.secrets_with(*tokens), *self.request.secrets)
 
-    def next_action(self, now: float) -> Union[Send, Wait, Done[T]]:
+    def next_action(self, now: float) -> Union[Send, Wait, Done[T], GetToken]:
         """Return what to do next.
 
         Raises:
             MeshAPIError: the call has failed for good.
+            InvalidParamsError: the function that returns tokens has returned something else.
             ExchangeUsageError: the outcome of the last `Send` has not been reported.
         """
         if self._done is not None:
@@ -223,10 +264,29 @@ class Exchange(Generic[T]):
             self._fail(self._out_of_time())
         if self.state is _WAITING and now < self._due:
             return Wait(self._due - now)
+        if self._token is not None and self._token.is_missing:
+            self._move(_ASK, _TOKEN)
+            return self._token.action(self.deadline)
         self._move(_ASK, _SENT)
         # Not `+= 1`: after a dead connection, this is the same attempt again.
-        self.attempts = self._attempt + 1
-        return Send(self.request, self._timeout, self.deadline, self._fresh, self._attempt)
+        attempt = self._attempt + self._renewals
+        self.attempts = attempt + 1
+        return Send(self.request, self._timeout, self.deadline, self._fresh, attempt, self._within)
+
+    def token(self, value: object) -> None:
+        """Take what the `source` of the last `GetToken` returned, whatever that is.
+
+        Raises:
+            ExchangeUsageError: no token was asked for.
+        """
+        value = hidden_token(value)
+        self._check(_TOLD)
+        token = self._token
+        assert token is not None
+        self._error = token.take(value)
+        self.request, self._renewals = token.request, token.renewals
+        self._fresh = False
+        self._move(_TOLD, _READY if self._error is None else _FAILED)
 
     def receive(self, event: Union[Response, Failure], now: float) -> None:
         """Take the outcome of the last `Send`: an HTTP response, or why there is none.
@@ -244,7 +304,12 @@ class Exchange(Generic[T]):
         elif event.status in SUCCESS or (event.status == _SWITCHED and self.upgrades):
             self._receive_result(event, now)
         else:
-            error = self._refusal(event)
+            error = _refusal(self._call, event)
+            token = self._token
+            if token is not None and token.refusal is None and event.status == _UNAUTHORIZED:
+                token.renew(conceal(error, self.secrets))
+                self._move(_REFUSED, _TOKEN)
+                return
             self._retry_or_fail(error, self._response_outcome(error, event), now)
 
     def _receive_result(self, response: Response, now: float) -> None:
@@ -273,21 +338,12 @@ class Exchange(Generic[T]):
             if type(made) is RawResponse:
                 # Nor does what its `parse` raises.
                 made.secrets = self.secrets
+            quota = self._config.retry_quota
+            # Where nothing was taken, nothing can be put back.
+            if quota is not None and quota.taken and self._policy.quota is not None:
+                quota.put_back(self.request.origin, self._paid or 1)
             self._done = Done(value)
             self._move(_GOOD, _DONE)
-
-    def _refusal(self, response: Response) -> APIStatusError:
-        # There may be more: by the last piece, or all of it from a host that read it by itself.
-        if len(response.body) > MAX_ERROR_SIZE:
-            response = structs.replace(response, body=response.body[:MAX_ERROR_SIZE])
-        legible, wrong = decoded_in_part(response)
-        error = self._call.refusal(legible)
-        if wrong:
-            # The status decides the class of the error. A content coding that could not be undone
-            # only explains why the body's own message is missing.
-            error.message = one_line(f"{error.message} ({wrong})")
-            error.args = (error.message,)
-        return error
 
     def _receive_failure(self, failure: Failure, now: float) -> None:
         outcome = Outcome(
@@ -325,14 +381,19 @@ class Exchange(Generic[T]):
 
     def _retry_or_fail(self, error: MeshAPIError, outcome: Outcome, now: float) -> None:
         delay = self._policy.delay(self._attempt, outcome, number(self._random_bytes))
-        if delay is None or (self.deadline is not None and now + delay >= self.deadline):
+        if delay is not None and self.deadline is not None and now + delay >= self.deadline:
             # A wait beyond the deadline could only replace this error by a time-out, later.
+            delay = None
+        quota, capacity, origin = self._config.retry_quota, self._policy.quota, self.request.origin
+        cost = None if delay is None else paid(quota, capacity, origin, outcome, error)
+        if delay is None or cost is None:
             if isinstance(error, ProtocolError):
                 # The parser's frames hold the bytes that it refused.
                 forget_frames(error)
             self._error = conceal(error, self.secrets)
             self._move(_FINAL, _FAILED)
             return
+        self._paid = cost
         self._attempt += 1
         # It was for the attempt that met the dead connection. The next may use a kept one again.
         self._fresh = False
@@ -349,7 +410,7 @@ class Exchange(Generic[T]):
 
     def _check(self, what: ExchangeInput) -> None:
         if (self.state, what) not in TRANSITIONS:
-            name = "next_action" if what is _ASK else "receive"
+            name = what.value if what in (_ASK, _TOLD) else "receive"
             state = self.state
             raise ExchangeUsageError(f"{name}: the exchange is {state.value}; {_MISUSE[state]}")
 
@@ -357,3 +418,18 @@ class Exchange(Generic[T]):
     def _move(self, what: ExchangeInput, state: ExchangeState) -> None:
         assert state in TRANSITIONS[self.state, what]
         self.state = state
+
+
+def _refusal(call: AnyCall[Any], response: Response) -> APIStatusError:
+    """Return the error that a response means, with as much of its body as is legible."""
+    # There may be more: by the last piece, or all of it from a host that read it by itself.
+    if len(response.body) > MAX_ERROR_SIZE:
+        response = structs.replace(response, body=response.body[:MAX_ERROR_SIZE])
+    legible, wrong = decoded_in_part(response)
+    error = call.refusal(legible)
+    if wrong:
+        # The status decides the class of the error. A content coding that could not be undone only
+        # explains why the body's own message is missing.
+        error.message = one_line(f"{error.message} ({wrong})")
+        error.args = (error.message,)
+    return error

@@ -26,7 +26,9 @@ from meshapi_core.config import Timeout
 from meshapi_core.errors import APITimeoutError, MeshAPIError
 from meshapi_core.failures import Advice, Phase, failure_of, timed_out
 from meshapi_core.headers import Headers
+from meshapi_core.machines.actions import GetToken
 from meshapi_core.machines.exchange import Done, ExchangeUsageError, Send, Wait
+from meshapi_core.machines.pace import unanswered
 from meshapi_core.machines.responses import Receiver, Source, StreamedResponse, WholeResponse
 from meshapi_core.machines.states import CallInput, CallState, Table
 from meshapi_core.machines.timer import Timer
@@ -54,8 +56,12 @@ class Decider(Receiver, Protocol):
         """When the call began; None for a session, whose errors do not say how long it took."""
         ...
 
-    def next_action(self, now: float) -> Union[Send, Wait, Done[Any]]:
+    def next_action(self, now: float) -> Union[Send, Wait, Done[Any], GetToken]:
         """What to do next."""
+        ...
+
+    def token(self, value: object) -> None:
+        """Take what the source of the last `GetToken` returned."""
         ...
 
 
@@ -154,6 +160,10 @@ class Lifecycle:
     """Whether the call was closed. The host may still report what was in progress then."""
     due = 0.0
     """When the next attempt is due."""
+    asked: GetToken
+    """What was asked for last, in TOKEN."""
+    answer_until: Optional[float] = None
+    """When the wait for the response ends by `Send.answer_within`; None is never."""
     drain_until = 0.0
     """Until when to read the rest of a body whose stream is complete."""
 
@@ -178,7 +188,7 @@ class Lifecycle:
         """Begin an attempt."""
         # The limits of an attempt are its own; only the deadline lasts from one to the next.
         self.attempt = self.rules.begin()
-        self.timer.until = None
+        self.timer.until = self.answer_until = None
         self.state = self.rules.first
 
     def receive_head(
@@ -193,7 +203,11 @@ class Lifecycle:
         # whole, and the exchange may still retry. Neither its type nor its framing decides this.
         if not exchange.streaming or status not in SUCCESS:
             self.response = WholeResponse(head, exchange, self.send, source, now)
+            if self.answer_until is not None:
+                self.response.answer_until = self.answer_until
         else:
+            # The gateway has responded. How long its stream takes is another matter.
+            self.answer_until = None
             # The head alone is the exchange's result: with it the call is done for the exchange,
             # and no retry follows, because the caller may have had items by then.
             exchange.receive(head, now)
@@ -243,7 +257,14 @@ class Lifecycle:
         timeout, (phase, late) = self.send.timeout, self.limit(now)
         if late:
             return self.failed(timed_out(phase, timeout, late=True), now)
+        if self.answer_until is not None and now >= self.answer_until:
+            return self.failed(self.unanswered(), now)
         return self.failed(self.attempt.timed_out(phase, timeout, now), now)
+
+    def unanswered(self) -> APITimeoutError:
+        """The error for a response that did not come within `Send.answer_within`."""
+        assert self.send.answer_within is not None
+        return unanswered(self.send.answer_within)
 
     def expire(self, now: float) -> None:
         """Fail the action, whose limit ran out."""

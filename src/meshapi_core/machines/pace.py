@@ -13,14 +13,19 @@
                                   `Timeout.idle`
     trailers, chunk extensions    they do not count as bytes of the body
 
+Where the program has told the gateway how long it may take (`timeout` in the parameters), a head or
+a whole response is also late `ANSWER_MARGIN` after that, whatever has arrived: the wait for it ends
+then, if it has not ended before.
+
 Times are seconds on any clock that never goes back; `now` is an argument everywhere.
 """
 
 from typing import Optional
 
+from meshapi_core.errors import APITimeoutError
 from meshapi_core.messages import SUCCESS
 
-__all__ = ["INTERIM_TIMES", "TRICKLE", "BodyPace", "HeadPace"]
+__all__ = ["ANSWER_MARGIN", "INTERIM_TIMES", "TRICKLE", "BodyPace", "HeadPace", "unanswered"]
 
 INTERIM_TIMES = 5
 """How many times `read` a server can gain by interim responses: five minutes where the limit is a
@@ -29,6 +34,10 @@ minute. A server that works for longer needs a longer limit, not more interim re
 TRICKLE = 1024
 """Bytes of a whole response that must come within each `read`: less than any line has carried since
 modems, more than a server sends to keep a connection open."""
+
+ANSWER_MARGIN = 1.0
+"""Seconds by which the client waits longer than the gateway was told to work: for its response to
+arrive, which then says more than a time-out of ours."""
 
 
 class HeadPace:
@@ -84,3 +93,18 @@ class BodyPace:
         if self._received >= TRICKLE and self._open and self._read is not None:
             self._received = 0
             self.until = now + self._read
+
+
+def unanswered(within: float) -> APITimeoutError:
+    """Return the error for a gateway that did not respond in the time that it was given.
+
+    Args:
+        within: that time, and `ANSWER_MARGIN`.
+    """
+    given = within - ANSWER_MARGIN
+    return APITimeoutError(
+        f"the gateway did not respond within the {given:g} s that timeout={given:g} in the"
+        f" parameters gives it, nor {ANSWER_MARGIN:g} s later; to allow more time, pass a larger"
+        " timeout to the method",
+        phase="read",
+    )

@@ -13,7 +13,12 @@ from meshapi_core.errors import APIConnectionError, APITimeoutError, ProtocolErr
 from meshapi_core.failures import Phase, hint_at_tls, timed_out
 from meshapi_core.http11.connection import HTTP11Connection, ResponseHead
 from meshapi_core.machines.actions import Connect, Read, Release, Write
-from meshapi_core.machines.common_steps import attempt_failed, body_failed, read_or_expire
+from meshapi_core.machines.common_steps import (
+    attempt_failed,
+    body_failed,
+    explained,
+    read_or_expire,
+)
 from meshapi_core.machines.exchange import Send
 from meshapi_core.machines.lifecycle import Failing, Lifecycle, Step
 from meshapi_core.machines.pace import HeadPace
@@ -233,12 +238,16 @@ def _await_head(life: Lifecycle, now: float) -> Any:
     pace = conversation.pace
     if pace is None:
         pace = conversation.pace = HeadPace(send.timeout.read, now)
+        if send.answer_within is not None:
+            life.answer_until = now + send.answer_within
     elif not timer.asked:
         # Something has come since the last Read. It restarts the limit only if it is a whole
         # interim response, not if it is some bytes of a head.
         pace.receive_interim(conversation.http.interim, now)
     deadline = send.deadline
     until = pace.until if deadline is None else earliest(pace.until, deadline)
+    if life.answer_until is not None:
+        until = earliest(until, life.answer_until)
     if timer.asked or (until is not None and now >= until):
         return read_or_expire(life, until, deadline, now)
     # What `read_or_expire` does where there is time, in line for the sake of speed.
@@ -340,6 +349,8 @@ def _last_word_failed(life: Lifecycle, failure: Failure, now: float, over: float
 def _head_failed(life: Lifecycle, failure: Failure, now: float, over: float) -> None:
     # A head may have come with the bytes before the failure, which no step has looked at.
     if not _hears_head(life, now):
+        if failure.timed_out and life.answer_until is not None and over >= life.answer_until:
+            failure = explained(failure, life.unanswered())
         fail(life, failure, now)
     elif life.state is CallState.BODY:
         # It had: so the failure is one in the body, all of which may have come as well.

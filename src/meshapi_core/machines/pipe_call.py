@@ -65,6 +65,7 @@ from meshapi_core.machines import common_steps, pipe_attempts
 from meshapi_core.machines.actions import (
     Connect,
     Finished,
+    GetToken,
     Item,
     OpenFiles,
     Read,
@@ -87,7 +88,9 @@ __all__ = ["PipeAction", "PipeCall", "UpgradeCall", "Upgrades"]
 T = TypeVar("T")
 U = TypeVar("U")
 
-PipeAction: TypeAlias = Union[OpenFiles, Connect, Write, Read, Release, Sleep, Item[T], Finished]
+PipeAction: TypeAlias = Union[
+    GetToken, OpenFiles, Connect, Write, Read, Release, Sleep, Item[T], Finished
+]
 """What `PipeCall.next_action` returns."""
 
 # (state, input) -> the states it may lead to. Any other input is a mistake of the host. The steps
@@ -136,8 +139,12 @@ _DATA_IN = told_in(TRANSITIONS, CallInput.DATA)
 class Upgrades(Protocol):
     """The part of a session that `PipeCall.upgrade` needs, as `RealtimeExchange` has it."""
 
-    def next_action(self, now: float) -> "Union[Send, Wait, RealtimeConnected]":
+    def next_action(self, now: float) -> "Union[Send, Wait, RealtimeConnected, GetToken]":
         """What to do next."""
+        ...
+
+    def token(self, value: object) -> None:
+        """Take what the source of the last `GetToken` returned."""
         ...
 
     def receive(self, event: Union[Response, Failure], now: float) -> None:
@@ -323,10 +330,11 @@ class _Session:
         self.began: Optional[float] = None
         self.elapsed = 0.0
         self.receive = session.receive
+        self.token = session.token
 
-    def next_action(self, now: float) -> "Union[Send, Wait, Done[RealtimeConnected]]":
+    def next_action(self, now: float) -> "Union[Send, Wait, Done[RealtimeConnected], GetToken]":
         action = self._session.next_action(now)
         if isinstance(action, Send):
             self.attempts += 1
         # Anything else is the open connection, which is the result of this call.
-        return action if isinstance(action, (Send, Wait)) else Done(action)
+        return action if isinstance(action, (Send, Wait, GetToken)) else Done(action)

@@ -70,6 +70,9 @@ class WholeResponse:
     cut = False
     """Whether the end of the input may have cut the body off; see `Response.cut`."""
 
+    answer_until: Optional[float] = None
+    """When all of it is late, by `Send.answer_within`; None is never."""
+
     def __init__(
         self, head: Response, exchange: Receiver, send: Send, source: Source, now: float
     ) -> None:
@@ -132,7 +135,8 @@ class WholeResponse:
     @property
     def until(self) -> Optional[float]:
         """When the next bytes of the body are late; None is never."""
-        return earliest(None if self._pace is None else self._pace.until, self._send.deadline)
+        until = earliest(None if self._pace is None else self._pace.until, self._send.deadline)
+        return until if self.answer_until is None else earliest(until, self.answer_until)
 
     @property
     def last_until(self) -> Optional[float]:

@@ -15,6 +15,7 @@ class CallState(Enum):
     """Where a call stands."""
 
     READY = "ready for its next attempt"
+    TOKEN = "waiting for a token"
     OPENING = "opening files"
     CONNECTING = "waiting for a connection"
     WRITING = "sending its request"
@@ -36,6 +37,7 @@ class CallInput(Enum):
     """What a host can report to a call. It may call `next_action`, `handle_timer` and `close` at
     any time."""
 
+    TOKEN = "token"
     OPENED = "opened"
     QUEUE = "queued, opening"
     CONNECTED = "connected"
@@ -61,6 +63,8 @@ def told_in(table: Table, what: CallInput) -> frozenset[CallState]:
 # `fail` is legal wherever the host has something to wait for. READY, ITEMS, DONE and FAILED are not
 # here: in these states the machine needs nothing from outside.
 COMMON: Table = {
+    (CallState.TOKEN, CallInput.TOKEN): frozenset({CallState.READY}),
+    (CallState.TOKEN, CallInput.FAIL): frozenset({CallState.FAILED}),
     (CallState.OPENING, CallInput.FAIL): frozenset({CallState.FAILED}),
     # A stream still gives the items that have come; a whole response goes to the exchange.
     (CallState.BODY, CallInput.FAIL): frozenset(

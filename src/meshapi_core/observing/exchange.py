@@ -8,6 +8,7 @@ from meshapi_core.calls import AnyCall
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import MeshAPIError
 from meshapi_core.headers import Headers
+from meshapi_core.machines.actions import GetToken
 from meshapi_core.machines.exchange import Done, Exchange, ExchangeState, Send, Wait
 from meshapi_core.messages import Failure, Response
 from meshapi_core.observing.notices import (
@@ -67,7 +68,7 @@ class ObservedExchange(Exchange[T]):
         """Seconds since the present attempt began; None if none is under way."""
         return None if self.attempt_began is None else now - self.attempt_began
 
-    def next_action(self, now: float) -> Union[Send, Wait, Done[T]]:
+    def next_action(self, now: float) -> Union[Send, Wait, Done[T], GetToken]:
         """Return what to do next; see `Exchange`."""
         action = super().next_action(now)
         if isinstance(action, Send):

@@ -8,6 +8,7 @@ from msgspec import structs
 
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.headers import Headers
+from meshapi_core.machines.actions import GetToken
 from meshapi_core.machines.exchange import Exchange, Send, Wait
 from meshapi_core.messages import Failure, Response
 from meshapi_core.observing.exchange import ObservedExchange
@@ -101,7 +102,7 @@ class ObservedRealtimeExchange(RealtimeExchange):
         """The fields that all notices have in common, but for the time."""
         return self._attempts.latest.facts
 
-    def next_action(self, now: float) -> Union[Send, Wait, RealtimeConnected]:
+    def next_action(self, now: float) -> Union[Send, Wait, RealtimeConnected, GetToken]:
         """Return what to do next; see `RealtimeExchange`."""
         self._now = now
         return super().next_action(now)

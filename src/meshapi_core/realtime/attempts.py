@@ -15,7 +15,14 @@ from meshapi_core.calls import AnyCall, PlainCall
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import APIStatusError, MeshAPIError, ProtocolError
 from meshapi_core.headers import Headers
-from meshapi_core.machines.exchange import Exchange, ExchangeState, Send, Wait
+from meshapi_core.machines.actions import GetToken
+from meshapi_core.machines.exchange import (
+    Exchange,
+    ExchangeState,
+    ExchangeUsageError,
+    Send,
+    Wait,
+)
 from meshapi_core.messages import Failure, Request, Response
 from meshapi_core.randomness import number
 from meshapi_core.realtime.call import RealtimeCall
@@ -66,7 +73,7 @@ class Attempts:
         self._rules: Optional[Reconnect] = None
         self._exchange = self._new_exchange(now)
 
-    def next_action(self, now: float) -> Union[Send, Wait]:
+    def next_action(self, now: float) -> Union[Send, Wait, GetToken]:
         """Return what the host is to do next to get a connection.
 
         Raises:
@@ -77,8 +84,14 @@ class Attempts:
                 return Wait(self.due - now)
             self._exchange = self._new_exchange(now)
         action = self._exchange.next_action(now)
-        assert isinstance(action, (Send, Wait))
+        assert isinstance(action, (Send, Wait, GetToken))
         return action
+
+    def token(self, value: object) -> None:
+        """Take what the source of the last `GetToken` returned."""
+        if self._exchange is None:
+            raise ExchangeUsageError("token: no token was asked for; call next_action()")
+        self._exchange.token(value)
 
     def receive(self, event: Union[Response, Failure], now: float) -> bool:
         """Take the result of the last `Send`; return whether it is a connection.
@@ -151,7 +164,9 @@ class Attempts:
         rules = self._rules
         attempts = self._config.retry_policy.max_retries + 1 if rules is None else rules.attempts
         policy = self._policy(rules, attempts - self.memory.failures - 1)
-        config = replace(self._config, retry=policy)
+        # A session that was lost is connected again by its own rules, for as long as they say.
+        quota = self._config.retry_quota if rules is None else None
+        config = self._config.changed({"retry": policy, "retry_quota": quota})
         return self._exchange_class(self._call, config, now=now, random_bytes=self._random_bytes)
 
     def _policy(self, rules: Optional[Reconnect], max_retries: int) -> RetryPolicy:

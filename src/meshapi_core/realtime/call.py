@@ -118,10 +118,10 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
         protocols = SUBPROTOCOL
         headers: Pairs = ()
         if self.auth == "query":
-            query += (("api_key", config.token),)
+            query += (("api_key", config.known_token),)
         elif self.auth == "subprotocol":
             # As a browser offers them to OpenAI. Services that follow its API choose the first.
-            key = Secret(KEY_SUBPROTOCOL + config.token)
+            key = Secret(KEY_SUBPROTOCOL + config.known_token)
             protocols = Secret(f"{OPENAI_SUBPROTOCOL}, {key.reveal()}, {SUBPROTOCOL}")
         else:
             headers = (config.auth_field,)
@@ -137,7 +137,7 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
         path = location.prefix + service.placed("/v1/realtime")
         target = Secret(f"{path}?{percent_encoded(extras.query_of(query))}")
         fields = extras.headers_of(headers)
-        secrets = extras.secrets_with(config.token)
+        secrets = extras.secrets_with(config.known_token)
         return Request("GET", location.origin, target, fields, secrets=secrets)
 
     def websocket(self, config: MeshAPIConfig) -> WebSocketTarget:
@@ -162,7 +162,10 @@ class RealtimeCall(PlainCall, frozen=True, kw_only=True):
         Raises:
             InvalidParamsError: `auth` is "subprotocol", and the token can't be one.
         """
-        if self.auth == "subprotocol" and not _IS_PROTOCOL_TOKEN(config.token):
+        # A token that is not known yet is checked by `request`.
+        if self.auth != "subprotocol" or config.source is not None:
+            return
+        if not _IS_PROTOCOL_TOKEN(config.known_token):
             raise InvalidParamsError(
                 "auth",
                 "'query' or 'header'",

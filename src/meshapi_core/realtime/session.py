@@ -16,6 +16,7 @@ driven like a call: the host asks `next_action` what to do, does it, and reports
     while True:
         action = session.next_action(now())          # raises when the session is over
         if isinstance(action, Wait): sleep(action.seconds)
+        elif isinstance(action, GetToken): session.token(action.source())
         elif isinstance(action, Send):
             session.receive(send(action.request), now())     # a Response, or a Failure
         else:                                        # a RealtimeConnected: there is a connection
@@ -52,6 +53,7 @@ from msgspec import Struct
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import MeshAPIError, RealtimeConnectionClosed
 from meshapi_core.failures import failure_of
+from meshapi_core.machines.actions import GetToken
 from meshapi_core.machines.exchange import ExchangeUsageError, Send, Wait
 from meshapi_core.messages import Failure, Response
 from meshapi_core.realtime.attempts import Attempts
@@ -77,6 +79,7 @@ class SessionInput(Enum):
     """What can happen to a session: it is asked for an action, or told about an event."""
 
     ASK = "next_action"
+    TOKEN = "token"
     CONNECTED = "a valid 101, or connected"
     REPEATABLE = "a response or failure that the retry policy retries"
     FINAL = "any other response or failure"
@@ -92,6 +95,7 @@ TRANSITIONS: dict[tuple[SessionState, SessionInput], frozenset[SessionState]] = 
     (SessionState.CONNECTING, SessionInput.ASK): frozenset(
         {SessionState.CONNECTING, SessionState.UPGRADING, SessionState.OVER}
     ),
+    (SessionState.CONNECTING, SessionInput.TOKEN): frozenset({SessionState.CONNECTING}),
     (SessionState.CONNECTING, SessionInput.INTERRUPTED): frozenset({SessionState.CONNECTING}),
     (SessionState.CONNECTING, SessionInput.LOST_AGAIN): frozenset({SessionState.CONNECTING}),
     (SessionState.CONNECTING, SessionInput.CLOSE): frozenset({SessionState.OVER}),
@@ -173,7 +177,7 @@ class RealtimeExchange:
         self._client_closed = False
         self._closed_by_program = False
 
-    def next_action(self, now: float) -> Union[Send, Wait, RealtimeConnected]:
+    def next_action(self, now: float) -> Union[Send, Wait, RealtimeConnected, GetToken]:
         """Return what to do next.
 
         Raises:
@@ -198,6 +202,18 @@ class RealtimeExchange:
         error = self.error
         assert error is not None
         raise error
+
+    def token(self, value: object) -> None:
+        """Take what the `source` of the last `GetToken` returned.
+
+        Raises:
+            ExchangeUsageError: no token was asked for.
+        """
+        if (self.state, SessionInput.TOKEN) not in TRANSITIONS:
+            del value
+            self._check(SessionInput.TOKEN)
+        elif self.state is SessionState.CONNECTING:
+            self._attempts.token(value)
 
     @property
     def error(self) -> Optional[MeshAPIError]:

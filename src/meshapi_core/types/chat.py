@@ -410,7 +410,8 @@ class ChatCompletionParams(Params, kw_only=True):
         stop: a string, or a few of them, at which the answer ends.
         n: number of choices.
         timeout: seconds, more than 0, that the gateway waits for the provider (300 by default).
-            It is separate from the client's own timeout.
+            The client waits one second longer than that, unless its own limits are shorter: for a
+            whole response, or for the beginning of a stream.
         cache: False keeps this request out of the gateway's cache.
         async_mode: asks the gateway to work in the background.
         modality, image: for answers that are images.

@@ -107,7 +107,8 @@ class ResponsesParams(Params, kw_only=True):
         max_tool_calls: 1 to 10, for built-in tools.
         user: your user's ID; at most 256 characters.
         timeout: seconds, more than 0, that the gateway waits for the provider (300 by default).
-            It is separate from the client's own timeout.
+            The client waits one second longer than that, unless its own limits are shorter: for a
+            whole response, or for the beginning of a stream.
         background: True makes the response a job: `get` it by its ID until `status` says that it
             has ended.
         store: whether `get`, `list` and `previous_response_id` can find the response later.

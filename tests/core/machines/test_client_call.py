@@ -525,15 +525,18 @@ def reach(state: CallState) -> ClientHost:
     """A call in this state."""
     script: Any = [[OK, chunk("x", "stop") + DONE]]
     call: Any = STREAM
+    fields: Any = {}
     if state is CallState.OPENING:
         call = upload(File(1, [b"x"]))
+    elif state is CallState.TOKEN:
+        fields = {"token": lambda: "rsk_test_2"}
     elif state is CallState.WAITING:
         call, script = POST, [make_response(b"{}", 503)]
     elif state is CallState.FAILED:
         script = [make_response(b"{}", 404)]
     elif state in (CallState.BODY, CallState.ITEMS):
         script = [[OK, chunk("x") + chunk("y")]]
-    host = ClientHost(call, script)
+    host = ClientHost(call, script, **fields)
     for _ in range(20):
         if state is CallState.ITEMS and host.items:
             host.call.close(stream_closed(), 0.0)
@@ -556,6 +559,8 @@ def put(call: Any, what: CallInput) -> None:
     """Give a call an input, legal or not."""
     if what is CallInput.OPENED:
         call.opened(None, 0.0)
+    elif what is CallInput.TOKEN:
+        call.token("rsk_test_2")
     elif what is CallInput.SENT:
         call.sent(0.0)
     elif what is CallInput.HEAD:
@@ -566,7 +571,14 @@ def put(call: Any, what: CallInput) -> None:
         call.fail(OSError("broken"), 0.0)
 
 
-INPUTS = [CallInput.OPENED, CallInput.SENT, CallInput.HEAD, CallInput.BODY, CallInput.FAIL]
+INPUTS = [
+    CallInput.TOKEN,
+    CallInput.OPENED,
+    CallInput.SENT,
+    CallInput.HEAD,
+    CallInput.BODY,
+    CallInput.FAIL,
+]
 PIPES_ONLY = {CallState.CONNECTING, CallState.WRITING, CallState.LAST_WORD, CallState.HEAD}
 
 
@@ -591,7 +603,9 @@ def test_every_input_in_every_state_is_legal_or_says_what_to_do(state, what):
     for _ in range(30):
         try:
             action = call.next_action(host.now)
-        except MeshAPIError:
+        except (MeshAPIError, OSError) as exc:
+            # What the function that returns tokens raises is raised unchanged.
+            assert isinstance(exc, MeshAPIError) or state is CallState.TOKEN
             assert call.state is CallState.FAILED
             return
         if not isinstance(action, (Item, Abort)):

@@ -34,6 +34,7 @@ from meshapi_core.errors import (
     ResponseDecodeError,
 )
 from meshapi_core.headers import Headers
+from meshapi_core.machines.actions import GetToken
 from meshapi_core.machines.exchange import (
     TRANSITIONS,
     Done,
@@ -74,7 +75,8 @@ def failure(
 
 
 def exchange(call: Any, number: float = 0.0, **fields: Any) -> "Exchange[Any]":
-    config = MeshAPIConfig(base_url="http://localhost:8000", token="rsk_test_1", **fields)
+    fields = {"base_url": "http://localhost:8000", "token": "rsk_test_1", **fields}
+    config = MeshAPIConfig(**fields)
     return Exchange(call, config, now=0.0, random_bytes=always(number))
 
 
@@ -105,7 +107,11 @@ def run(call: Any, events: Sequence[Event], **fields: Any) -> tuple[list[Any], A
 
 # The table
 
-EVENTS: dict[ExchangeInput, list[Event]] = {
+GOOD_TOKEN = "rsk_test_from_a_function"
+
+EVENTS: dict[ExchangeInput, list[Any]] = {
+    ExchangeInput.TOKEN: [GOOD_TOKEN, "", 7],
+    ExchangeInput.REFUSED: [make_response(401)],
     ExchangeInput.GOOD: [make_response(200), make_response(201)],
     ExchangeInput.REPEATABLE: [
         make_response(429),
@@ -128,9 +134,18 @@ EVENTS: dict[ExchangeInput, list[Event]] = {
 }
 
 
-def reach(state: ExchangeState) -> "Exchange[Any]":
+ASKING = (ExchangeInput.TOKEN, ExchangeInput.REFUSED)
+
+
+def reach(
+    state: ExchangeState, what: Optional[ExchangeInput] = None, now: float = 0
+) -> "Exchange[Any]":
     """A call in this state, by the shortest way; WAITING lasts until 0.25 s."""
-    life = exchange(POST, timeout=Timeout(total=100))
+    asks = state is ExchangeState.TOKEN or what in ASKING or now == 0.125
+    life = exchange(POST, timeout=Timeout(total=100), **({"token": lambda: None} if asks else {}))
+    if asks and state not in (ExchangeState.READY, ExchangeState.TOKEN):
+        assert isinstance(life.next_action(0), GetToken)
+        life.token(GOOD_TOKEN)
     if state is not ExchangeState.READY:
         life.next_action(0)
     if state is ExchangeState.WAITING:
@@ -149,13 +164,17 @@ CASES = [
     for what in ExchangeInput
     for event in EVENTS.get(what, [None])
     # Where the retry would come after the deadline, here 100 s, the response is final.
-    for now in ((0, 1) if what in EVENTS else (0, 1, 1000))
+    for now in ((0, 1) if what in EVENTS else (0, 0.125, 1, 1000))
 ]
 
 
-def feed(life: "Exchange[Any]", event: Optional[Event], now: float) -> Any:
+def feed(life: "Exchange[Any]", event: Any, now: float) -> Any:
+    if isinstance(event, (str, int)):
+        life.token(event)
+        return None
     if event is not None:
-        return life.receive(event, now)
+        life.receive(event, now)
+        return None
     try:
         return life.next_action(now)
     except MeshAPIError as exc:
@@ -165,13 +184,14 @@ def feed(life: "Exchange[Any]", event: Optional[Event], now: float) -> Any:
 @pytest.mark.parametrize("state", ExchangeState)
 def test_every_input_in_every_state_leads_where_the_table_says_or_is_a_usage_error(state):
     for _, what, event, now in [case for case in CASES if case[0] is state]:
-        life = reach(state)
+        life = reach(state, what, now)
         if (state, what) in TRANSITIONS:
             feed(life, event, now)
             assert life.state in TRANSITIONS[state, what], (what, event, now)
         else:
-            name = "next_action" if what is ExchangeInput.ASK else "receive"
-            told = f"^{name}: the exchange is {state.value}; .*(next_action|receive)\\(\\)"
+            own = (ExchangeInput.ASK, ExchangeInput.TOKEN)
+            name = what.value if what in own else "receive"
+            told = f"^{name}: the exchange is {state.value}; .*(next_action|receive|token)\\(\\)"
             with pytest.raises(ExchangeUsageError, match=told):
                 feed(life, event, now)
             assert life.state is state
@@ -181,7 +201,7 @@ def test_every_line_of_the_table_can_happen():
     seen: dict[tuple[ExchangeState, ExchangeInput], set[ExchangeState]] = {}
     for state, what, event, now in CASES:
         if (state, what) in TRANSITIONS:
-            life = reach(state)
+            life = reach(state, what, now)
             feed(life, event, now)
             seen.setdefault((state, what), set()).add(life.state)
     assert seen == {key: set(states) for key, states in TRANSITIONS.items()}

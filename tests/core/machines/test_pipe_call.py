@@ -623,6 +623,7 @@ def reach(state: CallState) -> PipeHost:
     """A call in this state."""
     script: Any = [[make_response(b"{}", 503)], [chunked(chunk("x", "stop"), DONE, end=False)]]
     call = STREAM
+    fields: Any = {"token": lambda: "rsk_test_2"} if state is CallState.TOKEN else {}
     if state is CallState.WAITING:
         call, script = POST, script[:1]
     elif state is CallState.FAILED:
@@ -633,7 +634,7 @@ def reach(state: CallState) -> PipeHost:
         script = script[1:]
     if state in (CallState.BODY, CallState.ITEMS):
         script = [[chunked(chunk("x") + chunk("y"), end=False)]]
-    host = PipeHost(call, script)
+    host = PipeHost(call, script, **fields)
     for _ in range(20):
         if state is CallState.ITEMS and host.items:
             host.call.close(stream_closed(), 0.0)
@@ -656,6 +657,7 @@ def reach(state: CallState) -> PipeHost:
 
 
 INPUTS: dict[CallInput, Any] = {
+    CallInput.TOKEN: lambda call: call.token("rsk_test_2"),
     CallInput.OPENED: lambda call: call.opened(None, 0.0),
     CallInput.QUEUE: lambda call: call.queued(0.0),
     CallInput.CONNECTED: lambda call: call.connected(0.0),
@@ -686,7 +688,9 @@ def test_every_input_in_every_state_is_legal_or_says_what_to_do(state, what):
     for _ in range(30):
         try:
             action = call.next_action(host.now)
-        except MeshAPIError:
+        except (MeshAPIError, OSError) as exc:
+            # What the function that returns tokens raises is raised unchanged.
+            assert isinstance(exc, MeshAPIError) or state is CallState.TOKEN
             assert call.state is CallState.FAILED
             return
         if not isinstance(action, (Item, Release)):

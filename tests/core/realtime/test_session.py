@@ -21,6 +21,7 @@ from meshapi_core.errors import (
     RealtimeError,
 )
 from meshapi_core.headers import Headers
+from meshapi_core.machines.actions import GetToken
 from meshapi_core.machines.exchange import ExchangeUsageError, Send, Wait
 from meshapi_core.messages import Failure, Response
 from meshapi_core.realtime import (
@@ -57,7 +58,7 @@ def session(
     reconnect: Optional[Reconnect] = AGAIN, number: float = 0.0, **fields: Any
 ) -> RealtimeExchange:
     config = MeshAPIConfig(
-        base_url="http://localhost:8000", token=TOKEN, **{"retry": POLICY, **fields}
+        base_url="http://localhost:8000", **{"token": TOKEN, "retry": POLICY, **fields}
     )
     return RealtimeExchange(CALL, config, reconnect, now=0.0, random_bytes=always(number))
 
@@ -132,6 +133,7 @@ Told = Union[None, str, Closed, Response, Failure]
 
 EVENTS: dict[SessionInput, list[Told]] = {
     SessionInput.ASK: [None],
+    SessionInput.TOKEN: ["token"],
     SessionInput.CONNECTED: ["connected", "101"],
     SessionInput.REPEATABLE: [refused(503), refused(429), failure(), failure("request")],
     SessionInput.FINAL: [
@@ -163,6 +165,8 @@ CASES = [
     for now in (0.5, 1.0, 1000.0)
     # Without an earlier connection, there is no end to report again.
     if not (what is SessionInput.LOST_AGAIN and not again)
+    # Where the token is known, it is not asked for.
+    if not (what is SessionInput.TOKEN and state is SessionState.CONNECTING)
     # A retry that would come after the total time limit is final.
     if not (what is SessionInput.REPEATABLE and now > 1.0)
 ]
@@ -177,6 +181,8 @@ def feed(life: RealtimeExchange, event: Told, now: float) -> None:
             assert str(exc) == str(life.error)
     elif isinstance(event, Closed):
         life.lost(event, now)
+    elif event == "token":
+        life.token("rsk_test_2")
     elif event == "interrupted":
         life.interrupted(now)
     elif event == "connected":
@@ -207,7 +213,79 @@ def states_after() -> dict[tuple[SessionState, SessionInput], set[SessionState]]
                 feed(life, event, now)
             assert life.state is state, case
         assert (life.error is None) == (life.state is not SessionState.OVER), case
+    asking = session(token=lambda: "rsk_test_2")
+    assert isinstance(asking.next_action(0.0), GetToken)
+    feed(asking, "token", 0.0)
+    seen[asking.state, SessionInput.TOKEN] = {asking.state}
     return seen
+
+
+def test_each_series_of_attempts_asks_for_a_token():
+    life = session(token=lambda: "rsk_test_2")
+    for number, token in enumerate(("rsk_test_first_1", "rsk_test_second_2")):
+        action: Any = life.next_action(0.0)
+        if isinstance(action, Wait):
+            action = life.next_action(action.seconds)
+        assert isinstance(action, GetToken)
+        assert not action.again
+        life.token(token)
+        send = sent(life, 1.0)
+        assert token in str.__str__(send.request.target)
+        life.receive(switched(send), 1.0)
+        assert isinstance(life.next_action(1.0), RealtimeConnected)
+        life.lost(LOST if number == 0 else Closed(1012, clean=True), 1.0)
+
+
+def test_a_refused_upgrade_is_sent_again_with_another_token():
+    life = session(token=lambda: "rsk_test_2", retry=RetryPolicy(max_retries=0))
+    assert isinstance(life.next_action(0.0), GetToken)
+    life.token("rsk_test_first_1")
+    first = sent(life, 0.0)
+    life.receive(refused(401), 0.0)
+    action = life.next_action(0.0)
+    assert isinstance(action, GetToken)
+    assert action.again
+    life.interrupted(0.0)
+    assert isinstance(life.next_action(0.0), GetToken)
+    life.token("rsk_test_second_2")
+    second = sent(life, 0.0)
+    plain = [str.__str__(send.request.target) for send in (first, second)]
+    assert plain[0].replace("first_1", "second_2") == plain[1]
+    assert first.request.headers == second.request.headers
+    life.receive(refused(401), 0.0)
+    with pytest.raises(MeshAPIError):
+        life.next_action(0.0)
+
+
+def test_a_token_that_was_not_asked_for_is_a_usage_error():
+    life = session()
+    with pytest.raises(ExchangeUsageError):
+        life.token("rsk_test_2")
+    connect(life)
+    life.lost(LOST, 0.0)
+    with pytest.raises(ExchangeUsageError):
+        life.token("rsk_test_2")
+
+
+def test_the_retry_quota_is_for_the_first_connection_only():
+    from threading import Lock
+
+    from meshapi_core.retry_quota import RetryQuota
+
+    quota = RetryQuota(Lock)
+    policy = RetryPolicy(max_retries=5, quota=14)
+    life = session(retry=policy, retry_quota=quota)
+    sent(life, 0.0)
+    life.receive(refused(503), 0.0)
+    assert quota.taken
+    connect(life, 10.0)
+    assert not quota.taken
+    life.lost(LOST, 10.0)
+    for now in (20.0, 30.0):
+        sent(life, now)
+        life.receive(refused(503), now)
+    assert not quota.taken
+    assert life.error is None
 
 
 def test_every_input_in_every_state_leads_where_the_table_says_or_is_a_usage_error():
@@ -363,7 +441,13 @@ class Life(RuleBasedStateMachine):
 
     @precondition(lambda self: self.life is not None and self.life.state is SessionState.OVER)
     @rule(
-        what=st.sampled_from([what for what in SessionInput if what is not SessionInput.LOST_AGAIN])
+        what=st.sampled_from(
+            [
+                what
+                for what in SessionInput
+                if what not in (SessionInput.LOST_AGAIN, SessionInput.TOKEN)
+            ]
+        )
     )
     def things_are_told_after_the_end(self, what):
         for event in EVENTS[what]:

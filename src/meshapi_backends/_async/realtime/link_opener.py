@@ -13,6 +13,7 @@ from meshapi_backends._async.realtime.link import AsyncLink
 from meshapi_backends._masking import fast_mask
 from meshapi_core import (
     Failure,
+    GetToken,
     PipeCall,
     RealtimeConnected,
     RealtimeExchange,
@@ -38,9 +39,13 @@ class _Upgrade:
         self._exchange = exchange
         self._lock = lock
 
-    def next_action(self, now: float) -> Union[Send, Wait, RealtimeConnected]:
+    def next_action(self, now: float) -> Union[Send, Wait, RealtimeConnected, GetToken]:
         with self._lock:
             return self._exchange.next_action(now)
+
+    def token(self, value: object) -> None:
+        with self._lock:
+            self._exchange.token(value)
 
     def receive(self, event: Union[Response, Failure], now: float) -> None:
         with self._lock:

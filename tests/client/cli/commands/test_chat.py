@@ -112,6 +112,18 @@ class TestChat:
         assert re.search(told, err)
         assert re.fullmatch(r"meshapi: [^\n]+\n", err)
 
+    def test_takes_the_other_name_of_the_token(
+        self,
+        gateway: LocalGateway,
+        monkeypatch: pytest.MonkeyPatch,
+        capfd: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.setenv("MESHAPI_BASE_URL", gateway.url)
+        monkeypatch.delenv("MESHAPI_TOKEN", raising=False)
+        monkeypatch.setenv("MESHAPI_API_KEY", gateway.token)
+        assert main(["chat", "What is 2+2?"]) == 0
+        assert "4" in capfd.readouterr().out
+
     @pytest.mark.parametrize(
         ("variable", "value", "told"),
         [
