@@ -8,22 +8,23 @@ from typing_extensions import Never, Self
 
 from meshapi._client import (
     DEFAULT_LIMITS,
+    DEFAULT_SOCKETS,
     Client,
     TransportHints,
     check_connecting,
     check_transport,
     config_of,
+    options_given,
+    refuse_beside_http_client,
     refuse_unknown,
     secret_of,
-    warn_of_unused,
 )
 from meshapi_backends import AsyncCallRunner, AsyncTransport, PerLoopTransport, current_network
-from meshapi_core import Limits, RetryPolicy, Timeout
+from meshapi_core import Limits, RetryPolicy, SocketOptions, Timeout, TLSSettings
 from meshapi_core.endpoints import AsyncRunner
 
 if TYPE_CHECKING:
-    import ssl
-
+    from meshapi._client import TLSArgument
     from meshapi._realtime import AsyncRealtimeResource
     from meshapi_backends import AsyncHTTPXClient
 
@@ -55,12 +56,15 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         max_retries: int = 3,
         limits: Limits = DEFAULT_LIMITS,
         retry: Optional[RetryPolicy] = None,
-        ssl_context: "Optional[ssl.SSLContext]" = None,
+        tls: "Optional[TLSArgument]" = None,
+        sockets: SocketOptions = DEFAULT_SOCKETS,
         transport: Optional[AsyncTransport] = None,
         async_httpx_client: "Optional[AsyncHTTPXClient]" = None,
         **unknown: Never,
     ) -> None:
         # Before anything can raise: error trackers show the locals of frames that raise.
+        hidden = TLSSettings.hidden(tls)
+        del tls
         number, names = len(positional), [*unknown]
         positional = ()
         unknown.clear()
@@ -70,18 +74,20 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         secret = secret_of(token)
         del token
         self._config = config_of(base_url, secret, timeout, max_retries, retry)
-        check_connecting(limits, ssl_context)
+        check_connecting(limits, sockets)
         check_transport(transport, async_httpx_client, _HINTS)
-        sender = None if transport is None else "transport"
-        sender = sender if async_httpx_client is None else _HINTS.field
-        warn_of_unused(sender, limits, ssl_context, _HINTS)
+        given = options_given(
+            tls=(hidden, None), sockets=(sockets, DEFAULT_SOCKETS), limits=(limits, DEFAULT_LIMITS)
+        )
+        if given:
+            refuse_beside_http_client(async_httpx_client, transport, given, _HINTS)
         over_http_client: Optional[AsyncTransport] = None
         if async_httpx_client is not None:
             from meshapi_backends import AsyncHTTPXTransport
 
             over_http_client = AsyncHTTPXTransport(async_httpx_client)
-        sockets = PerLoopTransport(limits, ssl_context)
-        self._send_over(sockets, transport, over_http_client)
+        pool = PerLoopTransport(limits, hidden, sockets=sockets)
+        self._send_over(pool, transport, over_http_client)
 
     @cached_property
     def realtime(self) -> "AsyncRealtimeResource":

@@ -8,14 +8,16 @@ from typing_extensions import Never, Self
 
 from meshapi._client import (
     DEFAULT_LIMITS,
+    DEFAULT_SOCKETS,
     Client,
     TransportHints,
     check_connecting,
     check_transport,
     config_of,
+    options_given,
+    refuse_beside_http_client,
     refuse_unknown,
     secret_of,
-    warn_of_unused,
 )
 from meshapi_backends import (
     CallRunner,
@@ -24,12 +26,11 @@ from meshapi_backends import (
     Transport,
     current_blocking_network,
 )
-from meshapi_core import Limits, RetryPolicy, Timeout
+from meshapi_core import Limits, RetryPolicy, SocketOptions, Timeout, TLSSettings
 from meshapi_core.endpoints import Runner
 
 if TYPE_CHECKING:
-    import ssl
-
+    from meshapi._client import TLSArgument
     from meshapi._realtime import RealtimeResource
     from meshapi_backends import HTTPXClient
 
@@ -52,15 +53,21 @@ class MeshAPI(Client[Runner]):
         max_retries: the most retries of a call, if it may be retried at all.
         limits: how many connections may be open, and how many are kept.
         retry: the whole retry policy, instead of `max_retries`.
-        ssl_context: for a private certificate authority or client certificates. The default
-            verifies against the system's authorities.
+        tls: the path of a file or folder of certificate authorities, which alone are trusted then;
+            or (certificate, key) or (certificate, key, password), the files of a client
+            certificate; or an `ssl.SSLContext`, for both together. The default trusts the
+            system's authorities, and what `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+        sockets: how connections are opened: a Unix socket, the local address and port, keep-alive
+            probes, several addresses of a host.
         transport: sends the requests instead of the client's own connections. It stays open when
-            the client is closed. `limits` and `ssl_context` have no effect on it, and realtime
-            sessions do not use it.
+            the client is closed. `limits`, `tls` and `sockets` have no effect on it, only
+            on realtime sessions, which do not use it.
         httpx_client: an `httpx.Client` or `httpx2.Client` of yours that sends the requests, with
             `base_url`, `timeout` and the token given here. Its default headers, cookies and query
             parameters are sent to the API, but never to signed URLs. Its `auth` is not used, and
-            redirects are not followed. It stays open when the client is closed.
+            redirects are not followed. It stays open when the client is closed. `limits`, `tls`
+            and `sockets` are refused beside it; for realtime sessions that need them, make another
+            client.
 
     Raises:
         TypeError, ValueError: an argument cannot be used. The token is never part of the message.
@@ -79,12 +86,15 @@ class MeshAPI(Client[Runner]):
         max_retries: int = 3,
         limits: Limits = DEFAULT_LIMITS,
         retry: Optional[RetryPolicy] = None,
-        ssl_context: "Optional[ssl.SSLContext]" = None,
+        tls: "Optional[TLSArgument]" = None,
+        sockets: SocketOptions = DEFAULT_SOCKETS,
         transport: Optional[Transport] = None,
         httpx_client: "Optional[HTTPXClient]" = None,
         **unknown: Never,
     ) -> None:
         # Before anything can raise: error trackers show the locals of frames that raise.
+        hidden = TLSSettings.hidden(tls)
+        del tls
         number, names = len(positional), [*unknown]
         positional = ()
         unknown.clear()
@@ -94,18 +104,20 @@ class MeshAPI(Client[Runner]):
         secret = secret_of(token)
         del token
         self._config = config_of(base_url, secret, timeout, max_retries, retry)
-        check_connecting(limits, ssl_context)
+        check_connecting(limits, sockets)
         check_transport(transport, httpx_client, _HINTS)
-        sender = None if transport is None else "transport"
-        sender = sender if httpx_client is None else _HINTS.field
-        warn_of_unused(sender, limits, ssl_context, _HINTS)
+        given = options_given(
+            tls=(hidden, None), sockets=(sockets, DEFAULT_SOCKETS), limits=(limits, DEFAULT_LIMITS)
+        )
+        if given:
+            refuse_beside_http_client(httpx_client, transport, given, _HINTS)
         over_http_client: Optional[Transport] = None
         if httpx_client is not None:
             from meshapi_backends import HTTPXTransport
 
             over_http_client = HTTPXTransport(httpx_client)
-        sockets = ConnectionPool(SocketNetwork(), limits, ssl_context)
-        self._send_over(sockets, transport, over_http_client)
+        pool = ConnectionPool(SocketNetwork(), limits, hidden, sockets=sockets)
+        self._send_over(pool, transport, over_http_client)
 
     @cached_property
     def realtime(self) -> "RealtimeResource":

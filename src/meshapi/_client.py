@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from inspect import iscoroutinefunction
-from typing import Any, Final, NamedTuple, NoReturn, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Optional, TypeVar, Union
 
 import msgspec
 from typing_extensions import Never, Self
@@ -19,6 +19,7 @@ from meshapi_core import (
     ParamsWarning,
     RetryPolicy,
     Secret,
+    SocketOptions,
     Timeout,
     check_kind,
     hidden_values,
@@ -26,9 +27,25 @@ from meshapi_core import (
 )
 from meshapi_core.endpoints import R_co
 
+if TYPE_CHECKING:
+    import ssl
+    from os import PathLike
+
+    from typing_extensions import TypeAlias
+
+    _Path: TypeAlias = Union[str, PathLike[str]]
+    TLSArgument: TypeAlias = Union[
+        ssl.SSLContext,
+        _Path,
+        tuple[_Path, _Path],
+        tuple[_Path, _Path, Union[str, bytes]],
+    ]
+    """What the argument `tls` of a client takes."""
+
 T = TypeVar("T")
 
 DEFAULT_LIMITS = Limits()
+DEFAULT_SOCKETS = SocketOptions()
 
 
 def secret_of(token: object) -> Union[Secret, type]:
@@ -93,19 +110,9 @@ def _changed(
     )
 
 
-def check_connecting(limits: object, ssl_context: object) -> None:
+def check_connecting(limits: object, sockets: object) -> None:
     check_kind("limits", limits, Limits)
-    # By a method, not by class: `ssl` is not imported before the first https call.
-    if ssl_context is not None and not callable(getattr(ssl_context, "wrap_bio", None)):
-        hint = ""
-        if isinstance(ssl_context, str) or hasattr(ssl_context, "__fspath__"):
-            hint = "; write ssl.create_default_context(cafile=x)"
-        elif ssl_context is True:
-            hint = "; leave it out"
-        elif ssl_context is False:
-            hint = "; pass a context with check_hostname=False and verify_mode=ssl.CERT_NONE"
-        kind = type_name(ssl_context)
-        raise TypeError(f"ssl_context: expected ssl.SSLContext or None, got {kind}{hint}")
+    check_kind("sockets", sockets, SocketOptions)
 
 
 class TransportHints(NamedTuple):
@@ -160,27 +167,47 @@ def check_transport(transport: object, http_client: object, hints: TransportHint
         raise TypeError(f"{hints.field}: given together with transport; leave one of them out")
 
 
-def warn_of_unused(
-    sender: Optional[str], limits: Limits, ssl_context: object, hints: TransportHints
-) -> None:
-    """Warn of options for the client's own connections if `sender` sends the requests instead.
+# What only the client's own connections use -> the argument for it of a transport of httpx's.
+_OF_HTTPX: Final = {
+    "limits": "limits=httpx.Limits(...)",
+    "proxy": "proxy=...",
+    "sockets": "transport=...",
+    "tls": "verify=...",
+}
 
-    Such options are then used for realtime sessions only.
+
+def options_given(**arguments: tuple[object, object]) -> list[str]:
+    """The names of arguments that differ from their defaults; each is (value, default)."""
+    return [name for name, (value, default) in arguments.items() if value != default]
+
+
+def refuse_beside_http_client(
+    http_client: object, transport: object, names: Sequence[str], hints: TransportHints
+) -> None:
+    """Refuse options of the client's own connections if an HTTP client sends the requests.
+
+    Beside a transport of the caller's they are used for realtime sessions, and a warning says so.
+
+    Args:
+        http_client, transport: the client's arguments.
+        names: of the options that are given; see `options_given`.
+        hints: the words for the message.
+
+    Raises:
+        TypeError: an HTTP client is given, and such an option.
     """
-    if sender is None:
-        return
-    for name, is_given in (
-        ("ssl_context", ssl_context is not None),
-        ("limits", limits != DEFAULT_LIMITS),
-    ):
-        if is_given:
-            argument = "verify" if name == "ssl_context" else name
-            to = (
-                f"{hints.http_client}({argument}=...)" if sender == hints.field else "the transport"
-            )
+    if http_client is not None and names:
+        name = names[0]
+        raise TypeError(
+            f"{name}: given together with {hints.field}, which opens its own connections; write"
+            f" {hints.field}={hints.http_client}({_OF_HTTPX[name]}); for realtime sessions, make"
+            f" another client with {name}=..."
+        )
+    if transport is not None:
+        for name in names:
             warnings.warn(
-                f"{name}: used for realtime sessions only, because {sender} sends the requests;"
-                f" pass it to {to} as well",
+                f"{name}: used for realtime sessions only, because transport sends the requests;"
+                " pass it to the transport as well",
                 ParamsWarning,
                 # So that the warning names the line that makes the client.
                 stacklevel=3,

@@ -27,8 +27,8 @@ _NAMES: Final = {
         InvalidParamsError JobFailedError Limits MeshAPIConfig MeshAPIError NotFoundError
         ParamsWarning PaymentRequiredError PermissionDeniedError ProtocolError RateLimitError
         RealtimeAuth RealtimeConnectionClosed RealtimeError RealtimeMessage Reconnect Reconnected
-        RedirectError ResponseDecodeError ResponseWarning RetryPolicy StreamInterruptedError
-        StreamUsageError Timeout UnprocessableEntityError __version__
+        RedirectError ResponseDecodeError ResponseWarning RetryPolicy SocketOptions
+        StreamInterruptedError StreamUsageError Timeout UnprocessableEntityError __version__
     """,
     "meshapi_core.endpoints": "AsyncStream Stream",
 }

@@ -6,8 +6,10 @@ goes away is noticed.
 """
 
 import os
+import ssl
 from array import array
 from collections.abc import AsyncIterator, Coroutine, Iterator
+from pathlib import Path
 from typing import Any, Optional, Union
 
 from typing_extensions import assert_type
@@ -65,6 +67,7 @@ from meshapi import (
     ResponsesResponse,
     ResponsesStreamEvent,
     RouterSelectResponse,
+    SocketOptions,
     StreamUsageError,
     TemplateSummary,
     Timeout,
@@ -260,6 +263,11 @@ async def clients_are_context_managers() -> None:
     assert_type(await other.aclose(), None)
     MeshAPI(timeout=5)
     MeshAPI(timeout=None)
+    MeshAPI(tls="ca.pem", sockets=SocketOptions(uds="/run/gateway.sock"))
+    MeshAPI(tls=Path("ca.pem"))
+    MeshAPI(tls=("certificate.pem", Path("key.pem")))
+    MeshAPI(tls=("certificate.pem", "key.pem", b"password"))
+    AsyncMeshAPI(tls=ssl.create_default_context())
 
 
 def errors_carry_facts() -> None:
@@ -582,4 +590,8 @@ def wrong_settings_are_errors() -> None:
     MeshAPI(token=b"rsk_test_typing")  # type: ignore[arg-type]
     MeshAPI(timeout="60")  # type: ignore[arg-type]
     MeshAPI(retries=1)  # type: ignore[arg-type]
+    MeshAPI(tls=False)  # type: ignore[arg-type]
+    MeshAPI(tls=("certificate.pem",))  # type: ignore[arg-type]
+    MeshAPI(sockets={"uds": "/run/gateway.sock"})  # type: ignore[arg-type]
+    SocketOptions("/run/gateway.sock")  # type: ignore[call-arg]
     Timeout(conect=1.0)  # type: ignore[call-arg]
