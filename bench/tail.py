@@ -84,7 +84,7 @@ async def measure(rounds, group, url, authority):
     from meshapi import AsyncMeshAPI
 
     context = ssl.create_default_context(cafile=authority) if authority else None
-    options = {"base_url": url, "token": "rsk_test_tail", "timeout": 60, "ssl_context": context}
+    options = {"base_url": url, "token": "rsk_test_tail", "timeout": 60, "tls": context}
     async with AsyncMeshAPI(**options) as client:
         await rounds.run(client, group)
 

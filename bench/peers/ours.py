@@ -13,7 +13,7 @@ def options(run):
         "token": TOKEN,
         "timeout": 60,
         "limits": limits,
-        "ssl_context": run.ssl_context(),
+        "tls": run.ssl_context(),
     }
 
 

@@ -299,7 +299,7 @@ FIXES = (
     Mutant(
         "looking names up",
         "look-ups take any number of threads",
-        _BACKENDS + "_networks/resolving.py",
+        _BACKENDS + "_networks/workers.py",
         "if self._threads >= MOST:",
         "if False:",
         "tests/backends/test_first_errors.py::test_look_ups_take_a_bounded_number_of_threads",
@@ -339,9 +339,9 @@ FIXES = (
     Mutant(
         "keep-alive",
         "it looks after two hours",
-        _BACKENDS + "_networks/socket_options.py",
-        "\n_IDLE = 60\n",
-        "\n_IDLE = 7200\n",
+        _CORE + "sockets.py",
+        "keep_alive: Optional[int] = 60",
+        "keep_alive: Optional[int] = 7200",
         "tests/backends/test_first_errors.py::test_connections_are_kept_alive_by_the_system",
     ),
     Mutant(
@@ -1059,7 +1059,7 @@ FIXES = (
     Mutant(
         "signed URLs",
         "a name may lead there",
-        _ASYNC + "connecting.py",
+        _ASYNC + "dialing.py",
         "if len(permitted) < len(found):",
         "if True:\n        return found\n    if len(permitted) < len(found):",
         "tests/backends/test_destinations.py",

@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from meshapi_core import ResponseMeta as ResponseMeta
     from meshapi_core import ResponseWarning as ResponseWarning
     from meshapi_core import RetryPolicy as RetryPolicy
+    from meshapi_core import SocketOptions as SocketOptions
     from meshapi_core import StreamInterruptedError as StreamInterruptedError
     from meshapi_core import StreamUsageError as StreamUsageError
     from meshapi_core import Timeout as Timeout

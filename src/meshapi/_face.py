@@ -31,6 +31,7 @@ _NAMES: Final = {
         ParamsWarning PaymentRequiredError PermissionDeniedError ProtocolError RateLimitError
         RawResponse RealtimeAuth RealtimeConnectionClosed RealtimeError RealtimeMessage Reconnect
         Reconnected RedirectError ResponseDecodeError ResponseMeta ResponseWarning RetryPolicy
+        SocketOptions
         StreamInterruptedError StreamUsageError Timeout UnprocessableEntityError __version__
     """,
     "meshapi_core.endpoints": "AsyncStream Stream",

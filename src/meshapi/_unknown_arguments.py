@@ -15,7 +15,20 @@ __all__ = ["of_clients", "of_options"]
 
 _TOKEN: Final = "accesstoken apikey auth authtoken bearertoken key secretkey".split()
 _BASE_URL: Final = "apibase azureendpoint baseuri endpoint host server url".split()
-_TLS: Final = "cabundle cafile ssl sslverify verify verifyssl".split()
+_TLS: Final = "cabundle cafile ssl sslcontext sslverify verify verifyssl".split()
+_CERTIFICATE: Final = "cert certificate clientcert clientcertificate".split()
+_SOCKETS: Final = {
+    "happyeyeballsdelay": "happy_eyeballs_delay",
+    "localaddr": "local_address",
+    "localaddress": "local_address",
+    "localport": "local_port",
+    "sourceaddress": "local_address",
+    "sourceport": "local_port",
+    "tcpkeepalive": "keep_alive",
+    "tcpnodelay": "no_delay",
+    "uds": "uds",
+    "unixsocket": "uds",
+}
 _PROXY: Final = "httpproxy mounts proxies proxy trustenv".split()
 _HTTP_CLIENT: Final = "client httpclient requestssession session".split()
 _OF_HTTPX: Final = "app cookies defaultencoding eventhooks followredirects http1 http2".split()
@@ -69,8 +82,14 @@ def _for_clients(field: str, http_client: str) -> Mapping[str, str]:
         **dict.fromkeys(_TOKEN, "write token=..."),
         **dict.fromkeys(_BASE_URL, "write base_url=..."),
         "websocketbaseurl": "realtime sessions use base_url",
-        **dict.fromkeys(_TLS, 'write ssl_context=ssl.create_default_context(cafile="...")'),
-        "cert": "write ssl_context=..., after ssl_context.load_cert_chain(...)",
+        **dict.fromkeys(
+            _TLS,
+            'write tls="ca.pem", the path of a CA file or folder; to turn verification off, tls='
+            " takes an ssl.SSLContext",
+        ),
+        **dict.fromkeys(_CERTIFICATE, 'write tls=("certificate.pem", "key.pem")'),
+        "socketoptions": "write sockets=meshapi.SocketOptions(...)",
+        **{name: f"write sockets=meshapi.SocketOptions({to}=...)" for name, to in _SOCKETS.items()},
         **dict.fromkeys(_PROXY, f"{over_httpx}(proxy=...)"),
         **dict.fromkeys(_HTTP_CLIENT, f"{over_httpx}(...)"),
         **dict.fromkeys(["asynchttpxclient", "httpxclient"], f"{over_httpx}(...)"),
@@ -109,7 +128,8 @@ def _for_options(client: str) -> Mapping[str, str]:
         **dict.fromkeys([*_TOKEN, "token"], f"{new}(token=...)"),
         **dict.fromkeys([*_BASE_URL, "baseurl"], f"{new}(base_url=...)"),
         **dict.fromkeys(
-            "asynchttpxclient hooks httpxclient limits sslcontext transport".split(), f"{new}(...)"
+            "asynchttpxclient hooks httpxclient limits sockets sslcontext tls transport".split(),
+            f"{new}(...)",
         ),
         "useragent": 'write extra_headers={"user-agent": "..."}',
         "apiversion": 'write extra_headers={"x-mesh-version": "..."}',

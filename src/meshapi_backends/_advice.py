@@ -23,8 +23,8 @@ def _how_to_trust() -> str:
         if path and not os.access(path, os.R_OK):
             return f"; {name} names {path}, which does not exist or cannot be read"
     return (
-        "; to trust a private CA, pass ssl_context=ssl.create_default_context(cafile=...) or set"
-        " SSL_CERT_FILE (for an HTTP client of your own: its verify=)"
+        "; to trust a private CA, pass tls=, the path of its certificate, or set SSL_CERT_FILE (for"
+        " an HTTP client of your own: its verify=)"
     )
 
 

@@ -8,7 +8,7 @@ has ended, only the thread that removed the pool from the table does.
 
 import threading
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import Any
 
 from typing_extensions import Protocol
 
@@ -17,8 +17,10 @@ from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_backends._failures import TransportError
 from meshapi_backends._forks import forget_after_fork
 from meshapi_backends._networks.current import current_network
+from meshapi_backends._networks.socket_options import DEFAULT_OPTIONS
+from meshapi_backends._networks.tls_source import TLSSource
 from meshapi_backends._scopes import Calls
-from meshapi_core import Limits, client_closed
+from meshapi_core import Limits, SocketOptions, TLSSettings, client_closed
 
 
 class LoopNetwork(AsyncNetwork, Protocol):
@@ -38,16 +40,28 @@ class LoopNetwork(AsyncNetwork, Protocol):
 
 
 class PerLoopTransport(AsyncPools):
-    """Our own connections: a pool for each event loop. Stands in for an `AsyncTransport`."""
+    """Our own connections: a pool for each event loop. Stands in for an `AsyncTransport`.
+
+    Args:
+        limits, tls, sockets: as for `AsyncConnectionPool`.
+        network: returns the network of the running loop.
+
+    Raises:
+        InvalidParamsError: `tls` cannot be used.
+    """
 
     def __init__(
         self,
         limits: Limits,
-        ssl_context: Optional[Any] = None,
+        tls: object = None,
+        *,
+        sockets: SocketOptions = DEFAULT_OPTIONS,
         network: Callable[[], LoopNetwork] = current_network,
     ) -> None:
         self._limits = limits
-        self._ssl_context = ssl_context
+        tls = TLSSettings.hidden(tls)  # before anything can raise
+        self._tls = TLSSource.of(tls)
+        self._sockets = sockets
         self._network = network
         self._pools: dict[Any, AsyncConnectionPool] = {}
         self._networks: dict[Any, LoopNetwork] = {}
@@ -94,7 +108,7 @@ class PerLoopTransport(AsyncPools):
 
     def _new_pool(self, network: LoopNetwork, token: Any) -> AsyncConnectionPool:
         self._forget_ended()
-        pool = AsyncConnectionPool(network, self._limits, self._ssl_context)
+        pool = AsyncConnectionPool(network, self._limits, self._tls, sockets=self._sockets)
         with self._lock:
             self._networks[token] = network
             self._pools[token] = pool

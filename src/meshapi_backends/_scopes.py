@@ -61,7 +61,7 @@ class Scope:
 
     @contextmanager
     def waiting(self, wake: Callable[[], object]) -> Generator[None, None, None]:
-        """Register how to end the wait in the block.
+        """Register how to end the wait in the block; waits may be nested.
 
         Args:
             wake: ends the wait; called from elsewhere, at any time, perhaps twice.
@@ -70,12 +70,12 @@ class Scope:
             WaitEnded: the scope had been ended before. A block that is woken has to call
                 `check_ended` itself.
         """
-        self._wake = wake
+        outer, self._wake = self._wake, wake
         try:
             self.check()
             yield
         finally:
-            self._wake = None
+            self._wake = outer
 
 
 _current: ContextVar[Optional[Scope]] = ContextVar("meshapi_scope", default=None)

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from meshapi_core.config import Timeout as Timeout
     from meshapi_core.destinations import is_public as is_public
     from meshapi_core.destinations import not_public as not_public
+    from meshapi_core.dialing import AwaitAttempts as AwaitAttempts
+    from meshapi_core.dialing import Dialing as Dialing
+    from meshapi_core.dialing import StartAttempt as StartAttempt
     from meshapi_core.errors import APIConnectionError as APIConnectionError
     from meshapi_core.errors import APIStatusError as APIStatusError
     from meshapi_core.errors import APITimeoutError as APITimeoutError
@@ -131,9 +134,12 @@ if TYPE_CHECKING:
     from meshapi_core.signals import EndOfBody as EndOfBody
     from meshapi_core.signals import EndOfStream as EndOfStream
     from meshapi_core.signals import NeedData as NeedData
+    from meshapi_core.sockets import SocketOptions as SocketOptions
+    from meshapi_core.sockets import dial_failure as dial_failure
     from meshapi_core.sse import ServerSentEvent as ServerSentEvent
     from meshapi_core.sse import SSEDecoder as SSEDecoder
     from meshapi_core.tokens import TokenSource as TokenSource
+    from meshapi_core.tls_settings import TLSSettings as TLSSettings
     from meshapi_core.websocket.closing import Closed as Closed
     from meshapi_core.websocket.connection import WebSocketConnection as WebSocketConnection
 else:

@@ -20,6 +20,7 @@ _NAMES: Final = {
     "meshapi_core.chunks.decoder": "ChunkDecoder",
     "meshapi_core.config": "Limits MeshAPIConfig Timeout",
     "meshapi_core.destinations": "is_public not_public",
+    "meshapi_core.dialing": "AwaitAttempts Dialing StartAttempt",
     "meshapi_core.errors": """
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
         Base64Error ConflictError ContentTooLargeError InternalServerError InvalidParamsError
@@ -55,8 +56,10 @@ _NAMES: Final = {
     "meshapi_core.retry_quota": "RetryQuota",
     "meshapi_core.service": "DEFAULT_BASE_URL Service",
     "meshapi_core.signals": "END_OF_BODY END_OF_STREAM EndOfBody EndOfStream NEED_DATA NeedData",
+    "meshapi_core.sockets": "SocketOptions dial_failure",
     "meshapi_core.sse": "SSEDecoder ServerSentEvent",
     "meshapi_core.tokens": "TokenSource",
+    "meshapi_core.tls_settings": "TLSSettings",
     "meshapi_core.websocket.closing": "Closed",
     "meshapi_core.websocket.connection": "WebSocketConnection",
 }

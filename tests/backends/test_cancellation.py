@@ -14,10 +14,12 @@ import gc
 import json
 import os
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Any, NamedTuple, Optional
 
 import anyio
@@ -52,7 +54,8 @@ from meshapi_backends._async.runner import AsyncCallRunner
 from meshapi_backends._networks import asyncio as on_asyncio
 from meshapi_backends._networks import trio as on_trio
 from meshapi_backends._networks.addresses import Address
-from meshapi_core import FileSource, HTTP11Connection, SignedPut
+from meshapi_backends._networks.tls import TLSState
+from meshapi_core import FileSource, HTTP11Connection, SignedPut, SocketOptions
 from meshapi_core.endpoints import Completions, Flow
 from support.cancellation import (
     Attack,
@@ -63,7 +66,7 @@ from support.cancellation import (
     ScopeAttack,
     awaits_in,
 )
-from support.certificates import serving, trusting
+from support.certificates import authority, serving, trusting
 from support.leaks import complaints_to, descriptors
 from support.pumped_server import PAUSE, RESPONSES, SESSIONS, PumpedServer, ask
 
@@ -101,41 +104,50 @@ class Network:
 class RefusingOnce(Network):
     """The first connection is refused by the system."""
 
-    async def connect(self, address: Address, timeout: Optional[float]) -> Any:
+    async def connect(self, address: Address, timeout: Optional[float], sockets: Any) -> Any:
         self.calls += 1
         if self.calls == 1:
             address = Address(address.family, ("127.0.0.1", _port_without_a_server()))
-        return await self._real.connect(address, timeout)
+        return await self._real.connect(address, timeout, sockets)
 
 
 class SlowAtFirst(Network):
-    """Two addresses: the first takes too long when tried in haste, the second refuses."""
+    """Three addresses: the first never responds, the second refuses, the third is the server's."""
 
     async def resolve(self, host: str, port: int, timeout: Optional[float]) -> list[Address]:
         (address,) = await self._real.resolve(host, port, timeout)
+        deaf = Address(address.family, _deaf_address())
         dead = Address(address.family, ("127.0.0.1", _port_without_a_server()))
-        return [address, dead]
+        return [deaf, dead, address]
 
-    async def connect(self, address: Address, timeout: Optional[float]) -> Any:
+    async def connect_first(self, dialing: Any, sockets: Any) -> Any:
+        dialing._delay = 0.002
+        return await self._real.connect_first(dialing, sockets)
+
+
+class TooSlowOnce(Network):
+    """The first connection takes too long."""
+
+    async def connect(self, address: Address, timeout: Optional[float], sockets: Any) -> Any:
         self.calls += 1
         if self.calls == 1:
             address, timeout = Address(address.family, _deaf_address()), 0.002
-        return await self._real.connect(address, timeout)
+        return await self._real.connect(address, timeout, sockets)
 
 
 class Deafened(Network):
     """The body of a large request cannot be written, as the server has responded and closed."""
 
-    async def connect(self, address: Address, timeout: Optional[float]) -> Any:
-        stream = await self._real.connect(address, timeout)
+    async def connect(self, address: Address, timeout: Optional[float], sockets: Any) -> Any:
+        stream = await self._real.connect(address, timeout, sockets)
         return _Deafened(stream)
 
 
 class SmallBuffer(Network):
     """Sockets that take little at a time."""
 
-    async def connect(self, address: Address, timeout: Optional[float]) -> Any:
-        stream = await self._real.connect(address, timeout)
+    async def connect(self, address: Address, timeout: Optional[float], sockets: Any) -> Any:
+        stream = await self._real.connect(address, timeout, sockets)
         stream._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 128 * 1024)
         return stream
 
@@ -210,9 +222,12 @@ class World:
         if scenario.network is not None:
             network = scenario.network(network)
         context = _trusting() if scenario.trusting else None
+        if scenario.by_the_system:
+            context = _verifying_slowly()
         limits = Limits(max_connections=1)
+        sockets = SocketOptions(uds=_path() if scenario.server == "unix" else None)
         self.server = server
-        self.pool = pool_class(network, limits, context)
+        self.pool = pool_class(network, limits, context, sockets=sockets)
         self.transport = PerLoopTransport(limits, context, network=lambda: network)
         self.transport._pools[network.token()] = self.pool
         scheme = "https" if scenario.server.startswith("tls") else "http"
@@ -556,11 +571,12 @@ class Scenario(NamedTuple):
         steps: how often that suspends it, on asyncio and on trio; None if the system decides. A new
             number means a new await: is it safe?
         prepare: what to do before it.
-        server: "plain", "tls", "tls with tickets", "slow" (reads nothing for a while) or "chatty"
-            (sends interim responses).
+        server: "plain", "unix", "tls", "tls with tickets", "slow" (reads nothing for a while) or
+            "chatty" (sends interim responses).
         network: the changed network.
         host: the host name in the URL.
         trusting: whether the client accepts the server's certificate.
+        by_the_system: whether the client has it verified in another thread, as by truststore.
         unlimited: whether there are no time limits.
         grouped: whether it has tasks or time limits of its own, which cancel, too.
         resumable: whether what it leaves half-way could go on, and therefore ends with its owner.
@@ -574,6 +590,7 @@ class Scenario(NamedTuple):
     network: Optional[type[Network]] = None
     host: str = "127.0.0.1"
     trusting: bool = False
+    by_the_system: bool = False
     unlimited: bool = False
     grouped: bool = False
     resumable: bool = False
@@ -603,8 +620,13 @@ SCENARIOS: dict[str, Scenario] = {
     # The number of steps depends on whether the wait is over before it begins.
     "waiting to try again": Scenario(_busy_once, "whole", (None, None)),
     "connecting to a name": Scenario(_create, "whole", (4, 3), host="localhost"),
-    "connecting to slow addresses": Scenario(_create, "whole", (6, 5), network=SlowAtFirst),
+    "connecting to slow addresses": Scenario(_create, "whole", (None, None), network=SlowAtFirst),
+    "connecting for too long": Scenario(_create, "whole", (None, None), network=TooSlowOnce),
+    "connecting to a Unix socket": Scenario(_create, "whole", (2, 1), server="unix"),
     "TLS": Scenario(_create, "whole", (4, 4), server="tls", trusting=True),
+    "TLS that the system verifies": Scenario(
+        _create, "whole", (None, None), server="tls", trusting=True, by_the_system=True
+    ),
     "TLS, the body is large": Scenario(
         _large,
         "whole",
@@ -613,7 +635,7 @@ SCENARIOS: dict[str, Scenario] = {
         trusting=True,
         network=SmallBuffer,
     ),
-    "TLS that is refused": Scenario(_refused_by_us, "tls_verify", (3, 3), server="tls"),
+    "TLS that is refused": Scenario(_refused_by_us, "tls_verify", (4, 4), server="tls"),
     "a flow that uploads a file": Scenario(_flow, "whole", (4, 4)),
     "a flow that uploads a file to elsewhere": Scenario(
         _flow, "whole", (None, None), host="localhost"
@@ -930,6 +952,21 @@ def _trusting() -> Any:
     return _contexts["trusting"]
 
 
+class _SlowContext(ssl.SSLContext):
+    """A context whose handshakes may block."""
+
+
+# What is recognised; truststore itself does not run on every version of Python.
+_SlowContext.__module__ = "truststore"
+
+
+def _verifying_slowly() -> Any:
+    if "slow" not in _contexts:
+        _contexts["slow"] = _SlowContext(ssl.PROTOCOL_TLS_CLIENT)
+        authority().configure_trust(_contexts["slow"])
+    return _contexts["slow"]
+
+
 def _server(scenario: Scenario) -> PumpedServer:
     context = None
     if scenario.server.startswith("tls"):
@@ -937,7 +974,30 @@ def _server(scenario: Scenario) -> PumpedServer:
         context.num_tickets = 0 if scenario.server == "tls" else 2
     interim = b"HTTP/1.1 102 Processing\r\n\r\n" if scenario.server == "chatty" else b""
     patience = 20 if scenario.server == "slow" else 0
-    return PumpedServer({**RESPONSES, **SESSIONS}, context, patience, interim)
+    uds = None
+    if scenario.server == "unix":
+        uds = _path()
+        with suppress(FileNotFoundError):
+            os.unlink(uds)
+    return PumpedServer({**RESPONSES, **SESSIONS}, context, patience, interim, uds)
+
+
+_folders: "list[TemporaryDirectory[str]]" = []
+
+
+@lru_cache(maxsize=1)
+def _path() -> str:
+    """The path of a Unix socket."""
+    _folders.append(TemporaryDirectory())
+    return os.path.join(_folders[0].name, "s")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _keep_the_folder() -> Iterator[None]:
+    yield
+    _path.cache_clear()
+    while _folders:
+        _folders.pop().cleanup()
 
 
 FLAVOURS = [OnAsyncio(), OnTrio()]
@@ -1038,6 +1098,8 @@ FILES = [
     PACKAGE / "_per_loop.py",
 ]
 
+_QUEUE_IS_FULL = "await network.sleep(_QUEUE_PAUSE if left is None else min(_QUEUE_PAUSE, left))"
+
 OUT_OF_REACH = {
     # TLS writes while reading, or reads while writing, only for a renegotiation or a new key. A
     # server that uses Python's ssl module can ask for neither.
@@ -1048,10 +1110,13 @@ OUT_OF_REACH = {
     ("tls.py", "handshake", "await self._flush(left)"),
     ("tls.py", "handshake", "await self._try_flush(left)"),
     ("tls.py", "_try_flush", "await self._flush(timeout)"),
+    # While the queue of a Unix socket is full; nothing is open then.
+    ("dialing.py", "_dial_unix", _QUEUE_IS_FULL),
     # Only after an interrupted write: see test_interrupted_reads.
     ("trio_streams.py", "read", 'await self.write(b"", timeout)'),
     # In a task that only the end of the loop cancels; and after 64 KiB in one read.
     ("trio_streams.py", "_watch", "await trio.sleep_forever()"),
+    ("trio.py", "_watch", "await trio.lowlevel.wait_writable(sock)"),
     ("trio_streams.py", "read", "await trio.lowlevel.checkpoint()"),
     # Suspends only a task that is already cancelled: see test_trio_time_limits.
     ("trio_streams.py", "write", "await trio.lowlevel.checkpoint_if_cancelled()"),
@@ -1095,7 +1160,7 @@ class KeepsSlot(WatchedPool):
     async def _open(self, action: Any, call: Any) -> Any:
         origin = action.origin
         try:
-            stream = await async_connecting.open_stream(self._network, origin, None, None)
+            stream = await async_connecting.open_stream(self._network, origin, self._tls, None)
         except Exception:
             self._abandon()
             raise
@@ -1235,14 +1300,14 @@ def test_the_sweep_finds_a_pool_that_is_broken(
 def test_the_sweep_finds_a_handshake_that_leaves_its_socket_open(
     flavour: Flavour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def start_tls(stream: Any, host: str, context: Any, network: Any, timeout: Any) -> Any:
-        tls = async_tls.AsyncTLSStream(stream, host, context)
+    async def start_tls(stream: Any, host: str, tls: Any, network: Any, timeout: Any) -> Any:
+        encrypted = async_tls.AsyncTLSStream(stream, TLSState(tls.context, host))
         try:
-            await tls.handshake(network, timeout)
+            await encrypted.handshake(network, None)
         except Exception:
             stream.abort()
             raise
-        return tls
+        return encrypted
 
     monkeypatch.setattr(async_tls, "start_tls", start_tls)
     assert Sweep(flavour, SCENARIOS["TLS"], patience=0.3).run(until_found=True).leaks

@@ -83,7 +83,7 @@ def within_the_handshake() -> Iterator[Place]:
     arrived = threading.Event()
     with ScriptedServer(script) as server:
         url = server.url.replace("http:", "https:")
-        yield Place(url, arrived.is_set, ssl_context=trusting())
+        yield Place(url, arrived.is_set, tls=trusting())
 
 
 @contextlib.contextmanager
@@ -302,7 +302,7 @@ async def test_over_httpx_closing_wakes_as_well(world, name, whose):
     with PLACES[name]() as place:
         http = kind(verify=False, trust_env=False)
         field = "httpx_client" if world.name == "sync" else "async_httpx_client"
-        place.options.pop("ssl_context", None)
+        place.options.pop("tls", None)
         async with waiting_client(world, place, **{field: http}) as client:
             stream = client.chat.completions.stream(**ASK)
             end = stream.close if whose == "stream" else client.close

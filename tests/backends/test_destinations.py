@@ -33,9 +33,12 @@ class Names:
         found = [_address(text, port) for text in self._addresses[host.partition(".")[0]]]
         return found if self._world.name == "sync" else _returning(found)
 
-    def connect(self, address: Address, timeout: Optional[float]) -> Any:
+    def connect(self, address: Address, timeout: Optional[float], sockets: Any) -> Any:
         self.tried.append(address.sockaddr[0])
-        return self._world.network.connect(address, timeout)
+        return self._world.network.connect(address, timeout, sockets)
+
+    def connect_first(self, dialing: Any, sockets: Any) -> Any:
+        raise AssertionError("no test has several addresses that may be tried")
 
 
 def _address(text: str, port: int) -> Address:
@@ -106,7 +109,7 @@ async def test_of_several_addresses_only_the_public_ones_are_tried(world: World)
     names = Names(world, storage=["127.0.0.1", "8.8.8.8", "::1"], gateway=["8.8.8.8"])
 
     class Refusing(Names):
-        def connect(self, address: Address, timeout: Optional[float]) -> Any:
+        def connect(self, address: Address, timeout: Optional[float], sockets: Any) -> Any:
             names.tried.append(address.sockaddr[0])
             raise ConnectionRefusedError("no")
 

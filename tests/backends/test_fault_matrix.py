@@ -751,7 +751,7 @@ async def test_the_end_of_a_handshake_is_tried_again(world):
 
     with ScriptedServer(end) as server:
         url = server.url.replace("http:", "https:")
-        async with world.client(url, ssl_context=trusting()) as client:
+        async with world.client(url, tls=trusting()) as client:
             error = await error_of(client, "create", ASK)
         assert error.error_code in ("tls_handshake", "reset")
         assert server.connections == 1 + QUICK.max_retries
@@ -761,7 +761,7 @@ async def test_the_end_of_a_handshake_is_tried_again(world):
 async def test_a_handshake_that_stalls_is_tried_again(world):
     with ScriptedServer(Peer.wait_until_left) as server:
         url = server.url.replace("http:", "https:")
-        options = {"ssl_context": trusting(), "timeout": Timeout(connect=0.05)}
+        options = {"tls": trusting(), "timeout": Timeout(connect=0.05)}
         async with world.client(url, **options) as client:
             error = await error_of(client, "stream", ASK)
         assert (type(error), error.error_code) == (APITimeoutError, "connect_timeout")
@@ -776,7 +776,7 @@ async def test_faults_under_tls_are_the_same(world):
         peer.send(stream_head() + chunked(frame(chunk("a")), end=False))
 
     with ScriptedServer(cut, then(after_request(), Peer.reset), tls=serving()) as server:
-        async with world.client(server.url, ssl_context=trusting()) as client:
+        async with world.client(server.url, tls=trusting()) as client:
             error = await error_of(client, "stream", ASK)
             assert type(error) is StreamInterruptedError
             assert error.partial.choices[0].message.content == "a"
@@ -834,7 +834,7 @@ async def test_bytes_that_end_with_a_cut_tls_connection_are_truncated(world, cal
     """Anybody on the path can end a TCP connection, but only the server can send close_notify."""
     script = without_length(AUDIO, kind, goodbye=False)
     with ScriptedServer(script, tls=serving()) as server:
-        async with world.client(server.url, ssl_context=trusting()) as client:
+        async with world.client(server.url, tls=trusting()) as client:
             with pytest.raises(MeshAPIError) as caught:
                 await bytes_of(client, call)
         error = caught.value
@@ -854,7 +854,7 @@ async def test_bytes_that_end_with_a_cut_tls_connection_are_truncated(world, cal
 async def test_bytes_that_end_with_the_connection_in_good_order_are_whole(world, call, kind, tls):
     script = without_length(AUDIO, kind, goodbye=tls)
     with ScriptedServer(script, tls=serving() if tls else None) as server:
-        options = {"ssl_context": trusting()} if tls else {}
+        options = {"tls": trusting()} if tls else {}
         async with world.client(server.url, **options) as client:
             assert await bytes_of(client, call) == AUDIO
 
@@ -865,7 +865,7 @@ async def test_what_tells_its_end_by_itself_needs_no_goodbye(world):
     stream = without_length(b"".join(texts("pong")), "text/event-stream", goodbye=False)
     unsure = without_length(frame(chunk("a")), "text/event-stream", goodbye=False)
     with ScriptedServer(response, stream, unsure, tls=serving()) as server:
-        async with world.client(server.url, ssl_context=trusting()) as client:
+        async with world.client(server.url, tls=trusting()) as client:
             assert await response_of(client) == "pong"
             assert await response_of(client, "stream") == "pong"
             assert type(await error_of(client, "stream", ASK)) is StreamInterruptedError
@@ -878,7 +878,7 @@ async def test_a_length_needs_no_goodbye(world):
         peer.send(make_response(200, AUDIO, "Connection: close", kind="audio/wav"))
 
     with ScriptedServer(script, tls=serving()) as server:
-        async with world.client(server.url, ssl_context=trusting()) as client:
+        async with world.client(server.url, tls=trusting()) as client:
             assert await bytes_of(client, "synthesize") == AUDIO
             assert await bytes_of(client, "audio") == AUDIO
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from meshapi import APIConnectionError, APIStatusError, APITimeoutError, RetryPolicy, Timeout
-from meshapi_backends._networks import resolving
+from meshapi_backends._networks import resolving, workers
 from support.certificates import serving, trusting
 from support.flavours import World, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer
@@ -60,7 +60,7 @@ def speak_plainly(peer: Peer) -> None:
 async def test_tls_to_a_plain_port_is_said_at_once(world):
     with ScriptedServer(speak_plainly) as server:
         url = server.url.replace("http:", "https:")
-        async with world.client(url, ssl_context=trusting()) as client:
+        async with world.client(url, tls=trusting()) as client:
             error = await error_of(client)
         assert error.error_code == "tls_handshake"
         assert "use http://" in str(error)
@@ -131,7 +131,7 @@ async def test_an_unknown_authority_says_what_to_pass(world, monkeypatch):
         async with world.client(server.url) as client:
             error = await error_of(client)
     assert error.error_code == "tls_verify"
-    assert "ssl_context=ssl.create_default_context(cafile=...)" in str(error)
+    assert "tls=" in str(error)
 
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
@@ -140,7 +140,7 @@ async def test_a_missing_file_of_authorities_is_named(world, monkeypatch, name):
     monkeypatch.setenv(name, "/nowhere/ca.pem")
     context = ssl.create_default_context()
     with ScriptedServer(serve, tls=serving("127.0.0.1")) as server:
-        async with world.client(server.url, ssl_context=context) as client:
+        async with world.client(server.url, tls=context) as client:
             error = await error_of(client)
     assert error.error_code == "tls_verify"
     assert f"{name} names /nowhere/ca.pem" in str(error)
@@ -258,7 +258,7 @@ async def test_a_name_with_a_dot_at_its_end_works_with_tls(world, monkeypatch, t
     with ScriptedServer(_no_models, tls=context) as server:
         url = f"https://localhost.:{server.port}"
         if transport == "own":
-            opened = world.client(url, ssl_context=trusting())
+            opened = world.client(url, tls=trusting())
         else:
             opened = over_httpx(world, url, verify=trusting())
         async with opened as client:
@@ -282,7 +282,7 @@ class Silent:
         self._over = threading.Event()
         self.asked = 0
         monkeypatch.setattr(socket, "getaddrinfo", self._look_up)
-        monkeypatch.setattr(resolving, "RESOLVER", resolving.Resolver())
+        monkeypatch.setattr(resolving, "RESOLVER", workers.Workers("test"))
 
     def _look_up(self, host: Any, *args: Any, **options: Any) -> Any:
         if not str(host).endswith(".silent"):
@@ -320,11 +320,11 @@ async def test_look_ups_take_a_bounded_number_of_threads(world, monkeypatch):
     with Silent(monkeypatch) as silent:
         clients = [
             world.client(f"http://{number}.silent", timeout=BRIEF, retry=NEVER)
-            for number in range(resolving.MOST + 4)
+            for number in range(workers.MOST + 4)
         ]
         errors = await world.together(*(client.models.list for client in clients))
         assert all(isinstance(error, APITimeoutError) for error in errors), errors
-        assert silent.asked == resolving.MOST
+        assert silent.asked == workers.MOST
         assert sum("earlier look-ups" in str(error) for error in errors) == 4
         for client in clients:
             await client.close()
@@ -332,7 +332,7 @@ async def test_look_ups_take_a_bounded_number_of_threads(world, monkeypatch):
 
 @on_every_flavour
 async def test_after_the_name_server_is_back_names_are_found(world, monkeypatch):
-    monkeypatch.setattr(resolving, "MOST", 1)
+    monkeypatch.setattr(workers, "MOST", 1)
     with ScriptedServer(_no_models) as server:
         with Silent(monkeypatch):
             async with world.client("http://a.silent", timeout=BRIEF, retry=NEVER) as client:
@@ -410,7 +410,7 @@ async def test_over_httpx_a_tls_server_that_just_hangs_up_is_hinted_at(world):
 async def test_a_certificate_for_another_name_says_what_to_check(world):
     with ScriptedServer(serve, tls=serving("other.example")) as server:
         server.failures = []
-        async with world.client(server.url, ssl_context=trusting()) as client:
+        async with world.client(server.url, tls=trusting()) as client:
             error = await error_of(client)
         assert error.error_code == "tls_verify"
         assert error.message.endswith("; check the host name in the base URL")

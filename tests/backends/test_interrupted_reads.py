@@ -209,7 +209,7 @@ async def test_heartbeats_lose_nothing_under_tls(world):
     response, ask = RESPONSES["chat"]
     script = Halting(*cut(response, 4))
     with ScriptedServer(script, tls=serving("127.0.0.1")) as server:
-        async with world.client(server.url, ssl_context=trusting()) as client:
+        async with world.client(server.url, tls=trusting()) as client:
             items = await heartbeats(world, ask(client), script)
         assert [item.choices[0].delta.content for item in items] == ["po", "ng", None]
         assert server.connections == 1

@@ -95,8 +95,8 @@ class Network(SocketNetwork):
     def __init__(self, server: PumpedServer) -> None:
         self._server = server
 
-    def connect(self, address: Address, timeout: Optional[float]) -> Any:
-        return _Stream(super().connect(address, timeout), self._server)
+    def connect(self, address: Address, timeout: Optional[float], sockets: Any = None) -> Any:
+        return _Stream(super().connect(address, timeout, sockets), self._server)
 
     def lock(self) -> Any:
         return PatientLock()

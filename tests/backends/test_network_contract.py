@@ -11,6 +11,7 @@ import threading
 import time
 import warnings
 import weakref
+from contextlib import ExitStack
 from contextvars import ContextVar
 from typing import Any, Optional
 
@@ -19,6 +20,8 @@ import pytest
 from meshapi import APIConnectionError, APITimeoutError
 from meshapi_backends._networks.addresses import Address, interleaved
 from meshapi_backends._networks.asyncio import NETWORK
+from meshapi_core import SocketOptions
+from support.addresses import Recorded, silent_address
 from support.certificates import serving, trusting
 from support.flavours import ASK, World, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer
@@ -51,12 +54,11 @@ def free_port() -> int:
 class Resolving:
     """The real network, but with another resolver."""
 
-    def __init__(self, world: World, *addresses: Address, slow: tuple[Address, ...] = ()) -> None:
+    def __init__(self, world: World, *addresses: Address) -> None:
         self._world = world
         self._network = world.network
         self._addresses = list(addresses)
-        self._slow = slow
-        self.tried: list[tuple[Address, Optional[float]]] = []
+        self.tried: list[Address] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._network, name)
@@ -64,29 +66,21 @@ class Resolving:
     def resolve(self, host: str, port: int, timeout: Optional[float]) -> Any:
         return self._answer(self._addresses)
 
-    def connect(self, address: Address, timeout: Optional[float]) -> Any:
-        self.tried.append((address, timeout))
-        if address in self._slow:
-            return self._fail(TimeoutError())
-        return self._network.connect(address, timeout)
+    def connect(self, address: Address, timeout: Optional[float], sockets: Any) -> Any:
+        self.tried.append(address)
+        return self._network.connect(address, timeout, sockets)
+
+    def connect_first(self, dialing: Any, sockets: Any) -> Any:
+        return self._network.connect_first(Recorded(dialing, self.tried), sockets)
 
     def _answer(self, value: Any) -> Any:
         if self._world.name == "sync":
             return value
         return _returning(value)
 
-    def _fail(self, error: Exception) -> Any:
-        if self._world.name == "sync":
-            raise error
-        return _raising(error)
-
 
 async def _returning(value: Any) -> Any:
     return value
-
-
-async def _raising(error: Exception) -> Any:
-    raise error
 
 
 def local(port: int) -> Address:
@@ -155,20 +149,87 @@ async def test_an_address_that_refuses_costs_one_attempt(world):
         dead, alive = local(free_port()), local(server.port)
         network = Resolving(world, dead, alive)
         stream = await world.open_stream(server.port, network=network)
-        assert [address for address, _ in network.tried] == [dead, alive]
+        assert network.tried == [dead, alive]
         stream.abort()
 
 
+HASTY = SocketOptions(happy_eyeballs_delay=0.01)
+
+needs_silence = pytest.mark.skipif(
+    sys.platform != "linux", reason="elsewhere a full backlog refuses"
+)
+
+
+@needs_silence
 @on_every_flavour
-async def test_an_address_that_is_silent_gets_a_share_of_the_time_and_then_the_rest(world):
-    with ScriptedServer(Peer.wait_until_left) as server:
-        silent, refused = local(server.port), local(free_port())
-        network = Resolving(world, silent, refused, slow=(silent,))
+async def test_an_address_that_is_silent_costs_the_delay_and_no_time_limit(world):
+    with silent_address() as silent, ScriptedServer(Peer.wait_until_left) as server:
+        alive = local(server.port)
+        network = Resolving(world, silent, alive)
+        stream = await world.open_stream(1, network=network, timeout=None, sockets=HASTY)
+        assert network.tried == [silent, alive]
+        stream.abort()
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
+@needs_silence
+@on_every_flavour
+async def test_where_one_family_is_silent_the_other_one_is_next(world):
+    with ExitStack() as stack:
+        silent, other = (stack.enter_context(silent_address("::1")) for _ in range(2))
+        server = stack.enter_context(ScriptedServer(Peer.wait_until_left))
+        alive = local(server.port)
+        network = Resolving(world, silent, other, alive)
+        stream = await world.open_stream(1, network=network, timeout=None, sockets=HASTY)
+        assert network.tried == [silent, alive]
+        stream.abort()
+
+
+@needs_silence
+@on_every_flavour
+async def test_a_refusal_is_no_reason_to_give_a_silent_address_up(world):
+    with silent_address() as silent:
+        network = Resolving(world, silent, local(free_port()))
         with pytest.raises(TimeoutError):
-            await world.open_stream(server.port, network=network, timeout=30.0)
-        (first, hasty), (second, _), (third, patient) = network.tried
-        assert (first, second, third) == (silent, refused, silent)
-        assert hasty < 5 < 25 < patient
+            await world.open_stream(1, network=network, timeout=SHORT, sockets=HASTY)
+        assert len(network.tried) == 2
+
+
+@needs_silence
+@on_every_flavour
+async def test_without_a_delay_the_next_address_waits_for_the_previous_one(world):
+    patient = SocketOptions(happy_eyeballs_delay=None)
+    with silent_address() as silent, ScriptedServer(Peer.wait_until_left) as server:
+        network = Resolving(world, silent, local(server.port))
+        with pytest.raises(TimeoutError):
+            await world.open_stream(1, network=network, timeout=SHORT, sockets=patient)
+        assert network.tried == [silent]
+        network = Resolving(world, local(free_port()), local(server.port))
+        stream = await world.open_stream(1, network=network, sockets=patient)
+        assert len(network.tried) == 2
+        stream.abort()
+
+
+@needs_silence
+@on_every_flavour
+async def test_closing_ends_attempts_that_are_under_way(world):
+    with silent_address() as silent, silent_address() as other:
+        network = Resolving(world, silent, other)
+        async with world.client("http://gateway.test", sockets=HASTY, timeout=None) as client:
+            target = getattr(client, "_target", client)
+            pool = target._sockets
+            pool._network = network if world.name == "sync" else lambda: network
+
+            async def call():
+                return await client.chat.completions.create(**ASK)
+
+            async def close():
+                await world.until(lambda: len(network.tried) == 2)
+                await client.close()
+
+            failure, _ = await world.together(call, close)
+    assert isinstance(failure, APIConnectionError)
+    assert failure.error_code == "client_closed"
 
 
 @on_every_flavour
@@ -789,7 +850,7 @@ async def error_of(world: World, url: str, **options: Any) -> APIConnectionError
 @on_every_flavour
 async def test_a_trusted_certificate_is_accepted(world):
     with ScriptedServer(serve, tls=serving()) as server:
-        async with world.client(server.url, ssl_context=trusting()) as client:
+        async with world.client(server.url, tls=trusting()) as client:
             for _ in range(2):
                 await client.chat.completions.create(model="m", messages=[{"role": "user"}])
             chunks = [
@@ -816,7 +877,7 @@ async def test_a_wrong_identity_is_refused_and_not_tried_again(
     world, name, expired, trusted, reason
 ):
     with ScriptedServer(serve, tls=serving(name, expired=expired)) as server:
-        options = {"ssl_context": trusting()} if trusted else {}
+        options = {"tls": trusting()} if trusted else {}
         error = await error_of(world, server.url, **options)
         assert error.error_code == "tls_verify"
         assert isinstance(error.__cause__, ssl.SSLCertVerificationError)
@@ -830,9 +891,7 @@ async def test_a_wrong_identity_is_refused_and_not_tried_again(
 async def test_a_handshake_that_stalls_times_out_and_is_closed(world):
     with ScriptedServer(Peer.wait_until_left) as server:
         url = server.url.replace("http:", "https:")
-        error = await error_of(
-            world, url, timeout=SHORT, ssl_context=trusting(), retry=None, max_retries=0
-        )
+        error = await error_of(world, url, timeout=SHORT, tls=trusting(), retry=None, max_retries=0)
         assert isinstance(error, APITimeoutError)
         assert error.error_code == "connect_timeout"
         await world.until(lambda: server.open_now == 0)
@@ -848,7 +907,7 @@ def in_clear(peer: Peer) -> None:
 async def test_a_peer_that_speaks_no_tls_is_a_failed_handshake(world, script):
     with ScriptedServer(script) as server:
         url = server.url.replace("http:", "https:")
-        error = await error_of(world, url, ssl_context=trusting())
+        error = await error_of(world, url, tls=trusting())
         assert error.error_code in ("tls_handshake", "reset")
         assert type(error) is APIConnectionError
         await world.until(lambda: server.open_now == 0)
@@ -862,7 +921,7 @@ async def test_tls_1_1_is_not_spoken(world):
         old.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
         old.maximum_version = ssl.TLSVersion.TLSv1_1
     with ScriptedServer(serve, tls=old) as server:
-        error = await error_of(world, server.url, ssl_context=trusting())
+        error = await error_of(world, server.url, tls=trusting())
         assert error.error_code == "tls_handshake"
 
 
@@ -875,7 +934,7 @@ async def test_a_kept_connection_that_said_goodbye_is_not_used_again(world):
         peer.wait_until_left()
 
     with ScriptedServer(once, tls=serving()) as server:
-        async with world.client(server.url, ssl_context=trusting()) as client:
+        async with world.client(server.url, tls=trusting()) as client:
             for n in (1, 2):
                 await client.chat.completions.create(model="m", messages=[{"role": "user"}])
                 assert server.connections == n

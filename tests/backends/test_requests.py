@@ -29,7 +29,7 @@ async def test_a_request_of_any_size_is_sent_whole_over_tls(world, size):
     """TLS 1.3 session tickets arrive while the body is written; they are not an early response."""
     with ScriptedServer(serve, tls=serving()) as server:
         for _ in range(3):
-            async with world.client(server.url, ssl_context=trusting()) as client:
+            async with world.client(server.url, tls=trusting()) as client:
                 response = await client.chat.completions.create(**ask_of(size))
                 assert response.choices[0].message.content == "pong"
         assert [len(request.body) > size for request in server.requests] == [True] * 3

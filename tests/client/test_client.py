@@ -159,8 +159,9 @@ def test_options_of_another_type_are_refused_by_name(client_class):
     for options in (
         {"limits": 5},
         {"limits": None},
-        {"ssl_context": False},
-        {"ssl_context": "cert.pem"},
+        {"tls": False},
+        {"tls": "no-such-file.pem"},
+        {"sockets": {}},
         {"transport": object()},
         {"transport": False},
         {"transport": {}},
@@ -196,7 +197,7 @@ def test_a_transport_need_not_be_of_any_class():
 @CLIENTS
 def test_a_tls_context_is_what_can_wrap_a_connection(client_class):
     context = ssl.create_default_context()
-    assert repr(client_class(base_url=URL, token=TOKEN, ssl_context=context))
+    assert repr(client_class(base_url=URL, token=TOKEN, tls=context))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """What people pass to clients by mistake, and the whole message that they get."""
 
-import pathlib
 import ssl
 import warnings
 from collections.abc import Callable, Iterator
@@ -20,8 +19,10 @@ from meshapi import (
     ParamsWarning,
     Reconnect,
     RetryPolicy,
+    SocketOptions,
     Timeout,
 )
+from meshapi_backends import ConnectionPool, PerLoopTransport, SocketNetwork
 from meshapi_core import MeshAPIConfig
 from support.flavours import TOKEN
 
@@ -44,7 +45,32 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
     ),
     (
         {"verify": "ca.pem"},
-        'verify: no such parameter; write ssl_context=ssl.create_default_context(cafile="...")',
+        (
+            'verify: no such parameter; write tls="ca.pem", the path of a CA file or folder; to'
+            " turn verification off, tls= takes an ssl.SSLContext"
+        ),
+    ),
+    (
+        {"ssl_context": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)},
+        (
+            'ssl_context: no such parameter; write tls="ca.pem", the path of a CA file or folder;'
+            " to turn verification off, tls= takes an ssl.SSLContext"
+        ),
+    ),
+    (
+        {"cert": ("client.pem", "key.pem")},
+        'cert: no such parameter; write tls=("certificate.pem", "key.pem")',
+    ),
+    (
+        {"uds": "/run/gateway.sock"},
+        "uds: no such parameter; write sockets=meshapi.SocketOptions(uds=...)",
+    ),
+    (
+        {"source_address": "192.0.2.1"},
+        (
+            "source_address: no such parameter; write"
+            " sockets=meshapi.SocketOptions(local_address=...)"
+        ),
     ),
     ({"proxy": URL}, "proxy: no such parameter; write {httpx}(proxy=...)"),
     ({"http_client": None}, "http_client: no such parameter; write {httpx}(...)"),
@@ -145,19 +171,40 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
         "limits: expected Limits, got httpx.Limits; write Limits(max_connections=...)",
     ),
     ({"limits": {}}, "limits: expected Limits, got dict; write Limits(**x)"),
-    (
-        {"ssl_context": pathlib.PurePosixPath("ca.pem")},
+    ({"sockets": None}, "sockets: expected SocketOptions, got None; leave it out"),
+    *(
         (
-            "ssl_context: expected ssl.SSLContext or None, got pathlib.PurePosixPath; write"
-            " ssl.create_default_context(cafile=x)"
-        ),
+            {"tls": tls},
+            (
+                "tls: expected an ssl.SSLContext, the path of a CA file or folder, or (certificate,"
+                f" key[, password]), got {said}"
+            ),
+        )
+        for tls, said in (
+            (
+                False,
+                (
+                    "False; to turn verification off, write a context with check_hostname=False and"
+                    " verify_mode=ssl.CERT_NONE"
+                ),
+            ),
+            (True, "True; leave it out: certificates are verified by default"),
+            (["client.pem", "key.pem"], "list; write a tuple"),
+            (b"ca.pem", "bytes; write the path of a file, as str"),
+            (5, "int"),
+        )
     ),
     (
-        {"ssl_context": False},
-        (
-            "ssl_context: expected ssl.SSLContext or None, got bool; pass a context with"
-            " check_hostname=False and verify_mode=ssl.CERT_NONE"
-        ),
+        {"tls": ("client.pem",)},
+        "tls: expected (certificate, key) or (certificate, key, password), got 1 values",
+    ),
+    (
+        {"tls": ("client.pem", None)},
+        "tls[1]: expected the path of the key, got None; if both are in one file, name it twice",
+    ),
+    (
+        {"tls": ("client.pem", "key.pem", 5)},
+        "tls[2]: expected the password of the key, str or bytes, got int",
     ),
 ]
 
@@ -362,29 +409,46 @@ def test_a_token_that_is_refused_is_never_quoted(client_class: Any, token: str) 
         assert token not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("option", "value", "argument"),
-    [
-        ("ssl_context", ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "verify"),
-        ("limits", Limits(max_connections=5), "limits"),
-    ],
-)
+OF_CONNECTIONS: "list[tuple[str, Any, str]]" = [
+    ("tls", ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "verify=..."),
+    ("sockets", SocketOptions(no_delay=False), "transport=..."),
+    ("limits", Limits(max_connections=5), "limits=httpx.Limits(...)"),
+]
+
+
+@pytest.mark.parametrize(("option", "value", "argument"), OF_CONNECTIONS)
+def test_options_of_connections_are_refused_beside_an_http_client(
+    option: str, value: Any, argument: str
+) -> None:
+    with httpx.Client(verify=False) as client:
+        assert told(lambda: MeshAPI(token=TOKEN, httpx_client=client, **{option: value})) == (
+            f"{option}: given together with httpx_client, which opens its own connections; write"
+            f" httpx_client=httpx.Client({argument}); for realtime sessions, make another client"
+            f" with {option}=..."
+        )
+    asynchronous = httpx.AsyncClient(verify=False)
+    with pytest.raises(TypeError, match=f"{option}: given together with async_httpx_client"):
+        AsyncMeshAPI(token=TOKEN, async_httpx_client=asynchronous, **{option: value})
+
+
+@pytest.mark.parametrize(("option", "value", "argument"), OF_CONNECTIONS)
 def test_options_of_connections_that_carry_no_requests_are_not_ignored_in_silence(
     option: str, value: Any, argument: str
 ) -> None:
-    with httpx.Client(verify=False) as client, pytest.warns(ParamsWarning) as seen:
-        MeshAPI(token=TOKEN, httpx_client=client, **{option: value})
-    assert [str(warning.message) for warning in seen] == [
-        (
-            f"{option}: used for realtime sessions only, because httpx_client sends the"
-            f" requests; pass it to httpx.Client({argument}=...) as well"
-        )
-    ]
-    assert seen[0].filename == __file__
-    asynchronous = httpx.AsyncClient(verify=False)
-    with pytest.warns(ParamsWarning, match="because async_httpx_client sends the requests") as seen:
-        AsyncMeshAPI(token=TOKEN, async_httpx_client=asynchronous, **{option: value})
-    assert seen[0].filename == __file__
+    pools: dict[Any, Any] = {
+        MeshAPI: ConnectionPool(SocketNetwork(), Limits()),
+        AsyncMeshAPI: PerLoopTransport(Limits()),
+    }
+    for client_class, pool in pools.items():
+        with pytest.warns(ParamsWarning) as seen:
+            client_class(token=TOKEN, transport=pool, **{option: value})
+        assert [str(warning.message) for warning in seen] == [
+            (
+                f"{option}: used for realtime sessions only, because transport sends the requests;"
+                " pass it to the transport as well"
+            )
+        ]
+        assert seen[0].filename == __file__
 
 
 def test_an_http_client_alone_warns_of_nothing() -> None:

@@ -87,7 +87,7 @@ def test_every_supported_python_is_in_the_classifiers() -> None:
 
 
 def test_the_extras_are_the_ones_that_are_documented() -> None:
-    extras = {"trio", "gateway", "otel", "hosts", "interop", "docs", "dev"}
+    extras = {"trio", "truststore", "gateway", "otel", "hosts", "interop", "docs", "dev"}
     assert set(PROJECT["optional-dependencies"]) == extras
     assert "meshapi[trio,gateway,otel]" in PROJECT["optional-dependencies"]["dev"]
 

@@ -100,7 +100,7 @@ async def test_a_conversation_with_fragments_and_pings_between_them(world, name,
 async def test_large_events_go_both_ways_at_once(world, name, tls):
     sizes = [0, 125, 126, 65_535, 65_536, 1_500_000]
     server = {"tls": serving() if tls else None}
-    client = {"ssl_context": trusting() if tls else None}
+    client = {"tls": trusting() if tls else None}
     async with connected(world, name, echo, server=server, client=client) as session:
 
         async def send() -> None:

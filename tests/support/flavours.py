@@ -34,10 +34,12 @@ from meshapi_backends._async import connections as async_connections
 from meshapi_backends._networks import asyncio as on_asyncio
 from meshapi_backends._networks import blocking
 from meshapi_backends._networks import trio as on_trio
+from meshapi_backends._networks.socket_options import DEFAULT_OPTIONS
+from meshapi_backends._networks.tls_source import TLSSource
 from meshapi_backends._sync import connecting as sync_connecting
 from meshapi_backends._sync import connections as sync_connections
 from meshapi_backends._sync.chunk_stream import ChunkStream
-from meshapi_core import Limits, Origin, PoolState
+from meshapi_core import Limits, Origin, PoolState, SocketOptions
 from meshapi_core.endpoints import Resource, endpoint, flow_endpoint, stream_endpoint
 
 TOKEN = "rsk_test_canary_of_every_flavour"
@@ -81,19 +83,22 @@ class World:
         context: Any = None,
         timeout: Optional[float] = 5.0,
         network: Any = None,
+        sockets: SocketOptions = DEFAULT_OPTIONS,
     ) -> Any:
         """A network stream to a server, with TLS if a context is given."""
         origin = Origin("http" if context is None else "https", host, port)
-        opened = self.connecting.open_stream(network or self.network, origin, context, timeout)
+        opened = self.connecting.open_stream(
+            network or self.network, origin, TLSSource.of(context), timeout, sockets=sockets
+        )
         return self.dress(await self.settle(opened))
 
     async def settle(self, value: Any) -> Any:
         """The result of a call to the code under test."""
         return await value
 
-    def pool(self, limits: Limits, network: Any = None) -> Any:
+    def pool(self, limits: Limits, network: Any = None, **options: Any) -> Any:
         """A pool of connections."""
-        return self.dress(self.pool_class(network or self.network, limits))
+        return self.dress(self.pool_class(network or self.network, limits, **options))
 
     def pool_state(self, client: Any) -> "PoolState[Any, Any]":
         """The state of a client's one pool."""

@@ -169,6 +169,7 @@ class PumpedServer:
         context: the TLS context, if it is to speak TLS.
         patience: pumps to skip before it reads from a connection.
         interim: bytes to send when the first bytes of a connection have arrived.
+        uds: the path of a Unix socket to listen on instead.
     """
 
     def __init__(
@@ -177,6 +178,7 @@ class PumpedServer:
         context: Optional[ssl.SSLContext] = None,
         patience: int = 0,
         interim: bytes = b"",
+        uds: Optional[str] = None,
     ) -> None:
         self._responses = responses
         self._context = context
@@ -184,11 +186,11 @@ class PumpedServer:
         self._interim = interim
         self._asked: dict[str, int] = {}
         self._connections: list[_Connection] = []
-        self._listener = socket.socket()
-        self._listener.bind(("127.0.0.1", 0))
+        self._listener = socket.socket() if uds is None else socket.socket(socket.AF_UNIX)
+        self._listener.bind(("127.0.0.1", 0) if uds is None else uds)
         self._listener.listen(64)
         self._listener.setblocking(False)
-        self.port: int = self._listener.getsockname()[1]
+        self.port: int = self._listener.getsockname()[1] if uds is None else 1
         self.accepted = 0
 
     @property
@@ -260,7 +262,8 @@ class _Connection:
         interim: bytes,
     ) -> None:
         sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sock.family == socket.AF_INET:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.plan: list[Union[bytes, int]] = []
         self.closed = False
         self._sock = sock

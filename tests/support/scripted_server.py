@@ -63,6 +63,7 @@ class ScriptedServer:
     Attributes:
         most_open: the most connections that were open at once.
         requests: the requests that `Peer.receive` has read.
+        sources: the addresses that the connections come from.
         healthy: for scripts that fail until a test sets it.
         ending: set when the `with` block ends.
     """
@@ -73,10 +74,12 @@ class ScriptedServer:
         tls: Optional[ssl.SSLContext] = None,
         host: str = "127.0.0.1",
         receive_buffer: Optional[int] = None,
+        uds: Optional[str] = None,
     ) -> None:
         self._connections = 0
         self.most_open = 0
         self.requests: list[Received] = []
+        self.sources: list[Any] = []
         self.failures: list[BaseException] = []
         self.healthy = threading.Event()
         self.ending = threading.Event()
@@ -86,13 +89,16 @@ class ScriptedServer:
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        if uds is not None:
+            family = socket.AF_UNIX
         self._listener = socket.socket(family, socket.SOCK_STREAM)
         if receive_buffer is not None:
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self._listener.bind((host, 0))
+        self._listener.bind((host, 0) if uds is None else uds)
         self._listener.listen(256)
         self.host = host
-        self.port: int = self._listener.getsockname()[1]
+        # The port stands in the URL of a Unix socket, too, but nobody listens there.
+        self.port: int = self._listener.getsockname()[1] if uds is None else 1
         self._stop, self._stopped = socket.socketpair()
         self._acceptor = threading.Thread(target=self._accept, daemon=True)
         self._acceptor.start()
@@ -151,9 +157,11 @@ class ScriptedServer:
             if self._stopped in ready:
                 return
             with self._lock:
-                sock = self._listener.accept()[0]
+                sock, source = self._listener.accept()
+                self.sources.append(source)
                 sock.settimeout(PATIENCE)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if sock.family != getattr(socket, "AF_UNIX", None):
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 peer = Peer(self, sock, self._connections)
                 self._peers.add(peer)
                 self._connections += 1

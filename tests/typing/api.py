@@ -6,8 +6,10 @@ goes away is noticed.
 """
 
 import os
+import ssl
 from array import array
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from pathlib import Path
 from threading import Lock
 from typing import Any, NoReturn, Optional, Union
 
@@ -71,6 +73,7 @@ from meshapi import (
     ResponsesResponse,
     ResponsesStreamEvent,
     RouterSelectResponse,
+    SocketOptions,
     StreamUsageError,
     TemplateSummary,
     Timeout,
@@ -329,6 +332,11 @@ async def clients_are_context_managers() -> None:
 
     AsyncMeshAPI(token=ask)
     AsyncMeshAPI(token=lambda: "rsk_test_typing")
+    MeshAPI(tls="ca.pem", sockets=SocketOptions(uds="/run/gateway.sock"))
+    MeshAPI(tls=Path("ca.pem"))
+    MeshAPI(tls=("certificate.pem", Path("key.pem")))
+    MeshAPI(tls=("certificate.pem", "key.pem", b"password"))
+    AsyncMeshAPI(tls=ssl.create_default_context())
 
 
 def errors_carry_facts() -> None:
@@ -654,4 +662,8 @@ def wrong_settings_are_errors() -> None:
     MeshAPI(token=lambda: 7)  # type: ignore[arg-type, return-value]
     MeshAPI(timeout="60")  # type: ignore[arg-type]
     MeshAPI(retries=1)  # type: ignore[arg-type]
+    MeshAPI(tls=False)  # type: ignore[arg-type]
+    MeshAPI(tls=("certificate.pem",))  # type: ignore[arg-type]
+    MeshAPI(sockets={"uds": "/run/gateway.sock"})  # type: ignore[arg-type]
+    SocketOptions("/run/gateway.sock")  # type: ignore[call-arg]
     Timeout(conect=1.0)  # type: ignore[call-arg]

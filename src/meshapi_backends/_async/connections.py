@@ -21,6 +21,8 @@ from meshapi_backends._async.connecting import open_stream
 from meshapi_backends._async.networks import AsyncNetwork, AsyncNetworkStream, AsyncWaiter
 from meshapi_backends._failures import TransportError
 from meshapi_backends._forks import forget_after_fork
+from meshapi_backends._networks.socket_options import DEFAULT_OPTIONS
+from meshapi_backends._networks.tls_source import TLSSource
 from meshapi_backends._scopes import Calls, Scope, WaitEnded
 from meshapi_core import (
     Connect,
@@ -29,6 +31,8 @@ from meshapi_core import (
     Limits,
     PipeCall,
     PoolState,
+    SocketOptions,
+    TLSSettings,
     client_closed,
 )
 
@@ -64,18 +68,26 @@ class AsyncConnectionPool(AsyncPools):
     Args:
         network: opens the connections.
         limits: how many connections there may be.
-        ssl_context: an `ssl.SSLContext`; None is the default one.
+        tls: see `TLSSettings.of`, which may raise. None trusts the default authorities.
+        sockets: how connections are opened.
     """
 
     # Made for the first connection, as many clients open none.
     _new_http: Optional[Callable[[], HTTP11Connection]] = None
 
     def __init__(
-        self, network: AsyncNetwork, limits: Limits, ssl_context: Optional[Any] = None
+        self,
+        network: AsyncNetwork,
+        limits: Limits,
+        tls: object = None,
+        *,
+        sockets: SocketOptions = DEFAULT_OPTIONS,
     ) -> None:
         self._network = network
         self._limits = limits
-        self._ssl_context = ssl_context
+        tls = TLSSettings.hidden(tls)  # before anything can raise
+        self._tls = TLSSource.of(tls)
+        self._sockets = sockets
         self._dropped: deque[AsyncConnection] = deque()
         self._start()
         forget_after_fork(self)
@@ -217,7 +229,7 @@ class AsyncConnectionPool(AsyncPools):
                 until = call.opening(now)
                 left = None if until is None else until - now
                 stream = await open_stream(
-                    network, origin, self._ssl_context, left, action.named_by
+                    network, origin, self._tls, left, action.named_by, sockets=self._sockets
                 )
             except BaseException as exc:
                 self._abandon()

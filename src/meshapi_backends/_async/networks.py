@@ -4,15 +4,22 @@ A network is the basis of a pool of our own connections: network streams, a cloc
 wait. The implementations are in `meshapi_backends/_networks`.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, TypeVar
 
 from typing_extensions import Protocol
 
 from meshapi_backends._networks.addresses import Address
+from meshapi_core import SocketOptions
 
 if TYPE_CHECKING:
+    import socket
+
     from meshapi_backends._networks.tls import TLSState
+    from meshapi_core import Dialing
+
+T = TypeVar("T")
 
 
 class AsyncNetworkStream(Protocol):
@@ -141,8 +148,29 @@ class AsyncNetwork(Protocol):
         """Every address of a name, in the system's order."""
         ...
 
-    async def connect(self, address: Address, timeout: Optional[float]) -> AsyncNetworkStream:
+    async def connect(
+        self, address: Address, timeout: Optional[float], sockets: SocketOptions
+    ) -> AsyncNetworkStream:
         """An open TCP connection to one address."""
+        ...
+
+    async def connect_first(
+        self, dialing: "Dialing[Address]", sockets: SocketOptions
+    ) -> AsyncNetworkStream:
+        """An open TCP connection to the first of several addresses; what to try when is `dialing`'s
+        decision, and so is the time limit."""
+        ...
+
+    async def adopt(self, sock: "socket.socket", sockets: SocketOptions) -> AsyncNetworkStream:
+        """A network stream on a socket that is connected; if this raises, the socket is closed."""
+        ...
+
+    async def in_thread(self, function: Callable[[], T], timeout: Optional[float]) -> T:
+        """What a function returns that blocks; an event loop goes on meanwhile.
+
+        If the caller is interrupted or the time is over, the function goes on, and what it returns
+        is dropped.
+        """
         ...
 
     def waiter(self) -> AsyncWaiter:

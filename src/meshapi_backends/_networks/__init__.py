@@ -10,6 +10,9 @@ addresses        the addresses of a name, and the order in which to try them
 shutdown         shutting a socket down, which wakes whoever waits for it
 readiness        whether a socket can be read or written without waiting
 resolving        name look-ups in threads
-socket_options   the socket options of all TCP connections
-tls              TLS in memory, and its default settings
+workers          the threads
+socket_options   sockets as `SocketOptions` says
+tls              TLS in memory
+tls_source       the argument `tls`, and its files
+contexts         SSL contexts
 """

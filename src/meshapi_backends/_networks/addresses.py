@@ -4,11 +4,11 @@ from typing import NamedTuple, Union
 
 from meshapi_core import is_public
 
-SockAddr = Union[tuple[str, int], tuple[str, int, int, int]]
+SockAddr = Union[tuple[str, int], tuple[str, int, int, int], str]
 
 
 class Address(NamedTuple):
-    """One address of a server, as the system returned it."""
+    """One address of a server, as the system returned it; or the path of a Unix socket."""
 
     family: int
     sockaddr: SockAddr
@@ -17,11 +17,6 @@ class Address(NamedTuple):
     def is_public(self) -> bool:
         """Whether the address is public, and not of a private network or this machine."""
         return is_public(self.sockaddr[0])
-
-
-ATTEMPT_LIMIT = 2.0
-"""Seconds that one address may take while others have not been tried. Long enough for one lost SYN
-(retransmitted after 1 s: RFC 6298, section 2.1), and short enough where IPv6 leads nowhere."""
 
 
 def interleaved(addresses: list[Address]) -> list[Address]:

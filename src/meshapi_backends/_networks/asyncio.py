@@ -5,14 +5,17 @@ import socket
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
 from contextvars import Context
+from functools import partial
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Optional, TypeVar
 
 from meshapi_backends._networks.addresses import Address
 from meshapi_backends._networks.asyncio_streams import AsyncNetworkStream, wake
 from meshapi_backends._networks.resolving import looking_up, numeric_address
-from meshapi_backends._networks.socket_options import set_options
+from meshapi_backends._networks.socket_options import DEFAULT_OPTIONS, new_socket, set_options
+from meshapi_backends._networks.workers import TLS_WORKERS, value_of, working
 from meshapi_backends._scopes import check_ended, waiting
+from meshapi_core import AwaitAttempts, Dialing, SocketOptions, StartAttempt
 
 if TYPE_CHECKING:
     import anyio
@@ -96,10 +99,11 @@ class AsyncNetwork:
             in_time = await waiter.wait(timeout)
         return look_up.addresses(in_time)
 
-    async def connect(self, address: Address, timeout: Optional[float]) -> AsyncNetworkStream:
+    async def connect(
+        self, address: Address, timeout: Optional[float], sockets: SocketOptions = DEFAULT_OPTIONS
+    ) -> AsyncNetworkStream:
         loop = asyncio.get_running_loop()
-        sock = socket.socket(address.family, socket.SOCK_STREAM)
-        sock.setblocking(False)
+        sock = new_socket(address, sockets)
         connecting = loop.create_task(loop.sock_connect(sock, address.sockaddr))
         try:
             with waiting(connecting.cancel):
@@ -108,17 +112,40 @@ class AsyncNetwork:
             # Not before the loop has let go of it: another socket may get its descriptor at once.
             connecting.add_done_callback(lambda _: sock.close())
             raise
+        return await self.adopt(sock, sockets)
+
+    async def connect_first(
+        self, dialing: Dialing[Address], sockets: SocketOptions
+    ) -> AsyncNetworkStream:
+        attempts = _Attempts(dialing, sockets)
+        try:
+            with waiting(attempts.cancel):
+                sock = await attempts.run()
+        finally:
+            attempts.close()
+        return await self.adopt(sock, sockets)
+
+    async def adopt(self, sock: socket.socket, sockets: SocketOptions) -> AsyncNetworkStream:
+        loop = asyncio.get_running_loop()
         stream = AsyncNetworkStream(loop, sock)
         try:
-            set_options(sock)
+            set_options(sock, sockets)
             # In a context of its own. The loop keeps the context while the connection is open, and
             # the caller's may hold anything, such as the request that a web server is handling.
-            opening = loop.create_connection(lambda: stream, sock=sock)
-            await Context().run(loop.create_task, opening)
+            open_ = loop.create_connection if sockets.uds is None else loop.create_unix_connection
+            await Context().run(loop.create_task, open_(lambda: stream, sock=sock))
+            if not sockets.no_delay:
+                set_options(sock, sockets)  # the loop has turned it on
         except BaseException:
             stream.abort()
             raise
         return stream
+
+    async def in_thread(self, function: Callable[[], _T], timeout: Optional[float]) -> _T:
+        waiter = AsyncWaiter()
+        with working(function, waiter, TLS_WORKERS) as work:
+            in_time = await waiter.wait(timeout)
+        return value_of(work, in_time=in_time)
 
     def limit(self, seconds: Optional[float]) -> "anyio.CancelScope":
         """A scope that cancels its block after some seconds; None is never."""
@@ -147,6 +174,80 @@ class AsyncNetwork:
     def lock(self) -> AbstractContextManager[Any]:
         # Never contended within one loop. It is written in C, and cheaper than a `nullcontext`.
         return RLock()
+
+
+class _Attempts:
+    """Tasks that connect at the same time; does what a `Dialing` says."""
+
+    def __init__(self, dialing: Dialing[Address], sockets: SocketOptions) -> None:
+        self._dialing = dialing
+        self._sockets = sockets
+        self._loop = asyncio.get_running_loop()
+        self._running: dict[asyncio.Task[None], tuple[int, socket.socket]] = {}
+        self._connected: dict[int, socket.socket] = {}
+
+    async def run(self) -> socket.socket:
+        """The socket that has connected first; it is the caller's from then on.
+
+        Raises:
+            OSError, TimeoutError, TransportError: none has connected.
+            WaitEnded: the current scope has been ended.
+        """
+        while True:
+            action = self._dialing.next_action(self._loop.time())
+            if isinstance(action, StartAttempt):
+                self._start(action)
+            elif isinstance(action, AwaitAttempts):
+                await self._wait(action.until)
+            else:
+                return self._connected.pop(action.number)
+
+    def _start(self, action: StartAttempt[Address]) -> None:
+        try:
+            sock = new_socket(action.address, self._sockets)
+        except OSError as exc:
+            self._dialing.failed(action.number, exc, self._loop.time())
+            return
+        task = self._loop.create_task(self._loop.sock_connect(sock, action.address.sockaddr))
+        self._running[task] = (action.number, sock)
+
+    async def _wait(self, until: Optional[float]) -> None:
+        left = None if until is None else max(0.0, until - self._loop.time())
+        done, _ = await asyncio.wait(
+            [*self._running], timeout=left, return_when=asyncio.FIRST_COMPLETED
+        )
+        check_ended()
+        for task in done:
+            number, sock = self._running.pop(task)
+            try:
+                task.result()
+            except BaseException as exc:
+                sock.close()
+                if not isinstance(exc, OSError):
+                    raise
+                self._dialing.failed(number, exc, self._loop.time())
+            else:
+                self._connected[number] = sock
+                self._dialing.connected(number)
+
+    def cancel(self) -> None:
+        """Wake the task that waits."""
+        for task in self._running:
+            task.cancel()
+
+    def close(self) -> None:
+        """Close the sockets that are left; of those that connect, when the loop lets go of them."""
+        while self._connected:
+            self._connected.popitem()[1].close()
+        while self._running:
+            task, (_, sock) = self._running.popitem()
+            task.cancel()
+            task.add_done_callback(_forget_result)
+            task.add_done_callback(partial(_close, sock))
+
+
+def _close(sock: socket.socket, task: "asyncio.Task[None]") -> None:
+    sock.close()
 
 
 async def _result(task: "asyncio.Task[_T]", timeout: Optional[float]) -> _T:

@@ -1,27 +1,38 @@
 """The network on blocking sockets: connections, name look-ups, clock, waiters."""
 
-import errno
 import os
 import socket
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
 
 from meshapi_backends._failures import mark_interrupt
 from meshapi_backends._networks.addresses import Address
-from meshapi_backends._networks.readiness import is_readable, is_writable, look_at, poll
+from meshapi_backends._networks.readiness import (
+    is_readable,
+    is_writable,
+    look_at,
+    poll,
+    wait_connected,
+)
 from meshapi_backends._networks.shutdown import shut_down
-from meshapi_backends._networks.socket_options import set_options
+from meshapi_backends._networks.socket_options import (
+    CONNECTING,
+    DEFAULT_OPTIONS,
+    new_socket,
+    set_options,
+)
 from meshapi_backends._scopes import check_ended, waiting
+from meshapi_core import AwaitAttempts, Dialing, SocketOptions, StartAttempt
+
+T = TypeVar("T")
 
 _READ_SIZE = 64 * 1024
 _ONE_READ = (_READ_SIZE,)
-
-# What connect_ex() returns on a non-blocking socket while it connects; 10035 is Windows'.
-_CONNECTING = frozenset({errno.EINPROGRESS, errno.EINTR, errno.EWOULDBLOCK, 10035})
 
 # Seconds between two checks, while connecting, whether the scope has ended. On some systems nobody
 # is woken when a socket is shut down before it is connected.
@@ -186,9 +197,8 @@ def _connect(sock: socket.socket, address: Address, timeout: Optional[float]) ->
         WaitEnded: the current scope has been ended.
     """
     end = None if timeout is None else time.monotonic() + timeout
-    sock.setblocking(False)
     code = sock.connect_ex(address.sockaddr)
-    if code in _CONNECTING:
+    if code in CONNECTING:
         while not poll(sock, _sooner(end), write=True):
             check_ended()
             if end is not None and time.monotonic() >= end:
@@ -197,6 +207,66 @@ def _connect(sock: socket.socket, address: Address, timeout: Optional[float]) ->
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
         raise OSError(code, os.strerror(code))
+
+
+class _Attempts:
+    """Sockets that connect at the same time; does what a `Dialing` says."""
+
+    def __init__(self, dialing: Dialing[Address], sockets: SocketOptions) -> None:
+        self._dialing = dialing
+        self._sockets = sockets
+        self._open: dict[int, socket.socket] = {}
+
+    def run(self) -> socket.socket:
+        """The socket that has connected first; it is the caller's from then on.
+
+        Raises:
+            OSError, TimeoutError, TransportError: none has connected.
+            WaitEnded: the current scope has been ended.
+        """
+        while True:
+            action = self._dialing.next_action(time.monotonic())
+            if isinstance(action, StartAttempt):
+                self._start(action)
+            elif isinstance(action, AwaitAttempts):
+                self._wait(action.until)
+            else:
+                return self._open.pop(action.number)
+
+    def _start(self, action: StartAttempt[Address]) -> None:
+        number = action.number
+        try:
+            sock = self._open[number] = new_socket(action.address, self._sockets)
+        except OSError as exc:
+            self._dialing.failed(number, exc, time.monotonic())
+            return
+        code = sock.connect_ex(action.address.sockaddr)
+        if code not in CONNECTING:
+            self._report(number, code)
+
+    def _wait(self, until: Optional[float]) -> None:
+        ready = wait_connected([*self._open.values()], _sooner(until))
+        check_ended()
+        for number, sock in [*self._open.items()]:
+            if sock in ready:
+                self._report(number, sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+
+    def _report(self, number: int, code: int) -> None:
+        if not code:
+            self._dialing.connected(number)
+            return
+        self._open.pop(number).close()
+        self._dialing.failed(number, OSError(code, os.strerror(code)), time.monotonic())
+
+    def shut_down(self) -> None:
+        """Wake the thread that waits, from another one."""
+        for sock in [*self._open.values()]:
+            shut_down(sock)
+
+    def close(self) -> None:
+        """Close the sockets that are left."""
+        while self._open:
+            self._open.popitem()[1].close()
 
 
 def _sooner(end: Optional[float]) -> float:
@@ -259,16 +329,38 @@ class SocketNetwork:
             in_time = waiter.wait(timeout)
         return look_up.addresses(in_time)
 
-    def connect(self, address: Address, timeout: Optional[float]) -> NetworkStream:
-        sock = socket.socket(address.family, socket.SOCK_STREAM)
+    def connect(
+        self, address: Address, timeout: Optional[float], sockets: SocketOptions = DEFAULT_OPTIONS
+    ) -> NetworkStream:
+        sock = new_socket(address, sockets)
         try:
             with waiting(partial(shut_down, sock)):
                 _connect(sock, address, timeout)
-            set_options(sock)
+            return self.adopt(sock, sockets)
+        except BaseException:
+            sock.close()
+            raise
+
+    def connect_first(self, dialing: Dialing[Address], sockets: SocketOptions) -> NetworkStream:
+        attempts = _Attempts(dialing, sockets)
+        try:
+            with waiting(attempts.shut_down):
+                sock = attempts.run()
+            return self.adopt(sock, sockets)
+        finally:
+            attempts.close()
+
+    def adopt(self, sock: socket.socket, sockets: SocketOptions) -> NetworkStream:
+        try:
+            set_options(sock, sockets)
             return NetworkStream(sock)
         except BaseException:
             sock.close()
             raise
+
+    def in_thread(self, function: Callable[[], T], timeout: Optional[float]) -> T:
+        # The caller has a thread of its own, which may block.
+        return function()
 
     def waiter(self) -> Waiter:
         return Waiter()

@@ -3,7 +3,7 @@
 import math
 import select
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Optional
 
@@ -49,3 +49,25 @@ def poll(sock: socket.socket, timeout: Optional[float], *, write: bool) -> bool:
         return any(select.select(readers, writers, writers, timeout))
     except (OSError, ValueError):
         return True  # closed meanwhile: the next call on the socket will say so
+
+
+def wait_connected(socks: Sequence[socket.socket], timeout: Optional[float]) -> list[socket.socket]:
+    """Wait until some of the sockets have connected or failed, and return these.
+
+    Args:
+        socks: sockets that connect without blocking.
+        timeout: seconds; None waits for ever.
+    """
+    try:
+        if not hasattr(select, "poll"):
+            # Windows reports a refused connection in the third list.
+            _, writable, failed = select.select([], socks, socks, timeout)
+            return [*writable, *(sock for sock in failed if sock not in writable)]
+        poller = select.poll()
+        found = {sock.fileno(): sock for sock in socks}
+        for number in found:
+            poller.register(number, select.POLLOUT)
+        ready = poller.poll(None if timeout is None else math.ceil(timeout * 1000))
+        return [found[number] for number, _ in ready]
+    except (OSError, ValueError):
+        return list(socks)  # closed meanwhile: the next call on each will say so

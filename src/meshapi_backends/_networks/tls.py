@@ -1,34 +1,32 @@
-"""TLS in memory: the standard library's SSL object between two BIOs, and the default settings."""
+"""TLS in memory: the standard library's SSL object between two BIOs."""
 
 import ssl
-from functools import lru_cache
 from typing import Optional
 
 # A TLS record holds at most 16 KiB (RFC 8446, section 5.1); several are read at once.
 _READ_SIZE = 64 * 1024
 
 
-@lru_cache(maxsize=1)
-def default_context() -> ssl.SSLContext:
-    """The SSL context where the caller gives none; made once.
+def blocks(context: ssl.SSLContext) -> bool:
+    """Whether a handshake with a context may block: truststore's has the system verify.
 
-    It checks certificates against the system's authorities, checks host names, and asks for TLS 1.2
-    or later. `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured, as everywhere in Python.
+    macOS and Windows may ask servers of the authority while they verify, and while they do, the
+    context is locked. Elsewhere truststore reads a file for each connection.
     """
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+    # Not `__class__`, which its contexts override.
+    return type(context).__module__.partition(".")[0] == "truststore"
 
 
 class TLSState:
     """The client's side of a TLS connection. It encrypts and decrypts; its owner moves the bytes.
 
     Attributes:
+        blocks: `shake_hands` may block.
         cut: the input has ended without a close_notify.
     """
 
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
+        self.blocks = blocks(context)
         self.cut = False
         self._ended = False
         self._over = False

@@ -1,5 +1,6 @@
 """The network on trio: connections, name look-ups, clock, waiters."""
 
+import os
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager
@@ -10,9 +11,18 @@ import trio
 
 from meshapi_backends._networks.addresses import Address
 from meshapi_backends._networks.resolving import looking_up, numeric_address
-from meshapi_backends._networks.socket_options import set_options
+from meshapi_backends._networks.socket_options import (
+    CONNECTING,
+    DEFAULT_OPTIONS,
+    new_socket,
+    set_options,
+)
 from meshapi_backends._networks.trio_streams import AsyncNetworkStream, limit
+from meshapi_backends._networks.workers import TLS_WORKERS, value_of, working
 from meshapi_backends._scopes import check_ended, waiting
+from meshapi_core import AwaitAttempts, Dialing, SocketOptions, StartAttempt
+
+T = TypeVar("T")
 
 _T = TypeVar("_T")
 
@@ -86,18 +96,47 @@ class AsyncNetwork:
             in_time = await waiter.wait(timeout)
         return look_up.addresses(in_time)
 
-    async def connect(self, address: Address, timeout: Optional[float]) -> AsyncNetworkStream:
-        sock = socket.socket(address.family, socket.SOCK_STREAM)
+    async def connect(
+        self, address: Address, timeout: Optional[float], sockets: SocketOptions = DEFAULT_OPTIONS
+    ) -> AsyncNetworkStream:
+        sock = new_socket(address, sockets)
         try:
             with limit(timeout) as scope, waiting(scope.cancel):
                 await trio.socket.from_stdlib_socket(sock).connect(address.sockaddr)
-                set_options(sock)
+                set_options(sock, sockets)
                 return AsyncNetworkStream(sock)
             check_ended()
             raise TimeoutError
         except BaseException:
             sock.close()
             raise
+
+    async def connect_first(
+        self, dialing: Dialing[Address], sockets: SocketOptions
+    ) -> AsyncNetworkStream:
+        attempts = _Attempts(dialing, sockets)
+        try:
+            with trio.CancelScope() as scope, waiting(scope.cancel):
+                sock = await attempts.run()
+                return await self.adopt(sock, sockets)
+        finally:
+            attempts.close()
+        check_ended()
+        raise TimeoutError
+
+    async def adopt(self, sock: socket.socket, sockets: SocketOptions) -> AsyncNetworkStream:
+        try:
+            set_options(sock, sockets)
+            return AsyncNetworkStream(sock)
+        except BaseException:
+            sock.close()
+            raise
+
+    async def in_thread(self, function: Callable[[], T], timeout: Optional[float]) -> T:
+        waiter = AsyncWaiter()
+        with working(function, waiter, TLS_WORKERS) as work:
+            in_time = await waiter.wait(timeout)
+        return value_of(work, in_time=in_time)
 
     def limit(self, seconds: Optional[float]) -> trio.CancelScope:
         """A scope that cancels its block after some seconds; None is never."""
@@ -123,6 +162,75 @@ class AsyncNetwork:
     def lock(self) -> AbstractContextManager[Any]:
         # Never contended within one loop. It is written in C, and cheaper than a `nullcontext`.
         return RLock()
+
+
+class _Attempts:
+    """Sockets that connect at the same time; does what a `Dialing` says.
+
+    Each is watched by a system task, which ends when its socket is closed: so giving the attempts
+    up needs no `await`, unlike leaving a nursery.
+    """
+
+    def __init__(self, dialing: Dialing[Address], sockets: SocketOptions) -> None:
+        self._dialing = dialing
+        self._sockets = sockets
+        self._open: dict[int, socket.socket] = {}
+        self._changed = trio.Event()
+
+    async def run(self) -> socket.socket:
+        """The socket that has connected first; it is the caller's from then on.
+
+        Raises:
+            OSError, TimeoutError, TransportError: none has connected.
+        """
+        while True:
+            action = self._dialing.next_action(trio.current_time())
+            if isinstance(action, StartAttempt):
+                self._start(action)
+            elif isinstance(action, AwaitAttempts):
+                with limit(None if action.until is None else action.until - trio.current_time()):
+                    await self._changed.wait()
+                    self._changed = trio.Event()
+            else:
+                return self._open.pop(action.number)
+
+    def _start(self, action: StartAttempt[Address]) -> None:
+        number = action.number
+        try:
+            sock = self._open[number] = new_socket(action.address, self._sockets)
+        except OSError as exc:
+            self._dialing.failed(number, exc, trio.current_time())
+            return
+        code = sock.connect_ex(action.address.sockaddr)
+        if code in CONNECTING:
+            trio.lowlevel.spawn_system_task(self._watch, number, sock)
+        else:
+            self._report(number, code)
+
+    async def _watch(self, number: int, sock: socket.socket) -> None:
+        if number not in self._open:
+            return  # given up before this task has begun
+        try:
+            await trio.lowlevel.wait_writable(sock)
+        except trio.ClosedResourceError:
+            return  # given up
+        if number in self._open:
+            self._report(number, sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+
+    def _report(self, number: int, code: int) -> None:
+        if code:
+            self._open.pop(number).close()
+            self._dialing.failed(number, OSError(code, os.strerror(code)), trio.current_time())
+        else:
+            self._dialing.connected(number)
+        self._changed.set()
+
+    def close(self) -> None:
+        """Close the sockets that are left, and end the tasks that watch them."""
+        while self._open:
+            sock = self._open.popitem()[1]
+            trio.lowlevel.notify_closing(sock)
+            sock.close()
 
 
 NETWORK = AsyncNetwork()

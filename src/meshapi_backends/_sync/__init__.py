@@ -8,7 +8,8 @@ pipe_host     the host of a call over connections of our own
 client_host   the host of a call over a transport that has an HTTP client
 watched       hosts that tell what their calls do
 connections   the pool of connections; the core decides which one is used
-connecting    opens connections: tries every address of a name, then TLS
+connecting    opens connections: TCP, then TLS
+dialing       opens TCP connections and Unix sockets
 tls           TLS over any network stream
 chunk_stream  the chunks of a streamed response, as a program reads them
 networks      the contract of a network

@@ -7,6 +7,7 @@ nothing to clean up but the stream below, and closing never waits for the peer.
 """
 
 import ssl
+from functools import partial
 from typing import Optional
 
 from meshapi_backends._sync.networks import (
@@ -14,13 +15,14 @@ from meshapi_backends._sync.networks import (
     NetworkStream,
     SharedNetworkStream,
 )
-from meshapi_backends._networks.tls import TLSState, default_context
+from meshapi_backends._networks.tls import TLSState, blocks
+from meshapi_backends._networks.tls_source import TLSSource
 
 
 def start_tls(
     stream: NetworkStream,
     host: str,
-    context: Optional[ssl.SSLContext],
+    tls: TLSSource,
     network: Network,
     timeout: Optional[float],
 ) -> "TLSStream":
@@ -28,30 +30,49 @@ def start_tls(
 
     Raises:
         ssl.SSLError, OSError, TimeoutError: the handshake failed; the stream is closed then.
+        TransportError: the certificates that `tls` names cannot be loaded; likewise.
     """
+    end = None if timeout is None else network.now() + timeout
     try:
-        tls = TLSStream(stream, host, context or default_context())
-        tls.handshake(network, timeout)
+        context = tls.context
+        if context is None:
+            # Reading the system's authorities takes 10 to 20 ms.
+            context = network.in_thread(tls.make, timeout)
+        new_state = partial(TLSState, context, host)
+        if blocks(context):
+            left = None if end is None else end - network.now()
+            state = network.in_thread(new_state, left)
+        else:
+            state = new_state()
+        encrypted = TLSStream(stream, state)
+        encrypted.handshake(network, end)
     except BaseException:
         stream.abort()
         raise
-    return tls
+    return encrypted
 
 
 class TLSStream:
     """A network stream that encrypts another one."""
 
-    def __init__(self, stream: NetworkStream, host: str, context: ssl.SSLContext) -> None:
+    def __init__(self, stream: NetworkStream, state: TLSState) -> None:
         self._stream = stream
-        self._tls = TLSState(context, host)
+        self._tls = state
 
-    def handshake(self, network: Network, timeout: Optional[float]) -> None:
-        """Do the TLS handshake, which checks who the server is."""
-        end = None if timeout is None else network.now() + timeout
+    def handshake(self, network: Network, end: Optional[float]) -> None:
+        """Do the TLS handshake, which checks who the server is.
+
+        Args:
+            network: has the clock.
+            end: the time by which it must be done; None is never.
+        """
         while True:
             left = None if end is None else end - network.now()
             try:
-                done = self._tls.shake_hands()
+                if self._tls.blocks:
+                    done = network.in_thread(self._tls.shake_hands, left)
+                else:
+                    done = self._tls.shake_hands()
             except ssl.SSLError:
                 # Send the alert, which tells the peer why.
                 self._try_flush(left)

@@ -55,7 +55,7 @@ _FIRST_BYTES = b"HTTP/"
 # As many bytes as it takes to know each of the others by: the head of an HTTP/2 frame.
 _ENOUGH = 9
 _HTTP2 = (
-    "the server speaks only HTTP/2 here, and this client needs HTTP/1.1: over https, an ssl_context"
+    "the server speaks only HTTP/2 here, and this client needs HTTP/1.1: over https, an SSL context"
     " of your own must offer it, by context.set_alpn_protocols(['http/1.1'])"
 )
 _TLS = "the server speaks TLS at this port: use https:// in its URL"

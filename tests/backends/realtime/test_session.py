@@ -88,7 +88,7 @@ async def test_ten_send_while_one_receives_and_each_event_is_whole_and_in_order(
     sizes = [1, 100, 70_000, 5]
     server = ScriptedServer(upgraded(echo), tls=serving() if tls else None)
     with server:
-        client = world.client(server.url, ssl_context=trusting() if tls else None)
+        client = world.client(server.url, tls=trusting() if tls else None)
         async with client, client.realtime.connect(model=MODEL) as session:
 
             def sender(name: int) -> Callable[[], Awaitable[None]]:
@@ -127,7 +127,7 @@ async def test_tls_large_events_go_both_ways_at_once(world):
         quiet(peer)
 
     with ScriptedServer(upgraded(script), tls=serving()) as server:
-        client = world.client(server.url, ssl_context=trusting())
+        client = world.client(server.url, tls=trusting())
         async with client, client.realtime.connect(model=MODEL) as session:
 
             async def send() -> None:
@@ -146,7 +146,7 @@ async def test_tls_large_events_go_both_ways_at_once(world):
 async def test_tls_an_unknown_authority_is_refused(world):
     with ScriptedServer(upgraded(quiet), tls=serving()) as server:
         context = ssl.create_default_context()
-        async with world.client(server.url, ssl_context=context) as client:
+        async with world.client(server.url, tls=context) as client:
             with pytest.raises(APIConnectionError) as caught:
                 await client.realtime.connect(model=MODEL)
     assert caught.value.error_code == "tls_verify"
@@ -538,7 +538,7 @@ async def test_whatever_happens_at_once_nobody_hangs_and_nothing_else_is_raised(
         ends[peer.number % 4]()
 
     with ScriptedServer(upgraded(script), tls=serving() if tls else None) as server:
-        options = {"ssl_context": trusting() if tls else None, "timeout": 5.0}
+        options = {"tls": trusting() if tls else None, "timeout": 5.0}
         async with world.client(server.url, **options) as client:
             for number in range(sessions):
                 reconnect = AGAIN if number % 2 else None
