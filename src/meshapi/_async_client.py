@@ -8,17 +8,22 @@ from typing_extensions import Never, Self
 
 from meshapi._client import (
     DEFAULT_LIMITS,
+    ENVIRONMENT,
     Client,
+    Environment,
     TransportHints,
     check_connecting,
     check_transport,
     config_of,
+    hidden_proxy,
+    proxies_of,
+    refuse_beside_http_client,
     refuse_unknown,
     secret_of,
     warn_of_unused,
 )
 from meshapi_backends import AsyncCallRunner, AsyncTransport, PerLoopTransport, current_network
-from meshapi_core import Limits, RetryPolicy, Timeout
+from meshapi_core import Limits, Proxy, RetryPolicy, Timeout
 from meshapi_core.endpoints import AsyncRunner
 
 if TYPE_CHECKING:
@@ -55,6 +60,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         max_retries: int = 3,
         limits: Limits = DEFAULT_LIMITS,
         retry: Optional[RetryPolicy] = None,
+        proxy: Union[None, str, Proxy, Environment] = ENVIRONMENT,
         ssl_context: "Optional[ssl.SSLContext]" = None,
         transport: Optional[AsyncTransport] = None,
         async_httpx_client: "Optional[AsyncHTTPXClient]" = None,
@@ -64,6 +70,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         number, names = len(positional), [*unknown]
         positional = ()
         unknown.clear()
+        proxy = hidden_proxy(proxy)
         if number or names:
             del token
             refuse_unknown(number, names, AsyncMeshAPI.__init__, _HINTS)
@@ -74,13 +81,15 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         check_transport(transport, async_httpx_client, _HINTS)
         sender = None if transport is None else "transport"
         sender = sender if async_httpx_client is None else _HINTS.field
+        refuse_beside_http_client(sender, _HINTS, proxy=proxy is not ENVIRONMENT)
+        proxies = proxies_of(proxy)
         warn_of_unused(sender, limits, ssl_context, _HINTS)
         over_http_client: Optional[AsyncTransport] = None
         if async_httpx_client is not None:
             from meshapi_backends import AsyncHTTPXTransport
 
             over_http_client = AsyncHTTPXTransport(async_httpx_client)
-        sockets = PerLoopTransport(limits, ssl_context)
+        sockets = PerLoopTransport(limits, ssl_context, proxies=proxies)
         self._send_over(sockets, transport, over_http_client)
 
     @cached_property

@@ -8,11 +8,16 @@ from typing_extensions import Never, Self
 
 from meshapi._client import (
     DEFAULT_LIMITS,
+    ENVIRONMENT,
     Client,
+    Environment,
     TransportHints,
     check_connecting,
     check_transport,
     config_of,
+    hidden_proxy,
+    proxies_of,
+    refuse_beside_http_client,
     refuse_unknown,
     secret_of,
     warn_of_unused,
@@ -24,7 +29,7 @@ from meshapi_backends import (
     Transport,
     current_blocking_network,
 )
-from meshapi_core import Limits, RetryPolicy, Timeout
+from meshapi_core import Limits, Proxy, RetryPolicy, Timeout
 from meshapi_core.endpoints import Runner
 
 if TYPE_CHECKING:
@@ -52,6 +57,10 @@ class MeshAPI(Client[Runner]):
         max_retries: the most retries of a call, if it may be retried at all.
         limits: how many connections may be open, and how many are kept.
         retry: the whole retry policy, instead of `max_retries`.
+        proxy: the proxy on the way to every server: a URL, such as
+            `http://user:password@10.0.0.1:3128` or `socks5h://10.0.0.1`, or a `Proxy`; None is
+            none. The default is what `MESHAPI_PROXY`, or else `HTTPS_PROXY`, `HTTP_PROXY`,
+            `ALL_PROXY` and `NO_PROXY`, say when the client is made.
         ssl_context: for a private certificate authority or client certificates. The default
             verifies against the system's authorities.
         transport: sends the requests instead of the client's own connections. It stays open when
@@ -79,6 +88,7 @@ class MeshAPI(Client[Runner]):
         max_retries: int = 3,
         limits: Limits = DEFAULT_LIMITS,
         retry: Optional[RetryPolicy] = None,
+        proxy: Union[None, str, Proxy, Environment] = ENVIRONMENT,
         ssl_context: "Optional[ssl.SSLContext]" = None,
         transport: Optional[Transport] = None,
         httpx_client: "Optional[HTTPXClient]" = None,
@@ -88,6 +98,7 @@ class MeshAPI(Client[Runner]):
         number, names = len(positional), [*unknown]
         positional = ()
         unknown.clear()
+        proxy = hidden_proxy(proxy)
         if number or names:
             del token
             refuse_unknown(number, names, MeshAPI.__init__, _HINTS)
@@ -98,13 +109,15 @@ class MeshAPI(Client[Runner]):
         check_transport(transport, httpx_client, _HINTS)
         sender = None if transport is None else "transport"
         sender = sender if httpx_client is None else _HINTS.field
+        refuse_beside_http_client(sender, _HINTS, proxy=proxy is not ENVIRONMENT)
+        proxies = proxies_of(proxy)
         warn_of_unused(sender, limits, ssl_context, _HINTS)
         over_http_client: Optional[Transport] = None
         if httpx_client is not None:
             from meshapi_backends import HTTPXTransport
 
             over_http_client = HTTPXTransport(httpx_client)
-        sockets = ConnectionPool(SocketNetwork(), limits, ssl_context)
+        sockets = ConnectionPool(SocketNetwork(), limits, ssl_context, proxies=proxies)
         self._send_over(sockets, transport, over_http_client)
 
     @cached_property

@@ -17,6 +17,8 @@ from meshapi_core import (
     Limits,
     MeshAPIConfig,
     ParamsWarning,
+    Proxies,
+    Proxy,
     RetryPolicy,
     Secret,
     Timeout,
@@ -108,6 +110,33 @@ def check_connecting(limits: object, ssl_context: object) -> None:
         raise TypeError(f"ssl_context: expected ssl.SSLContext or None, got {kind}{hint}")
 
 
+class Environment(Enum):
+    """The default of arguments that environment variables stand in for, where None means more."""
+
+    VARIABLES = "the environment variables"
+
+    def __repr__(self) -> str:
+        return f"<{self.value}>"
+
+
+ENVIRONMENT: Final = Environment.VARIABLES
+
+
+def hidden_proxy(
+    proxy: Union[None, str, Proxy, Environment],
+) -> Union[None, Secret, Proxy, Environment]:
+    """The argument, without a password that error trackers could show as the local of a frame."""
+    return Secret(proxy) if isinstance(proxy, str) else proxy
+
+
+def proxies_of(proxy: Union[None, str, Proxy, Environment]) -> Proxies:
+    if proxy is None:
+        return Proxies()
+    if isinstance(proxy, Environment):
+        return Proxies.of_environment(os.environ)
+    return Proxies.through(proxy)
+
+
 class TransportHints(NamedTuple):
     """The words of one of the clients for error messages.
 
@@ -158,6 +187,26 @@ def check_transport(transport: object, http_client: object, hints: TransportHint
         )
     if http_client is not None:
         raise TypeError(f"{hints.field}: given together with transport; leave one of them out")
+
+
+_OF_HTTP_CLIENTS: Final = {"proxy": "proxy"}
+"""Arguments about our connections -> what an httpx client calls them."""
+
+
+def refuse_beside_http_client(sender: Optional[str], hints: TransportHints, **given: bool) -> None:
+    """Raise for arguments that only our own connections use, if `sender` sends the requests.
+
+    Args:
+        sender: the argument that does: an HTTP client or a transport; None if neither is given.
+        hints: the words for the message.
+        given: arguments -> whether they were given.
+    """
+    for name, is_given in given.items():
+        if sender is not None and is_given:
+            argument = _OF_HTTP_CLIENTS[name]
+            to = f"{hints.field}={hints.http_client}({argument}=...)"
+            to = f"write {to}" if sender == hints.field else "pass it to the transport"
+            raise TypeError(f"{name}: given together with {sender}, which does not use it; {to}")
 
 
 def warn_of_unused(

@@ -25,7 +25,7 @@ _NAMES: Final = {
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
         Base64Error ConflictError ContentTooLargeError Headers InternalServerError
         InvalidParamsError JobFailedError Limits MeshAPIConfig MeshAPIError NotFoundError
-        ParamsWarning PaymentRequiredError PermissionDeniedError ProtocolError RateLimitError
+        ParamsWarning PaymentRequiredError PermissionDeniedError ProtocolError Proxy RateLimitError
         RealtimeAuth RealtimeConnectionClosed RealtimeError RealtimeMessage Reconnect Reconnected
         RedirectError ResponseDecodeError ResponseWarning RetryPolicy StreamInterruptedError
         StreamUsageError Timeout UnprocessableEntityError __version__

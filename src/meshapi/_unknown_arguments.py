@@ -16,7 +16,7 @@ __all__ = ["of_clients", "of_options"]
 _TOKEN: Final = "accesstoken apikey auth authtoken bearertoken key secretkey".split()
 _BASE_URL: Final = "apibase azureendpoint baseuri endpoint host server url".split()
 _TLS: Final = "cabundle cafile ssl sslverify verify verifyssl".split()
-_PROXY: Final = "httpproxy mounts proxies proxy trustenv".split()
+_PROXY: Final = "httpproxy httpsproxy proxies proxyurl".split()
 _HTTP_CLIENT: Final = "client httpclient requestssession session".split()
 _OF_HTTPX: Final = "app cookies defaultencoding eventhooks followredirects http1 http2".split()
 _HEADERS: Final = "defaultheaders extraheaders headers".split()
@@ -74,7 +74,9 @@ def _for_clients(field: str, http_client: str) -> Mapping[str, str]:
         "websocketbaseurl": "realtime sessions use base_url",
         **dict.fromkeys(_TLS, 'write ssl_context=ssl.create_default_context(cafile="...")'),
         "cert": "write ssl_context=..., after ssl_context.load_cert_chain(...)",
-        **dict.fromkeys(_PROXY, f"{over_httpx}(proxy=...)"),
+        **dict.fromkeys(_PROXY, "write proxy=..."),
+        "trustenv": "write proxy=None to ignore the environment's proxies",
+        "mounts": f"write proxy=..., or {field}={http_client}(mounts=...)",
         **dict.fromkeys(_HTTP_CLIENT, f"{over_httpx}(...)"),
         **dict.fromkeys(["asynchttpxclient", "httpxclient"], f"{over_httpx}(...)"),
         **dict.fromkeys(_OF_HTTPX, f"{over_httpx}(...), which takes it"),
@@ -107,7 +109,7 @@ def _for_options(client: str) -> Mapping[str, str]:
         **dict.fromkeys([*_TOKEN, "token"], f"{new}(token=...)"),
         **dict.fromkeys([*_BASE_URL, "baseurl"], f"{new}(base_url=...)"),
         **dict.fromkeys(
-            "asynchttpxclient httpxclient limits sslcontext transport".split(), f"{new}(...)"
+            "asynchttpxclient httpxclient limits proxy sslcontext transport".split(), f"{new}(...)"
         ),
         **dict.fromkeys(_HEADERS, "write extra_headers=..."),
         **dict.fromkeys(_QUERY, "write extra_query=..."),

@@ -8,7 +8,7 @@ has ended, only the thread that removed the pool from the table does.
 
 import threading
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import Any, Final, Optional
 
 from typing_extensions import Protocol
 
@@ -18,7 +18,9 @@ from meshapi_backends._failures import TransportError
 from meshapi_backends._forks import forget_after_fork
 from meshapi_backends._networks.current import current_network
 from meshapi_backends._scopes import Calls
-from meshapi_core import Limits, client_closed
+from meshapi_core import Limits, Proxies, client_closed
+
+_NO_PROXIES: Final = Proxies()
 
 
 class LoopNetwork(AsyncNetwork, Protocol):
@@ -45,9 +47,12 @@ class PerLoopTransport(AsyncPools):
         limits: Limits,
         ssl_context: Optional[Any] = None,
         network: Callable[[], LoopNetwork] = current_network,
+        *,
+        proxies: Proxies = _NO_PROXIES,
     ) -> None:
         self._limits = limits
         self._ssl_context = ssl_context
+        self._proxies = proxies
         self._network = network
         self._pools: dict[Any, AsyncConnectionPool] = {}
         self._networks: dict[Any, LoopNetwork] = {}
@@ -94,7 +99,7 @@ class PerLoopTransport(AsyncPools):
 
     def _new_pool(self, network: LoopNetwork, token: Any) -> AsyncConnectionPool:
         self._forget_ended()
-        pool = AsyncConnectionPool(network, self._limits, self._ssl_context)
+        pool = AsyncConnectionPool(network, self._limits, self._ssl_context, proxies=self._proxies)
         with self._lock:
             self._networks[token] = network
             self._pools[token] = pool

@@ -104,6 +104,9 @@ if TYPE_CHECKING:
     from meshapi_core.params.wrong_names import no_such_parameter as no_such_parameter
     from meshapi_core.pool import Decision as Decision
     from meshapi_core.pool import PoolState as PoolState
+    from meshapi_core.proxies.proxy import Proxy as Proxy
+    from meshapi_core.proxies.routes import Proxies as Proxies
+    from meshapi_core.proxies.routes import Route as Route
     from meshapi_core.realtime import MessageWait as MessageWait
     from meshapi_core.realtime import RealtimeAuth as RealtimeAuth
     from meshapi_core.realtime import RealtimeCall as RealtimeCall

@@ -44,6 +44,8 @@ _NAMES: Final = {
     """,
     "meshapi_core.params.wrong_names": "no_such_parameter",
     "meshapi_core.pool": "Decision PoolState",
+    "meshapi_core.proxies.proxy": "Proxy",
+    "meshapi_core.proxies.routes": "Proxies Route",
     "meshapi_core.realtime": """
         MessageWait RealtimeAuth RealtimeCall RealtimeConnected RealtimeConnection RealtimeExchange
         RealtimeMessage RealtimeOptions Reconnect Reconnected

@@ -22,14 +22,23 @@ async def start_tls(
     context: Optional[ssl.SSLContext],
     network: AsyncNetwork,
     timeout: Optional[float],
+    received: bytes = b"",
 ) -> "AsyncTLSStream":
     """A TLS connection over a stream, with the server's certificate and name checked.
+
+    Args:
+        stream: plain; or one with TLS, to an https proxy.
+        host: the server's host name.
+        context: None is the default one.
+        network: the clock.
+        timeout: seconds for the handshake.
+        received: what has been read from the stream already.
 
     Raises:
         ssl.SSLError, OSError, TimeoutError: the handshake failed; the stream is closed then.
     """
     try:
-        tls = AsyncTLSStream(stream, host, context or default_context())
+        tls = AsyncTLSStream(stream, host, context or default_context(), received)
         await tls.handshake(network, timeout)
     except BaseException:
         stream.abort()
@@ -38,11 +47,29 @@ async def start_tls(
 
 
 class AsyncTLSStream:
-    """A network stream that encrypts another one."""
+    """A network stream that encrypts another one. See `start_tls` for the arguments."""
 
-    def __init__(self, stream: AsyncNetworkStream, host: str, context: ssl.SSLContext) -> None:
+    def __init__(
+        self,
+        stream: AsyncNetworkStream,
+        host: str,
+        context: ssl.SSLContext,
+        received: bytes = b"",
+    ) -> None:
+        tls = TLSState(context, host)
+        if received:
+            tls.receive_data(received)
+        if isinstance(stream, AsyncTLSStream):
+            # One stream for both layers, which also works for one reader alongside one writer.
+            stream, tls = stream.layered(tls)
         self._stream = stream
-        self._tls = TLSState(context, host)
+        self._tls = tls
+
+    def layered(self, inner: TLSState) -> tuple[AsyncNetworkStream, TLSState]:
+        """The stream below, and both layers as one state, if another TLS connection goes inside."""
+        from meshapi_backends._networks.tls_in_tls import TLSInTLS
+
+        return self._stream, TLSInTLS(self._tls, inner)
 
     async def handshake(self, network: AsyncNetwork, timeout: Optional[float]) -> None:
         """Do the TLS handshake, which checks who the server is."""

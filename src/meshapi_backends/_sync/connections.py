@@ -16,7 +16,7 @@ of the pool removes it.
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import Any, Final, Optional, Union
 
 from meshapi_backends._sync.connecting import open_stream
 from meshapi_backends._sync.networks import Network, NetworkStream, Waiter
@@ -28,13 +28,18 @@ from meshapi_core import (
     Decision,
     HTTP11Connection,
     Limits,
+    Origin,
     PipeCall,
     PoolState,
+    Proxies,
+    Route,
     client_closed,
 )
 
 # Seconds between checks for dropped responses while every connection is in use.
 _LOOK_AROUND = 1.0
+
+_NO_PROXIES: Final = Proxies()
 
 
 class Connection:
@@ -66,17 +71,25 @@ class ConnectionPool(Pools):
         network: opens the connections.
         limits: how many connections there may be.
         ssl_context: an `ssl.SSLContext`; None is the default one.
+        proxies: which of them lead to which servers.
     """
 
     # Made for the first connection, as many clients open none.
     _new_http: Optional[Callable[[], HTTP11Connection]] = None
 
     def __init__(
-        self, network: Network, limits: Limits, ssl_context: Optional[Any] = None
+        self,
+        network: Network,
+        limits: Limits,
+        ssl_context: Optional[Any] = None,
+        *,
+        proxies: Proxies = _NO_PROXIES,
     ) -> None:
         self._network = network
         self._limits = limits
         self._ssl_context = ssl_context
+        # None, not an empty value: most programs have no proxy, and a call is not to ask for one.
+        self._proxies = proxies if proxies else None
         self._dropped: deque[Connection] = deque()
         self._start()
         forget_after_fork(self)
@@ -128,6 +141,10 @@ class ConnectionPool(Pools):
             OSError: no connection could be opened, or none was free in time (TimeoutError).
         """
         waiter: Optional[Waiter] = None
+        # The pool keeps connections by it: one to a proxy that forwards does for no upgrade.
+        place: Union[Origin, Route] = action.origin
+        if self._proxies is not None:
+            place = self._proxies.route(action.origin, upgrades=action.upgrades)
         while True:
             if self._dropped:
                 self._collect_dropped()
@@ -138,7 +155,7 @@ class ConnectionPool(Pools):
                     # A wake-up is a hint, and given back here: see `meshapi_core.pool`.
                     self._state.dequeue(waiter)
                 got, to_close = self._state.acquire(
-                    action.origin, now, fresh=action.fresh, woken=waiter is not None
+                    place, now, fresh=action.fresh, woken=waiter is not None
                 )
                 waiter = self._enqueue(waiter) if got is Decision.QUEUE else None
             if to_close:
@@ -149,14 +166,14 @@ class ConnectionPool(Pools):
                 now = self._network.now()
             elif isinstance(got, Decision):
                 with scope.running():
-                    return self._open(action, call)
+                    return self._open(action, call, place)
             elif got.stream.readable:
                 # The server closed it, or sent bytes without being asked.
                 with self._lock:
                     self._state.replace(got)
                 got.stream.abort()
                 with scope.running():
-                    return self._open(action, call)
+                    return self._open(action, call, place)
             else:
                 return got
 
@@ -210,15 +227,18 @@ class ConnectionPool(Pools):
         if following is not None:
             following.set()
 
-    def _open(self, action: Connect, call: PipeCall[Any]) -> Connection:
+    def _open(
+        self, action: Connect, call: PipeCall[Any], place: Union[Origin, Route]
+    ) -> Connection:
         origin, network = action.origin, self._network
+        route = place if isinstance(place, Route) else None
         with self.calls.waiting() as scope:
             try:
                 now = network.now()
                 until = call.opening(now)
                 left = None if until is None else until - now
                 stream = open_stream(
-                    network, origin, self._ssl_context, left, action.named_by
+                    network, origin, self._ssl_context, left, action.named_by, route
                 )
             except BaseException as exc:
                 self._abandon()
@@ -229,12 +249,13 @@ class ConnectionPool(Pools):
                 raise
         if self._new_http is None:
             self._new_http = HTTP11Connection.of_one_client()
-        connection = Connection(stream, self._new_http())
+        http = None if route is None else route.forwarding()
+        connection = Connection(stream, http or self._new_http())
         # The pool may have been closed meanwhile, when it did not know this connection yet.
         with self._lock:
             closed = self._state.closed
             if not closed:
-                self._state.opened(connection, origin)
+                self._state.opened(connection, place)
         if closed:
             stream.abort()
             raise TransportError(client_closed())

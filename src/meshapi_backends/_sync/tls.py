@@ -23,14 +23,23 @@ def start_tls(
     context: Optional[ssl.SSLContext],
     network: Network,
     timeout: Optional[float],
+    received: bytes = b"",
 ) -> "TLSStream":
     """A TLS connection over a stream, with the server's certificate and name checked.
+
+    Args:
+        stream: plain; or one with TLS, to an https proxy.
+        host: the server's host name.
+        context: None is the default one.
+        network: the clock.
+        timeout: seconds for the handshake.
+        received: what has been read from the stream already.
 
     Raises:
         ssl.SSLError, OSError, TimeoutError: the handshake failed; the stream is closed then.
     """
     try:
-        tls = TLSStream(stream, host, context or default_context())
+        tls = TLSStream(stream, host, context or default_context(), received)
         tls.handshake(network, timeout)
     except BaseException:
         stream.abort()
@@ -39,11 +48,29 @@ def start_tls(
 
 
 class TLSStream:
-    """A network stream that encrypts another one."""
+    """A network stream that encrypts another one. See `start_tls` for the arguments."""
 
-    def __init__(self, stream: NetworkStream, host: str, context: ssl.SSLContext) -> None:
+    def __init__(
+        self,
+        stream: NetworkStream,
+        host: str,
+        context: ssl.SSLContext,
+        received: bytes = b"",
+    ) -> None:
+        tls = TLSState(context, host)
+        if received:
+            tls.receive_data(received)
+        if isinstance(stream, TLSStream):
+            # One stream for both layers, which also works for one reader alongside one writer.
+            stream, tls = stream.layered(tls)
         self._stream = stream
-        self._tls = TLSState(context, host)
+        self._tls = tls
+
+    def layered(self, inner: TLSState) -> tuple[NetworkStream, TLSState]:
+        """The stream below, and both layers as one state, if another TLS connection goes inside."""
+        from meshapi_backends._networks.tls_in_tls import TLSInTLS
+
+        return self._stream, TLSInTLS(self._tls, inner)
 
     def handshake(self, network: Network, timeout: Optional[float]) -> None:
         """Do the TLS handshake, which checks who the server is."""

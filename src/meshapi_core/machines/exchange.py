@@ -156,6 +156,9 @@ class Exchange(Generic[T]):
         TypeError: `random_bytes` returns something else.
     """
 
+    further_secrets: tuple[str, ...] = ()
+    """What no error of this call may show either, such as the password of a proxy."""
+
     def __init__(
         self,
         call: AnyCall[T],
@@ -198,7 +201,8 @@ class Exchange(Generic[T]):
     def secrets(self) -> tuple[str, ...]:
         """What no error of this call may show."""
         config = self._config
-        return (*config.extras.secrets_with(config.token), *self.request.secrets)
+        own = config.extras.secrets_with(config.token)
+        return (*own, *self.request.secrets, *self.further_secrets)
 
     def next_action(self, now: float) -> Union[Send, Wait, Done[T]]:
         """Return what to do next.
