@@ -69,9 +69,9 @@ SUBJECTS = (
     Subject(
         "options",
         "Options",
-        "The options of a client for time limits, retries and connections.",
+        "The options of a client for time limits, retries, connections and proxies.",
         "meshapi",
-        "meshapi_core.config meshapi_core.retries",
+        "meshapi_core.config meshapi_core.retries meshapi_core.proxies",
     ),
     Subject(
         "errors",
@@ -156,7 +156,7 @@ SUBJECTS = (
         "A call as a value, the service that it is made to, and what fits on no other page.",
         "meshapi_core",
         "meshapi_core.calls meshapi_core.extras meshapi_core.bodies meshapi_core.service"
-        " meshapi_core.retries meshapi_core.config meshapi_core",
+        " meshapi_core.retries meshapi_core.config meshapi_core.proxies meshapi_core",
     ),
     Subject(
         "backends",

@@ -867,8 +867,8 @@ FIXES = (
         "closing",
         "a TLS handshake is waited for",
         _ASYNC + "connecting.py",
-        "with waiting(stream.abort):",
-        "if True:",
+        "with waiting(stream.abort):\n            return",
+        "if True:\n            return",
         "tests/backends/test_closing.py",
     ),
     Mutant(

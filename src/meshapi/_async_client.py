@@ -70,7 +70,8 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         number, names = len(positional), [*unknown]
         positional = ()
         unknown.clear()
-        proxy = hidden_proxy(proxy)
+        shown_proxy = hidden_proxy(proxy)
+        del proxy
         if number or names:
             del token
             refuse_unknown(number, names, AsyncMeshAPI.__init__, _HINTS)
@@ -81,8 +82,8 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         check_transport(transport, async_httpx_client, _HINTS)
         sender = None if transport is None else "transport"
         sender = sender if async_httpx_client is None else _HINTS.field
-        refuse_beside_http_client(sender, _HINTS, proxy=proxy is not ENVIRONMENT)
-        proxies = proxies_of(proxy)
+        refuse_beside_http_client(sender, _HINTS, proxy=shown_proxy is not ENVIRONMENT)
+        proxies = proxies_of(shown_proxy)
         warn_of_unused(sender, limits, ssl_context, _HINTS)
         over_http_client: Optional[AsyncTransport] = None
         if async_httpx_client is not None:

@@ -98,7 +98,8 @@ class MeshAPI(Client[Runner]):
         number, names = len(positional), [*unknown]
         positional = ()
         unknown.clear()
-        proxy = hidden_proxy(proxy)
+        shown_proxy = hidden_proxy(proxy)
+        del proxy
         if number or names:
             del token
             refuse_unknown(number, names, MeshAPI.__init__, _HINTS)
@@ -109,8 +110,8 @@ class MeshAPI(Client[Runner]):
         check_transport(transport, httpx_client, _HINTS)
         sender = None if transport is None else "transport"
         sender = sender if httpx_client is None else _HINTS.field
-        refuse_beside_http_client(sender, _HINTS, proxy=proxy is not ENVIRONMENT)
-        proxies = proxies_of(proxy)
+        refuse_beside_http_client(sender, _HINTS, proxy=shown_proxy is not ENVIRONMENT)
+        proxies = proxies_of(shown_proxy)
         warn_of_unused(sender, limits, ssl_context, _HINTS)
         over_http_client: Optional[Transport] = None
         if httpx_client is not None:

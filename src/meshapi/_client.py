@@ -14,6 +14,7 @@ from meshapi._resources import Resources
 from meshapi_core import (
     DEFAULT_BASE_URL,
     Extras,
+    InvalidParamsError,
     Limits,
     MeshAPIConfig,
     ParamsWarning,
@@ -122,18 +123,21 @@ class Environment(Enum):
 ENVIRONMENT: Final = Environment.VARIABLES
 
 
-def hidden_proxy(
-    proxy: Union[None, str, Proxy, Environment],
-) -> Union[None, Secret, Proxy, Environment]:
-    """The argument, without a password that error trackers could show as the local of a frame."""
-    return Secret(proxy) if isinstance(proxy, str) else proxy
+def hidden_proxy(proxy: object) -> Union[None, Secret, Proxy, Environment, type]:
+    """The argument, as error trackers may show it; if it is of a wrong type, only the type."""
+    if proxy is None or isinstance(proxy, (Proxy, Environment)):
+        return proxy
+    return Secret(proxy) if isinstance(proxy, str) else type(proxy)
 
 
-def proxies_of(proxy: Union[None, str, Proxy, Environment]) -> Proxies:
+def proxies_of(proxy: Union[None, str, Proxy, Environment, type]) -> Proxies:
     if proxy is None:
         return Proxies()
     if isinstance(proxy, Environment):
         return Proxies.of_environment(os.environ)
+    if isinstance(proxy, type):
+        hint = "write x.decode()" if proxy is bytes else ""
+        raise InvalidParamsError("proxy", "a URL, a Proxy or None", proxy.__name__, hint)
     return Proxies.through(proxy)
 
 

@@ -24,6 +24,19 @@ CREDENTIALS = f"us.er%40:{PASSWORD}"
 PLAIN_CREDENTIALS = f"us.er@:{PASSWORD}"
 
 
+@pytest.fixture(autouse=True)
+def _only_local_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No name server is asked: names other than this machine's do not exist."""
+    real = socket.getaddrinfo
+
+    def look_up(host: Any, *args: Any, **options: Any) -> Any:
+        if host in ("localhost", "127.0.0.1", "::1"):
+            return real(host, *args, **options)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+
 class Way:
     """One way to a server: the kind of proxy, and whether it has a password and speaks TLS."""
 

@@ -18,16 +18,20 @@ from meshapi import (
     Limits,
     MeshAPI,
     ParamsWarning,
+    Proxy,
     Reconnect,
     RetryPolicy,
     Timeout,
 )
+from meshapi_backends import ConnectionPool, SocketNetwork
 from meshapi_core import MeshAPIConfig
 from support.flavours import TOKEN
+from support.reporters import seen
 
 URL = "http://127.0.0.1:9"
 KNOWN = (
-    "base_url, httpx_client, limits, max_retries, retry, ssl_context, timeout, token and transport"
+    "base_url, httpx_client, limits, max_retries, proxy, retry, ssl_context, timeout, token and"
+    " transport"
 )
 
 on_both = pytest.mark.parametrize("client_class", [MeshAPI, AsyncMeshAPI])
@@ -52,7 +56,12 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
         {"verify": "ca.pem"},
         'verify: no such parameter; write ssl_context=ssl.create_default_context(cafile="...")',
     ),
-    ({"proxy": URL}, "proxy: no such parameter; write {httpx}(proxy=...)"),
+    ({"proxies": URL}, "proxies: no such parameter; write proxy=..."),
+    ({"mounts": {}}, "mounts: no such parameter; write proxy=..., or {httpx}(mounts=...)"),
+    (
+        {"trust_env": False},
+        "trust_env: no such parameter; write proxy=None to ignore the environment's proxies",
+    ),
     ({"http_client": None}, "http_client: no such parameter; write {httpx}(...)"),
     ({"http2": True}, "http2: no such parameter; write {httpx}(...), which takes it"),
     (
@@ -370,6 +379,55 @@ def test_a_token_that_is_refused_is_never_quoted(client_class: Any, token: str) 
         assert token not in str(caught.value)
 
 
+@pytest.mark.parametrize("proxy", ["http://u:canary-1234@p", Proxy.of("http://p"), None])
+def test_a_proxy_for_connections_that_carry_no_requests_is_refused(proxy: Any) -> None:
+    with httpx.Client(verify=False) as client, pytest.raises(TypeError) as caught:
+        MeshAPI(token=TOKEN, httpx_client=client, proxy=proxy)
+    assert str(caught.value) == (
+        "proxy: given together with httpx_client, which does not use it; write"
+        " httpx_client=httpx.Client(proxy=...)"
+    )
+    assert "canary" not in seen(caught.value)
+    asynchronous = httpx.AsyncClient(verify=False)
+    with pytest.raises(TypeError, match=r"async_httpx_client=httpx.AsyncClient\(proxy=...\)"):
+        AsyncMeshAPI(token=TOKEN, async_httpx_client=asynchronous, proxy=proxy)
+    pool = ConnectionPool(SocketNetwork(), Limits())
+    with pytest.raises(TypeError, match=r"with transport, .*; pass it to the transport"):
+        MeshAPI(token=TOKEN, transport=pool, proxy=proxy)
+
+
+@pytest.mark.parametrize("client_class", [MeshAPI, AsyncMeshAPI])
+@pytest.mark.parametrize(
+    ("proxy", "words"),
+    [
+        ("http://u:canary-1234@p:x", "proxy: its port is not a number"),
+        ("ftp://u:canary-1234@p", "proxy: expected http://"),
+        (b"http://u:canary-1234@p", "write x.decode\\(\\)"),
+        (5, "proxy: expected a URL, a Proxy or None, got int"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_refused_without_being_shown(
+    client_class: Any, proxy: Any, words: str
+) -> None:
+    with pytest.raises(InvalidParamsError, match=words) as caught:
+        client_class(token=TOKEN, proxy=proxy)
+    assert "canary" not in seen(caught.value)
+
+
+@pytest.mark.parametrize("client_class", [MeshAPI, AsyncMeshAPI])
+def test_the_password_of_a_proxy_is_in_no_frame_of_a_client_that_is_not_made(
+    client_class: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for wrong in ({"limits": 5}, {"nothing": 1}, {"token": b"x"}):
+        with pytest.raises((TypeError, ValueError)) as caught:
+            client_class(**{"token": TOKEN, "proxy": "http://u:canary-1234@p", **wrong})
+        assert "canary" not in seen(caught.value)
+    monkeypatch.setenv("HTTPS_PROXY", "http://u:canary-1234@p:x")
+    with pytest.raises(InvalidParamsError, match="HTTPS_PROXY: its port") as caught:
+        client_class(token=TOKEN)
+    assert "canary" not in seen(caught.value)
+
+
 @pytest.mark.parametrize(
     ("option", "value", "argument"),
     [
@@ -380,19 +438,21 @@ def test_a_token_that_is_refused_is_never_quoted(client_class: Any, token: str) 
 def test_options_of_connections_that_carry_no_requests_are_not_ignored_in_silence(
     option: str, value: Any, argument: str
 ) -> None:
-    with httpx.Client(verify=False) as client, pytest.warns(ParamsWarning) as seen:
+    with httpx.Client(verify=False) as client, pytest.warns(ParamsWarning) as warned:
         MeshAPI(token=TOKEN, httpx_client=client, **{option: value})
-    assert [str(warning.message) for warning in seen] == [
+    assert [str(warning.message) for warning in warned] == [
         (
             f"{option}: used for realtime sessions only, because httpx_client sends the"
             f" requests; pass it to httpx.Client({argument}=...) as well"
         )
     ]
-    assert seen[0].filename == __file__
+    assert warned[0].filename == __file__
     asynchronous = httpx.AsyncClient(verify=False)
-    with pytest.warns(ParamsWarning, match="because async_httpx_client sends the requests") as seen:
+    with pytest.warns(
+        ParamsWarning, match="because async_httpx_client sends the requests"
+    ) as warned:
         AsyncMeshAPI(token=TOKEN, async_httpx_client=asynchronous, **{option: value})
-    assert seen[0].filename == __file__
+    assert warned[0].filename == __file__
 
 
 def test_an_http_client_alone_warns_of_nothing() -> None:

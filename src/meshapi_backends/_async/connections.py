@@ -17,6 +17,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Optional, Union
 
+from typing_extensions import TypeAlias
+
 from meshapi_backends._async.connecting import open_stream
 from meshapi_backends._async.networks import AsyncNetwork, AsyncNetworkStream, AsyncWaiter
 from meshapi_backends._failures import TransportError
@@ -39,6 +41,9 @@ from meshapi_core import (
 _LOOK_AROUND = 1.0
 
 _NO_PROXIES: Final = Proxies()
+
+_Place: TypeAlias = Union[Origin, Route]
+"""What the pool keeps a connection by: a server; or the route to it, if there are proxies."""
 
 
 class AsyncConnection:
@@ -87,7 +92,7 @@ class AsyncConnectionPool(AsyncPools):
         self._network = network
         self._limits = limits
         self._ssl_context = ssl_context
-        # None, not an empty value: most programs have no proxy, and a call is not to ask for one.
+        # None, not an empty value: without proxies, a call does not ask for one.
         self._proxies = proxies if proxies else None
         self._dropped: deque[AsyncConnection] = deque()
         self._start()
@@ -140,10 +145,7 @@ class AsyncConnectionPool(AsyncPools):
             OSError: no connection could be opened, or none was free in time (TimeoutError).
         """
         waiter: Optional[AsyncWaiter] = None
-        # The pool keeps connections by it: one to a proxy that forwards does for no upgrade.
-        place: Union[Origin, Route] = action.origin
-        if self._proxies is not None:
-            place = self._proxies.route(action.origin, upgrades=action.upgrades)
+        place = action.origin if self._proxies is None else _route(self._proxies, action)
         while True:
             if self._dropped:
                 self._collect_dropped()
@@ -226,9 +228,7 @@ class AsyncConnectionPool(AsyncPools):
         if following is not None:
             following.set()
 
-    async def _open(
-        self, action: Connect, call: PipeCall[Any], place: Union[Origin, Route]
-    ) -> AsyncConnection:
+    async def _open(self, action: Connect, call: PipeCall[Any], place: _Place) -> AsyncConnection:
         origin, network = action.origin, self._network
         route = place if isinstance(place, Route) else None
         with self.calls.waiting() as scope:
@@ -236,9 +236,8 @@ class AsyncConnectionPool(AsyncPools):
                 now = network.now()
                 until = call.opening(now)
                 left = None if until is None else until - now
-                stream = await open_stream(
-                    network, origin, self._ssl_context, left, action.named_by, route
-                )
+                tls, named_by = self._ssl_context, action.named_by
+                stream = await open_stream(network, origin, tls, left, named_by, route)
             except BaseException as exc:
                 self._abandon()
                 # Closing ends a wait by closing sockets, which fails in many ways. The scope has
@@ -248,8 +247,7 @@ class AsyncConnectionPool(AsyncPools):
                 raise
         if self._new_http is None:
             self._new_http = HTTP11Connection.of_one_client()
-        http = None if route is None else route.forwarding()
-        connection = AsyncConnection(stream, http or self._new_http())
+        connection = AsyncConnection(stream, _http(route) or self._new_http())
         # The pool may have been closed meanwhile, when it did not know this connection yet.
         with self._lock:
             closed = self._state.closed
@@ -320,6 +318,15 @@ class AsyncConnectionPool(AsyncPools):
         state: Optional[PoolState[Any, Any]] = vars(self).get("_state")
         for connection in () if state is None else state.close()[1]:
             connection.stream.abandon()
+
+
+def _http(route: Optional[Route]) -> Optional[HTTP11Connection]:
+    """The machine of a connection that its route decides on; None for any other."""
+    return None if route is None else route.forwarding()
+
+
+def _route(proxies: Proxies, action: Connect) -> _Place:
+    return proxies.route(action.origin, upgrades=action.upgrades)
 
 
 def _abort_all(connections: list[AsyncConnection]) -> None:

@@ -12,4 +12,5 @@ readiness        whether a socket can be read or written without waiting
 resolving        name look-ups in threads
 socket_options   the socket options of all TCP connections
 tls              TLS in memory, and its default settings
+tls_in_tls       two layers of it as one: to a server, within that to an https proxy
 """

@@ -14,18 +14,14 @@ class TLSInTLS(TLSState):
     """
 
     def __init__(self, outer: TLSState, inner: TLSState) -> None:
-        # Not the base's: both layers have an SSL object already.
+        # Without the base's: both layers have an SSL object already.
         self._outer = outer
         self._inner = inner
         # What the inner layer has written and the outer has not taken yet.
         self._waiting = memoryview(b"")
         self._outer_ended = False
+        self.cut = False
         self._pass_on()
-
-    @property
-    def cut(self) -> bool:  # type: ignore[override]  # as an attribute, it could not be the inner's
-        """Whether the inner layer has ended without a close_notify."""
-        return self._inner.cut
 
     def shake_hands(self) -> bool:
         """See `TLSState`; of the inner layer."""
@@ -45,8 +41,10 @@ class TLSInTLS(TLSState):
         return self._outer.data_to_send()
 
     def read(self) -> Optional[bytes]:
-        """See `TLSState`."""
-        return self._inner.read()
+        """See `TLSState`; of the inner layer, which ends with the outer one at the latest."""
+        data = self._inner.read()
+        self.cut = self._inner.cut
+        return data
 
     def write(self, data: memoryview) -> memoryview:
         """See `TLSState`."""

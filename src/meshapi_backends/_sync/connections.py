@@ -18,6 +18,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Optional, Union
 
+from typing_extensions import TypeAlias
+
 from meshapi_backends._sync.connecting import open_stream
 from meshapi_backends._sync.networks import Network, NetworkStream, Waiter
 from meshapi_backends._failures import TransportError
@@ -40,6 +42,9 @@ from meshapi_core import (
 _LOOK_AROUND = 1.0
 
 _NO_PROXIES: Final = Proxies()
+
+_Place: TypeAlias = Union[Origin, Route]
+"""What the pool keeps a connection by: a server; or the route to it, if there are proxies."""
 
 
 class Connection:
@@ -88,7 +93,7 @@ class ConnectionPool(Pools):
         self._network = network
         self._limits = limits
         self._ssl_context = ssl_context
-        # None, not an empty value: most programs have no proxy, and a call is not to ask for one.
+        # None, not an empty value: without proxies, a call does not ask for one.
         self._proxies = proxies if proxies else None
         self._dropped: deque[Connection] = deque()
         self._start()
@@ -141,10 +146,7 @@ class ConnectionPool(Pools):
             OSError: no connection could be opened, or none was free in time (TimeoutError).
         """
         waiter: Optional[Waiter] = None
-        # The pool keeps connections by it: one to a proxy that forwards does for no upgrade.
-        place: Union[Origin, Route] = action.origin
-        if self._proxies is not None:
-            place = self._proxies.route(action.origin, upgrades=action.upgrades)
+        place = action.origin if self._proxies is None else _route(self._proxies, action)
         while True:
             if self._dropped:
                 self._collect_dropped()
@@ -227,9 +229,7 @@ class ConnectionPool(Pools):
         if following is not None:
             following.set()
 
-    def _open(
-        self, action: Connect, call: PipeCall[Any], place: Union[Origin, Route]
-    ) -> Connection:
+    def _open(self, action: Connect, call: PipeCall[Any], place: _Place) -> Connection:
         origin, network = action.origin, self._network
         route = place if isinstance(place, Route) else None
         with self.calls.waiting() as scope:
@@ -237,9 +237,8 @@ class ConnectionPool(Pools):
                 now = network.now()
                 until = call.opening(now)
                 left = None if until is None else until - now
-                stream = open_stream(
-                    network, origin, self._ssl_context, left, action.named_by, route
-                )
+                tls, named_by = self._ssl_context, action.named_by
+                stream = open_stream(network, origin, tls, left, named_by, route)
             except BaseException as exc:
                 self._abandon()
                 # Closing ends a wait by closing sockets, which fails in many ways. The scope has
@@ -249,8 +248,7 @@ class ConnectionPool(Pools):
                 raise
         if self._new_http is None:
             self._new_http = HTTP11Connection.of_one_client()
-        http = None if route is None else route.forwarding()
-        connection = Connection(stream, http or self._new_http())
+        connection = Connection(stream, _http(route) or self._new_http())
         # The pool may have been closed meanwhile, when it did not know this connection yet.
         with self._lock:
             closed = self._state.closed
@@ -321,6 +319,15 @@ class ConnectionPool(Pools):
         state: Optional[PoolState[Any, Any]] = vars(self).get("_state")
         for connection in () if state is None else state.close()[1]:
             connection.stream.abandon()
+
+
+def _http(route: Optional[Route]) -> Optional[HTTP11Connection]:
+    """The machine of a connection that its route decides on; None for any other."""
+    return None if route is None else route.forwarding()
+
+
+def _route(proxies: Proxies, action: Connect) -> _Place:
+    return proxies.route(action.origin, upgrades=action.upgrades)
 
 
 def _abort_all(connections: list[Connection]) -> None:

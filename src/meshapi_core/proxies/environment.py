@@ -28,17 +28,18 @@ from meshapi_core.proxies.bypass import Bypass
 from meshapi_core.proxies.proxy import Proxy
 from meshapi_core.proxies.routes import Proxies
 
-__all__ = ["proxies_of"]
+__all__ = ["proxies_of", "variables_in"]
 
 _OURS = "MESHAPI_PROXY"
 _NONE = ("none", "direct")
 
 
-def proxies_of(environment: Mapping[str, str]) -> Proxies:
-    """See `Proxies.of_environment`."""
-    found = _taken(environment)
-    # Where a later line raises, error trackers show the locals: no whole environment.
-    del environment
+def proxies_of(found: Mapping[str, Secret]) -> Proxies:
+    """The proxies that variables name: see `Proxies.of_environment`.
+
+    Args:
+        found: what `variables_in` returns.
+    """
     ours = found.get(_OURS)
     if ours is not None:
         if ours.reveal().lower() in _NONE:
@@ -59,7 +60,8 @@ def proxies_of(environment: Mapping[str, str]) -> Proxies:
     )
 
 
-def _taken(environment: Mapping[str, str]) -> dict[str, Secret]:
+def variables_in(environment: Mapping[str, str]) -> dict[str, Secret]:
+    """The variables of an environment that count, without those that are empty."""
     # By its items, not by `get`: on Windows, that finds HTTP_PROXY under http_proxy, too.
     values = {name: value.strip() for name, value in environment.items() if _counts(name)}
     if "REQUEST_METHOD" in environment:
@@ -74,7 +76,7 @@ def _counts(name: str) -> bool:
     )
 
 
-def _proxy(found: dict[str, Secret], scheme: str) -> tuple[Optional[Proxy], str]:
+def _proxy(found: Mapping[str, Secret], scheme: str) -> tuple[Optional[Proxy], str]:
     for kind in (scheme, "all"):
         for name in (f"{kind}_proxy", f"{kind}_proxy".upper()):
             if name in found:

@@ -55,15 +55,19 @@ class Proxy(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
 
     def __post_init__(self) -> None:
         # This comes first: where a later line raises, the traceback's locals show `self`.
-        given = type(self.username), type(self.password)
+        given: tuple[type, type] = type(self.username), type(self.password)
         force_setattr(self, "username", _hidden(self.username))
         force_setattr(self, "password", _hidden(self.password))
         for name, kind in zip(("username", "password"), given):
-            if not issubclass(kind, (str, type(None))):
+            if kind is not type(None) and not issubclass(kind, str):
                 raise InvalidParamsError(f"proxy.{name}", "str or None", kind.__name__)
         if self.scheme not in SCHEMES:
             raise InvalidParamsError("proxy.scheme", _schemes(), type_name(self.scheme))
-        force_setattr(self, "host", _checked_host(self.scheme, self.host, self.port))
+        host = _checked_host(self.scheme, self.host, self.port)
+        force_setattr(self, "host", host)
+        if not host:
+            expected = "a host name or an IP address, and a port from 1 to 65535"
+            raise InvalidParamsError("proxy", expected, "something else")
         fault = _fault_of(self.scheme, self.username, self.password)
         if fault:
             raise InvalidParamsError("proxy", "", fault)
@@ -151,12 +155,10 @@ class Proxy(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
 
 
 def _checked_host(scheme: str, host: str, port: object) -> str:
+    """The host in its ASCII form; "" if it is none. Raises nothing: it may hold a password."""
     url = _written(scheme, host, port)
     found = _read(Secret(url)) if isinstance(url, str) else ""
-    if isinstance(found, str) or found[2] is not None:
-        expected = "a host name or an IP address, and a port from 1 to 65535"
-        raise InvalidParamsError("proxy", expected, "something else")
-    return found[1].host
+    return "" if isinstance(found, str) or found[2] is not None else found[1].host
 
 
 def _written(scheme: object, host: object, port: object) -> object:
@@ -190,7 +192,7 @@ def _read(
     try:
         username = Secret(unquote_to_bytes(name).decode("utf-8")) if at else None
         password = Secret(unquote_to_bytes(word).decode("utf-8")) if colon else None
-    except UnicodeDecodeError:
+    except UnicodeError:
         return "its user name or password is not percent-encoded UTF-8"
     fault = _fault_of(scheme, username, password)
     return fault or (scheme, Origin("http", origin.host, port), username, password)

@@ -138,9 +138,12 @@ class Proxies(Struct, frozen=True):
         # Few programs have such variables.
         if not any(name[-6:] in ("_PROXY", "_proxy") for name in environment):
             return cls()
-        from meshapi_core.proxies.environment import proxies_of
+        from meshapi_core.proxies.environment import proxies_of, variables_in
 
-        return proxies_of(environment)
+        found = variables_in(environment)
+        # Where a later line raises, error trackers show the locals: no whole environment.
+        del environment
+        return proxies_of(found)
 
     def __bool__(self) -> bool:
         """Whether there is any proxy."""

@@ -80,6 +80,7 @@ class SOCKS5Tunnel:
 
     def next_action(self) -> Union[Write, Read, Finished]:
         """See `Tunnel`."""
+        self._advance()
         if self.failure is None and self._unsent:
             data, self._unsent = self._unsent, b""
             return Write(data=data)
@@ -95,74 +96,88 @@ class SOCKS5Tunnel:
             self._refuse(reason, again=True)
             return
         self._received += data
-        while _STEPS[self._state](self):
-            pass
+        self._advance()
 
-    # Each step looks at the message that is due, and returns whether to go on with the next.
+    def _advance(self) -> None:
+        # One message at a time: the next is due when what it responds to has been sent.
+        if self._unsent or not self._received or self.failure is not None:
+            return
+        if self._state is _State.GREETING:
+            self._choose()
+        elif self._state is _State.CREDENTIALS:
+            self._check()
+        elif self._state is _State.REPLY:
+            self._conclude()
 
-    def _choose(self) -> bool:
+    # Each step looks at the message that is due, if all of it is there.
+
+    def _choose(self) -> None:
         method = self._second_byte(_VERSION)
         offered = self._proxy.username is not None
         if method is None:
-            return False
+            return
         if method == _NONE_ACCEPTED:
             what = "it accepts no user name and password" if offered else "it wants credentials"
-            return self._refuse_credentials(what)
-        if method == _CREDENTIALS and offered:
+            self._refuse_credentials(what)
+        elif method == _CREDENTIALS and offered:
             self._unsent = self._credentials()
-            return self._go_on(2, _State.CREDENTIALS)
-        if method == _NO_CREDENTIALS:
+            self._go_on(2, _State.CREDENTIALS)
+        elif method == _NO_CREDENTIALS:
             self._unsent = self._request()
-            return self._go_on(2, _State.REPLY)
-        return self._refuse_bytes(f"it chose the method {method}, which was not offered")
+            self._go_on(2, _State.REPLY)
+        else:
+            self._refuse_bytes(f"it chose the method {method}, which was not offered")
 
-    def _check(self) -> bool:
+    def _check(self) -> None:
         status = self._second_byte(_NEGOTIATION)
         if status is None:
-            return False
-        # RFC 1929, section 2: any other status is a refusal.
-        if status != 0:
-            return self._refuse_credentials("it does not accept the user name and the password")
-        self._unsent = self._request()
-        return self._go_on(2, _State.REPLY)
+            return
+        if status == 0:
+            self._unsent = self._request()
+            self._go_on(2, _State.REPLY)
+        else:
+            # RFC 1929, section 2: any other status is a refusal.
+            self._refuse_credentials("it does not accept the user name and the password")
 
-    def _conclude(self) -> bool:
+    def _conclude(self) -> None:
         code, received = self._second_byte(_VERSION), self._received
         if code is None:
-            return False
+            return
         if code != 0:
             # Some proxies close after the code: the rest of the message is not waited for.
             reason, again = _REASONS.get(code, ("an unknown reason", False))
-            return self._refuse(f"{reason} (SOCKS reply {code})", again=again)
-        if len(received) > 2 and received[2] != 0:
-            return self._refuse_bytes(f"its reserved byte is {received[2]}")
-        if len(received) > 3 and received[3] not in (_IPV4, _NAME, _IPV6):
-            return self._refuse_bytes(f"its address is of the unknown type {received[3]}")
-        if len(received) < 5:
-            return False
+            self._refuse(f"{reason} (SOCKS reply {code})", again=again)
+        elif len(received) > 2 and received[2] != 0:
+            self._refuse_bytes(f"its reserved byte is {received[2]}")
+        elif len(received) > 3 and received[3] not in (_IPV4, _NAME, _IPV6):
+            self._refuse_bytes(f"its address is of the unknown type {received[3]}")
+        elif len(received) > 4:
+            self._open()
+
+    def _open(self) -> None:
         # Type, address and port of the proxy's end, which mean nothing to us.
+        received = self._received
         size = 1 + received[4] if received[3] == _NAME else _SIZES[received[3]]
         end = 4 + size + 2
         if len(received) < end:
-            return False
+            return
         if len(received) > end and self._route.origin.scheme != "https":
             self.failure = early_bytes()
-            return False
-        return self._go_on(end, _State.OPEN)
+        else:
+            self._go_on(end, _State.OPEN)
 
     def _second_byte(self, version: int) -> Optional[int]:
         """The second byte of a message, which decides; None if it is not there, or never will."""
-        first = self._received[:1]
-        if first and first[0] != version:
-            hint = "; it speaks HTTP: write http://" if first == b"H" else ""
-            self._refuse_bytes(f"its message begins with {first[0]}, not with {version}{hint}")
+        received = self._received
+        if received and received[0] != version:
+            hint = "; it speaks HTTP: write http://" if received.startswith(b"H") else ""
+            self._refuse_bytes(f"its message begins with {received[0]}, not with {version}{hint}")
             return None
-        return self._received[1] if len(self._received) > 1 else None
+        return received[1] if len(received) > 1 else None
 
-    def _go_on(self, size: int, state: _State) -> bool:
+    def _go_on(self, size: int, state: _State) -> None:
         del self._received[:size]
         self._state = state
-        return bool(self._received) and state is not _State.OPEN
 
     def _credentials(self) -> SecretBytes:
         name = str.encode(self._proxy.username or "", "utf-8", "replace")
@@ -180,26 +195,17 @@ class SOCKS5Tunnel:
         port = self._route.origin.port.to_bytes(2, "big")
         return bytes((_VERSION, _CONNECT, 0)) + where + port
 
-    def _refuse_bytes(self, what: str) -> bool:
-        return self._refuse(f"it does not speak SOCKS5: {what}", again=False)
+    def _refuse_bytes(self, what: str) -> None:
+        self._refuse(f"it does not speak SOCKS5: {what}", again=False)
 
-    def _refuse_credentials(self, what: str) -> bool:
+    def _refuse_credentials(self, what: str) -> None:
         given = self._proxy.username is not None
         hint = ask_for_credentials(given=given, variable=self._route.variable)
         hint = hint.replace("http://", f"{self._proxy.scheme}://")
         self.failure = refused(self._route.where, what + hint, again=False, credentials=True)
-        return False
 
-    def _refuse(self, reason: str, *, again: bool) -> bool:
+    def _refuse(self, reason: str, *, again: bool) -> None:
         self.failure = refused(self._route.where, reason, again=again)
-        return False
-
-
-_STEPS: Final = {
-    _State.GREETING: SOCKS5Tunnel._choose,
-    _State.CREDENTIALS: SOCKS5Tunnel._check,
-    _State.REPLY: SOCKS5Tunnel._conclude,
-}
 
 
 def _packed(host: str) -> Optional[bytes]:
