@@ -1270,7 +1270,9 @@ def test_the_sweep_finds_a_pool_that_is_broken(
 def test_the_sweep_finds_a_handshake_that_leaves_its_socket_open(
     flavour: Flavour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def start_tls(stream: Any, host: str, context: Any, network: Any, timeout: Any) -> Any:
+    async def start_tls(
+        stream: Any, host: str, context: Any, network: Any, timeout: Any, received: bytes
+    ) -> Any:
         tls = async_tls.AsyncTLSStream(stream, host, context)
         try:
             await tls.handshake(network, timeout)
