@@ -30,7 +30,9 @@ def _only_local_names(monkeypatch: pytest.MonkeyPatch) -> None:
     real = socket.getaddrinfo
 
     def look_up(host: Any, *args: Any, **options: Any) -> Any:
-        if host in ("localhost", "127.0.0.1", "::1"):
+        if host == "localhost":
+            return real("127.0.0.1", *args, **options)
+        if host == "127.0.0.1":
             return real(host, *args, **options)
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 

@@ -98,6 +98,7 @@ def read_all(state: TLSState) -> bytes:
 SIZES = st.integers(1, 200) | st.sampled_from([16383, 16384, 16385, 70_000])
 
 
+@pytest.mark.slow
 @given(st.lists(SIZES, max_size=6), st.integers(1, 5000) | st.just(1 << 20))
 @example([16384, 1, 70_000], 1)
 def test_any_messages_arrive_in_any_pieces(sizes: list[int], at: int) -> None:

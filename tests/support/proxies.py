@@ -63,6 +63,7 @@ class _Proxy:
         self._credentials = credentials
         self._tls = tls
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._writers: list[Any] = []
         self._ready = threading.Event()
         self._thread = threading.Thread(target=asyncio.run, args=(self._main(),), daemon=True)
         self._thread.start()
@@ -97,28 +98,36 @@ class _Proxy:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._writers:
+            writer.transport.abort()
+        # The loop closes the sockets in its next round, and those under TLS in the round after it.
+        for _ in range(5):
+            await asyncio.sleep(0)
 
-    async def _accept(self, reader: Any, writer: Any) -> None:
-        task: Any = asyncio.current_task()
-        self._tasks.add(task)
+    def _accept(self, reader: Any, writer: Any) -> None:
+        self._writers.append(writer)
         self.connections += 1
+        self._tasks.add(self._loop.create_task(self._play(reader, writer)))
+
+    async def _play(self, reader: Any, writer: Any) -> None:
         try:
             await self._serve(reader, writer)
         except (OSError, asyncio.IncompleteReadError):
             pass  # the client left
         finally:
             writer.transport.abort()
-            self._tasks.discard(task)
 
     async def _serve(self, reader: Any, writer: Any) -> None:
         raise NotImplementedError
 
     async def _connect(self, host: str, port: int) -> Any:
-        if host in ("127.0.0.1", "::1"):
-            return await asyncio.open_connection("127.0.0.1", port)
-        if host not in self._names:
+        if host in self._names:
+            port = self._names[host]
+        elif host != "127.0.0.1":
             return None
-        return await asyncio.open_connection("127.0.0.1", self._names[host])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        self._writers.append(writer)
+        return reader, writer
 
     async def _relay(self, client: Any, server: Any) -> None:
         ways = [
