@@ -70,9 +70,10 @@ SUBJECTS = (
     Subject(
         "options",
         "Options",
-        "The options of a client for time limits, retries and connections.",
+        "The options of a client for time limits, retries, connections and proxies.",
         "meshapi",
-        "meshapi_core.config meshapi_core.retries meshapi_core.sockets meshapi._settings",
+        "meshapi_core.config meshapi_core.retries meshapi_core.proxies meshapi_core.sockets"
+        " meshapi._settings",
     ),
     Subject(
         "errors",
@@ -173,8 +174,8 @@ SUBJECTS = (
         "A call as a value, the service that it is made to, and what fits on no other page.",
         "meshapi_core",
         "meshapi_core.calls meshapi_core.extras meshapi_core.bodies meshapi_core.service"
-        " meshapi_core.retries meshapi_core.config meshapi_core.dialing meshapi_core.sockets"
-        " meshapi_core.tls_settings meshapi_core",
+        " meshapi_core.retries meshapi_core.config meshapi_core.dialing meshapi_core.proxies"
+        " meshapi_core.sockets meshapi_core.tls_settings meshapi_core",
     ),
     Subject(
         "backends",

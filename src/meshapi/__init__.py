@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from meshapi_core import PaymentRequiredError as PaymentRequiredError
     from meshapi_core import PermissionDeniedError as PermissionDeniedError
     from meshapi_core import ProtocolError as ProtocolError
+    from meshapi_core import Proxy as Proxy
     from meshapi_core import RateLimitError as RateLimitError
     from meshapi_core import RawResponse as RawResponse
     from meshapi_core import RealtimeAuth as RealtimeAuth

@@ -7,27 +7,35 @@ from typing import TYPE_CHECKING, Any, NoReturn, Optional, Union
 
 from typing_extensions import Never, Self, TypedDict, Unpack
 
-from meshapi._client import (
+from meshapi._client import Client, Configured, configured, hidden_given_token, refuse_unknown
+from meshapi._connections import (
     DEFAULT_LIMITS,
-    Client,
-    Configured,
+    DEFAULT_SOCKETS,
     TransportHints,
     check_connecting,
     check_transport,
-    configured,
-    hidden_given_token,
-    refuse_unknown,
+    hidden_proxy,
+    options_given,
+    proxies_of,
+    refuse_beside_http_client,
     tracing_of,
-    warn_of_unused,
 )
 from meshapi._settings import NOT_GIVEN, Given, NotGiven
 from meshapi_backends import AsyncCallRunner, AsyncTransport, PerLoopTransport, current_network
-from meshapi_core import Limits, MeshAPIConfig, RetryPolicy, Timeout, hidden_values
+from meshapi_core import (
+    Limits,
+    MeshAPIConfig,
+    Proxy,
+    RetryPolicy,
+    SocketOptions,
+    Timeout,
+    TLSSettings,
+    hidden_values,
+)
 from meshapi_core.endpoints import AsyncRunner
 
 if TYPE_CHECKING:
-    import ssl
-
+    from meshapi._connections import TLSArgument
     from meshapi._raw_clients import AsyncRawMeshAPI
     from meshapi._realtime import AsyncRealtimeResource
     from meshapi.telemetry.options import OpenTelemetryOptions
@@ -38,7 +46,9 @@ class AsyncConnections(TypedDict, total=False):
     """The arguments of the client that are not in its configuration; see `AsyncMeshAPI`."""
 
     limits: Limits
-    ssl_context: "Optional[ssl.SSLContext]"
+    proxy: Union[None, str, Proxy, NotGiven]
+    tls: "Optional[TLSArgument]"
+    sockets: SocketOptions
     transport: Optional[AsyncTransport]
     async_httpx_client: "Optional[AsyncHTTPXClient]"
     hooks: "Optional[Hooks]"
@@ -76,7 +86,9 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         default_query: Optional[Mapping[str, Any]] = None,
         user_agent: Optional[str] = None,
         api_version: Optional[str] = None,
-        ssl_context: "Optional[ssl.SSLContext]" = None,
+        proxy: Union[None, str, Proxy, NotGiven] = NOT_GIVEN,
+        tls: "Optional[TLSArgument]" = None,
+        sockets: SocketOptions = DEFAULT_SOCKETS,
         transport: Optional[AsyncTransport] = None,
         async_httpx_client: "Optional[AsyncHTTPXClient]" = None,
         hooks: "Optional[Hooks]" = None,
@@ -84,6 +96,8 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         **unknown: Never,
     ) -> None:
         # Before anything can raise: error trackers show the locals of frames that raise.
+        hidden_tls, hidden_url = TLSSettings.hidden(tls), hidden_proxy(proxy)
+        del tls, proxy
         number, names = len(positional), [*unknown]
         positional = ()
         unknown.clear()
@@ -105,11 +119,18 @@ class AsyncMeshAPI(Client[AsyncRunner]):
             api_version,
         )
         self._config = configured(hidden, given)
-        check_connecting(limits, ssl_context)
+        check_connecting(limits, sockets)
         check_transport(transport, async_httpx_client, _HINTS)
-        sender = None if transport is None else "transport"
-        sender = sender if async_httpx_client is None else _HINTS.field
-        warn_of_unused(sender, limits, ssl_context, _HINTS)
+        of_connections = options_given(
+            limits=(limits, DEFAULT_LIMITS),
+            proxy=(hidden_url, NOT_GIVEN),
+            tls=(hidden_tls, None),
+            sockets=(sockets, DEFAULT_SOCKETS),
+        )
+        if of_connections:
+            refuse_beside_http_client(async_httpx_client, transport, of_connections, _HINTS)
+        reads_environment = not isinstance(hidden, Configured)
+        proxies = proxies_of(hidden_url, reads_environment=reads_environment)
         if hooks is not None or open_telemetry is not None:
             from meshapi_backends import AsyncWatch, check_hooks
 
@@ -122,8 +143,8 @@ class AsyncMeshAPI(Client[AsyncRunner]):
             from meshapi_backends import AsyncHTTPXTransport
 
             over_http_client = AsyncHTTPXTransport(async_httpx_client)
-        sockets = PerLoopTransport(limits, ssl_context)
-        self._send_over(sockets, transport, over_http_client)
+        pool = PerLoopTransport(limits, hidden_tls, proxies=proxies, sockets=sockets)
+        self._send_over(pool, transport, over_http_client)
 
     @classmethod
     def from_config(cls, config: MeshAPIConfig, **connections: Unpack[AsyncConnections]) -> Self:
@@ -131,7 +152,8 @@ class AsyncMeshAPI(Client[AsyncRunner]):
 
         Args:
             config: the gateway, the token, the limits and the retries.
-            connections: `limits`, `ssl_context`, `transport` and `async_httpx_client`, as for the
+            connections: all arguments that are not in the configuration, such as `proxy`,
+                `transport` and `async_httpx_client`, as for the
                 client.
         """
         client = cls.__new__(cls)

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 
 from typing_extensions import Never, Self, TypedDict, Unpack
 
-from meshapi._client import (
+from meshapi._client import Client, Configured, configured, hidden_given_token, refuse_unknown
+from meshapi._connections import (
     DEFAULT_LIMITS,
-    Client,
-    Configured,
+    DEFAULT_SOCKETS,
     TransportHints,
     check_connecting,
     check_transport,
-    configured,
-    hidden_given_token,
-    refuse_unknown,
+    hidden_proxy,
+    options_given,
+    proxies_of,
+    refuse_beside_http_client,
     tracing_of,
-    warn_of_unused,
 )
 from meshapi._settings import (
     NOT_GIVEN,
@@ -33,12 +33,20 @@ from meshapi_backends import (
     Transport,
     current_blocking_network,
 )
-from meshapi_core import Limits, MeshAPIConfig, RetryPolicy, Timeout, hidden_values
+from meshapi_core import (
+    Limits,
+    MeshAPIConfig,
+    Proxy,
+    RetryPolicy,
+    SocketOptions,
+    Timeout,
+    TLSSettings,
+    hidden_values,
+)
 from meshapi_core.endpoints import Runner
 
 if TYPE_CHECKING:
-    import ssl
-
+    from meshapi._connections import TLSArgument
     from meshapi._raw_clients import RawMeshAPI
     from meshapi._realtime import RealtimeResource
     from meshapi.telemetry.options import OpenTelemetryOptions
@@ -49,7 +57,9 @@ class Connections(TypedDict, total=False):
     """The arguments of the client that are not in its configuration; see `MeshAPI`."""
 
     limits: Limits
-    ssl_context: "Optional[ssl.SSLContext]"
+    proxy: Union[None, str, Proxy, NotGiven]
+    tls: "Optional[TLSArgument]"
+    sockets: SocketOptions
     transport: Optional[Transport]
     httpx_client: "Optional[HTTPXClient]"
     hooks: "Optional[Hooks]"
@@ -84,15 +94,25 @@ class MeshAPI(Client[Runner]):
         default_query: query parameters of every request.
         user_agent: your program, such as "my-app/1.0"; added to the User-Agent header.
         api_version: the version of the API, such as "2026-09"; sent as X-Mesh-Version.
-        ssl_context: for a private certificate authority or client certificates. The default
-            verifies against the system's authorities.
+        proxy: the proxy on the way to every server: a URL, such as
+            `http://user:password@10.0.0.1:3128` or `socks5h://10.0.0.1`, or a `Proxy`; None is
+            none. The default is what `MESHAPI_PROXY`, or else `HTTPS_PROXY`, `HTTP_PROXY`,
+            `ALL_PROXY` and `NO_PROXY`, say when the client is made.
+        tls: the path of a file or folder of certificate authorities, which alone are trusted then;
+            or (certificate, key) or (certificate, key, password), the files of a client
+            certificate; or an `ssl.SSLContext`, for both together. The default trusts the
+            system's authorities, and what `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+        sockets: how connections are opened: a Unix socket, the local address and port, keep-alive
+            probes, several addresses of a host.
         transport: sends the requests instead of the client's own connections. It stays open when
-            the client is closed. `limits` and `ssl_context` have no effect on it, and realtime
-            sessions do not use it.
+            the client is closed. `limits`, `proxy`, `tls` and `sockets` have no effect on it, only
+            on realtime sessions, which do not use it.
         httpx_client: an `httpx.Client` or `httpx2.Client` of yours that sends the requests, with
             `base_url`, `timeout` and the token given here. Its default headers, cookies and query
             parameters are sent to the API, but never to signed URLs. Its `auth` is not used, and
-            redirects are not followed. It stays open when the client is closed.
+            redirects are not followed. It stays open when the client is closed. `limits`, `proxy`,
+            `tls` and `sockets` are refused beside it; for realtime sessions that need them, make
+            another client.
         hooks: functions that are called when something happens in a call; see `Hooks`.
 
     Raises:
@@ -116,7 +136,9 @@ class MeshAPI(Client[Runner]):
         default_query: Optional[Mapping[str, Any]] = None,
         user_agent: Optional[str] = None,
         api_version: Optional[str] = None,
-        ssl_context: "Optional[ssl.SSLContext]" = None,
+        proxy: Union[None, str, Proxy, NotGiven] = NOT_GIVEN,
+        tls: "Optional[TLSArgument]" = None,
+        sockets: SocketOptions = DEFAULT_SOCKETS,
         transport: Optional[Transport] = None,
         httpx_client: "Optional[HTTPXClient]" = None,
         hooks: "Optional[Hooks]" = None,
@@ -124,6 +146,8 @@ class MeshAPI(Client[Runner]):
         **unknown: Never,
     ) -> None:
         # Before anything can raise: error trackers show the locals of frames that raise.
+        hidden_tls, hidden_url = TLSSettings.hidden(tls), hidden_proxy(proxy)
+        del tls, proxy
         number, names = len(positional), [*unknown]
         positional = ()
         unknown.clear()
@@ -146,11 +170,18 @@ class MeshAPI(Client[Runner]):
         )
         self._config = configured(hidden, given)
         refuse_async_source(self._config)
-        check_connecting(limits, ssl_context)
+        check_connecting(limits, sockets)
         check_transport(transport, httpx_client, _HINTS)
-        sender = None if transport is None else "transport"
-        sender = sender if httpx_client is None else _HINTS.field
-        warn_of_unused(sender, limits, ssl_context, _HINTS)
+        of_connections = options_given(
+            limits=(limits, DEFAULT_LIMITS),
+            proxy=(hidden_url, NOT_GIVEN),
+            tls=(hidden_tls, None),
+            sockets=(sockets, DEFAULT_SOCKETS),
+        )
+        if of_connections:
+            refuse_beside_http_client(httpx_client, transport, of_connections, _HINTS)
+        reads_environment = not isinstance(hidden, Configured)
+        proxies = proxies_of(hidden_url, reads_environment=reads_environment)
         if hooks is not None or open_telemetry is not None:
             from meshapi_backends import Watch, check_hooks
 
@@ -163,8 +194,8 @@ class MeshAPI(Client[Runner]):
             from meshapi_backends import HTTPXTransport
 
             over_http_client = HTTPXTransport(httpx_client)
-        sockets = ConnectionPool(SocketNetwork(), limits, ssl_context)
-        self._send_over(sockets, transport, over_http_client)
+        pool = ConnectionPool(SocketNetwork(), limits, hidden_tls, proxies=proxies, sockets=sockets)
+        self._send_over(pool, transport, over_http_client)
 
     @classmethod
     def from_config(cls, config: MeshAPIConfig, **connections: Unpack[Connections]) -> Self:
@@ -172,7 +203,8 @@ class MeshAPI(Client[Runner]):
 
         Args:
             config: the gateway, the token, the limits and the retries.
-            connections: `limits`, `ssl_context`, `transport` and `httpx_client`, as for the client.
+            connections: all arguments that are not in the configuration, such as `proxy`,
+                `transport` and `httpx_client`, as for the client.
         """
         client = cls.__new__(cls)
         # Not `cls.__init__`, which may take other arguments.

@@ -1,14 +1,13 @@
-"""What the two clients have in common: resources, options, checks of arguments."""
+"""What the two clients have in common: resources, configuration, options for one call."""
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, NoReturn, Optional, TypeVar, Union
 
 from typing_extensions import Never, Self
 
+from meshapi._connections import TransportHints
 from meshapi._resources import Resources
 from meshapi._settings import (
     NOT_GIVEN,
@@ -21,21 +20,16 @@ from meshapi._settings import (
 )
 from meshapi_backends import new_retry_quota
 from meshapi_core import (
-    Limits,
     MeshAPIConfig,
-    ParamsWarning,
     RetryPolicy,
     Timeout,
     check_kind,
     hidden_values,
-    type_name,
 )
 from meshapi_core.endpoints import R_co
 
 T = TypeVar("T")
 ClientT = TypeVar("ClientT", bound="Client[Any]")
-
-DEFAULT_LIMITS = Limits()
 
 
 class Configured:
@@ -92,100 +86,6 @@ def _changes(
     return changes
 
 
-def check_connecting(limits: object, ssl_context: object) -> None:
-    check_kind("limits", limits, Limits)
-    # By a method, not by class: `ssl` is not imported before the first https call.
-    if ssl_context is not None and not callable(getattr(ssl_context, "wrap_bio", None)):
-        hint = ""
-        if isinstance(ssl_context, str) or hasattr(ssl_context, "__fspath__"):
-            hint = "; write ssl.create_default_context(cafile=x)"
-        elif ssl_context is True:
-            hint = "; leave it out"
-        elif ssl_context is False:
-            hint = "; pass a context with check_hostname=False and verify_mode=ssl.CERT_NONE"
-        kind = type_name(ssl_context)
-        raise TypeError(f"ssl_context: expected ssl.SSLContext or None, got {kind}{hint}")
-
-
-class TransportHints(NamedTuple):
-    """The words of one of the clients for error messages.
-
-    Fields:
-        kind: the kind of transport that the client takes.
-        close: the name of the transport's closing method.
-        field: the client's parameter for an HTTP client.
-        http_client: the class of that HTTP client.
-    """
-
-    kind: str
-    close: str
-    field: str
-    http_client: str
-
-
-_HTTP_CLIENTS: Final = frozenset({"AsyncClient", "Client", "ClientSession", "Session"})
-_HTTP_LIBRARIES: Final = frozenset({"aiohttp", "httpx", "httpx2", "niquests", "requests"})
-
-
-def _is_http_client(kind: type) -> bool:
-    """Whether a class is an HTTP library's client; a transport may have the same name."""
-    return any(
-        base.__name__ in _HTTP_CLIENTS and base.__module__.partition(".")[0] in _HTTP_LIBRARIES
-        for base in kind.__mro__
-    )
-
-
-def check_transport(transport: object, http_client: object, hints: TransportHints) -> None:
-    if transport is None:
-        return
-    # A transport has `send`; our own pools have `connections` instead.
-    send = getattr(transport, "send", None) or getattr(transport, "connections", None)
-    fits = callable(send) and callable(getattr(transport, hints.close, None))
-    # HTTP clients have methods of these names, too, but for requests of their own.
-    is_client = _is_http_client(type(transport))
-    # Only the blocking side can be sure: a plain `def send` may still return an awaitable.
-    if not fits or is_client or (hints.close == "close" and iscoroutinefunction(send)):
-        kind = type_name(transport)
-        hint = ""
-        if is_client:
-            hint = f"; write {hints.field}=..."
-        elif kind.startswith("httpx"):
-            hint = f"; write {hints.field}={hints.http_client}(transport=...)"
-        raise TypeError(
-            f"transport: expected {hints.kind} transport, with send() and {hints.close}(), got"
-            f" {kind}{hint}"
-        )
-    if http_client is not None:
-        raise TypeError(f"{hints.field}: given together with transport; leave one of them out")
-
-
-def warn_of_unused(
-    sender: Optional[str], limits: Limits, ssl_context: object, hints: TransportHints
-) -> None:
-    """Warn of options for the client's own connections if `sender` sends the requests instead.
-
-    Such options are then used for realtime sessions only.
-    """
-    if sender is None:
-        return
-    for name, is_given in (
-        ("ssl_context", ssl_context is not None),
-        ("limits", limits != DEFAULT_LIMITS),
-    ):
-        if is_given:
-            argument = "verify" if name == "ssl_context" else name
-            to = (
-                f"{hints.http_client}({argument}=...)" if sender == hints.field else "the transport"
-            )
-            warnings.warn(
-                f"{name}: used for realtime sessions only, because {sender} sends the requests;"
-                f" pass it to {to} as well",
-                ParamsWarning,
-                # So that the warning names the line that makes the client.
-                stacklevel=3,
-            )
-
-
 def refuse_unknown(number: int, names: Sequence[str], init: Any, hints: TransportHints) -> NoReturn:
     """Raise TypeError for the first argument that a client does not take.
 
@@ -198,22 +98,6 @@ def refuse_unknown(number: int, names: Sequence[str], init: Any, hints: Transpor
     from meshapi._unknown_arguments import of_clients
 
     raise of_clients(number, names, init, hints.field, hints.http_client)
-
-
-def tracing_of(open_telemetry: object) -> Any:
-    """Return what traces the calls of a client; None where `open_telemetry=` was not given."""
-    if open_telemetry is None:
-        return None
-    from meshapi.telemetry.options import settings_of
-
-    settings = settings_of(open_telemetry)
-    try:
-        from meshapi.telemetry.spans import Telemetry
-    except ModuleNotFoundError as exc:
-        raise ImportError(
-            f"open_telemetry: needs {exc.name}; pip install 'meshapi[otel]'", name=exc.name
-        ) from exc
-    return Telemetry(settings)
 
 
 class Client(Resources[R_co]):

@@ -28,11 +28,11 @@ _NAMES: Final = {
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
         Base64Error ConflictError ContentTooLargeError Headers InternalServerError
         InvalidParamsError JobFailedError Limits MeshAPIConfig MeshAPIError NotFoundError
-        ParamsWarning PaymentRequiredError PermissionDeniedError ProtocolError RateLimitError
+        ParamsWarning PaymentRequiredError PermissionDeniedError ProtocolError Proxy RateLimitError
         RawResponse RealtimeAuth RealtimeConnectionClosed RealtimeError RealtimeMessage Reconnect
         Reconnected RedirectError ResponseDecodeError ResponseMeta ResponseWarning RetryPolicy
-        SocketOptions
-        StreamInterruptedError StreamUsageError Timeout UnprocessableEntityError __version__
+        SocketOptions StreamInterruptedError StreamUsageError Timeout UnprocessableEntityError
+        __version__
     """,
     "meshapi_core.endpoints": "AsyncStream Stream",
     "meshapi_core.observing": "AttemptStarted CallFailed ItemReceived ResponseStarted RetryPlanned",

@@ -91,7 +91,7 @@ class RealtimeResource(_Resource[ConnectionPool]):
         The client's retry policy decides whether a refused or failed upgrade is sent again. The
         client's `timeout` limits connecting, the wait for the response to the upgrade, and each
         `send`. An injected transport or httpx client does not carry sessions: they run on the
-        client's own connections, with its `tls` and `sockets`.
+        client's own connections, with its `tls`, `sockets` and proxies.
 
         Args:
             model: the model that listens, such as "openai/gpt-realtime".

@@ -29,7 +29,7 @@ _SOCKETS: Final = {
     "uds": "uds",
     "unixsocket": "uds",
 }
-_PROXY: Final = "httpproxy mounts proxies proxy trustenv".split()
+_PROXY: Final = "httpproxy httpsproxy proxies proxyurl".split()
 _HTTP_CLIENT: Final = "client httpclient requestssession session".split()
 _OF_HTTPX: Final = "app cookies defaultencoding eventhooks followredirects http1 http2".split()
 _HEADERS: Final = "defaultheaders extraheaders headers".split()
@@ -90,7 +90,9 @@ def _for_clients(field: str, http_client: str) -> Mapping[str, str]:
         **dict.fromkeys(_CERTIFICATE, 'write tls=("certificate.pem", "key.pem")'),
         "socketoptions": "write sockets=meshapi.SocketOptions(...)",
         **{name: f"write sockets=meshapi.SocketOptions({to}=...)" for name, to in _SOCKETS.items()},
-        **dict.fromkeys(_PROXY, f"{over_httpx}(proxy=...)"),
+        **dict.fromkeys(_PROXY, "write proxy=..."),
+        "trustenv": "write proxy=None to ignore the environment's proxies",
+        "mounts": f"write proxy=..., or {field}={http_client}(mounts=...)",
         **dict.fromkeys(_HTTP_CLIENT, f"{over_httpx}(...)"),
         **dict.fromkeys(["asynchttpxclient", "httpxclient"], f"{over_httpx}(...)"),
         **dict.fromkeys(_OF_HTTPX, f"{over_httpx}(...), which takes it"),
@@ -128,7 +130,8 @@ def _for_options(client: str) -> Mapping[str, str]:
         **dict.fromkeys([*_TOKEN, "token"], f"{new}(token=...)"),
         **dict.fromkeys([*_BASE_URL, "baseurl"], f"{new}(base_url=...)"),
         **dict.fromkeys(
-            "asynchttpxclient hooks httpxclient limits sockets sslcontext tls transport".split(),
+            "asynchttpxclient hooks httpxclient limits middleware proxy sockets sslcontext tls"
+            " transport".split(),
             f"{new}(...)",
         ),
         "useragent": 'write extra_headers={"user-agent": "..."}',

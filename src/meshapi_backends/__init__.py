@@ -11,8 +11,8 @@ how to write those). Here is a blocking one, and one for asyncio and trio:
     client = Completions(AsyncCallRunner(config, pool, current_network))
     await client.create(...); await pool.aclose()
 
-Both pools take `tls` as their next argument, and `sockets=`. Any number of runners may share a
-pool, for example one for each config.
+Both pools take `tls` as their next argument, and `proxies=` and `sockets=`. Any number of runners
+may share a pool, for example one for each config.
 
 To bring your own transport, implement `Transport` or `AsyncTransport`. The exceptions that it
 raises become errors of this library.

@@ -1,4 +1,4 @@
-"""Hints for error messages, taken from the environment: certificates and proxies."""
+"""Hints for error messages, taken from the environment: certificates."""
 
 import os
 
@@ -26,26 +26,3 @@ def _how_to_trust() -> str:
         "; to trust a private CA, pass tls=, the path of its certificate, or set SSL_CERT_FILE (for"
         " an HTTP client of your own: its verify=)"
     )
-
-
-def proxy_hint(scheme: str, host: str) -> str:
-    """A hint at a proxy that the environment names and we do not use; "" without one.
-
-    It names the variable only, because the value may hold a password.
-    """
-    for name in (f"{scheme}_proxy", "all_proxy"):
-        # Under CGI, a request header can set HTTP_PROXY. That does no harm here: it is only named.
-        for variable in (name.upper(), name):
-            if os.environ.get(variable) and not _bypasses_proxy(host):
-                return (
-                    f"; {variable} is set, but not read: to use that proxy, pass"
-                    " httpx_client=httpx.Client() or async_httpx_client=httpx.AsyncClient()"
-                )
-    return ""
-
-
-def _bypasses_proxy(host: str) -> bool:
-    text = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    names = [name.strip().lstrip(".").lower() for name in text.split(",")]
-    host = host.lower()
-    return any(name == "*" or host == name or host.endswith(f".{name}") for name in names if name)

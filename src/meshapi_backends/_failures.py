@@ -10,8 +10,10 @@ from meshapi_core import Failure
 
 __all__ = [
     "TransportError",
+    "failed_at",
     "is_interrupt",
     "is_time_limit",
+    "mark_failed_at",
     "mark_foreign",
     "mark_interrupt",
     "seconds_until",
@@ -71,4 +73,15 @@ def is_interrupt(exc: BaseException) -> bool:
     return _INTERRUPT in exc.__dict__
 
 
+def mark_failed_at(exc: BaseException, where: str) -> None:
+    """Mark an exception with what it is about, if that is not the server: `failure_of` says how."""
+    exc.__dict__[_WHERE] = where
+
+
+def failed_at(exc: BaseException) -> str:
+    """What an exception is about; "" for the server itself."""
+    return str(exc.__dict__.get(_WHERE, ""))
+
+
 _INTERRUPT = "_meshapi_interrupt"
+_WHERE = "_meshapi_where"

@@ -8,7 +8,7 @@ has ended, only the thread that removed the pool from the table does.
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from typing_extensions import Protocol
 
@@ -20,7 +20,9 @@ from meshapi_backends._networks.current import current_network
 from meshapi_backends._networks.socket_options import DEFAULT_OPTIONS
 from meshapi_backends._networks.tls_source import TLSSource
 from meshapi_backends._scopes import Calls
-from meshapi_core import Limits, SocketOptions, TLSSettings, client_closed
+from meshapi_core import Limits, Proxies, SocketOptions, TLSSettings, client_closed
+
+_NO_PROXIES: Final = Proxies()
 
 
 class LoopNetwork(AsyncNetwork, Protocol):
@@ -55,12 +57,14 @@ class PerLoopTransport(AsyncPools):
         limits: Limits,
         tls: object = None,
         *,
+        proxies: Proxies = _NO_PROXIES,
         sockets: SocketOptions = DEFAULT_OPTIONS,
         network: Callable[[], LoopNetwork] = current_network,
     ) -> None:
         self._limits = limits
         tls = TLSSettings.hidden(tls)  # before anything can raise
         self._tls = TLSSource.of(tls)
+        self._proxies = proxies
         self._sockets = sockets
         self._network = network
         self._pools: dict[Any, AsyncConnectionPool] = {}
@@ -108,7 +112,9 @@ class PerLoopTransport(AsyncPools):
 
     def _new_pool(self, network: LoopNetwork, token: Any) -> AsyncConnectionPool:
         self._forget_ended()
-        pool = AsyncConnectionPool(network, self._limits, self._tls, sockets=self._sockets)
+        pool = AsyncConnectionPool(
+            network, self._limits, self._tls, proxies=self._proxies, sockets=self._sockets
+        )
         with self._lock:
             self._networks[token] = network
             self._pools[token] = pool

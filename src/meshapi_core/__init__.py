@@ -110,6 +110,9 @@ if TYPE_CHECKING:
     from meshapi_core.params.wrong_names import no_such_parameter as no_such_parameter
     from meshapi_core.pool import Decision as Decision
     from meshapi_core.pool import PoolState as PoolState
+    from meshapi_core.proxies.proxy import Proxy as Proxy
+    from meshapi_core.proxies.routes import Proxies as Proxies
+    from meshapi_core.proxies.routes import Route as Route
     from meshapi_core.raw_response import RawResponse as RawResponse
     from meshapi_core.raw_response import raw_call as raw_call
     from meshapi_core.realtime import MessageWait as MessageWait
@@ -138,8 +141,8 @@ if TYPE_CHECKING:
     from meshapi_core.sockets import dial_failure as dial_failure
     from meshapi_core.sse import ServerSentEvent as ServerSentEvent
     from meshapi_core.sse import SSEDecoder as SSEDecoder
-    from meshapi_core.tokens import TokenSource as TokenSource
     from meshapi_core.tls_settings import TLSSettings as TLSSettings
+    from meshapi_core.tokens import TokenSource as TokenSource
     from meshapi_core.websocket.closing import Closed as Closed
     from meshapi_core.websocket.connection import WebSocketConnection as WebSocketConnection
 else:

@@ -46,6 +46,8 @@ _NAMES: Final = {
     """,
     "meshapi_core.params.wrong_names": "no_such_parameter",
     "meshapi_core.pool": "Decision PoolState",
+    "meshapi_core.proxies.proxy": "Proxy",
+    "meshapi_core.proxies.routes": "Proxies Route",
     "meshapi_core.raw_response": "RawResponse raw_call",
     "meshapi_core.realtime": """
         MessageWait RealtimeAuth RealtimeCall RealtimeConnected RealtimeConnection RealtimeExchange
@@ -58,8 +60,8 @@ _NAMES: Final = {
     "meshapi_core.signals": "END_OF_BODY END_OF_STREAM EndOfBody EndOfStream NEED_DATA NeedData",
     "meshapi_core.sockets": "SocketOptions dial_failure",
     "meshapi_core.sse": "SSEDecoder ServerSentEvent",
-    "meshapi_core.tokens": "TokenSource",
     "meshapi_core.tls_settings": "TLSSettings",
+    "meshapi_core.tokens": "TokenSource",
     "meshapi_core.websocket.closing": "Closed",
     "meshapi_core.websocket.connection": "WebSocketConnection",
 }

@@ -8,7 +8,9 @@ must not become a way into the caller's own network. So the URL must meet these 
    reserved, or invalid), in any spelling that some system accepts, unless the base URL's own host
    is such an address.
 3. The same holds for every address that its host name resolves to. The code that opens the
-   connection checks each with `is_public`; an injected HTTP client resolves names by itself.
+   connection checks each with `is_public`. An injected HTTP client resolves names by itself, and
+   so does a proxy (but with `socks5://` we do, and check them): what a proxy lets its clients reach
+   is for its own rules.
 
 Source: https://www.iana.org/assignments/iana-ipv4-special-registry,
     https://www.iana.org/assignments/iana-ipv6-special-registry,

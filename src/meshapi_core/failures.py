@@ -30,6 +30,7 @@ from meshapi_core.causes import Link, attribute, links_of, may_be_quoted, number
 from meshapi_core.config import Timeout
 from meshapi_core.errors import APIConnectionError, APITimeoutError, MeshAPIError, ProtocolError
 from meshapi_core.messages import Failure, Stage
+from meshapi_core.proxies.refusals import no_tunnel, not_passed_on
 
 __all__ = ["Advice", "Phase", "failure_of", "hint_at_tls", "timed_out", "unexpected_status"]
 
@@ -155,16 +156,16 @@ _MORE_TIME: dict[str, str] = {
 _MORE_TIME["pool"] = "timeout=Timeout(pool=...), or limits=Limits(max_connections=...) for more"
 
 
-def unexpected_status(status: int, where: str = "the server") -> Failure:
+def unexpected_status(status: int, where: str = "the server", hint: str = "") -> Failure:
     """Return the failure for a status that no gateway responds with: 407, 101, or not 200 to 599.
 
     Args:
         status: the status of the response.
         where: the other end of the connection; see `failure_of`.
+        hint: what to do about a 407, to be appended to the message; "" is about HTTP clients.
     """
     if status == 407:
-        error, stage = _refused_by_proxy("407 Proxy Authentication Required", where)
-        return Failure(error, stage)
+        return not_passed_on(where if where.startswith(_A_PROXY) else "", hint)
     if status == 101:
         return Failure(_unasked_upgrade(), "response")
     message = f"the response has the status {status}, which is not an HTTP status"
@@ -205,6 +206,9 @@ _TLS = frozenset({"handshake", "disagreed", "plain"})
 
 _CODES = {"dns": "dns", "refused": "connect_refused", "reset": "reset"}
 
+# Of a proxy: it cannot be connected to, or TLS with it failed.
+_NO_PROXY, _NO_TLS_PROXY = "proxy_refused", "proxy_tls"
+
 # Phases before anything is sent.
 _EARLY: dict[str, Stage] = {"connect": "connect", "pool": "pool"}
 
@@ -234,7 +238,7 @@ class _FailedAttempt(NamedTuple):
 
     def stage_of(self, error: MeshAPIError) -> Stage:
         """Return how far an attempt got that ended with a `MeshAPIError`."""
-        if self._final() is not None or error.error_code == "tls_verify":
+        if self._final() is not None or error.error_code in ("tls_verify", "proxy_tls"):
             return "verify"
         if error.error_code in ("client_closed", "stream_closed"):
             return "closed"
@@ -258,7 +262,8 @@ class _FailedAttempt(NamedTuple):
             message = "the HTTP client could not write the request"
             return ProtocolError(message, error_code="framing"), self.stage
         if fact.kind == "proxy" and self.stage != "response":
-            return _refused_by_proxy(_reason_of_proxy(fact.exc), self.where)
+            failure = no_tunnel(self.where if self._proxied else "", _reason_of_proxy(fact.exc))
+            return failure.error, failure.stage
         if self._not_connected(fact):
             return self._connect_failure(fact, exc), "connect"
         # A response that was cut had begun, whatever an HTTP client that returns whole ones says.
@@ -305,7 +310,7 @@ class _FailedAttempt(NamedTuple):
         said = without_place(said).rstrip(".")
         if fact.kind == "ours":
             message = f"{self.where} does not accept this client's TLS certificate: {said}"
-            return APIConnectionError(message, error_code="tls_handshake")
+            return APIConnectionError(message, error_code=self._tls_code("tls_handshake"))
         if fact.kind == "plain":
             # The server will not speak TLS on a retry either.
             plain = re.sub("^https(?=://)", "http", self.where)
@@ -313,12 +318,12 @@ class _FailedAttempt(NamedTuple):
             message = (
                 f"{self.where} does not speak TLS ({said}); if it speaks plain HTTP, use {url}"
             )
-            return APIConnectionError(message, error_code="tls_handshake")
+            return APIConnectionError(message, error_code=self._tls_code("tls_handshake"))
         hint = hint_at_certificate(
             number(exc, "verify_code"), said, self.advice.trust, proxied=self._proxied
         )
         message = f"the TLS certificate of {self.where} was not accepted: {said}{hint}"
-        return APIConnectionError(message, error_code="tls_verify")
+        return APIConnectionError(message, error_code=self._tls_code("tls_verify"))
 
     def _timed_out(self, fact: _ClassifiedCause) -> tuple[MeshAPIError, Stage]:
         stage, named = self.stage, fact.kind.partition(":")[2]
@@ -337,14 +342,18 @@ class _FailedAttempt(NamedTuple):
         if fact.kind in _TLS or (code == "connect_failed" and self.handshaking):
             said = self._words(fact.exc if fact.kind in _TLS else exc)
             message = f"the TLS handshake with {self.where} failed: {said}"
-            return APIConnectionError(message, error_code="tls_handshake")
+            return APIConnectionError(message, error_code=self._tls_code("tls_handshake"))
         why = self._reason_not_connected(code, self._words(fact.exc))
         message = f"cannot connect to {self.where}: {why}{self.advice.network}"
-        return APIConnectionError(message, error_code=code)
+        return APIConnectionError(message, error_code=_NO_PROXY if self._proxied else code)
+
+    def _tls_code(self, code: str) -> str:
+        return _NO_TLS_PROXY if self._proxied else code
 
     def _reason_not_connected(self, code: str, said: str) -> str:
         if code == "dns":
-            return f"the host name could not be resolved ({said})"
+            whose = "the proxy's" if self._proxied else "the"
+            return f"{whose} host name could not be resolved ({said})"
         if code != "connect_refused":
             return said
         # Each kind of event loop says it in different words.
@@ -417,19 +426,6 @@ class _FailedAttempt(NamedTuple):
 
 
 _A_PROXY = "the proxy "
-
-# Without a password, or against its rules, a proxy will never open a connection.
-_FINAL = re.compile(r"(?:^|\D)(?:401|403|407)(?:\D|$)|AuthenticationRequired")
-_WANTS_PASSWORD = re.compile(r"(?:^|\D)407(?:\D|$)|AuthenticationRequired")
-
-
-def _refused_by_proxy(reason: str, where: str) -> tuple[MeshAPIError, Stage]:
-    proxy = where if where.startswith(_A_PROXY) else "the proxy"
-    message = f"{proxy} did not open a connection: {reason}"
-    if _WANTS_PASSWORD.search(reason):
-        message += "; give the HTTP client's proxy a user name and a password"
-    error = APIConnectionError(message, error_code="proxy_failed")
-    return error, "verify" if _FINAL.search(reason) else "connect"
 
 
 def _reason_of_proxy(exc: BaseException) -> str:

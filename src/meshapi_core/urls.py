@@ -10,7 +10,7 @@ Source: https://www.rfc-editor.org/rfc/rfc3986 (sections 3 and 3.2.2),
 
 import re
 from functools import lru_cache
-from typing import Optional
+from typing import Optional, Union
 from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct
@@ -20,7 +20,7 @@ from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.messages import Origin
 from meshapi_core.service import VERSION_PATH
 
-__all__ = ["BaseURL", "parse_base_url", "parse_url"]
+__all__ = ["BaseURL", "parse_base_url", "parse_url", "server_of"]
 
 # The characters of RFC 3986, section 3.2.2, without percent-encoding, in labels of the length that
 # RFC 1035, section 2.3.4, allows: for other names resolvers raise errors that are not OSErrors.
@@ -151,6 +151,23 @@ def _parsed_url(url: str) -> Optional[tuple[Origin, Secret]]:
     origin = _origin(parts, bracketed=bracketed)
     target = Secret((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
     return (origin, target) if target.isascii() else None
+
+
+def server_of(url: str) -> Union[str, tuple[SplitResult, Origin]]:
+    """The parts of an http(s) URL, and its server; or what is wrong, in words that do not quote it.
+
+    Raises nothing: where a line raises, error trackers show the locals.
+    """
+    try:
+        parts = _split(url)
+        if not parts.hostname or "@" in parts.netloc:
+            return "it has no host name"
+        bracketed = "[" in parts.netloc or "]" in parts.netloc
+        if bracketed and not _is_bracketed_ipv6(parts.netloc):
+            return "only an IPv6 address may be in brackets; leave them out"
+        return parts, _origin(parts, bracketed=bracketed)
+    except ValueError as exc:
+        return str(exc).partition(": ")[2]
 
 
 def _split(url: str) -> SplitResult:

@@ -55,7 +55,7 @@ from meshapi_backends._networks import asyncio as on_asyncio
 from meshapi_backends._networks import trio as on_trio
 from meshapi_backends._networks.addresses import Address
 from meshapi_backends._networks.tls import TLSState
-from meshapi_core import FileSource, HTTP11Connection, SignedPut, SocketOptions
+from meshapi_core import FileSource, HTTP11Connection, Proxies, SignedPut, SocketOptions
 from meshapi_core.endpoints import Completions, Flow
 from support.cancellation import (
     Attack,
@@ -227,8 +227,13 @@ class World:
         limits = Limits(max_connections=1)
         sockets = SocketOptions(uds=_path() if scenario.server == "unix" else None)
         self.server = server
-        self.pool = pool_class(network, limits, context, sockets=sockets)
-        self.transport = PerLoopTransport(limits, context, network=lambda: network)
+        proxies = Proxies()
+        if scenario.proxy:
+            kind = scenario.proxy
+            at = "u:p@" if kind == "socks5" else ""
+            proxies = Proxies.through(f"{kind}://{at}127.0.0.1:{server.port}")
+        self.pool = pool_class(network, limits, context, proxies=proxies, sockets=sockets)
+        self.transport = PerLoopTransport(limits, context, network=lambda: network, proxies=proxies)
         self.transport._pools[network.token()] = self.pool
         scheme = "https" if scenario.server.startswith("tls") else "http"
         self.distrusts = scheme == "https" and not scenario.trusting
@@ -580,6 +585,7 @@ class Scenario(NamedTuple):
         unlimited: whether there are no time limits.
         grouped: whether it has tasks or time limits of its own, which cancel, too.
         resumable: whether what it leaves half-way could go on, and therefore ends with its owner.
+        proxy: the kind of the proxy on the way, if there is one.
     """
 
     play: Callable[[World], Awaitable[Any]]
@@ -594,6 +600,7 @@ class Scenario(NamedTuple):
     unlimited: bool = False
     grouped: bool = False
     resumable: bool = False
+    proxy: str = ""
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -704,6 +711,28 @@ SCENARIOS: dict[str, Scenario] = {
         (None, None),
         server="tls",
         trusting=True,
+    ),
+    "through a proxy that forwards": Scenario(_create, "whole", (3, 3), proxy="http"),
+    "through a proxy": Scenario(
+        _create, "whole", (5, 5), server="tls", trusting=True, proxy="http"
+    ),
+    "through an https proxy": Scenario(
+        _create, "whole", (6, 6), server="tls", trusting=True, proxy="https"
+    ),
+    "through SOCKS": Scenario(_create, "whole", (6, 7), proxy="socks5"),
+    "through SOCKS to a name": Scenario(
+        _create, "whole", (None, None), proxy="socks5", host="localhost"
+    ),
+    "through SOCKS, a flow that uploads a file to elsewhere": Scenario(
+        _flow, "whole", (None, None), proxy="socks5", host="localhost"
+    ),
+    "realtime through an https proxy": Scenario(
+        _realtime_with_pings,
+        ["session.created", "answer"],
+        (None, None),
+        server="tls",
+        trusting=True,
+        proxy="https",
     ),
     "closing": Scenario(_close, None, (1, 1), prepare=_hold_slot),
     "closing when all is idle": Scenario(_close, None, (1, 1), prepare=_create),
@@ -979,7 +1008,18 @@ def _server(scenario: Scenario) -> PumpedServer:
         uds = _path()
         with suppress(FileNotFoundError):
             os.unlink(uds)
-    return PumpedServer({**RESPONSES, **SESSIONS}, context, patience, interim, uds)
+    outer = serving() if scenario.proxy == "https" else None
+    if outer is not None:
+        outer.num_tickets = 0
+    return PumpedServer(
+        {**RESPONSES, **SESSIONS},
+        context,
+        patience,
+        interim,
+        uds=uds,
+        proxy=scenario.proxy,
+        outer=outer,
+    )
 
 
 _folders: "list[TemporaryDirectory[str]]" = []
@@ -1112,6 +1152,7 @@ OUT_OF_REACH = {
     ("tls.py", "_try_flush", "await self._flush(timeout)"),
     # While the queue of a Unix socket is full; nothing is open then.
     ("dialing.py", "_dial_unix", _QUEUE_IS_FULL),
+    ("connecting.py", "_ask", "await stream.write(action.data, left)"),
     # Only after an interrupted write: see test_interrupted_reads.
     ("trio_streams.py", "read", 'await self.write(b"", timeout)'),
     # In a task that only the end of the loop cancels; and after 64 KiB in one read.
@@ -1157,7 +1198,7 @@ def _never_suspends(one: Await) -> bool:
 class KeepsSlot(WatchedPool):
     """Gives the slot back when connecting fails, but not when it is cancelled."""
 
-    async def _open(self, action: Any, call: Any) -> Any:
+    async def _open(self, action: Any, call: Any, place: Any) -> Any:
         origin = action.origin
         try:
             stream = await async_connecting.open_stream(self._network, origin, self._tls, None)
@@ -1172,8 +1213,8 @@ class KeepsSlot(WatchedPool):
 class RegistersLate(WatchedPool):
     """Awaits something between opening a connection and entering it in the state."""
 
-    async def _open(self, action: Any, call: Any) -> Any:
-        connection = await super()._open(action, call)
+    async def _open(self, action: Any, call: Any, place: Any) -> Any:
+        connection = await super()._open(action, call, place)
         self._state._in_use.clear()
         self._state._opening += 1
         await self._network.sleep(0)
@@ -1300,7 +1341,9 @@ def test_the_sweep_finds_a_pool_that_is_broken(
 def test_the_sweep_finds_a_handshake_that_leaves_its_socket_open(
     flavour: Flavour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def start_tls(stream: Any, host: str, tls: Any, network: Any, timeout: Any) -> Any:
+    async def start_tls(
+        stream: Any, host: str, tls: Any, network: Any, timeout: Any, received: bytes
+    ) -> Any:
         encrypted = async_tls.AsyncTLSStream(stream, TLSState(tls.context, host))
         try:
             await encrypted.handshake(network, None)

@@ -87,6 +87,18 @@ def within_the_handshake() -> Iterator[Place]:
 
 
 @contextlib.contextmanager
+def while_a_tunnel_is_asked_for() -> Iterator[Place]:
+    def script(peer: Peer) -> None:
+        peer.take()
+        arrived.set()
+        peer.wait_until_left()
+
+    arrived = threading.Event()
+    with ScriptedServer(script) as server:
+        yield Place("https://gateway.example", arrived.is_set, proxy=server.url)
+
+
+@contextlib.contextmanager
 def while_connecting() -> Iterator[Place]:
     """An address where connecting neither succeeds nor fails: its queue is full."""
     with contextlib.ExitStack() as stack:
@@ -140,6 +152,7 @@ PLACES = {
         before_the_head,
         on_a_kept_connection,
         within_the_handshake,
+        while_a_tunnel_is_asked_for,
         while_connecting,
         while_a_name_is_looked_up,
         before_the_next_attempt,
@@ -228,7 +241,10 @@ async def test_closing_wakes_calls_that_wait_for_a_connection(world):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["before the head", "within the handshake", "while connecting"])
+@pytest.mark.parametrize(
+    "name",
+    ["before the head", "within the handshake", "while a tunnel is asked for", "while connecting"],
+)
 @on_every_flavour
 async def test_closing_a_client_ends_the_connecting_of_a_session(world, name):
     with PLACES[name]() as place:
@@ -293,7 +309,7 @@ BLOCKING_HTTPX = ("before the head", "on a kept connection", "within the handsha
 
 @pytest.mark.slow
 @pytest.mark.parametrize("whose", ["stream", "client"])
-@pytest.mark.parametrize("name", PLACES)
+@pytest.mark.parametrize("name", sorted(PLACES.keys() - {"while a tunnel is asked for"}))
 @on_every_flavour
 async def test_over_httpx_closing_wakes_as_well(world, name, whose):
     if world.name == "sync" and name not in (*BLOCKING_HTTPX, "before the next attempt"):

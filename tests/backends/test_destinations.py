@@ -7,10 +7,10 @@ from typing import Any, Optional
 import pytest
 
 from meshapi_backends._networks.addresses import Address
-from meshapi_core import Limits, MeshAPIError, Origin, Request
+from meshapi_core import Limits, MeshAPIError, Origin, Proxies, Request
 from support.flavours import World, on_every_flavour
 from support.raw_calls import send
-from support.scripted_server import ScriptedServer
+from support.scripted_server import Peer, ScriptedServer
 from support.wire import make_response
 
 GATEWAY = Origin("http", "gateway.example", 80)
@@ -59,8 +59,9 @@ def put(port: int, named_by: Optional[Origin] = GATEWAY) -> Request:
     return Request("PUT", origin, "/f?sig=s3cret", body=b"abc", named_by=named_by)
 
 
-async def sent(world: World, names: Names, request: Request) -> int:
-    pool = world.pool(Limits(), names)
+async def sent(world: World, names: Names, request: Request, proxy: str = "") -> int:
+    proxies = Proxies.through(proxy) if proxy else Proxies()
+    pool = world.dress(world.pool_class(names, Limits(), proxies=proxies))
     try:
         return (await send(world, pool, request, names)).status
     finally:
@@ -118,3 +119,33 @@ async def test_of_several_addresses_only_the_public_ones_are_tried(world: World)
         await sent(world, names, put(1))
     assert caught.value.error_code == "connect_refused"
     assert names.tried == ["8.8.8.8"]
+
+
+@on_every_flavour
+async def test_an_address_that_a_socks_proxy_is_to_be_asked_for_is_checked(world: World) -> None:
+    names = Names(world, storage=["10.1.2.3"], gateway=["8.8.8.8"])
+    with ScriptedServer(Peer.wait_until_left) as proxy:
+        url = f"socks5://127.0.0.1:{proxy.port}"
+        with pytest.raises(MeshAPIError) as caught:
+            await sent(world, names, put(1), url)
+        assert caught.value.error_code == "unsafe_url"
+        assert proxy.connections == 0
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5h"])
+@on_every_flavour
+async def test_a_name_that_the_proxy_looks_up_is_for_its_rules(world: World, scheme: str) -> None:
+    names = Names(world, **{"127": ["127.0.0.1"]})
+
+    def refuse(peer: Peer) -> None:
+        peer.take()
+        peer.send(b"\x05\xff" if scheme == "socks5h" else make_response(403, b""))
+        peer.wait_until_left()
+
+    with ScriptedServer(refuse) as proxy:
+        url = f"{scheme}://127.0.0.1:{proxy.port}"
+        with pytest.raises(MeshAPIError) as caught:
+            await sent(world, names, put(1), url)
+        expected = "proxy_auth" if scheme == "socks5h" else "forbidden"
+        assert caught.value.error_code == expected
+        assert names.asked == ["127.0.0.1"]

@@ -25,6 +25,7 @@ from meshapi import (
 from meshapi_backends import ConnectionPool, PerLoopTransport, SocketNetwork
 from meshapi_core import MeshAPIConfig
 from support.flavours import TOKEN
+from support.reporters import seen
 
 URL = "http://127.0.0.1:9"
 
@@ -72,7 +73,12 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
             " sockets=meshapi.SocketOptions(local_address=...)"
         ),
     ),
-    ({"proxy": URL}, "proxy: no such parameter; write {httpx}(proxy=...)"),
+    ({"proxies": URL}, "proxies: no such parameter; write proxy=..."),
+    ({"mounts": {}}, "mounts: no such parameter; write proxy=..., or {httpx}(mounts=...)"),
+    (
+        {"trust_env": False},
+        "trust_env: no such parameter; write proxy=None to ignore the environment's proxies",
+    ),
     ({"http_client": None}, "http_client: no such parameter; write {httpx}(...)"),
     ({"http2": True}, "http2: no such parameter; write {httpx}(...), which takes it"),
     (
@@ -412,6 +418,8 @@ def test_a_token_that_is_refused_is_never_quoted(client_class: Any, token: str) 
 OF_CONNECTIONS: "list[tuple[str, Any, str]]" = [
     ("tls", ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "verify=..."),
     ("sockets", SocketOptions(no_delay=False), "transport=..."),
+    ("proxy", "http://u:canary-1234@p", "proxy=..."),
+    ("proxy", None, "proxy=..."),
     ("limits", Limits(max_connections=5), "limits=httpx.Limits(...)"),
 ]
 
@@ -449,6 +457,38 @@ def test_options_of_connections_that_carry_no_requests_are_not_ignored_in_silenc
             )
         ]
         assert seen[0].filename == __file__
+
+
+@pytest.mark.parametrize("client_class", [MeshAPI, AsyncMeshAPI])
+@pytest.mark.parametrize(
+    ("proxy", "words"),
+    [
+        ("http://u:canary-1234@p:x", "proxy: its port is not a number"),
+        ("ftp://u:canary-1234@p", "proxy: expected http://"),
+        (b"http://u:canary-1234@p", "write x.decode\\(\\)"),
+        (5, "proxy: expected a URL, a Proxy or None, got int"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_refused_without_being_shown(
+    client_class: Any, proxy: Any, words: str
+) -> None:
+    with pytest.raises(InvalidParamsError, match=words) as caught:
+        client_class(token=TOKEN, proxy=proxy)
+    assert "canary" not in seen(caught.value)
+
+
+@pytest.mark.parametrize("client_class", [MeshAPI, AsyncMeshAPI])
+def test_the_password_of_a_proxy_is_in_no_frame_of_a_client_that_is_not_made(
+    client_class: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for wrong in ({"limits": 5}, {"nothing": 1}, {"token": b"x"}):
+        with pytest.raises((TypeError, ValueError)) as caught:
+            client_class(**{"token": TOKEN, "proxy": "http://u:canary-1234@p", **wrong})
+        assert "canary" not in seen(caught.value)
+    monkeypatch.setenv("HTTPS_PROXY", "http://u:canary-1234@p:x")
+    with pytest.raises(InvalidParamsError, match="HTTPS_PROXY: its port") as caught:
+        client_class(token=TOKEN)
+    assert "canary" not in seen(caught.value)
 
 
 def test_an_http_client_alone_warns_of_nothing() -> None:

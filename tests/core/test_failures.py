@@ -580,9 +580,9 @@ ROWS: "list[tuple[Any, str, str]]" = [
     (CURL(18, "transfer closed with 9 bytes remaining"), "truncated", "response"),
     (CURL(55, "Send failure: Broken pipe"), "reset", "request"),
     (CURL(56, "Recv failure: Connection reset by peer"), "reset", "request"),
-    (CURL(56, "CONNECT tunnel failed, response 407"), "proxy_failed", "verify"),
-    (CURL(56, "CONNECT tunnel failed, response 502"), "proxy_failed", "connect"),
-    (OSError("Tunnel connection failed: 403 Forbidden"), "proxy_failed", "verify"),
+    (CURL(56, "CONNECT tunnel failed, response 407"), "proxy_auth", "verify"),
+    (CURL(56, "CONNECT tunnel failed, response 502"), "proxy_connect", "connect"),
+    (OSError("Tunnel connection failed: 403 Forbidden"), "proxy_connect", "verify"),
     (CURL(999, "new"), "reset", "request"),
     (qt("SslHandshakeFailedError"), "tls_verify", "verify"),
     (qt("SslHandshakeFailedError", "SSL routines::wrong version number"),
@@ -592,7 +592,7 @@ ROWS: "list[tuple[Any, str, str]]" = [
     (qt("RemoteHostClosedError"), "disconnected", "request"),
     (qt("TimeoutError"), "read_timeout", "request"),
     (qt("OperationCanceledError"), "read_timeout", "request"),
-    (qt("ProxyAuthenticationRequiredError", "AuthenticationRequired"), "proxy_failed", "verify"),
+    (qt("ProxyAuthenticationRequiredError", "AuthenticationRequired"), "proxy_auth", "verify"),
     (OSError(_Member("HostNotFoundError"), "x"), "dns", "connect"),
     (js("TypeError: fetch failed"), "connection_error", "request"),
     (js("TypeError: Failed to fetch"), "connection_error", "request"),
@@ -669,7 +669,7 @@ def test_messages_are_those_of_the_failure_and_not_of_its_wrapper():
 
 def test_statuses_that_no_gateway_responds_with():
     failure = unexpected_status(407, "the proxy p:1")
-    assert (failure.stage, failure.error.error_code) == ("verify", "proxy_failed")
+    assert (failure.stage, failure.error.error_code) == ("verify", "proxy_auth")
     assert "the proxy p:1" in str(failure.error)
     assert unexpected_status(101).error.error_code == "unexpected_upgrade"
     assert unexpected_status(700).error.error_code == "bad_response"

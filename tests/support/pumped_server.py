@@ -170,6 +170,9 @@ class PumpedServer:
         patience: pumps to skip before it reads from a connection.
         interim: bytes to send when the first bytes of a connection have arrived.
         uds: the path of a Unix socket to listen on instead.
+        proxy: what it is to its clients: "http", "https" (TLS on the outside, too) or "socks5"; a
+            proxy that opens tunnels to this server only. "" is none.
+        outer: the TLS context of an https proxy.
     """
 
     def __init__(
@@ -179,7 +182,11 @@ class PumpedServer:
         patience: int = 0,
         interim: bytes = b"",
         uds: Optional[str] = None,
+        proxy: str = "",
+        outer: Optional[ssl.SSLContext] = None,
     ) -> None:
+        self._proxy = proxy
+        self._outer = outer
         self._responses = responses
         self._context = context
         self._patience = patience
@@ -212,7 +219,14 @@ class PumpedServer:
         else:
             self.accepted += 1
             self._connections.append(
-                _Connection(sock, self._context, self._patience, self._interim)
+                _Connection(
+                    sock,
+                    self._context,
+                    self._patience,
+                    self._interim,
+                    _GATES.get(self._proxy, ()),
+                    self._outer,
+                )
             )
         for connection in list(self._connections):
             try:
@@ -253,6 +267,20 @@ def _switched(piece: Union[bytes, int], key: str) -> Union[bytes, int]:
     return head % base64.b64encode(digest) + piece[len(SWITCH) :]
 
 
+# What a proxy is asked, and how it responds, until a tunnel is open. (A request that begins
+# otherwise is one to be forwarded.)
+_CONNECTS = [(re.compile(rb"CONNECT .*?\r\n\r\n", re.DOTALL), b"HTTP/1.1 200 OK\r\n\r\n")]
+_GATES = {
+    "http": _CONNECTS,
+    "https": _CONNECTS,
+    "socks5": [
+        (re.compile(rb"\x05\x02\x00\x02"), b"\x05\x02"),
+        (re.compile(rb"\x01\x01u\x01p"), b"\x01\x00"),
+        (re.compile(rb"\x05\x01\x00\x01.{6}", re.DOTALL), b"\x05\x00\x00\x01" + bytes(6)),
+    ],
+}
+
+
 class _Connection:
     def __init__(
         self,
@@ -260,7 +288,12 @@ class _Connection:
         context: Optional[ssl.SSLContext],
         patience: int,
         interim: bytes,
+        gates: Sequence[tuple["re.Pattern[bytes]", bytes]] = (),
+        outer: Optional[ssl.SSLContext] = None,
     ) -> None:
+        self._gates = list(gates)
+        self._gate_data = b""
+        self._outer = None if outer is None else _ServerTLS(outer)
         sock.setblocking(False)
         if sock.family == socket.AF_INET:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -290,7 +323,12 @@ class _Connection:
             self._sock.sendall(self._interim)
             self._interim = b""
             self._patience = PAUSE
-        if self._tls is not None:
+        if self._outer is not None:
+            data = self._outer.decrypt(data)
+            self._push(b"")
+        if self._gates:
+            data = self._pass_gates(data)
+        if self._tls is not None and data:
             data = self._tls.decrypt(data)
             self._flush()
         self._received += data
@@ -299,6 +337,31 @@ class _Connection:
                 pass
             return None
         return self._request()
+
+    def _pass_gates(self, data: bytes) -> bytes:
+        """Respond as a proxy; returns what is for the server behind it."""
+        self._gate_data += data
+        while self._gates:
+            asks, response = self._gates[0]
+            found = asks.match(self._gate_data)
+            if found is None:
+                if not self._gate_data.startswith((b"POST", b"GET", b"PUT")):
+                    return b""
+                self._gates.clear()
+                break
+            del self._gates[0]
+            self._gate_data = self._gate_data[found.end() :]
+            self._push(response)
+        return self._gate_data
+
+    def _push(self, data: bytes) -> None:
+        """Send bytes, encrypted if this is an https proxy."""
+        if self._outer is not None:
+            if data:
+                self._outer.encrypt(data)
+            data = self._outer.outgoing.read()
+        if data:
+            self._sock.sendall(data)
 
     def _take_frame(self) -> bool:
         """Take one frame of the client, if a whole one has arrived."""
@@ -341,13 +404,13 @@ class _Connection:
             self._tls.encrypt(piece)
             self._flush()
         else:
-            self._sock.sendall(piece)
+            self._push(piece)
 
     def _flush(self) -> None:
         assert self._tls is not None
         data = self._tls.outgoing.read()
         if data:
-            self._sock.sendall(data)
+            self._push(data)
 
     def _request(self) -> Optional[bytes]:
         head, found, body = bytes(self._received).partition(b"\r\n\r\n")

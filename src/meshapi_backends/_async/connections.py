@@ -15,7 +15,9 @@ of the pool removes it.
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import Any, Final, Optional, Union
+
+from typing_extensions import TypeAlias
 
 from meshapi_backends._async.connecting import open_stream
 from meshapi_backends._async.networks import AsyncNetwork, AsyncNetworkStream, AsyncWaiter
@@ -29,8 +31,11 @@ from meshapi_core import (
     Decision,
     HTTP11Connection,
     Limits,
+    Origin,
     PipeCall,
     PoolState,
+    Proxies,
+    Route,
     SocketOptions,
     TLSSettings,
     client_closed,
@@ -38,6 +43,11 @@ from meshapi_core import (
 
 # Seconds between checks for dropped responses while every connection is in use.
 _LOOK_AROUND = 1.0
+
+_NO_PROXIES: Final = Proxies()
+
+_Place: TypeAlias = Union[Origin, Route]
+"""What the pool keeps a connection by: a server; or the route to it, if there are proxies."""
 
 
 class AsyncConnection:
@@ -69,6 +79,7 @@ class AsyncConnectionPool(AsyncPools):
         network: opens the connections.
         limits: how many connections there may be.
         tls: see `TLSSettings.of`, which may raise. None trusts the default authorities.
+        proxies: which of them lead to which servers.
         sockets: how connections are opened.
     """
 
@@ -81,12 +92,15 @@ class AsyncConnectionPool(AsyncPools):
         limits: Limits,
         tls: object = None,
         *,
+        proxies: Proxies = _NO_PROXIES,
         sockets: SocketOptions = DEFAULT_OPTIONS,
     ) -> None:
         self._network = network
         self._limits = limits
         tls = TLSSettings.hidden(tls)  # before anything can raise
         self._tls = TLSSource.of(tls)
+        # None, not an empty value: without proxies, a call does not ask for one.
+        self._proxies = proxies if proxies else None
         self._sockets = sockets
         self._dropped: deque[AsyncConnection] = deque()
         self._start()
@@ -139,6 +153,7 @@ class AsyncConnectionPool(AsyncPools):
             OSError: no connection could be opened, or none was free in time (TimeoutError).
         """
         waiter: Optional[AsyncWaiter] = None
+        place = action.origin if self._proxies is None else _route(self._proxies, action)
         while True:
             if self._dropped:
                 self._collect_dropped()
@@ -149,7 +164,7 @@ class AsyncConnectionPool(AsyncPools):
                     # A wake-up is a hint, and given back here: see `meshapi_core.pool`.
                     self._state.dequeue(waiter)
                 got, to_close = self._state.acquire(
-                    action.origin, now, fresh=action.fresh, woken=waiter is not None
+                    place, now, fresh=action.fresh, woken=waiter is not None
                 )
                 waiter = self._enqueue(waiter) if got is Decision.QUEUE else None
             if to_close:
@@ -160,14 +175,14 @@ class AsyncConnectionPool(AsyncPools):
                 now = self._network.now()
             elif isinstance(got, Decision):
                 with scope.running():
-                    return await self._open(action, call)
+                    return await self._open(action, call, place)
             elif got.stream.readable:
                 # The server closed it, or sent bytes without being asked.
                 with self._lock:
                     self._state.replace(got)
                 got.stream.abort()
                 with scope.running():
-                    return await self._open(action, call)
+                    return await self._open(action, call, place)
             else:
                 return got
 
@@ -221,15 +236,17 @@ class AsyncConnectionPool(AsyncPools):
         if following is not None:
             following.set()
 
-    async def _open(self, action: Connect, call: PipeCall[Any]) -> AsyncConnection:
+    async def _open(self, action: Connect, call: PipeCall[Any], place: _Place) -> AsyncConnection:
         origin, network = action.origin, self._network
+        route = place if isinstance(place, Route) else None
         with self.calls.waiting() as scope:
             try:
                 now = network.now()
                 until = call.opening(now)
                 left = None if until is None else until - now
+                tls, named_by, sockets = self._tls, action.named_by, self._sockets
                 stream = await open_stream(
-                    network, origin, self._tls, left, action.named_by, sockets=self._sockets
+                    network, origin, tls, left, named_by, route, sockets=sockets
                 )
             except BaseException as exc:
                 self._abandon()
@@ -240,12 +257,12 @@ class AsyncConnectionPool(AsyncPools):
                 raise
         if self._new_http is None:
             self._new_http = HTTP11Connection.of_one_client()
-        connection = AsyncConnection(stream, self._new_http())
+        connection = AsyncConnection(stream, _http(route) or self._new_http())
         # The pool may have been closed meanwhile, when it did not know this connection yet.
         with self._lock:
             closed = self._state.closed
             if not closed:
-                self._state.opened(connection, origin)
+                self._state.opened(connection, place)
         if closed:
             stream.abort()
             raise TransportError(client_closed())
@@ -311,6 +328,15 @@ class AsyncConnectionPool(AsyncPools):
         state: Optional[PoolState[Any, Any]] = vars(self).get("_state")
         for connection in () if state is None else state.close()[1]:
             connection.stream.abandon()
+
+
+def _http(route: Optional[Route]) -> Optional[HTTP11Connection]:
+    """The machine of a connection that its route decides on; None for any other."""
+    return None if route is None else route.forwarding()
+
+
+def _route(proxies: Proxies, action: Connect) -> _Place:
+    return proxies.route(action.origin, upgrades=action.upgrades)
 
 
 def _abort_all(connections: list[AsyncConnection]) -> None:

@@ -54,7 +54,7 @@ async def dial(
     left = None if end is None else end - network.now()
     found = await network.resolve(host, port, left)
     if named_by is not None:
-        found = await _permitted(network, Origin("", host, port), found, named_by, end)
+        found = await permitted(network, Origin("", host, port), found, named_by, end)
     if sockets.local_address is not None:
         found = _of_the_family(found, sockets, host)
     if len(found) == 1:
@@ -93,7 +93,7 @@ def _of_the_family(found: list[Address], sockets: SocketOptions, host: str) -> l
     return fitting
 
 
-async def _permitted(
+async def permitted(
     network: AsyncNetwork,
     origin: Origin,
     found: list[Address],

@@ -6,7 +6,7 @@ from typing import ClassVar, Generic, Optional, TypeVar
 from meshapi_backends._async.connections import AsyncConnection, AsyncConnectionPool, AsyncPools
 from meshapi_backends._async.host import Acts, AsyncHost
 from meshapi_backends._async.networks import AsyncNetwork
-from meshapi_backends._failures import TransportError, is_interrupt
+from meshapi_backends._failures import TransportError, failed_at, is_interrupt
 from meshapi_backends._scopes import Calls
 from meshapi_core import (
     Connect,
@@ -139,10 +139,9 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
         exc.__traceback__ = None
         if not self._has_ended():
             # Imported on first use: most calls do not fail.
-            from meshapi_backends._advice import advice, proxy_hint
+            from meshapi_backends._advice import advice
 
-            origin = self.call.origin
-            self.call.fail(exc, now, advice=advice(proxy_hint(origin.scheme, origin.host)))
+            self.call.fail(exc, now, advice=advice(), where=failed_at(exc))
         return now
 
     def _has_ended(self) -> bool:

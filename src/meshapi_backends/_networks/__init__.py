@@ -13,6 +13,7 @@ resolving        name look-ups in threads
 workers          the threads
 socket_options   sockets as `SocketOptions` says
 tls              TLS in memory
+tls_in_tls       two layers of it as one: to a server, within that to an https proxy
 tls_source       the argument `tls`, and its files
 contexts         SSL contexts
 """

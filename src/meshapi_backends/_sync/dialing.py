@@ -55,7 +55,7 @@ def dial(
     left = None if end is None else end - network.now()
     found = network.resolve(host, port, left)
     if named_by is not None:
-        found = _permitted(network, Origin("", host, port), found, named_by, end)
+        found = permitted(network, Origin("", host, port), found, named_by, end)
     if sockets.local_address is not None:
         found = _of_the_family(found, sockets, host)
     if len(found) == 1:
@@ -94,7 +94,7 @@ def _of_the_family(found: list[Address], sockets: SocketOptions, host: str) -> l
     return fitting
 
 
-def _permitted(
+def permitted(
     network: Network,
     origin: Origin,
     found: list[Address],

@@ -7,7 +7,7 @@ from typing import ClassVar, Generic, Optional, TypeVar
 from meshapi_backends._sync.connections import Connection, ConnectionPool, Pools
 from meshapi_backends._sync.host import Acts, Host
 from meshapi_backends._sync.networks import Network
-from meshapi_backends._failures import TransportError, is_interrupt
+from meshapi_backends._failures import TransportError, failed_at, is_interrupt
 from meshapi_backends._scopes import Calls
 from meshapi_core import (
     Connect,
@@ -140,10 +140,9 @@ class PipeHost(Host[T], Generic[T]):
         exc.__traceback__ = None
         if not self._has_ended():
             # Imported on first use: most calls do not fail.
-            from meshapi_backends._advice import advice, proxy_hint
+            from meshapi_backends._advice import advice
 
-            origin = self.call.origin
-            self.call.fail(exc, now, advice=advice(proxy_hint(origin.scheme, origin.host)))
+            self.call.fail(exc, now, advice=advice(), where=failed_at(exc))
         return now
 
     def _has_ended(self) -> bool:

@@ -25,8 +25,17 @@ def start_tls(
     tls: TLSSource,
     network: Network,
     timeout: Optional[float],
+    received: bytes = b"",
 ) -> "TLSStream":
     """A TLS connection over a stream, with the server's certificate and name checked.
+
+    Args:
+        stream: plain; or one with TLS, to an https proxy.
+        host: the server's host name.
+        tls: has the SSL context, or makes it.
+        network: the clock, and threads.
+        timeout: seconds for all of it.
+        received: what has been read from the stream already.
 
     Raises:
         ssl.SSLError, OSError, TimeoutError: the handshake failed; the stream is closed then.
@@ -44,6 +53,8 @@ def start_tls(
             state = network.in_thread(new_state, left)
         else:
             state = new_state()
+        if received:
+            state.receive_data(received)
         encrypted = TLSStream(stream, state)
         encrypted.handshake(network, end)
     except BaseException:
@@ -53,11 +64,20 @@ def start_tls(
 
 
 class TLSStream:
-    """A network stream that encrypts another one."""
+    """A network stream that encrypts another one, which may do so, too."""
 
     def __init__(self, stream: NetworkStream, state: TLSState) -> None:
+        if isinstance(stream, TLSStream):
+            # One stream for both layers, which also works for one reader alongside one writer.
+            stream, state = stream.layered(state)
         self._stream = stream
         self._tls = state
+
+    def layered(self, inner: TLSState) -> tuple[NetworkStream, TLSState]:
+        """The stream below, and both layers as one state, if another TLS connection goes inside."""
+        from meshapi_backends._networks.tls_in_tls import TLSInTLS
+
+        return self._stream, TLSInTLS(self._tls, inner)
 
     def handshake(self, network: Network, end: Optional[float]) -> None:
         """Do the TLS handshake, which checks who the server is.

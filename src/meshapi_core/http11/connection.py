@@ -33,6 +33,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Optional, Union
 
+from msgspec import Struct
 from typing_extensions import Buffer
 
 from meshapi_core._secret import SecretBytes
@@ -46,7 +47,21 @@ from meshapi_core.http11.request_heads import RequestHeads
 from meshapi_core.messages import Request
 from meshapi_core.signals import END_OF_BODY, EndOfBody, NeedData
 
-__all__ = ["HTTP11Connection", "ResponseHead"]
+__all__ = ["HTTP11Connection", "ResponseHead", "Via"]
+
+
+class Via(Struct, frozen=True):
+    """A proxy that forwards the requests of a connection.
+
+    Fields:
+        where: what it is called in errors.
+        hint: what to do if it wants credentials, to be appended to an error.
+        secrets: what no error about the connection may show.
+    """
+
+    where: str
+    hint: str
+    secrets: tuple[str, ...]
 
 
 class HTTP11Connection:
@@ -57,6 +72,9 @@ class HTTP11Connection:
     """
 
     __slots__ = ("_response", "_begun", "_ended", "_error", "_heads", "answered", "sent", "served")
+
+    via: Optional[Via] = None
+    """The proxy that forwards the requests; None if there is none."""
 
     def __init__(self, heads: Optional[RequestHeads] = None) -> None:
         self._heads = heads

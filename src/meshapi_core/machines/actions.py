@@ -119,6 +119,8 @@ class Connect(Timed, frozen=True, kw_only=True):
         origin: the server to connect to.
         fresh: do not take a kept connection: the last one was dead.
         named_by: see `Request.named_by`.
+        upgrades: the request will ask for another protocol, which a proxy that forwards requests
+            does not pass on: it has to open a tunnel.
         until: when the time to open it runs out. A host that queues calls for a connection asks
             `queued` and `opening` for the limits of these two phases.
     """
@@ -126,6 +128,7 @@ class Connect(Timed, frozen=True, kw_only=True):
     origin: Origin
     fresh: bool = False
     named_by: Optional[Origin] = None
+    upgrades: bool = False
 
 
 class Write(Timed, frozen=True, kw_only=True):

@@ -213,7 +213,14 @@ class CallMachine(Generic[T, ActionT]):
         if (life.state, CallInput.FAIL) in self._rules.transitions:
             life.expire(now)
 
-    def fail(self, exc: BaseException, now: float, *, advice: Advice = NO_ADVICE) -> None:
+    def fail(
+        self,
+        exc: BaseException,
+        now: float,
+        *,
+        advice: Advice = NO_ADVICE,
+        where: str = "",
+    ) -> None:
         """The last action failed; `next_action` says what follows.
 
         Args:
@@ -221,6 +228,8 @@ class CallMachine(Generic[T, ActionT]):
                 is that of the action's limit. A `MeshAPIError` is final.
             now: the time.
             advice: what the host knows about its surroundings.
+            where: the other end of the connection, if it was a proxy: see `failure_of`. The default
+                is the server.
 
         Raises:
             BaseException: `exc` itself, where nothing has failed: cancellation, KeyboardInterrupt
@@ -241,7 +250,7 @@ class CallMachine(Generic[T, ActionT]):
         if isinstance(exc, MeshAPIError) and life.state is not CallState.DRAINING:
             life.fail_for_good(exc)
         else:
-            self.receive_failure(life.failed_with(exc, now, advice), now)
+            self.receive_failure(life.failed_with(exc, now, advice, where), now)
 
     def receive_failure(self, failure: Failure, now: float) -> None:
         """The last action failed, as `fail`, for a host that has a `Failure` already."""

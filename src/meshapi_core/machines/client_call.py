@@ -219,13 +219,14 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
         now: float,
         *,
         advice: Advice = NO_ADVICE,
+        where: str = "",
         reused: bool = False,
         stage: Optional[Stage] = None,
     ) -> None:
         """The last action failed; `next_action` says what follows.
 
         Args:
-            exc, now, advice: as for `PipeCall.fail`.
+            exc, now, advice, where: as for `PipeCall.fail`.
             reused: the request went out on a connection that had served another one, and the client
                 does not retry by itself: if the server had closed that connection meanwhile, the
                 request is given once more, `fresh`.
@@ -241,7 +242,7 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
             # Other failures pass through `receive_failure`, which does this; and after an interrupt
             # (which `super().fail` raises) the request may still be under way, and need an Abort.
             attempt.let_go()
-        super().fail(exc, now, advice=advice)
+        super().fail(exc, now, advice=advice, where=where)
 
     def receive_failure(self, failure: Failure, now: float) -> None:
         """The last action failed, as `fail`, for a host that has a `Failure` already."""

@@ -185,6 +185,9 @@ class Exchange(Generic[T]):
         TypeError: `random_bytes` returns something else.
     """
 
+    further_secrets: tuple[str, ...] = ()
+    """What no error of this call may show either, such as the password of a proxy."""
+
     def __init__(
         self,
         call: AnyCall[T],
@@ -243,7 +246,8 @@ class Exchange(Generic[T]):
         used, token = self._token, self._config.token
         known = (token,) if isinstance(token, str) else ()
         tokens = known if used is None else used.used
-        return (*self._config.extras.secrets_with(*tokens), *self.request.secrets)
+        own = self._config.extras.secrets_with(*tokens)
+        return (*own, *self.request.secrets, *self.further_secrets)
 
     def next_action(self, now: float) -> Union[Send, Wait, Done[T], GetToken]:
         """Return what to do next.

@@ -50,6 +50,7 @@ class Decider(Receiver, Protocol):
     elapsed: float
     streaming: bool
     upgrades: bool
+    further_secrets: tuple[str, ...]
 
     @property
     def began(self) -> Optional[float]:
@@ -229,7 +230,9 @@ class Lifecycle:
         deadline = self.send.deadline
         return self.attempt.phase(self.state), deadline is not None and now >= deadline
 
-    def failed_with(self, exc: BaseException, now: float, advice: Advice) -> Failure:
+    def failed_with(
+        self, exc: BaseException, now: float, advice: Advice, where: str = ""
+    ) -> Failure:
         """The failure that an exception means; raises the exception where it means none."""
         attempt, send = self.attempt, self.send
         # Judged at the limit of the action: a host's time-out may come a moment before it.
@@ -237,7 +240,7 @@ class Lifecycle:
         return failure_of(
             exc,
             attempt.stage,
-            where=str(send.request.origin),
+            where=where or str(send.request.origin),
             timeout=send.timeout,
             # Before the body, an exception of the host may know the phase better than we do.
             phase=phase if self.state is CallState.BODY else attempt.told_phase(self.state),

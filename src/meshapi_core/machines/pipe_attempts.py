@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 from meshapi_core.config import Timeout
 from meshapi_core.errors import APIConnectionError, APITimeoutError, ProtocolError
-from meshapi_core.failures import Phase, hint_at_tls, timed_out
+from meshapi_core.failures import Phase, hint_at_tls, timed_out, unexpected_status
 from meshapi_core.http11.connection import HTTP11Connection, ResponseHead
 from meshapi_core.machines.actions import Connect, Read, Release, Write
 from meshapi_core.machines.common_steps import (
@@ -32,6 +32,8 @@ __all__ = ["FAILINGS", "STEPS", "Conversation", "Connecting"]
 
 # Looked up for each call. By the name of its class, a member takes ten times as long up to 3.11.
 _WRITING, _HEAD = CallState.WRITING, CallState.HEAD
+
+_PROXY_REFUSED = 407
 
 
 class Connecting:
@@ -193,7 +195,11 @@ def _connect(life: Lifecycle, now: float) -> Optional[Connect]:
         return None
     request = send.request
     return Connect(
-        origin=request.origin, fresh=send.fresh, named_by=request.named_by, until=timer.until
+        origin=request.origin,
+        fresh=send.fresh,
+        named_by=request.named_by,
+        upgrades=life.exchange.upgrades,
+        until=timer.until,
     )
 
 
@@ -287,6 +293,10 @@ def _hears_head(life: Lifecycle, now: float) -> bool:
         life.switched = head.headers
         life.exchange.receive(Response(head.status, head.headers), now)
         life.state = CallState.READY
+    elif head.status == _PROXY_REFUSED and conversation.http.via is not None:
+        # RFC 9110, section 15.5.8: it is the proxy's own, not passed on from the gateway.
+        via = conversation.http.via
+        fail(life, unexpected_status(head.status, via.where, via.hint), now)
     else:
         # The connection passes over interim responses: this is the final head, the only one. From
         # here on its `next_event` returns the body.
@@ -319,6 +329,7 @@ def fail(life: Lifecycle, failure: Failure, now: float) -> None:
         # A server that wants TLS does not read a long request.
         and conversation.written <= 1
         and life.send.request.origin.scheme == "http"
+        and conversation.http.via is None
     ):
         hint_at_tls(failure.error)
     life.fail_attempt(failure, now)

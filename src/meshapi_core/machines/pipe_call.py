@@ -241,6 +241,8 @@ class PipeCall(CallMachine[T, PipeAction[T]], Generic[T]):
             # The call was closed while the host connected: nobody wants the connection.
             life.parting = Release(reusable=False, http=http)
             return
+        if http.via is not None:
+            life.exchange.further_secrets = http.via.secrets
         conversation = life.attempt = Conversation(http, now)
         life.timer.until = None
         life.timer.asked = life.timer.late = False
@@ -323,6 +325,7 @@ class _Session:
     upgrades = True
     # A session conceals secrets in its errors itself.
     secrets = ()
+    further_secrets: tuple[str, ...] = ()
 
     def __init__(self, session: Upgrades) -> None:
         self._session = session

@@ -190,7 +190,7 @@ def test_a_response_over_the_limit_is_refused(monkeypatch):
     ("status", "kind", "code"),
     [
         (101, ProtocolError, "unexpected_upgrade"),
-        (407, APIConnectionError, "proxy_failed"),
+        (407, APIConnectionError, "proxy_auth"),
         (100, ProtocolError, "bad_response"),
         (0, ProtocolError, "bad_response"),
         (-1, ProtocolError, "bad_response"),

@@ -1,0 +1,178 @@
+"""The arguments of the clients that are about connections: their checks and their defaults."""
+
+import os
+import warnings
+from collections.abc import Sequence
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Union
+
+from meshapi._settings import NotGiven
+from meshapi_core import (
+    InvalidParamsError,
+    Limits,
+    ParamsWarning,
+    Proxies,
+    Proxy,
+    Secret,
+    SocketOptions,
+    check_kind,
+    type_name,
+)
+
+if TYPE_CHECKING:
+    import ssl
+    from os import PathLike
+
+    from typing_extensions import TypeAlias
+
+    _Path: TypeAlias = Union[str, PathLike[str]]
+    TLSArgument: TypeAlias = Union[
+        ssl.SSLContext,
+        _Path,
+        tuple[_Path, _Path],
+        tuple[_Path, _Path, Union[str, bytes]],
+    ]
+    """What the argument `tls` of a client takes."""
+
+DEFAULT_LIMITS = Limits()
+DEFAULT_SOCKETS = SocketOptions()
+
+
+def hidden_proxy(proxy: object) -> Union[None, Secret, Proxy, NotGiven, type]:
+    """The argument, as error trackers may show it; if it is of a wrong type, only the type."""
+    if proxy is None or isinstance(proxy, (Proxy, NotGiven)):
+        return proxy
+    return Secret(proxy) if isinstance(proxy, str) else type(proxy)
+
+
+def proxies_of(
+    proxy: Union[None, str, Proxy, NotGiven, type], *, reads_environment: bool
+) -> Proxies:
+    if isinstance(proxy, NotGiven) and reads_environment:
+        return Proxies.of_environment(os.environ)
+    if proxy is None or isinstance(proxy, NotGiven):
+        return Proxies()
+    if isinstance(proxy, type):
+        hint = "write x.decode()" if proxy is bytes else ""
+        raise InvalidParamsError("proxy", "a URL, a Proxy or None", proxy.__name__, hint)
+    return Proxies.through(proxy)
+
+
+def check_connecting(limits: object, sockets: object) -> None:
+    check_kind("limits", limits, Limits)
+    check_kind("sockets", sockets, SocketOptions)
+
+
+class TransportHints(NamedTuple):
+    """The words of one of the clients for error messages.
+
+    Fields:
+        kind: the kind of transport that the client takes.
+        close: the name of the transport's closing method.
+        field: the client's parameter for an HTTP client.
+        http_client: the class of that HTTP client.
+    """
+
+    kind: str
+    close: str
+    field: str
+    http_client: str
+
+
+_HTTP_CLIENTS: Final = frozenset({"AsyncClient", "Client", "ClientSession", "Session"})
+_HTTP_LIBRARIES: Final = frozenset({"aiohttp", "httpx", "httpx2", "niquests", "requests"})
+
+
+def _is_http_client(kind: type) -> bool:
+    """Whether a class is an HTTP library's client; a transport may have the same name."""
+    return any(
+        base.__name__ in _HTTP_CLIENTS and base.__module__.partition(".")[0] in _HTTP_LIBRARIES
+        for base in kind.__mro__
+    )
+
+
+def check_transport(transport: object, http_client: object, hints: TransportHints) -> None:
+    if transport is None:
+        return
+    # A transport has `send`; our own pools have `connections` instead.
+    send = getattr(transport, "send", None) or getattr(transport, "connections", None)
+    fits = callable(send) and callable(getattr(transport, hints.close, None))
+    # HTTP clients have methods of these names, too, but for requests of their own.
+    is_client = _is_http_client(type(transport))
+    # Only the blocking side can be sure: a plain `def send` may still return an awaitable.
+    if not fits or is_client or (hints.close == "close" and iscoroutinefunction(send)):
+        kind = type_name(transport)
+        hint = ""
+        if is_client:
+            hint = f"; write {hints.field}=..."
+        elif kind.startswith("httpx"):
+            hint = f"; write {hints.field}={hints.http_client}(transport=...)"
+        raise TypeError(
+            f"transport: expected {hints.kind} transport, with send() and {hints.close}(), got"
+            f" {kind}{hint}"
+        )
+    if http_client is not None:
+        raise TypeError(f"{hints.field}: given together with transport; leave one of them out")
+
+
+# What only the client's own connections use -> the argument for it of a transport of httpx's.
+_OF_HTTPX: Final = {
+    "limits": "limits=httpx.Limits(...)",
+    "proxy": "proxy=...",
+    "sockets": "transport=...",
+    "tls": "verify=...",
+}
+
+
+def options_given(**arguments: tuple[object, object]) -> list[str]:
+    """The names of arguments that differ from their defaults; each is (value, default)."""
+    return [name for name, (value, default) in arguments.items() if value != default]
+
+
+def refuse_beside_http_client(
+    http_client: object, transport: object, names: Sequence[str], hints: TransportHints
+) -> None:
+    """Refuse options of the client's own connections if an HTTP client sends the requests.
+
+    Beside a transport of the caller's they are used for realtime sessions, and a warning says so.
+
+    Args:
+        http_client, transport: the client's arguments.
+        names: of the options that are given; see `options_given`.
+        hints: the words for the message.
+
+    Raises:
+        TypeError: an HTTP client is given, and such an option.
+    """
+    if http_client is not None and names:
+        name = names[0]
+        raise TypeError(
+            f"{name}: given together with {hints.field}, which opens its own connections; write"
+            f" {hints.field}={hints.http_client}({_OF_HTTPX[name]}); for realtime sessions, make"
+            f" another client with {name}=..."
+        )
+    if transport is not None:
+        for name in names:
+            warnings.warn(
+                f"{name}: used for realtime sessions only, because transport sends the requests;"
+                " pass it to the transport as well",
+                ParamsWarning,
+                # So that the warning names the line that makes the client.
+                stacklevel=3,
+            )
+
+
+def tracing_of(open_telemetry: object) -> Any:
+    """Return what traces the calls of a client; None where `open_telemetry=` was not given."""
+    if open_telemetry is None:
+        return None
+    from meshapi.telemetry.options import settings_of
+
+    settings = settings_of(open_telemetry)
+    try:
+        from meshapi.telemetry.spans import Telemetry
+    except ModuleNotFoundError as exc:
+        raise ImportError(
+            f"open_telemetry: needs {exc.name}; pip install 'meshapi[otel]'", name=exc.name
+        ) from exc
+    return Telemetry(settings)

@@ -1,0 +1,106 @@
+"""Asks an HTTP proxy for a tunnel: CONNECT. Bytes in, bytes out, no I/O.
+
+The request has two headers, Host and Proxy-Authorization: nothing of what is for the server. Of the
+response only the head counts. It is read by the machine of any other connection, with its limits.
+
+Source: https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6,
+    https://www.rfc-editor.org/rfc/rfc9112#section-3.2.3 (the target is host and port)
+"""
+
+from typing import TYPE_CHECKING, Final, Optional, Union
+
+from meshapi_core.errors import APIConnectionError
+from meshapi_core.http11.connection import HTTP11Connection, ResponseHead
+from meshapi_core.machines.actions import Finished, Read, Write
+from meshapi_core.messages import SUCCESS, Failure, Origin, Request
+from meshapi_core.proxies.refusals import ask_for_credentials, early_bytes, refused
+from meshapi_core.redaction import concealed
+
+if TYPE_CHECKING:
+    from meshapi_core.proxies.routes import Route
+
+__all__ = ["ConnectTunnel"]
+
+_PROXY_AUTHENTICATION_REQUIRED: Final = 407
+# tinyproxy also responds with a 500 if it cannot reach the server.
+_WORTH_ANOTHER: Final = frozenset({500, 502, 503, 504})
+_MEANINGS: Final = {
+    403: "Forbidden; its rules do not allow this server or port",
+    405: "Method Not Allowed; is this an HTTP proxy?",
+    407: "Proxy Authentication Required",
+    502: "Bad Gateway; it could not reach the server",
+    503: "Service Unavailable",
+    504: "Gateway Timeout; the server did not respond to it",
+}
+
+
+class ConnectTunnel:
+    """A tunnel through an HTTP proxy. See `Tunnel`.
+
+    Args:
+        route: the server and the proxy.
+    """
+
+    failure: Optional[Failure] = None
+
+    def __init__(self, route: "Route") -> None:
+        assert route.proxy is not None
+        self._route = route
+        self._http = HTTP11Connection()
+        # The port is part of Host here, even a default one: no scheme goes with the target.
+        server = Origin("", route.origin.host, route.origin.port)
+        own = route.proxy.authorization
+        request = Request("CONNECT", server, server.authority, () if own is None else (own,))
+        self._unsent = b"".join(self._http.send(request))
+        self._is_open = False
+
+    @property
+    def trailing_data(self) -> bytes:
+        """See `Tunnel`."""
+        return self._http.trailing_data if self._is_open else b""
+
+    def next_action(self) -> Union[Write, Read, Finished]:
+        """See `Tunnel`."""
+        if self._unsent:
+            data, self._unsent = self._unsent, b""
+            return Write(data=data)
+        return Finished() if self._is_open or self.failure is not None else Read()
+
+    def receive_data(self, data: bytes) -> None:
+        """See `Tunnel`."""
+        if self._is_open or self.failure is not None:
+            return
+        try:
+            self._http.receive_data(data)
+            event = self._http.next_event()
+        except APIConnectionError as exc:
+            self.failure = self._not_understood(exc)
+            return
+        if not isinstance(event, ResponseHead):
+            return
+        if event.status not in SUCCESS:
+            self.failure = self._refused(event.status)
+        elif self._http.trailing_data and self._route.origin.scheme != "https":
+            self.failure = early_bytes()
+        else:
+            self._is_open = True
+
+    def _refused(self, status: int) -> Failure:
+        route = self._route
+        assert route.proxy is not None
+        reason = " ".join(filter(None, (str(status), _MEANINGS.get(status, ""))))
+        credentials = status == _PROXY_AUTHENTICATION_REQUIRED
+        if credentials:
+            given = route.proxy.username is not None
+            reason += ask_for_credentials(given=given, variable=route.variable)
+        again = status in _WORTH_ANOTHER
+        return refused(route.where, reason, again=again, credentials=credentials)
+
+    def _not_understood(self, exc: APIConnectionError) -> Failure:
+        route = self._route
+        assert route.proxy is not None
+        if exc.error_code == "disconnected":
+            return refused(route.where, "it closed the connection", again=True)
+        # It may quote the first bytes, and a proxy may echo what it was sent.
+        said = concealed(exc.message, route.proxy.secrets)
+        return refused(route.where, said, again=False)

@@ -1,0 +1,84 @@
+"""The errors of a proxy that opens no tunnel, and whether it is asked again.
+
+    what the proxy did                                  error code       retried
+    --------------------------------------------------  ---------------  -------
+    it wants other credentials, or any (407, SOCKS)     proxy_auth       no
+    it could not reach the server (502, 503, 504, SOCKS 1, 3 to 6), or failed itself (500)
+                                                        proxy_connect    yes
+    it refused for another reason                       proxy_connect    no
+    it closed the connection                            proxy_connect    yes
+    what it sent is neither HTTP nor SOCKS5             proxy_connect    no
+
+`meshapi_core.failures` has those of a proxy that cannot be connected to: `proxy_refused`,
+`proxy_tls`.
+"""
+
+import re
+
+from meshapi_core.errors import APIConnectionError, ProtocolError
+from meshapi_core.messages import Failure, Stage
+
+__all__ = ["ask_for_credentials", "early_bytes", "no_tunnel", "not_passed_on", "refused"]
+
+# What HTTP clients say. Without a password, or against its rules, a proxy will never open a
+# connection.
+_FINAL = re.compile(r"(?:^|\D)(?:401|403|407)(?:\D|$)|AuthenticationRequired")
+_WANTS_PASSWORD = re.compile(r"(?:^|\D)407(?:\D|$)|AuthenticationRequired")
+_GIVE_PASSWORD = "; give the HTTP client's proxy a user name and a password"
+
+
+def ask_for_credentials(*, given: bool, variable: str) -> str:
+    """What to do about a proxy that wants a user name and a password, or other ones."""
+    place = f"in {variable}" if variable else "in its URL"
+    if given:
+        return f"; check the user name and the password {place}"
+    return f"; write a user name and a password {place}: http://user:password@..."
+
+
+def refused(where: str, reason: str, *, again: bool, credentials: bool = False) -> Failure:
+    """The failure where a proxy opens no tunnel.
+
+    Args:
+        where: what the proxy is called.
+        reason: what it said, and what to do.
+        again: whether another attempt may succeed.
+        credentials: whether it is about the user name and the password.
+    """
+    code = "proxy_auth" if credentials else "proxy_connect"
+    error = APIConnectionError(f"{where} did not open a connection: {reason}", error_code=code)
+    stage: Stage = "connect" if again else "verify"
+    return Failure(error, stage)
+
+
+def no_tunnel(where: str, reason: str) -> Failure:
+    """The failure where an HTTP client says that a proxy opens no tunnel.
+
+    Args:
+        where: what the proxy is called; "" if it is not known.
+        reason: what the client says.
+    """
+    credentials = _WANTS_PASSWORD.search(reason) is not None
+    again = _FINAL.search(reason) is None
+    reason += _GIVE_PASSWORD if credentials else ""
+    return refused(where or "the proxy", reason, again=again, credentials=credentials)
+
+
+def not_passed_on(where: str, hint: str) -> Failure:
+    """The failure where a proxy responds with a 407 in place of the server.
+
+    Args:
+        where: what the proxy is called; "" if it is not known.
+        hint: what to do, to be appended; "" is about HTTP clients.
+    """
+    message = (
+        f"{where or 'the proxy'} did not pass the request on: 407 Proxy Authentication Required"
+    )
+    error = APIConnectionError(message + (hint or _GIVE_PASSWORD), error_code="proxy_auth")
+    return Failure(error, "verify")
+
+
+def early_bytes() -> Failure:
+    """The failure where bytes came out of a tunnel before anything was sent into it."""
+    # As on a connection of our own: see `HTTP11Connection.send`.
+    error = ProtocolError("the server sent bytes before the request", error_code="desync")
+    return Failure(error, "connect")
