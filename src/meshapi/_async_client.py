@@ -2,7 +2,7 @@
 
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Optional, Union
+from typing import TYPE_CHECKING, Any, NoReturn, Optional, Union
 
 from typing_extensions import Never, Self
 
@@ -23,9 +23,10 @@ from meshapi_core.endpoints import AsyncRunner
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Sequence
 
     from meshapi._realtime import AsyncRealtimeResource
-    from meshapi_backends import AsyncHTTPXClient
+    from meshapi_backends import AsyncHTTPXClient, AsyncMiddleware
 
 
 _HINTS = TransportHints("an async", "aclose", "async_httpx_client", "httpx.AsyncClient")
@@ -38,8 +39,8 @@ class AsyncMeshAPI(Client[AsyncRunner]):
     and in several threads with a loop each. An `async_httpx_client`, however, belongs to one loop.
     Close the client with `aclose()`, in any of the loops, or use it in an `async with` block.
 
-    Args and Raises: as for `MeshAPI`; `transport` is an `AsyncTransport`, and
-    `async_httpx_client` an `httpx.AsyncClient` or `httpx2.AsyncClient`.
+    Args and Raises: as for `MeshAPI`; `transport` is an `AsyncTransport`, `async_httpx_client` an
+    `httpx.AsyncClient` or `httpx2.AsyncClient`, and the functions of `middleware` are async.
     """
 
     _own: tuple[AsyncTransport, ...]
@@ -58,6 +59,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         ssl_context: "Optional[ssl.SSLContext]" = None,
         transport: Optional[AsyncTransport] = None,
         async_httpx_client: "Optional[AsyncHTTPXClient]" = None,
+        middleware: "Sequence[AsyncMiddleware]" = (),
         **unknown: Never,
     ) -> None:
         # Before anything can raise: error trackers show the locals of frames that raise.
@@ -72,6 +74,11 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         self._config = config_of(base_url, secret, timeout, max_retries, retry)
         check_connecting(limits, ssl_context)
         check_transport(transport, async_httpx_client, _HINTS)
+        functions: tuple[Any, ...] = ()
+        if middleware != ():
+            from meshapi._middleware import checked_middleware
+
+            functions = checked_middleware(middleware, of_async=True)
         sender = None if transport is None else "transport"
         sender = sender if async_httpx_client is None else _HINTS.field
         warn_of_unused(sender, limits, ssl_context, _HINTS)
@@ -81,7 +88,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
 
             over_http_client = AsyncHTTPXTransport(async_httpx_client)
         sockets = PerLoopTransport(limits, ssl_context)
-        self._send_over(sockets, transport, over_http_client)
+        self._send_over(sockets, transport, over_http_client, functions)
 
     @cached_property
     def realtime(self) -> "AsyncRealtimeResource":
@@ -89,6 +96,12 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         from meshapi._realtime import AsyncRealtimeResource
 
         return AsyncRealtimeResource(self._config, self._sockets)
+
+    def _behind(self, middleware: "tuple[AsyncMiddleware, ...]") -> AsyncTransport:
+        # Imported on first use: few clients have middleware.
+        from meshapi_backends import AsyncMiddlewareTransport
+
+        return AsyncMiddlewareTransport(middleware, self._transport, current_network)
 
     def _new_runner(self) -> AsyncRunner:
         return AsyncCallRunner(self._config, self._transport, current_network)

@@ -2,7 +2,7 @@
 
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from typing_extensions import Never, Self
 
@@ -29,9 +29,10 @@ from meshapi_core.endpoints import Runner
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Sequence
 
     from meshapi._realtime import RealtimeResource
-    from meshapi_backends import HTTPXClient
+    from meshapi_backends import HTTPXClient, Middleware
 
 
 _HINTS = TransportHints("a blocking", "close", "httpx_client", "httpx.Client")
@@ -61,6 +62,8 @@ class MeshAPI(Client[Runner]):
             `base_url`, `timeout` and the token given here. Its default headers, cookies and query
             parameters are sent to the API, but never to signed URLs. Its `auth` is not used, and
             redirects are not followed. It stays open when the client is closed.
+        middleware: functions that are called with `(request, call_next)` around every attempt, the
+            first one outermost; each returns a response. Realtime sessions do not use them.
 
     Raises:
         TypeError, ValueError: an argument cannot be used. The token is never part of the message.
@@ -82,6 +85,7 @@ class MeshAPI(Client[Runner]):
         ssl_context: "Optional[ssl.SSLContext]" = None,
         transport: Optional[Transport] = None,
         httpx_client: "Optional[HTTPXClient]" = None,
+        middleware: "Sequence[Middleware]" = (),
         **unknown: Never,
     ) -> None:
         # Before anything can raise: error trackers show the locals of frames that raise.
@@ -96,6 +100,11 @@ class MeshAPI(Client[Runner]):
         self._config = config_of(base_url, secret, timeout, max_retries, retry)
         check_connecting(limits, ssl_context)
         check_transport(transport, httpx_client, _HINTS)
+        functions: tuple[Any, ...] = ()
+        if middleware != ():
+            from meshapi._middleware import checked_middleware
+
+            functions = checked_middleware(middleware, of_async=False)
         sender = None if transport is None else "transport"
         sender = sender if httpx_client is None else _HINTS.field
         warn_of_unused(sender, limits, ssl_context, _HINTS)
@@ -105,7 +114,7 @@ class MeshAPI(Client[Runner]):
 
             over_http_client = HTTPXTransport(httpx_client)
         sockets = ConnectionPool(SocketNetwork(), limits, ssl_context)
-        self._send_over(sockets, transport, over_http_client)
+        self._send_over(sockets, transport, over_http_client, functions)
 
     @cached_property
     def realtime(self) -> "RealtimeResource":
@@ -113,6 +122,12 @@ class MeshAPI(Client[Runner]):
         from meshapi._realtime import RealtimeResource
 
         return RealtimeResource(self._config, self._sockets)
+
+    def _behind(self, middleware: "tuple[Middleware, ...]") -> Transport:
+        # Imported on first use: few clients have middleware.
+        from meshapi_backends import MiddlewareTransport
+
+        return MiddlewareTransport(middleware, self._transport, current_blocking_network)
 
     def _new_runner(self) -> Runner:
         return CallRunner(self._config, self._transport, current_blocking_network)

@@ -77,6 +77,7 @@ def _for_clients(field: str, http_client: str) -> Mapping[str, str]:
         **dict.fromkeys(_PROXY, f"{over_httpx}(proxy=...)"),
         **dict.fromkeys(_HTTP_CLIENT, f"{over_httpx}(...)"),
         **dict.fromkeys(["asynchttpxclient", "httpxclient"], f"{over_httpx}(...)"),
+        **dict.fromkeys(["interceptors", "middlewares"], "write middleware=[fn]"),
         **dict.fromkeys(_OF_HTTPX, f"{over_httpx}(...), which takes it"),
         **dict.fromkeys(_HEADERS, "use client.with_options(extra_headers=...)"),
         **dict.fromkeys(_QUERY, "use client.with_options(extra_query=...)"),
@@ -107,7 +108,8 @@ def _for_options(client: str) -> Mapping[str, str]:
         **dict.fromkeys([*_TOKEN, "token"], f"{new}(token=...)"),
         **dict.fromkeys([*_BASE_URL, "baseurl"], f"{new}(base_url=...)"),
         **dict.fromkeys(
-            "asynchttpxclient httpxclient limits sslcontext transport".split(), f"{new}(...)"
+            "asynchttpxclient httpxclient limits middleware sslcontext transport".split(),
+            f"{new}(...)",
         ),
         **dict.fromkeys(_HEADERS, "write extra_headers=..."),
         **dict.fromkeys(_QUERY, "write extra_query=..."),

@@ -11,9 +11,11 @@ from meshapi_core import Failure
 __all__ = [
     "TransportError",
     "is_interrupt",
+    "is_of_transport",
     "is_time_limit",
     "mark_foreign",
     "mark_interrupt",
+    "mark_of_transport",
     "seconds_until",
 ]
 
@@ -71,4 +73,15 @@ def is_interrupt(exc: BaseException) -> bool:
     return _INTERRUPT in exc.__dict__
 
 
+def mark_of_transport(exc: BaseException) -> None:
+    """Mark an exception that a transport raised: if middleware lets it through, it is judged."""
+    exc.__dict__[_OF_TRANSPORT] = True
+
+
+def is_of_transport(exc: BaseException) -> bool:
+    """Whether an exception is marked as a transport's."""
+    return _OF_TRANSPORT in exc.__dict__
+
+
 _INTERRUPT = "_meshapi_interrupt"
+_OF_TRANSPORT = "_meshapi_of_transport"

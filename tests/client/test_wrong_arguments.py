@@ -27,7 +27,8 @@ from support.flavours import TOKEN
 
 URL = "http://127.0.0.1:9"
 KNOWN = (
-    "base_url, httpx_client, limits, max_retries, retry, ssl_context, timeout, token and transport"
+    "base_url, httpx_client, limits, max_retries, middleware, retry, ssl_context, timeout, token"
+    " and transport"
 )
 
 on_both = pytest.mark.parametrize("client_class", [MeshAPI, AsyncMeshAPI])

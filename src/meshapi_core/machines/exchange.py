@@ -156,6 +156,9 @@ class Exchange(Generic[T]):
         TypeError: `random_bytes` returns something else.
     """
 
+    more_secrets: tuple[str, ...] = ()
+    """What else no error may show: what was added to the request after it had left here."""
+
     def __init__(
         self,
         call: AnyCall[T],
@@ -198,7 +201,11 @@ class Exchange(Generic[T]):
     def secrets(self) -> tuple[str, ...]:
         """What no error of this call may show."""
         config = self._config
-        return (*config.extras.secrets_with(config.token), *self.request.secrets)
+        return (
+            *config.extras.secrets_with(config.token),
+            *self.request.secrets,
+            *self.more_secrets,
+        )
 
     def next_action(self, now: float) -> Union[Send, Wait, Done[T]]:
         """Return what to do next.
