@@ -15,8 +15,8 @@ FIXES = (
         "interrupted reads",
         "a stream of a foreign client looks complete after an interrupted read",
         _ASYNC + "client_host.py",
-        '            if not getattr(response, "resumable", False):\n',
-        "            if False:\n",
+        '            resumable = bool(getattr(response, "resumable", False))\n',
+        "            resumable = True\n",
         "tests/backends/test_interrupted_reads.py tests/backends/test_httpx_client.py",
     ),
     Mutant(

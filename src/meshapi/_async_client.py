@@ -1,6 +1,6 @@
 """The client for asyncio and trio."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Optional, Union
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from meshapi._raw_clients import AsyncRawMeshAPI
     from meshapi._realtime import AsyncRealtimeResource
     from meshapi.telemetry.options import OpenTelemetryOptions
-    from meshapi_backends import AsyncHTTPXClient, Hooks
+    from meshapi_backends import AsyncHTTPXClient, AsyncMiddleware, Hooks
 
 
 class AsyncConnections(TypedDict, total=False):
@@ -51,6 +51,7 @@ class AsyncConnections(TypedDict, total=False):
     sockets: SocketOptions
     transport: Optional[AsyncTransport]
     async_httpx_client: "Optional[AsyncHTTPXClient]"
+    middleware: "Sequence[AsyncMiddleware]"
     hooks: "Optional[Hooks]"
     open_telemetry: "Optional[OpenTelemetryOptions]"
 
@@ -67,6 +68,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
 
     Args and Raises: as for `MeshAPI`; a function in `token` may be async, `transport` is an
     `AsyncTransport`, and `async_httpx_client` an `httpx.AsyncClient` or `httpx2.AsyncClient`.
+    Functions of `middleware` are async, and those of `hooks` may be.
     """
 
     _own: tuple[AsyncTransport, ...]
@@ -91,6 +93,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         sockets: SocketOptions = DEFAULT_SOCKETS,
         transport: Optional[AsyncTransport] = None,
         async_httpx_client: "Optional[AsyncHTTPXClient]" = None,
+        middleware: "Sequence[AsyncMiddleware]" = (),
         hooks: "Optional[Hooks]" = None,
         open_telemetry: "Optional[OpenTelemetryOptions]" = None,
         **unknown: Never,
@@ -131,6 +134,11 @@ class AsyncMeshAPI(Client[AsyncRunner]):
             refuse_beside_http_client(async_httpx_client, transport, of_connections, _HINTS)
         reads_environment = not isinstance(hidden, Configured)
         proxies = proxies_of(hidden_url, reads_environment=reads_environment)
+        functions: tuple[Any, ...] = ()
+        if middleware != ():
+            from meshapi._middleware import checked_middleware
+
+            functions = checked_middleware(middleware, of_async=True)
         if hooks is not None or open_telemetry is not None:
             from meshapi_backends import AsyncWatch, check_hooks
 
@@ -144,7 +152,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
 
             over_http_client = AsyncHTTPXTransport(async_httpx_client)
         pool = PerLoopTransport(limits, hidden_tls, proxies=proxies, sockets=sockets)
-        self._send_over(pool, transport, over_http_client)
+        self._send_over(pool, transport, over_http_client, functions)
 
     @classmethod
     def from_config(cls, config: MeshAPIConfig, **connections: Unpack[AsyncConnections]) -> Self:
@@ -175,6 +183,12 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         from meshapi._raw_clients import AsyncRawMeshAPI
 
         return self._twin(AsyncRawMeshAPI, self._config)
+
+    def _behind(self, middleware: "tuple[AsyncMiddleware, ...]") -> AsyncTransport:
+        # Imported on first use: few clients have middleware.
+        from meshapi_backends import AsyncMiddlewareTransport
+
+        return AsyncMiddlewareTransport(middleware, self._transport, current_network)
 
     def _new_runner(self) -> AsyncRunner:
         return AsyncCallRunner(self._config, self._transport, current_network, self._watch)

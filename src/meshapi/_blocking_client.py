@@ -1,6 +1,6 @@
 """The blocking client."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Optional, Union
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from meshapi._raw_clients import RawMeshAPI
     from meshapi._realtime import RealtimeResource
     from meshapi.telemetry.options import OpenTelemetryOptions
-    from meshapi_backends import Hooks, HTTPXClient
+    from meshapi_backends import Hooks, HTTPXClient, Middleware
 
 
 class Connections(TypedDict, total=False):
@@ -62,6 +62,7 @@ class Connections(TypedDict, total=False):
     sockets: SocketOptions
     transport: Optional[Transport]
     httpx_client: "Optional[HTTPXClient]"
+    middleware: "Sequence[Middleware]"
     hooks: "Optional[Hooks]"
     open_telemetry: "Optional[OpenTelemetryOptions]"
 
@@ -113,7 +114,11 @@ class MeshAPI(Client[Runner]):
             redirects are not followed. It stays open when the client is closed. `limits`, `proxy`,
             `tls` and `sockets` are refused beside it; for realtime sessions that need them, make
             another client.
+        middleware: functions that are called with `(request, call_next)` around every attempt, the
+            first one outermost; each returns a response. Realtime sessions do not use them.
         hooks: functions that are called when something happens in a call; see `Hooks`.
+        open_telemetry: traces and metrics for OpenTelemetry; `{}` switches them on, see
+            `OpenTelemetryOptions`.
 
     Raises:
         TypeError, ValueError: an argument cannot be used. The token is never part of the message.
@@ -141,6 +146,7 @@ class MeshAPI(Client[Runner]):
         sockets: SocketOptions = DEFAULT_SOCKETS,
         transport: Optional[Transport] = None,
         httpx_client: "Optional[HTTPXClient]" = None,
+        middleware: "Sequence[Middleware]" = (),
         hooks: "Optional[Hooks]" = None,
         open_telemetry: "Optional[OpenTelemetryOptions]" = None,
         **unknown: Never,
@@ -182,6 +188,11 @@ class MeshAPI(Client[Runner]):
             refuse_beside_http_client(httpx_client, transport, of_connections, _HINTS)
         reads_environment = not isinstance(hidden, Configured)
         proxies = proxies_of(hidden_url, reads_environment=reads_environment)
+        functions: tuple[Any, ...] = ()
+        if middleware != ():
+            from meshapi._middleware import checked_middleware
+
+            functions = checked_middleware(middleware, of_async=False)
         if hooks is not None or open_telemetry is not None:
             from meshapi_backends import Watch, check_hooks
 
@@ -195,7 +206,7 @@ class MeshAPI(Client[Runner]):
 
             over_http_client = HTTPXTransport(httpx_client)
         pool = ConnectionPool(SocketNetwork(), limits, hidden_tls, proxies=proxies, sockets=sockets)
-        self._send_over(pool, transport, over_http_client)
+        self._send_over(pool, transport, over_http_client, functions)
 
     @classmethod
     def from_config(cls, config: MeshAPIConfig, **connections: Unpack[Connections]) -> Self:
@@ -225,6 +236,12 @@ class MeshAPI(Client[Runner]):
         from meshapi._raw_clients import RawMeshAPI
 
         return self._twin(RawMeshAPI, self._config)
+
+    def _behind(self, middleware: "tuple[Middleware, ...]") -> Transport:
+        # Imported on first use: few clients have middleware.
+        from meshapi_backends import MiddlewareTransport
+
+        return MiddlewareTransport(middleware, self._transport, current_blocking_network)
 
     def _new_runner(self) -> Runner:
         return CallRunner(self._config, self._transport, current_blocking_network, self._watch)

@@ -122,8 +122,16 @@ class Client(Resources[R_co]):
         """Return a runner for the client's config and transport."""
         raise NotImplementedError
 
-    def _send_over(self, sockets: T, transport: Optional[T], over_http_client: Optional[T]) -> None:
+    def _send_over(
+        self,
+        sockets: T,
+        transport: Optional[T],
+        over_http_client: Optional[T],
+        middleware: tuple[Any, ...] = (),
+    ) -> None:
         """Send requests over an HTTP client if given, else a transport if given, else sockets.
+
+        In either case through the middleware, if there is any.
 
         Realtime sessions always use the sockets, which open nothing before they are used.
         """
@@ -131,6 +139,12 @@ class Client(Resources[R_co]):
         self._own = (sockets,) if over_http_client is None else (sockets, over_http_client)
         given = transport if over_http_client is None else over_http_client
         self._transport = sockets if given is None else given
+        if middleware:
+            self._transport = self._behind(middleware)
+
+    def _behind(self, middleware: tuple[Any, ...]) -> Any:
+        """Return the client's transport, behind middleware."""
+        raise NotImplementedError
 
     def with_options(
         self,

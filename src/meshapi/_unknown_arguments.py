@@ -95,6 +95,7 @@ def _for_clients(field: str, http_client: str) -> Mapping[str, str]:
         "mounts": f"write proxy=..., or {field}={http_client}(mounts=...)",
         **dict.fromkeys(_HTTP_CLIENT, f"{over_httpx}(...)"),
         **dict.fromkeys(["asynchttpxclient", "httpxclient"], f"{over_httpx}(...)"),
+        **dict.fromkeys(["interceptors", "middlewares"], "write middleware=[fn]"),
         **dict.fromkeys(_OF_HTTPX, f"{over_httpx}(...), which takes it"),
         **dict.fromkeys(_HEADERS, "write default_headers=..."),
         **dict.fromkeys(_QUERY, "write default_query=..."),

@@ -24,12 +24,24 @@ if TYPE_CHECKING:
     from meshapi_backends._async.chunk_stream import AsyncChunkStream as AsyncChunkStream
     from meshapi_backends._async.connections import AsyncConnectionPool as AsyncConnectionPool
     from meshapi_backends._async.httpx.transport import AsyncHTTPXTransport as AsyncHTTPXTransport
+    from meshapi_backends._async.middleware import (
+        AsyncMiddlewareTransport as AsyncMiddlewareTransport,
+    )
+    from meshapi_backends._async.middleware_responses import (
+        AsyncBytesResponse as AsyncBytesResponse,
+    )
+    from meshapi_backends._async.middleware_responses import AsyncCallNext as AsyncCallNext
+    from meshapi_backends._async.middleware_responses import AsyncMiddleware as AsyncMiddleware
+    from meshapi_backends._async.middleware_responses import (
+        AsyncMiddlewareResponse as AsyncMiddlewareResponse,
+    )
     from meshapi_backends._async.networks import AsyncNetwork as AsyncNetwork
     from meshapi_backends._async.networks import AsyncNetworkStream as AsyncNetworkStream
     from meshapi_backends._async.networks import (
         AsyncSharedNetworkStream as AsyncSharedNetworkStream,
     )
     from meshapi_backends._async.networks import AsyncWaiter as AsyncWaiter
+    from meshapi_backends._async.pool_transport import AsyncPoolTransport as AsyncPoolTransport
     from meshapi_backends._async.raw_runner import AsyncRawCallRunner as AsyncRawCallRunner
     from meshapi_backends._async.realtime.session import (
         AsyncRealtimeSession as AsyncRealtimeSession,
@@ -54,10 +66,18 @@ if TYPE_CHECKING:
     from meshapi_backends._sync.chunk_stream import ChunkStream as ChunkStream
     from meshapi_backends._sync.connections import ConnectionPool as ConnectionPool
     from meshapi_backends._sync.httpx.transport import HTTPXTransport as HTTPXTransport
+    from meshapi_backends._sync.middleware import MiddlewareTransport as MiddlewareTransport
+    from meshapi_backends._sync.middleware_responses import BytesResponse as BytesResponse
+    from meshapi_backends._sync.middleware_responses import CallNext as CallNext
+    from meshapi_backends._sync.middleware_responses import Middleware as Middleware
+    from meshapi_backends._sync.middleware_responses import (
+        MiddlewareResponse as MiddlewareResponse,
+    )
     from meshapi_backends._sync.networks import Network as Network
     from meshapi_backends._sync.networks import NetworkStream as NetworkStream
     from meshapi_backends._sync.networks import SharedNetworkStream as SharedNetworkStream
     from meshapi_backends._sync.networks import Waiter as Waiter
+    from meshapi_backends._sync.pool_transport import PoolTransport as PoolTransport
     from meshapi_backends._sync.raw_runner import RawCallRunner as RawCallRunner
     from meshapi_backends._sync.realtime.session import RealtimeSession as RealtimeSession
     from meshapi_backends._sync.runner import CallRunner as CallRunner

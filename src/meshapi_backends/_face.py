@@ -12,9 +12,14 @@ _NAMES: Final = {
     "meshapi_backends._async.chunk_stream": "AsyncChunkStream",
     "meshapi_backends._async.connections": "AsyncConnectionPool",
     "meshapi_backends._async.httpx.transport": "AsyncHTTPXTransport",
+    "meshapi_backends._async.middleware": "AsyncMiddlewareTransport",
+    "meshapi_backends._async.middleware_responses": """
+        AsyncBytesResponse AsyncCallNext AsyncMiddleware AsyncMiddlewareResponse
+    """,
     "meshapi_backends._async.networks": """
         AsyncNetwork AsyncNetworkStream AsyncSharedNetworkStream AsyncWaiter
     """,
+    "meshapi_backends._async.pool_transport": "AsyncPoolTransport",
     "meshapi_backends._async.raw_runner": "AsyncRawCallRunner",
     "meshapi_backends._async.realtime.session": "AsyncRealtimeSession",
     "meshapi_backends._async.runner": "AsyncCallRunner",
@@ -31,7 +36,12 @@ _NAMES: Final = {
     "meshapi_backends._sync.chunk_stream": "ChunkStream",
     "meshapi_backends._sync.connections": "ConnectionPool",
     "meshapi_backends._sync.httpx.transport": "HTTPXTransport",
+    "meshapi_backends._sync.middleware": "MiddlewareTransport",
+    "meshapi_backends._sync.middleware_responses": """
+        BytesResponse CallNext Middleware MiddlewareResponse
+    """,
     "meshapi_backends._sync.networks": "Network NetworkStream SharedNetworkStream Waiter",
+    "meshapi_backends._sync.pool_transport": "PoolTransport",
     "meshapi_backends._sync.raw_runner": "RawCallRunner",
     "meshapi_backends._sync.realtime.session": "RealtimeSession",
     "meshapi_backends._sync.runner": "CallRunner",

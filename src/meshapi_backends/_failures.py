@@ -12,10 +12,12 @@ __all__ = [
     "TransportError",
     "failed_at",
     "is_interrupt",
+    "is_of_transport",
     "is_time_limit",
     "mark_failed_at",
     "mark_foreign",
     "mark_interrupt",
+    "mark_of_transport",
     "seconds_until",
 ]
 
@@ -83,5 +85,16 @@ def failed_at(exc: BaseException) -> str:
     return str(exc.__dict__.get(_WHERE, ""))
 
 
+def mark_of_transport(exc: BaseException) -> None:
+    """Mark an exception that a transport raised: if middleware lets it through, it is judged."""
+    exc.__dict__[_OF_TRANSPORT] = True
+
+
+def is_of_transport(exc: BaseException) -> bool:
+    """Whether an exception is marked as a transport's."""
+    return _OF_TRANSPORT in exc.__dict__
+
+
 _INTERRUPT = "_meshapi_interrupt"
+_OF_TRANSPORT = "_meshapi_of_transport"
 _WHERE = "_meshapi_where"

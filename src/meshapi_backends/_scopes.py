@@ -124,3 +124,8 @@ def check_ended() -> None:
     scope = _current.get()
     if scope is not None:
         scope.check()
+
+
+def current_scope() -> Optional[Scope]:
+    """The scope that this code runs in; None outside of any."""
+    return _current.get()

@@ -99,6 +99,7 @@ if TYPE_CHECKING:
     from meshapi_core.machines.pace import HeadPace as HeadPace
     from meshapi_core.machines.pipe_call import PipeAction as PipeAction
     from meshapi_core.machines.pipe_call import PipeCall as PipeCall
+    from meshapi_core.machines.request_call import RequestCall as RequestCall
     from meshapi_core.messages import Failure as Failure
     from meshapi_core.messages import Origin as Origin
     from meshapi_core.messages import Request as Request
@@ -125,6 +126,8 @@ if TYPE_CHECKING:
     from meshapi_core.realtime import RealtimeOptions as RealtimeOptions
     from meshapi_core.realtime import Reconnect as Reconnect
     from meshapi_core.realtime import Reconnected as Reconnected
+    from meshapi_core.request_changes import GatheredBody as GatheredBody
+    from meshapi_core.request_changes import PassedAttempt as PassedAttempt
     from meshapi_core.response_meta import ResponseMeta as ResponseMeta
     from meshapi_core.retries import Outcome as Outcome
     from meshapi_core.retries import RetryPolicy as RetryPolicy

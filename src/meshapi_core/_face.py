@@ -41,6 +41,7 @@ _NAMES: Final = {
     "meshapi_core.machines.exchange": "Done Exchange ExchangeUsageError Send Wait",
     "meshapi_core.machines.pace": "BodyPace HeadPace",
     "meshapi_core.machines.pipe_call": "PipeAction PipeCall",
+    "meshapi_core.machines.request_call": "RequestCall",
     "meshapi_core.messages": """
         Failure Origin Request Response Stage client_closed interrupted stream_closed
     """,
@@ -53,6 +54,7 @@ _NAMES: Final = {
         MessageWait RealtimeAuth RealtimeCall RealtimeConnected RealtimeConnection RealtimeExchange
         RealtimeMessage RealtimeOptions Reconnect Reconnected
     """,
+    "meshapi_core.request_changes": "GatheredBody PassedAttempt",
     "meshapi_core.response_meta": "ResponseMeta",
     "meshapi_core.retries": "Outcome RetryPolicy",
     "meshapi_core.retry_quota": "RetryQuota",

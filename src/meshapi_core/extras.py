@@ -21,7 +21,7 @@ from meshapi_core.multipart import Multipart
 from meshapi_core.params.plain_values import TOO_DEEP, as_plain, refuse_odd
 from meshapi_core.queries import Pairs, text_pairs
 
-__all__ = ["Extras", "check_field_name", "is_field_value"]
+__all__ = ["Extras", "check_field_name", "checked_headers", "is_field_value", "may_be_secret"]
 
 # RFC 9110: a token (section 5.6.2), and the characters of a header's value (section 5.5).
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -47,6 +47,12 @@ _OPEN = frozenset(
 )
 """Names whose values are not secret, so that an error may quote them, as with names that end in
 `version`. The value of any other name may be a secret."""
+
+
+def may_be_secret(name: str) -> bool:
+    """Return whether a header or parameter of this name may have a secret as its value."""
+    lower = name.lower()
+    return lower not in _OPEN and not lower.endswith("version")
 
 
 def hidden_values(given: object) -> Any:
@@ -110,7 +116,7 @@ class Extras(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
         # This comes first: where a later line raises, the traceback's locals show `self`.
         force_setattr(self, "headers", hidden_values(self.headers))
         force_setattr(self, "query", hidden_values(self.query))
-        force_setattr(self, "headers", _checked_headers(self.headers))
+        force_setattr(self, "headers", _checked_extra_headers(self.headers))
         force_setattr(self, "query", _checked_query(self.query))
         force_setattr(self, "body", _checked_body(self.body))
 
@@ -147,7 +153,7 @@ class Extras(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
         """
         new = copied(self)
         for name, added, checked in (
-            ("headers", headers, _checked_headers),
+            ("headers", headers, _checked_extra_headers),
             ("query", query, _checked_query),
             ("body", body, _checked_body),
         ):
@@ -175,7 +181,7 @@ class Extras(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
             return tokens
         found: list[Any] = []
         for name, value in (*(self.headers or {}).items(), *(self.query or {}).items()):
-            if name.lower() not in _OPEN and not name.lower().endswith("version"):
+            if may_be_secret(name):
                 found += value if is_sequence(value) else [value]
         return (*tokens, *(value for value in found if isinstance(value, Secret)))
 
@@ -214,14 +220,27 @@ def _mapping(field: str, value: object) -> Mapping[Any, Any]:
     return checked
 
 
-def _checked_headers(headers: object) -> dict[str, Optional[str]]:
+def _checked_extra_headers(headers: object) -> dict[str, Optional[str]]:
+    return checked_headers(headers, "extra_headers")
+
+
+def checked_headers(headers: object, argument: str) -> dict[str, Optional[str]]:
+    """Return headers that a caller passed, by their names in lower case.
+
+    Args:
+        headers: what the caller passed, after `hidden_values`; None is no headers.
+        argument: its name, for errors.
+
+    Raises:
+        InvalidParamsError: a request cannot carry them.
+    """
     checked: dict[str, Optional[str]] = {}
-    for name, value in _mapping("extra_headers", {} if headers is None else headers).items():
+    for name, value in _mapping(argument, {} if headers is None else headers).items():
         # By the class, because only a str is sure to have a hash.
         known = _known_name if name.__class__ is str else check_field_name
-        lower = known("extra_headers", name)
+        lower = known(argument, name)
         if value is not None and not (isinstance(value, Secret) and is_field_value(value)):
-            field = f"extra_headers[{name!r}]"
+            field = f"{argument}[{name!r}]"
             if not isinstance(value, Secret):
                 hint = _TO_TEXT.get(type(value).__name__, "")
                 raise InvalidParamsError(field, "str or None", value_name(value), hint)

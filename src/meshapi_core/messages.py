@@ -4,6 +4,7 @@ A host sends a `Request` and reports either a `Response` or a `Failure`, which s
 response. All of them are immutable.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final, Literal, Optional, Union
 
 from msgspec import Struct
@@ -62,6 +63,8 @@ class Request(Struct, frozen=True):
         named_by: the server whose response named this request's server; None where the base URL
             names it. If set, the host must check that it sends to a public address (`is_public`),
             unless the address of the server that named it is not public either.
+        attempt: which attempt of its call this is, counted from 0. Only middleware is told;
+            elsewhere a retry has the same value.
     """
 
     method: str
@@ -71,6 +74,78 @@ class Request(Struct, frozen=True):
     body: Union[bytes, StreamedBody, OpenBody] = b""
     secrets: tuple[str, ...] = ()
     named_by: Optional[Origin] = None
+    attempt: int = 0
+
+    @property
+    def is_to_gateway(self) -> bool:
+        """Whether the request is one to the API, and not an upload to a signed URL.
+
+        A token, signature or cookie that is meant for the gateway belongs in no other request: a
+        signed URL leads to a storage service, which somebody else may run.
+        """
+        return self.named_by is None
+
+    def header(self, name: str) -> Optional[str]:
+        """The value of a header, in any case; None if the request has none of that name."""
+        wanted = name.lower()
+        for each, value in self.headers:
+            if each.lower() == wanted:
+                return value
+        return None
+
+    def with_headers(self, headers: Mapping[str, Optional[str]]) -> "Request":
+        """Return the request with other headers.
+
+        Args:
+            headers: replace those of the same name, in any case; None removes a header. No error
+                shows the values.
+
+        Raises:
+            InvalidParamsError: a request cannot have such a header, or the client sets it.
+        """
+        # Imported on first use: only middleware changes requests.
+        from meshapi_core import request_changes
+
+        return request_changes.with_headers(self, headers)
+
+    def with_url(self, url: str) -> "Request":
+        """Return the request to another URL, with the same method, headers and body.
+
+        The token goes with it. For a server that must not have it, remove it by
+        `with_headers({"authorization": None})`.
+
+        Args:
+            url: absolute.
+
+        Raises:
+            InvalidParamsError: it is not an absolute http(s) URL. The message does not show it.
+        """
+        from meshapi_core import request_changes
+
+        return request_changes.with_url(self, url)
+
+    def with_origin(self, url: str) -> "Request":
+        """Return the request to another server, with the same path and query; see `with_url`.
+
+        Args:
+            url: the server, such as "https://eu.example.com:8443", without a path.
+
+        Raises:
+            InvalidParamsError: it is not the URL of a server.
+        """
+        from meshapi_core import request_changes
+
+        return request_changes.with_origin(self, url)
+
+    def with_body(self, body: bytes) -> "Request":
+        """Return the request with another body.
+
+        Raises:
+            InvalidParamsError: the body is not bytes.
+        """
+        from meshapi_core import request_changes
+
+        return request_changes.with_body(self, body)
 
     @property
     def url(self) -> str:

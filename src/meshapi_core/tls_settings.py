@@ -1,6 +1,6 @@
 """Whom a client trusts and how it identifies itself over TLS: the argument `tls`, as a value."""
 
-from typing import Any, Optional, Union, cast
+from typing import Any, Optional, Union
 
 from msgspec import Struct
 
@@ -49,7 +49,7 @@ class TLSSettings(Struct, frozen=True):
         """Return the argument `tls` with its password, if any, as a secret; raises nothing."""
         # Before anything can raise: error trackers show the locals of frames that raise.
         if isinstance(tls, tuple):
-            given = cast("tuple[Any, ...]", tls)
+            given: tuple[Any, ...] = tls
             return (*given[:2], *map(_hidden, given[2:]))
         # Passwords in a list are not kept.
         return list if isinstance(tls, list) else tls

@@ -42,7 +42,9 @@ from meshapi import (
     _async_client,
 )
 from meshapi_backends import (
+    AsyncBytesResponse,
     AsyncConnectionPool,
+    AsyncMiddlewareResponse,
     PerLoopTransport,
 )
 from meshapi_backends._async import connecting as async_connecting
@@ -232,6 +234,7 @@ class World:
             kind = scenario.proxy
             at = "u:p@" if kind == "socks5" else ""
             proxies = Proxies.through(f"{kind}://{at}127.0.0.1:{server.port}")
+        self._middleware = scenario.middleware
         self.pool = pool_class(network, limits, context, proxies=proxies, sockets=sockets)
         self.transport = PerLoopTransport(limits, context, network=lambda: network, proxies=proxies)
         self.transport._pools[network.token()] = self.pool
@@ -252,6 +255,7 @@ class World:
             timeout=Timeout(connect=limit, read=limit, write=limit, pool=pool_seconds),
             retry=RetryPolicy(max_retries=1, initial_delay=0.0005, max_delay=0.0005),
             transport=self.transport,
+            middleware=self._middleware,
         )
         # Sessions run on the client's own connections, which are the watched ones here.
         client._sockets = self.transport
@@ -567,6 +571,36 @@ async def _close(world: World) -> Any:
     await world.transport.aclose()
 
 
+async def _close_below(world: World) -> Any:
+    transport: Any = world.client._transport
+    await transport.aclose()
+
+
+async def _passes(request: Any, call_next: Any) -> Any:
+    return await call_next(request)
+
+
+async def _reads(request: Any, call_next: Any) -> Any:
+    response = await call_next(request)
+    body = await response.read_all()
+    return AsyncBytesResponse(response.status, response.headers, body)
+
+
+class _Wrapping(AsyncMiddlewareResponse):
+    async def read(self, until: Optional[float] = None) -> bytes:
+        return await super().read(until)
+
+
+async def _wraps(request: Any, call_next: Any) -> Any:
+    return _Wrapping(await call_next(request))
+
+
+async def _asks_twice(request: Any, call_next: Any) -> Any:
+    first = await call_next(request)
+    first.abort()
+    return await call_next(request)
+
+
 class Scenario(NamedTuple):
     """Something to cancel.
 
@@ -586,6 +620,7 @@ class Scenario(NamedTuple):
         grouped: whether it has tasks or time limits of its own, which cancel, too.
         resumable: whether what it leaves half-way could go on, and therefore ends with its owner.
         proxy: the kind of the proxy on the way, if there is one.
+        middleware: the middleware of the client.
     """
 
     play: Callable[[World], Awaitable[Any]]
@@ -601,6 +636,7 @@ class Scenario(NamedTuple):
     grouped: bool = False
     resumable: bool = False
     proxy: str = ""
+    middleware: tuple[Any, ...] = ()
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -733,6 +769,29 @@ SCENARIOS: dict[str, Scenario] = {
         server="tls",
         trusting=True,
         proxy="https",
+    ),
+    "middleware": Scenario(_create, "whole", (3, 3), middleware=(_passes, _passes)),
+    "middleware, waiting for a slot": Scenario(
+        _create, "whole", (4, 4), prepare=_hold_slot, middleware=(_passes,)
+    ),
+    "middleware, waiting to try again": Scenario(
+        _busy_once, "whole", (None, None), middleware=(_passes,)
+    ),
+    "middleware, a stream": Scenario(_stream, "ab", (7, 7), resumable=True, middleware=(_passes,)),
+    "middleware, a stream in a block": Scenario(
+        _stream_in_block, "ab", (7, 7), middleware=(_passes,)
+    ),
+    "middleware that reads": Scenario(_pieces, "whole", (6, 6), middleware=(_reads,)),
+    "middleware that wraps": Scenario(_stream_in_block, "ab", (7, 7), middleware=(_wraps, _passes)),
+    "middleware that asks twice": Scenario(_create, "whole", (6, 6), middleware=(_asks_twice,)),
+    "middleware, the body is large": Scenario(
+        _large, "whole", (None, None), server="slow", network=SmallBuffer, middleware=(_passes,)
+    ),
+    "middleware, a flow that uploads a file": Scenario(
+        _flow, "whole", (4, 4), middleware=(_passes,)
+    ),
+    "middleware, closing": Scenario(
+        _close_below, None, (1, 1), prepare=_hold_slot, middleware=(_passes,)
     ),
     "closing": Scenario(_close, None, (1, 1), prepare=_hold_slot),
     "closing when all is idle": Scenario(_close, None, (1, 1), prepare=_create),

@@ -96,6 +96,10 @@ class World:
         """The result of a call to the code under test."""
         return await value
 
+    def middleware(self, function: Any) -> Any:
+        """An async function as middleware of this flavour."""
+        return function
+
     def pool(self, limits: Limits, network: Any = None, **options: Any) -> Any:
         """A pool of connections."""
         return self.dress(self.pool_class(network or self.network, limits, **options))
@@ -149,6 +153,18 @@ class BlockingWorld(World):
 
     async def settle(self, value: Any) -> Any:
         return value
+
+    def middleware(self, function: Any) -> Any:
+        @functools.wraps(function)
+        def blocking(request: Any, call_next: Any) -> Any:
+            async def go_on(request: Any) -> Any:
+                return self.dress(call_next(request))
+
+            returned = drive(function(request, go_on))
+            return returned._target if isinstance(returned, Awaited) else returned
+
+        del blocking.__wrapped__  # type: ignore[attr-defined]
+        return blocking
 
     def pool_state(self, client: Any) -> "PoolState[Any, Any]":
         state: PoolState[Any, Any] = client._target._sockets._state
@@ -237,6 +253,8 @@ def on_every_flavour(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable
 
     # pytest reads these: the signature for fixtures, and that it is not a coroutine function.
     run.__signature__ = inspect.signature(test)  # type: ignore[attr-defined]
+    # For tests that run it again in another way.
+    run.scenario = test  # type: ignore[attr-defined]
     del run.__wrapped__  # type: ignore[attr-defined]
     return pytest.mark.parametrize("world", FLAVOURS, ids=lambda world: world.name)(run)
 
@@ -290,7 +308,19 @@ def drive(coroutine: Any) -> Any:
 
 
 _AWAITED = frozenset(
-    {"close", "aclose", "read", "write", "send", "connect", "resolve", "wait", "run", "run_flow"}
+    {
+        "close",
+        "aclose",
+        "read",
+        "read_all",
+        "write",
+        "send",
+        "connect",
+        "resolve",
+        "wait",
+        "run",
+        "run_flow",
+    }
     | {"receive", "wait_for", "send_audio", "commit_audio", "update"}
     | {"read_ready", "write_some", "flush"}
 )

@@ -13,6 +13,10 @@ tls           TLS over any network stream
 chunk_stream  the chunks of a streamed response, as a program reads them
 networks      the contract of a network
 transports    the contract of a transport
+pool_transport  our own connections as a transport
+middleware    functions of the program's around every attempt
+middleware_responses
+              the responses that they get and return
 httpx         an injected httpx client as a transport
 realtime      sessions: one connection after another, read and written at once
 """

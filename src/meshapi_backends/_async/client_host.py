@@ -70,10 +70,13 @@ class AsyncClientHost(AsyncHost[T], Generic[T]):
         return self._network.now()
 
     def _told(self, action: SendRequest) -> dict[str, Any]:
-        """More arguments for a transport that tells when it has sent a request."""
-        if not getattr(self._transport, "tells_sent", False):
-            return {}
-        return {"until": action.until, "sent": self.call.sent}
+        """More arguments, for transports that say that they take them. See `AsyncTransport`."""
+        told: dict[str, Any] = {}
+        if getattr(self._transport, "tells_sent", False):
+            told.update(until=action.until, sent=self.call.sent)
+        if getattr(self._transport, "changes_requests", False):
+            told.update(attempt=action.attempt, hide=self.call.hide)
+        return told
 
     def _tell(self, exc: BaseException) -> bool:
         """Tell the call what the transport raised; False for an exception of the program's."""
@@ -95,8 +98,9 @@ class AsyncClientHost(AsyncHost[T], Generic[T]):
         except BaseException as exc:
             if self._tell(exc):
                 return self._network.now()
-            if not getattr(response, "resumable", False):
-                call.interrupted(exc, self._network.now())
+            resumable = bool(getattr(response, "resumable", False))
+            call.interrupted(exc, self._network.now(), resumable=resumable)
+            if not resumable:
                 # At once, because nobody may drive this call again.
                 self._give_up()
             raise

@@ -67,6 +67,10 @@ class AsyncTransport(Protocol):
     - `tells_sent` of a transport: if true, `send` gets two more arguments. `until` is a time by
       which the head must have arrived. `sent` is a function to call with the time at which the
       whole request had been sent; it returns the new `until`.
+    - `changes_requests` of a transport: if true, `send` gets two more arguments. `attempt` counts
+      the attempts of the call from 0. `hide` is a function to call with what the transport adds to
+      a request and no error may show.
+    - `resumable` of a response: whether a read that was interrupted loses nothing.
     - `where` of a response: who sent it, such as "the proxy 10.0.0.1:3128".
     """
 

@@ -15,6 +15,7 @@ class AsyncHeadWait:
 
     def __init__(self) -> None:
         self._sock: Any = None
+        self._ended = False
 
     def note(self, step: str, info: Any, request: Any) -> None:
         """Look at a step that httpx reports, for the connection's socket."""
@@ -22,8 +23,9 @@ class AsyncHeadWait:
             self._sock = info["return_value"].get_extra_info("socket")
 
     def end(self, scope: Any) -> None:
-        """End the wait."""
-        if not shut_down(self._sock):
+        """End the wait. Harmless twice: a socket cannot be shut down again."""
+        ended, self._ended = self._ended, True
+        if not ended and not shut_down(self._sock):
             scope.cancel()
 
     def close(self) -> None:

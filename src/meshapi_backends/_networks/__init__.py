@@ -6,6 +6,7 @@ asyncio_streams  network streams on asyncio's own transports
 trio             trio
 trio_streams     network streams on sockets that trio watches
 current          which of the two event loops is running
+ending           code of the program's, in a block that can be ended from elsewhere
 addresses        the addresses of a name, and the order in which to try them
 shutdown         shutting a socket down, which wakes whoever waits for it
 readiness        whether a socket can be read or written without waiting

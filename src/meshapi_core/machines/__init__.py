@@ -5,6 +5,7 @@ the outcome:
 
     PipeCall     in `pipe_call`: over byte pipes, such as sockets; speaks HTTP itself
     ClientCall   in `client_call`: through an HTTP client
+    RequestCall  in `request_call`: one request over a byte pipe, for a pool as a transport
     Exchange     in `exchange`: for hosts that read whole responses and keep time themselves
 
 `actions` is the vocabulary of the first two, `states` lists the states they go through, and

@@ -165,12 +165,14 @@ class SendRequest(Timed, frozen=True, kw_only=True):
             Host and Content-Length.
         timeout: the limits of each phase, for a client that supports them.
         fresh: use a new connection, where the client can be told so.
+        attempt: counts from 0; sending again on a fresh connection is the same attempt.
         until: when the head is due: all phases together, for a client that has no phases.
     """
 
     request: Request
     timeout: Timeout
     fresh: bool = False
+    attempt: int = 0
 
     @property
     def content(self) -> Union[bytes, Iterator[bytes]]:

@@ -126,7 +126,11 @@ def _send(life: Lifecycle, now: float) -> Optional[SendRequest]:
         life.timer.until = _head_limit(life, now)
         attempt.under_way = True
     return SendRequest(
-        request=life.request, timeout=_timeout_of(send), fresh=send.fresh, until=life.timer.until
+        request=life.request,
+        timeout=_timeout_of(send),
+        fresh=send.fresh,
+        attempt=send.attempt,
+        until=life.timer.until,
     )
 
 

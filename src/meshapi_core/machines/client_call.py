@@ -159,6 +159,12 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
         life.timer.until = until
         return until
 
+    def hide(self, secrets: Iterable[str]) -> None:
+        """No error of this call may show these: they were added to the request on its way."""
+        exchange: Any = self._life.exchange
+        known = exchange.further_secrets
+        exchange.further_secrets = (*known, *(new for new in secrets if new not in known))
+
     def receive_head(
         self,
         status: int,
@@ -250,13 +256,22 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
             attempt_of(self._life).let_go()
             self._life.take_failure(failure, now)
 
-    def interrupted(self, exc: BaseException, now: float) -> None:
+    def interrupted(self, exc: BaseException, now: float, *, resumable: bool = False) -> None:
         """The last action was interrupted, and the client cannot go on with it.
 
         A request that may have been sent is not sent again: the call fails. If the head of an error
         response has come, the call ends with that error, without the rest of its body.
+
+        Args:
+            exc: the exception that interrupted it.
+            now: the time.
+            resumable: whether the client can go on with a read, so that only an error response ends
+                here.
         """
         state = self._life.state
+        if resumable and state is not CallState.SENDING:
+            super().interrupted(exc, now)
+            return
         if state is CallState.SENDING:
             # Not an attempt that failed, which the exchange might retry: the server may be at work
             # on this request, and the program chose to stop.

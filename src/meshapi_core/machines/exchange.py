@@ -186,7 +186,8 @@ class Exchange(Generic[T]):
     """
 
     further_secrets: tuple[str, ...] = ()
-    """What no error of this call may show either, such as the password of a proxy."""
+    """What else no error of this call may show: what was added to the request after it had left
+    here, such as the password of a proxy."""
 
     def __init__(
         self,

@@ -1,0 +1,437 @@
+"""Middleware: functions of the program's around every attempt of a call.
+
+    transport = AsyncMiddlewareTransport([outer, inner], below, network)
+
+is a transport whose `send` runs `outer(request, call_next)`. Its `call_next` runs `inner`, and that
+one's `call_next` sends the request over the transport below.
+
+The functions are code that we do not know, so these rules hold for them:
+
+- What such a function raises is the program's, and raised unchanged (`mark_foreign`). What it lets
+  through from a transport is judged like any failure; so is a `TransportError` that it makes.
+- Each run of a function is a `_Layer`, which knows the responses that the function got. Those that
+  it does not return are aborted when it returns or raises, and those that it may have wrapped when
+  the wrapping response ends.
+- A function that waits is ended when its call or the client is closed (`_block`). On an event loop
+  it is cancelled; in a thread, its `call_next` ends.
+"""
+
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Optional
+
+from meshapi_backends._async.connections import AsyncPools
+from meshapi_backends._async.middleware_responses import (
+    AsyncBytesResponse,
+    AsyncMiddleware,
+    AsyncMiddlewareResponse,
+)
+from meshapi_backends._async.networks import AsyncNetwork
+from meshapi_backends._async.pool_transport import AsyncPoolTransport
+from meshapi_backends._async.transports import AsyncTransportResponse
+from meshapi_backends._failures import (
+    TransportError,
+    is_of_transport,
+    mark_foreign,
+    mark_of_transport,
+)
+from meshapi_backends._networks.ending import AsyncEnding
+from meshapi_backends._scopes import Calls, Scope, WaitEnded
+from meshapi_core import (
+    Failure,
+    Headers,
+    MeshAPIError,
+    PassedAttempt,
+    Request,
+    Timeout,
+    type_name,
+)
+
+
+class AsyncMiddlewareTransport:
+    """A transport behind middleware. See `AsyncTransport`.
+
+    Args:
+        middleware: the functions, the outermost first.
+        transport: what sends the requests; our own connections will do, too.
+        network: returns the network of the running program, for its clock.
+    """
+
+    changes_requests = True
+
+    def __init__(
+        self,
+        middleware: Sequence[AsyncMiddleware],
+        transport: Any,
+        network: Callable[[], AsyncNetwork],
+    ) -> None:
+        self.middleware = tuple(middleware)
+        if isinstance(transport, AsyncPools):
+            transport = AsyncPoolTransport(transport, network)
+        self.transport: Any = transport
+        self.network = network
+        self.tells_sent = bool(getattr(transport, "tells_sent", False))
+        self._own_calls = Calls()
+
+    @property
+    def calls(self) -> Calls:
+        """The calls that closing the transport below ends."""
+        calls: Calls = getattr(self.transport, "calls", None) or self._own_calls
+        return calls
+
+    async def send(
+        self,
+        request: Request,
+        *,
+        timeout: Timeout,
+        deadline: Optional[float],
+        fresh: bool,
+        until: Optional[float] = None,
+        sent: Optional[Callable[[float], Optional[float]]] = None,
+        attempt: int = 0,
+        hide: Optional[Callable[[Iterable[str]], None]] = None,
+    ) -> AsyncTransportResponse:
+        """Run the middleware. See `AsyncTransport`; `hide` takes secrets that it added."""
+        head = None if until is None else until - self.network().now()
+        passed = PassedAttempt(request, attempt, timeout, deadline, head)
+        under_way = _Attempt(self, passed, fresh, sent, hide)
+        response: Optional[AsyncMiddlewareResponse] = None
+        try:
+            with _block(self.calls, deadline, under_way.end) as block:
+                under_way.block = block
+                response = await under_way.passed(0, passed.request)
+            block.check()
+        except BaseException as exc:
+            if response is not None:
+                response.abort()
+            _mark_own(exc)
+            raise
+        finally:
+            under_way.block = None  # which refers to the attempt
+        assert response is not None
+        return _Checked(response, self)
+
+    async def aclose(self) -> None:
+        """Close the transport below. Harmless twice."""
+        await self.transport.aclose()
+
+
+class _Attempt:
+    """One attempt on its way through the middleware."""
+
+    def __init__(
+        self,
+        transport: AsyncMiddlewareTransport,
+        attempt: PassedAttempt,
+        fresh: bool,
+        sent: Optional[Callable[[float], Optional[float]]],
+        hide: Optional[Callable[[Iterable[str]], None]],
+    ) -> None:
+        self._transport = transport
+        self._attempt = attempt
+        self._fresh = fresh
+        self._sent = sent
+        self._hide = hide
+        # Requests that are under way: there may be several at once.
+        self._sending: set[Scope] = set()
+        self.block: Optional[_Block] = None
+
+    def end(self, failure: Failure) -> bool:
+        """End the requests that are under way; whether there are any."""
+        sending = self._sending.copy()
+        for each in sending:
+            each.end(failure)
+        return bool(sending)
+
+    def _begin(self) -> Scope:
+        scope = Scope()
+        self._sending.add(scope)
+        if self.block is not None:
+            # A transport ends its request by itself, and more gently: not all HTTP clients clean up
+            # when they are cancelled.
+            self.block.ending.limit(None)
+        return scope
+
+    def _finish(self, scope: Scope) -> None:
+        self._sending.discard(scope)
+        if self.block is not None and not self._sending:
+            self.block.ending.limit(self._attempt.deadline)
+            if scope.failure is not None:
+                # Only the function is left to be ended.
+                self.block.ending.end()
+
+    async def passed(self, position: int, request: Request) -> AsyncMiddlewareResponse:
+        """The response to a request that has come to a place in the list."""
+        transport = self._transport
+        if position == len(transport.middleware):
+            return await self._send(request)
+        function = transport.middleware[position]
+        layer = _Layer(partial(self.passed, position + 1), function)
+        try:
+            return layer.returned(await function(request, layer.call_next))
+        except BaseException:
+            layer.abort()
+            raise
+        finally:
+            layer.is_over = True
+
+    async def _send(self, request: Request) -> AsyncMiddlewareResponse:
+        transport, attempt = self._transport, self._attempt
+        if self._hide is not None:
+            self._hide(attempt.secrets_of(request))
+        more: dict[str, Any] = {}
+        if transport.tells_sent:
+            more = {"until": attempt.head_until(transport.network().now()), "sent": self._sent}
+        scope = self._begin()
+        try:
+            with scope.running():
+                response = await transport.transport.send(
+                    request,
+                    timeout=attempt.timeout,
+                    deadline=attempt.deadline,
+                    fresh=self._fresh,
+                    **more,
+                )
+        except Exception as exc:
+            mark_of_transport(exc)
+            raise
+        finally:
+            self._finish(scope)
+        return _Sent(response, attempt, transport.network)
+
+
+class _Layer:
+    """One run of one function."""
+
+    is_over = False
+
+    def __init__(
+        self,
+        go_on: Callable[[Request], Awaitable[AsyncMiddlewareResponse]],
+        function: AsyncMiddleware,
+    ) -> None:
+        self._go_on = go_on
+        self._name = getattr(function, "__qualname__", type(function).__qualname__)
+        self._obtained: list[AsyncMiddlewareResponse] = []
+
+    async def call_next(self, request: Request) -> AsyncMiddlewareResponse:
+        """Send the request on."""
+        self._check()
+        if not isinstance(request, Request):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"call_next: expected a Request, got {type_name(request)}; write call_next(request)"
+            )
+        response = await self._go_on(request)
+        if self.is_over:
+            response.abort()
+        self._check()
+        self._obtained.append(response)
+        return response
+
+    def _check(self) -> None:
+        if self.is_over:
+            raise RuntimeError(
+                f"call_next: the middleware {self._name} has returned already; call it, and wait"
+                " for it, before that"
+            )
+
+    def returned(self, response: Any) -> AsyncMiddlewareResponse:
+        """The response that the function returned, in charge of what it may need."""
+        # Not one of a derived class, which may read in another way.
+        if type(response) is AsyncBytesResponse:
+            self.abort()
+            return AsyncMiddlewareResponse(response.again())
+        if any(response is each for each in self._obtained):
+            self.abort(all_but=response)
+            obtained: AsyncMiddlewareResponse = response
+            return obtained
+        if not _is_response(response):
+            raise TypeError(
+                f"the middleware {self._name}: expected a response to be returned, with status"
+                f" (int), headers (Headers), read() and abort(), got {type_name(response)}; return"
+                " what call_next() returns, or a BytesResponse"
+            )
+        return _Made(response, self._obtained)
+
+    def abort(self, all_but: Optional[AsyncMiddlewareResponse] = None) -> None:
+        """Give up what the function got."""
+        _abort_all(each for each in self._obtained if each is not all_but)
+
+
+def _is_response(value: Any) -> bool:
+    return (
+        isinstance(getattr(value, "status", None), int)
+        and isinstance(getattr(value, "headers", None), Headers)
+        and callable(getattr(value, "read", None))
+        and callable(getattr(value, "abort", None))
+    )
+
+
+def _abort_all(responses: Iterable[AsyncMiddlewareResponse]) -> None:
+    for response in responses:
+        response.abort()
+
+
+class _Sent(AsyncMiddlewareResponse):
+    """A response of the transport below."""
+
+    def __init__(
+        self,
+        response: AsyncTransportResponse,
+        attempt: PassedAttempt,
+        network: Callable[[], AsyncNetwork],
+    ) -> None:
+        super().__init__(response)
+        self._attempt = attempt
+        self._network = network
+        self.resumable = bool(getattr(response, "resumable", False))
+
+    async def read(self, until: Optional[float] = None) -> bytes:
+        if until is None:
+            until = self._attempt.read_until(self._network().now())
+        try:
+            return await self._response.read(until)
+        except Exception as exc:
+            mark_of_transport(exc)
+            raise
+
+
+class _Made(AsyncMiddlewareResponse):
+    """A response that a function made, perhaps from responses that it got."""
+
+    def __init__(
+        self, response: AsyncTransportResponse, obtained: list[AsyncMiddlewareResponse]
+    ) -> None:
+        super().__init__(response)
+        self._obtained = obtained
+
+    @property
+    def cut(self) -> bool:
+        # It need not say so.
+        return bool(getattr(self._response, "cut", False))
+
+    async def read(self, until: Optional[float] = None) -> bytes:
+        piece: Any = await self._response.read(until)
+        if type(piece) is not bytes:
+            raise TypeError(
+                f"{type_name(self._response)}.read(): expected bytes to be returned, got"
+                f" {type_name(piece)}"
+            )
+        if not piece:
+            _abort_all(self._obtained)
+        return piece
+
+    def abort(self) -> None:
+        try:
+            self._response.abort()
+        finally:
+            _abort_all(self._obtained)
+
+
+class _Checked:
+    """The response that the call reads: what the middleware's part of it raises is its own."""
+
+    def __init__(
+        self, response: AsyncMiddlewareResponse, transport: AsyncMiddlewareTransport
+    ) -> None:
+        self._response = response
+        self._transport = transport
+        self._block: Optional[_Block] = None
+        self._is_given_up = False
+        self.status = response.status
+        self.headers = response.headers
+        self.where = response.where
+        self.resumable = bool(getattr(response, "resumable", False))
+
+    @property
+    def cut(self) -> bool:
+        return self._response.cut
+
+    async def read(self, until: Optional[float] = None) -> bytes:
+        response = self._response
+        if isinstance(response, _Sent):
+            return await response.read(until)
+        piece = b""
+        try:
+            with _block(self._transport.calls, until) as block:
+                self._block = block
+                piece = await response.read(until)
+            if self._is_given_up:
+                return b""
+            block.check()
+        except BaseException as exc:
+            _mark_own(exc)
+            raise
+        finally:
+            self._block = None
+        return piece
+
+    def abort(self) -> None:
+        self._is_given_up = True
+        block = self._block
+        if block is not None:
+            block.ending.end()
+        self._response.abort()
+
+
+def _mark_own(exc: BaseException) -> None:
+    """Mark an exception as the program's, unless a transport raised it or might have."""
+    if not isinstance(exc, (TransportError, MeshAPIError)) and not is_of_transport(exc):
+        mark_foreign(exc)
+
+
+class _Block:
+    """A block that runs code of the program's."""
+
+    def __init__(self, until: Optional[float], end: Optional[Callable[[Failure], bool]]) -> None:
+        self.ending = AsyncEnding(until)
+        # The program's code may use another client, whose waits end with this scope.
+        self.inner = Scope()
+        self._end = end
+        self._outer = Scope()
+
+    def end(self, scope: Scope) -> None:
+        """End the block from outside."""
+        self._outer = scope
+        assert scope.failure is not None
+        self.inner.end(scope.failure)
+        if self._end is None or not self._end(scope.failure):
+            self.ending.end()
+
+    def check(self) -> None:
+        """Raise what ended the block, if it did not come to its own end.
+
+        Raises:
+            TransportError: its call or the client was closed.
+            TimeoutError: its time ran out.
+        """
+        if self._outer.failure is not None:
+            raise TransportError(self._outer.failure)
+        if self.ending.ended:
+            raise _out_of_time()
+
+
+def _out_of_time() -> TimeoutError:
+    exc = TimeoutError()
+    mark_of_transport(exc)
+    return exc
+
+
+@contextmanager
+def _block(
+    calls: Calls, until: Optional[float], end: Optional[Callable[[Failure], bool]] = None
+) -> Generator[_Block, None, None]:
+    """Run a block until it ends, or its time, its call, or the client."""
+    block = _Block(until, end)
+    with calls.waiting() as scope:
+        try:
+            with scope.waiting(partial(block.end, scope)), block.ending, block.inner.running():
+                yield block
+        except WaitEnded as exc:
+            raise TransportError(exc.failure) from None
+        except Exception as exc:
+            # Whatever the end has led to, its reason is what counts.
+            if scope.failure is None:
+                raise
+            raise TransportError(scope.failure) from exc

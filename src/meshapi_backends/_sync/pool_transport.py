@@ -1,0 +1,127 @@
+# Generated from _async/pool_transport.py by `python tools/mirror.py --write`: edit that file.
+"""Connections of our own as a transport: for whatever stands between a client and its pool.
+
+A client without middleware drives each call over the pool itself (`PipeHost`). Middleware
+needs what every transport has: a request goes in, and its response comes out, to be read piece by
+piece. A `RequestCall` is one request as a machine, and the same host drives it.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Optional
+
+from meshapi_backends._sync.networks import Network
+from meshapi_backends._sync.pipe_host import PipeHost
+from meshapi_backends._sync.transports import TransportResponse
+from meshapi_backends._failures import TransportError, mark_foreign
+from meshapi_backends._scopes import Calls, Scope, WaitEnded, current_scope
+from meshapi_core import (
+    EndOfStream,
+    Headers,
+    MeshAPIError,
+    Request,
+    RequestCall,
+    Timeout,
+    client_closed,
+    stream_closed,
+)
+
+
+class PoolTransport:
+    """A transport over a pool, or over a pool for each event loop. See `Transport`.
+
+    Args:
+        pools: the connections.
+        network: returns the network of the running program, for its clock.
+    """
+
+    def __init__(self, pools: Any, network: Callable[[], Network]) -> None:
+        self._pools = pools
+        self._network = network
+
+    @property
+    def calls(self) -> Calls:
+        """The calls that closing the pool ends."""
+        try:
+            calls: Calls = self._pools.connections().calls
+        except TransportError as exc:
+            calls = Calls()
+            calls.end(exc.failure)
+        return calls
+
+    def send(
+        self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
+    ) -> TransportResponse:
+        """Send over a connection of the pool. See `Transport`."""
+        call = RequestCall(request, timeout=timeout, deadline=deadline, fresh=fresh)
+        host = PipeHost(call, self._pools, self._network())
+        scope = current_scope() or Scope()
+        try:
+            with scope.waiting(partial(_end, host, scope)):
+                host.open()
+        except WaitEnded as exc:
+            host.leave()
+            raise TransportError(exc.failure) from None
+        except MeshAPIError as exc:
+            host.leave()
+            if call.failure is None:
+                raise  # the request's own body could not be read
+            raise TransportError(call.failure) from exc
+        except BaseException as exc:
+            host.leave()
+            if isinstance(exc, Exception):
+                # Not of the network: a signal handler raised it, or a file that was to be sent.
+                mark_foreign(exc)
+            raise
+        return PoolResponse(host, call)
+
+    def close(self) -> None:
+        """Close the pool. Harmless twice."""
+        self._pools.close()
+
+
+def _end(host: PipeHost[bytes], scope: Scope) -> None:
+    host.abort(scope.failure)
+
+
+class PoolResponse:
+    """A response on a connection of the pool. See `TransportResponse`."""
+
+    resumable = True
+
+    def __init__(self, host: PipeHost[bytes], call: RequestCall) -> None:
+        self._host = host
+        self._call = call
+        self._ended = self._aborted = False
+        self.status: int = call.status
+        self.headers: Headers = call.headers
+
+    @property
+    def cut(self) -> bool:
+        """Whether the body may have been cut off. See `TransportResponse.cut`."""
+        return self._call.cut
+
+    def read(self, until: Optional[float] = None) -> bytes:
+        """The next piece of the body. See `TransportResponse.read`."""
+        if self._ended:
+            return b""
+        self._call.limit_reads(until)
+        try:
+            piece = self._host.next()
+        except MeshAPIError as exc:
+            self._ended = True
+            if self._aborted:
+                return b""  # by another task or thread, meanwhile
+            raise TransportError(self._call.failure or client_closed()) from exc
+        except Exception as exc:
+            mark_foreign(exc)
+            raise
+        if isinstance(piece, EndOfStream):
+            self._ended = True
+            return b""
+        return piece
+
+    def abort(self) -> None:
+        """Give up the response. See `TransportResponse.abort`."""
+        self._ended = self._aborted = True
+        self._host.abort(stream_closed())
