@@ -18,6 +18,7 @@ FOLDER = "reference"
 
 FACES = (
     "meshapi",
+    "meshapi.transports",
     "meshapi_core",
     "meshapi_core.endpoints",
     "meshapi_backends",
@@ -72,6 +73,13 @@ SUBJECTS = (
         "The options of a client for time limits, retries and connections.",
         "meshapi",
         "meshapi_core.config meshapi_core.retries",
+    ),
+    Subject(
+        "transports",
+        "Transports",
+        "",
+        "meshapi.transports",
+        "meshapi.transports meshapi_backends",
     ),
     Subject(
         "errors",

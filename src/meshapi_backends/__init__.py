@@ -23,6 +23,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from meshapi_backends._async.chunk_stream import AsyncChunkStream as AsyncChunkStream
     from meshapi_backends._async.connections import AsyncConnectionPool as AsyncConnectionPool
+    from meshapi_backends._async.httpcore.transport import (
+        AsyncHTTPCoreTransport as AsyncHTTPCoreTransport,
+    )
     from meshapi_backends._async.httpx.transport import AsyncHTTPXTransport as AsyncHTTPXTransport
     from meshapi_backends._async.networks import AsyncNetwork as AsyncNetwork
     from meshapi_backends._async.networks import AsyncNetworkStream as AsyncNetworkStream
@@ -37,8 +40,9 @@ if TYPE_CHECKING:
     from meshapi_backends._async.transports import AsyncTransport as AsyncTransport
     from meshapi_backends._async.transports import AsyncTransportResponse as AsyncTransportResponse
     from meshapi_backends._failures import TransportError as TransportError
-    from meshapi_backends._httpx.requests import AsyncHTTPXClient as AsyncHTTPXClient
-    from meshapi_backends._httpx.requests import HTTPXClient as HTTPXClient
+    from meshapi_backends._http_clients.aiohttp import AiohttpTransport as AiohttpTransport
+    from meshapi_backends._http_clients.requests import AsyncHTTPXClient as AsyncHTTPXClient
+    from meshapi_backends._http_clients.requests import HTTPXClient as HTTPXClient
     from meshapi_backends._networks.blocking import SocketNetwork as SocketNetwork
     from meshapi_backends._networks.blocking import (
         current_blocking_network as current_blocking_network,
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
     from meshapi_backends._sources import open_source as open_source
     from meshapi_backends._sync.chunk_stream import ChunkStream as ChunkStream
     from meshapi_backends._sync.connections import ConnectionPool as ConnectionPool
+    from meshapi_backends._sync.httpcore.transport import HTTPCoreTransport as HTTPCoreTransport
     from meshapi_backends._sync.httpx.transport import HTTPXTransport as HTTPXTransport
     from meshapi_backends._sync.networks import Network as Network
     from meshapi_backends._sync.networks import NetworkStream as NetworkStream

@@ -39,7 +39,7 @@ ROOMS = (
     "meshapi.testing",
     "meshapi_backends",
     "meshapi_backends._async",
-    "meshapi_backends._httpx",
+    "meshapi_backends._http_clients",
     "meshapi_backends._networks",
     "meshapi_backends._per_loop",
     "meshapi_core",

@@ -27,7 +27,7 @@ SECURITY_FLOORS = {
 def run_time_requirements() -> list[Requirement]:
     extras = PROJECT["optional-dependencies"]
     lines = [*PROJECT["dependencies"]]
-    for name in ("trio", "gateway"):
+    for name in ("trio", "gateway", "http2", "socks", "aiohttp"):
         lines += extras[name]
     # Not ours to require, but the tests say from which version on they work.
     lines += [line for line in extras["dev"] if line.startswith("httpx")]
@@ -87,9 +87,9 @@ def test_every_supported_python_is_in_the_classifiers() -> None:
 
 
 def test_the_extras_are_the_ones_that_are_documented() -> None:
-    extras = {"trio", "gateway", "hosts", "interop", "docs", "dev"}
+    extras = {"trio", "gateway", "http2", "socks", "aiohttp", "hosts", "interop", "docs", "dev"}
     assert set(PROJECT["optional-dependencies"]) == extras
-    assert "meshapi[trio,gateway]" in PROJECT["optional-dependencies"]["dev"]
+    assert "meshapi[trio,gateway,http2,socks,aiohttp]" in PROJECT["optional-dependencies"]["dev"]
 
 
 def test_everything_that_is_imported_at_run_time_is_a_dependency() -> None:

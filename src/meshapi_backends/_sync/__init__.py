@@ -11,6 +11,7 @@ tls           TLS over any network stream
 chunk_stream  the chunks of a streamed response, as a program reads them
 networks      the contract of a network
 transports    the contract of a transport
+httpcore      httpcore or httpcore2 as a transport
 httpx         an injected httpx client as a transport
 realtime      sessions: one connection after another, read and written at once
 """
