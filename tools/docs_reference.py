@@ -18,6 +18,7 @@ FOLDER = "reference"
 
 FACES = (
     "meshapi",
+    "meshapi.transports",
     "meshapi_core",
     "meshapi_core.endpoints",
     "meshapi_core.observing",
@@ -74,6 +75,13 @@ SUBJECTS = (
         "meshapi",
         "meshapi_core.config meshapi_core.retries meshapi_core.proxies meshapi_core.sockets"
         " meshapi._settings",
+    ),
+    Subject(
+        "transports",
+        "Transports",
+        "",
+        "meshapi.transports",
+        "meshapi.transports meshapi_backends",
     ),
     Subject(
         "errors",

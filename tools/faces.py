@@ -25,6 +25,7 @@ PACKAGES = (
     "meshapi_core",
     "meshapi_backends",
     "meshapi",
+    "meshapi.transports",
 )
 
 ROOMS = ("meshapi_core.types", "meshapi_core.endpoints")

@@ -801,7 +801,7 @@ FIXES = (
     Mutant(
         "sent again",
         "over httpx no silence is too long",
-        _BACKENDS + "_httpx/failures.py",
+        _BACKENDS + "_http_clients/failures.py",
         "silence=self.progress.silence",
         "silence=0.0",
         "tests/backends/test_httpx_client.py::"
@@ -1082,7 +1082,7 @@ FIXES = (
     Mutant(
         "proxies",
         "a proxy that fails is called the gateway",
-        _BACKENDS + "_httpx/failures.py",
+        _BACKENDS + "_http_clients/failures.py",
         "where=self.where,",
         "where=str(self.request.origin),",
         "tests/backends/test_first_errors.py",
@@ -1245,7 +1245,7 @@ FIXES = (
     Mutant(
         "secrets in extras",
         "an exception of httpx's keeps its request",
-        _BACKENDS + "_httpx/failures.py",
+        _BACKENDS + "_http_clients/failures.py",
         "cast(Any, each).request = request",
         "pass",
         "tests/client/test_secrets.py",

@@ -23,6 +23,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from meshapi_backends._async.chunk_stream import AsyncChunkStream as AsyncChunkStream
     from meshapi_backends._async.connections import AsyncConnectionPool as AsyncConnectionPool
+    from meshapi_backends._async.httpcore.transport import (
+        AsyncHTTPCoreTransport as AsyncHTTPCoreTransport,
+    )
     from meshapi_backends._async.httpx.transport import AsyncHTTPXTransport as AsyncHTTPXTransport
     from meshapi_backends._async.middleware import (
         AsyncMiddlewareTransport as AsyncMiddlewareTransport,
@@ -52,8 +55,9 @@ if TYPE_CHECKING:
     from meshapi_backends._failures import TransportError as TransportError
     from meshapi_backends._hooks import Hooks as Hooks
     from meshapi_backends._hooks import check_hooks as check_hooks
-    from meshapi_backends._httpx.requests import AsyncHTTPXClient as AsyncHTTPXClient
-    from meshapi_backends._httpx.requests import HTTPXClient as HTTPXClient
+    from meshapi_backends._http_clients.aiohttp import AiohttpTransport as AiohttpTransport
+    from meshapi_backends._http_clients.requests import AsyncHTTPXClient as AsyncHTTPXClient
+    from meshapi_backends._http_clients.requests import HTTPXClient as HTTPXClient
     from meshapi_backends._logging import log_on_stderr as log_on_stderr
     from meshapi_backends._networks.blocking import SocketNetwork as SocketNetwork
     from meshapi_backends._networks.blocking import (
@@ -65,6 +69,7 @@ if TYPE_CHECKING:
     from meshapi_backends._sources import open_source as open_source
     from meshapi_backends._sync.chunk_stream import ChunkStream as ChunkStream
     from meshapi_backends._sync.connections import ConnectionPool as ConnectionPool
+    from meshapi_backends._sync.httpcore.transport import HTTPCoreTransport as HTTPCoreTransport
     from meshapi_backends._sync.httpx.transport import HTTPXTransport as HTTPXTransport
     from meshapi_backends._sync.middleware import MiddlewareTransport as MiddlewareTransport
     from meshapi_backends._sync.middleware_responses import BytesResponse as BytesResponse

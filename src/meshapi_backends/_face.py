@@ -11,6 +11,7 @@ PACKAGE: Final = "meshapi_backends"
 _NAMES: Final = {
     "meshapi_backends._async.chunk_stream": "AsyncChunkStream",
     "meshapi_backends._async.connections": "AsyncConnectionPool",
+    "meshapi_backends._async.httpcore.transport": "AsyncHTTPCoreTransport",
     "meshapi_backends._async.httpx.transport": "AsyncHTTPXTransport",
     "meshapi_backends._async.middleware": "AsyncMiddlewareTransport",
     "meshapi_backends._async.middleware_responses": """
@@ -26,7 +27,8 @@ _NAMES: Final = {
     "meshapi_backends._async.transports": "AsyncTransport AsyncTransportResponse",
     "meshapi_backends._failures": "TransportError",
     "meshapi_backends._hooks": "Hooks check_hooks",
-    "meshapi_backends._httpx.requests": "AsyncHTTPXClient HTTPXClient",
+    "meshapi_backends._http_clients.aiohttp": "AiohttpTransport",
+    "meshapi_backends._http_clients.requests": "AsyncHTTPXClient HTTPXClient",
     "meshapi_backends._logging": "log_on_stderr",
     "meshapi_backends._networks.blocking": "SocketNetwork current_blocking_network",
     "meshapi_backends._networks.current": "current_network",
@@ -35,6 +37,7 @@ _NAMES: Final = {
     "meshapi_backends._sources": "open_source",
     "meshapi_backends._sync.chunk_stream": "ChunkStream",
     "meshapi_backends._sync.connections": "ConnectionPool",
+    "meshapi_backends._sync.httpcore.transport": "HTTPCoreTransport",
     "meshapi_backends._sync.httpx.transport": "HTTPXTransport",
     "meshapi_backends._sync.middleware": "MiddlewareTransport",
     "meshapi_backends._sync.middleware_responses": """

@@ -49,7 +49,7 @@ class TLSSettings(Struct, frozen=True):
         """Return the argument `tls` with its password, if any, as a secret; raises nothing."""
         # Before anything can raise: error trackers show the locals of frames that raise.
         if isinstance(tls, tuple):
-            given: tuple[Any, ...] = tls
+            given = cast("Any", tls)
             return (*given[:2], *map(_hidden, given[2:]))
         # Passwords in a list are not kept.
         return list if isinstance(tls, list) else tls

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from meshapi_backends._httpx.watchdog import Watchdog
+from meshapi_backends._http_clients.watchdog import Watchdog
 from support.flavours import PATIENCE
 
 LONG = 60.0

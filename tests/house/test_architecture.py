@@ -40,7 +40,7 @@ ROOMS = (
     "meshapi.telemetry",
     "meshapi_backends",
     "meshapi_backends._async",
-    "meshapi_backends._httpx",
+    "meshapi_backends._http_clients",
     "meshapi_backends._networks",
     "meshapi_backends._per_loop",
     "meshapi_core",

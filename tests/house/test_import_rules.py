@@ -36,8 +36,11 @@ NEVER_IN_CORE = frozenset(
 ONE_LOOP_ONLY = {"trio": "trio", "asyncio": "asyncio", "anyio": "asyncio"}
 """Libraries of event loops -> modules of `_networks` that import them: with this name, or more."""
 
-NEVER_IN_BACKENDS = frozenset({"httpcore", "httpx", "httpx2"})
+NEVER_IN_BACKENDS = frozenset({"aiohttp", "httpx", "httpx2"})
 """Whoever brings a client of these has loaded them."""
+
+ALONE_IN_BACKENDS = dict.fromkeys(("h2", "httpcore", "httpcore2", "socksio"), "httpcore.py")
+"""Libraries of the backends that one module of `_http_clients` may import."""
 
 
 def _rooms_of_the_backends() -> dict[str, frozenset[str]]:
@@ -101,6 +104,8 @@ def _breaks_backends(path: Path, found: Import, target: str) -> str:
         return f"{target} belongs to meshapi_core/{CORE_ALONE[target]}"
     if target in NEVER_IN_BACKENDS:
         return f"{target} is the caller's"
+    if target in ALONE_IN_BACKENDS and path.parts != ("_http_clients", ALONE_IN_BACKENDS[target]):
+        return f"{target} belongs to _http_clients/{ALONE_IN_BACKENDS[target]}"
     loop = ONE_LOOP_ONLY.get(target)
     if loop and (path.parent.name, path.stem.partition("_")[0]) != ("_networks", loop):
         return f"only the modules of _networks that are named after {loop} import {target}"
@@ -184,9 +189,9 @@ def test_no_module_imports_by_a_name_made_at_run_time(package: str) -> None:
         ("meshapi_backends", "_trio.py", "import trio"),
         ("meshapi_backends", "_networks/trio.py", "import anyio"),
         ("meshapi_backends", "_networks/current.py", "def f():\n    import asyncio"),
-        ("meshapi_backends", "_httpx/requests.py", "import httpx"),
+        ("meshapi_backends", "_http_clients/requests.py", "import httpx"),
         ("meshapi_backends", "_networks/trio.py", "from meshapi_backends._async import pool"),
-        ("meshapi_backends", "_httpx/requests.py", "from meshapi_backends import _per_loop"),
+        ("meshapi_backends", "_http_clients/requests.py", "from meshapi_backends import _per_loop"),
         ("meshapi_backends", "_scopes.py", "from meshapi_backends._networks import blocking"),
         ("meshapi_backends", "_async/realtime/a.py", "from meshapi_backends._sync import pool"),
         ("meshapi_backends", "_http.py", "import h11"),

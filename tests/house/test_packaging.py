@@ -27,7 +27,7 @@ SECURITY_FLOORS = {
 def run_time_requirements() -> list[Requirement]:
     extras = PROJECT["optional-dependencies"]
     lines = [*PROJECT["dependencies"]]
-    for name in ("trio", "gateway", "otel"):
+    for name in ("trio", "gateway", "http2", "socks", "aiohttp", "otel"):
         lines += extras[name]
     # Not ours to require, but the tests say from which version on they work.
     lines += [line for line in extras["dev"] if line.startswith("httpx")]
@@ -87,9 +87,10 @@ def test_every_supported_python_is_in_the_classifiers() -> None:
 
 
 def test_the_extras_are_the_ones_that_are_documented() -> None:
-    extras = {"trio", "truststore", "gateway", "otel", "hosts", "interop", "docs", "dev"}
-    assert set(PROJECT["optional-dependencies"]) == extras
-    assert "meshapi[trio,gateway,otel]" in PROJECT["optional-dependencies"]["dev"]
+    extras = {"trio", "gateway", "http2", "socks", "aiohttp", "truststore", "otel", "hosts"}
+    assert set(PROJECT["optional-dependencies"]) == {*extras, "interop", "docs", "dev"}
+    installed = "meshapi[trio,gateway,http2,socks,aiohttp,otel]"
+    assert installed in PROJECT["optional-dependencies"]["dev"]
 
 
 def test_everything_that_is_imported_at_run_time_is_a_dependency() -> None:

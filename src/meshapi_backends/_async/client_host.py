@@ -107,7 +107,8 @@ class AsyncClientHost(AsyncHost[T], Generic[T]):
         else:
             now = self._network.now()
             if data or self._scope.failure is None:
-                call.receive_body(data, now, cut=not data and response.cut)
+                cut = not data and getattr(response, "cut", False)
+                call.receive_body(data, now, cut=cut)
         return now
 
     def _give_up(self) -> None:

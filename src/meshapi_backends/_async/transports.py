@@ -4,20 +4,41 @@ A transport sends a `Request` through an HTTP client and returns the response: f
 its body piece by piece. A `ClientCall` decides what is sent, and an `AsyncClientHost` drives the
 call over the transport.
 
+A transport needs two methods, `send` and `aclose`, and its response two attributes and two methods:
+`status`, `headers`, `read` and `abort`. Everything else is optional.
+
 When something goes wrong, a transport raises. The exceptions of sockets, TLS and HTTP clients
 become errors of this library (`meshapi_core.failure_of`). A time limit that ran out is a
 TimeoutError. A transport that knows more raises `TransportError` with a `Failure`.
 """
 
-from typing import Optional
+from collections.abc import Iterable
+from typing import Any, Optional, Union
 
 from typing_extensions import Protocol
 
-from meshapi_core import Headers, Request, Timeout
+from meshapi_core import Request, Timeout
+
+
+class HeaderItems(Protocol):
+    """Headers with a method `items`, such as a mapping or `http.client.HTTPMessage`."""
+
+    def items(self) -> Iterable[tuple[Any, Any]]:
+        """Pairs of names and values."""
+        ...
 
 
 class AsyncTransportResponse(Protocol):
-    """The response to one request. Its owner reads it to the end, or aborts it."""
+    """The response to one request. Its owner reads it to the end, or aborts it.
+
+    Optional attributes:
+
+    - `cut`: whether the body ended with the connection, and may have been cut off. Known at the end
+      of the body; see `AsyncNetworkStream.cut`. False if missing.
+    - `resumable`: whether nothing is lost when `read` is interrupted, by cancellation or by an
+      exception of a signal handler, so that the next read goes on. False if missing: the call ends.
+    - `where`: who sent the response, for messages, such as "the proxy 10.0.0.1:3128".
+    """
 
     @property
     def status(self) -> int:
@@ -25,27 +46,20 @@ class AsyncTransportResponse(Protocol):
         ...
 
     @property
-    def headers(self) -> Headers:
-        """The headers."""
-        ...
+    def headers(self) -> Union[HeaderItems, Iterable[tuple[Any, Any]]]:
+        """The headers: pairs of names and values, str or bytes, or an object with `items()`.
 
-    @property
-    def cut(self) -> bool:
-        """Whether the body ended with the connection, and may have been cut off.
-
-        Known at the end of the body; see `AsyncNetworkStream.cut`.
+        Without `Content-Encoding` if the HTTP client has decoded the body.
         """
         ...
 
-    async def read(self, until: Optional[float] = None) -> bytes:
-        """Return the next piece of the body; `b""` at its end, when the connection was returned.
-
-        A read may be interrupted, by cancellation or by an exception of a signal handler. If the
-        response is `resumable`, nothing is lost then, and the next read goes on.
+    async def read(self, until: Optional[float], /) -> bytes:
+        """Return the next piece of the body, as soon as there is one; `b""` at the end.
 
         Args:
             until: a time, on the network's clock, after which to give up waiting, whichever time
-                limit it comes from.
+                limit it comes from. A transport that ignores it keeps no limit but those of its
+                HTTP client.
 
         Raises:
             Exception: the body broke off, or the time ran out; the response is aborted.
@@ -62,16 +76,14 @@ class AsyncTransport(Protocol):
 
     Optional attributes:
 
-    - `calls` of a transport: the calls that closing it ends, even while they wait for their next
-      attempt.
-    - `tells_sent` of a transport: if true, `send` gets two more arguments. `until` is a time by
-      which the head must have arrived. `sent` is a function to call with the time at which the
-      whole request had been sent; it returns the new `until`.
-    - `changes_requests` of a transport: if true, `send` gets two more arguments. `attempt` counts
-      the attempts of the call from 0. `hide` is a function to call with what the transport adds to
-      a request and no error may show.
-    - `resumable` of a response: whether a read that was interrupted loses nothing.
-    - `where` of a response: who sent it, such as "the proxy 10.0.0.1:3128".
+    - `calls`: a `Calls`, the calls that closing the transport ends, even while they wait for their
+      next attempt.
+    - `tells_sent`: if true, `send` gets two more arguments. `until` is a time by which the head
+      must have arrived. `sent` is a function to call with the time at which the whole request had
+      been sent; it returns the new `until`.
+    - `changes_requests`: if true, `send` gets two more arguments. `attempt` counts the attempts of
+      the call from 0. `hide` is a function to call with what the transport adds to a request and
+      no error may show.
     """
 
     async def send(
@@ -79,11 +91,16 @@ class AsyncTransport(Protocol):
     ) -> AsyncTransportResponse:
         """Send a request, and return its response, of which only the head has been read.
 
+        A transport must neither follow redirects nor retry. `request.body` is bytes, or an
+        `OpenBody` to be sent in `pieces()`.
+
         Args:
             request: the request, to be sent once.
             timeout: the time limits of its phases.
             deadline: a time, on the network's clock, that no phase may pass.
-            fresh: whether to open a new connection for the request.
+            fresh: whether to open a new connection for the request. A transport whose HTTP client
+                keeps no connections, or replaces closed ones itself, ignores it. What a transport
+                ignores it takes as `**options`.
 
         Raises:
             Exception: the attempt has failed.

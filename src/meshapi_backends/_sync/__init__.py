@@ -18,6 +18,7 @@ pool_transport  our own connections as a transport
 middleware    functions of the program's around every attempt
 middleware_responses
               the responses that they get and return
+httpcore      httpcore or httpcore2 as a transport
 httpx         an injected httpx client as a transport
 realtime      sessions: one connection after another, read and written at once
 """

@@ -47,12 +47,16 @@ class MiddlewareResponse:
     @property
     def headers(self) -> Headers:
         """The headers."""
-        return self._response.headers
+        given: Any = self._response.headers
+        if isinstance(given, Headers):
+            return given
+        return Headers(given.items() if hasattr(given, "items") else given)
 
     @property
     def cut(self) -> bool:
         """Whether the body may have been cut off. See `TransportResponse.cut`."""
-        return self._response.cut
+        cut: bool = getattr(self._response, "cut", False)
+        return cut
 
     @property
     def where(self) -> str:

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Optional
 
 from meshapi_backends._async.httpx.bodies import AsyncPieces, cut
-from meshapi_backends._failures import mark_foreign, seconds_until
-from meshapi_backends._httpx.failures import Attempt
-from meshapi_backends._httpx.requests import Pairs, TimeLimits
-from meshapi_backends._httpx.sockets import is_http1
-from meshapi_core import Headers
+from meshapi_backends._failures import TransportError, mark_foreign, seconds_until
+from meshapi_backends._http_clients.failures import Attempt
+from meshapi_backends._http_clients.requests import Pairs, TimeLimits
+from meshapi_backends._http_clients.sockets import is_http1
+from meshapi_core import Headers, client_closed
 
 if TYPE_CHECKING:
     from meshapi_backends._async.httpx.transport import AsyncHTTPXTransport
@@ -64,6 +64,8 @@ class AsyncOpenResponse:
     async def read(self, until: Optional[float]) -> bytes:
         """The next piece; `b""` at the end, and after it."""
         if self.closed:
+            if not self._ended and self.transport.closed:
+                raise TransportError(client_closed())
             return b""
         self._reading = over = True
         try:

@@ -15,10 +15,10 @@ from meshapi_backends._async.httpx.bodies import body_class
 from meshapi_backends._async.httpx.response import AsyncHTTPXResponse, AsyncOpenResponse
 from meshapi_backends._async.transports import AsyncTransportResponse
 from meshapi_backends._failures import TransportError, mark_foreign
-from meshapi_backends._httpx.failures import Attempt, refused_response, without_request
-from meshapi_backends._httpx.flavours import AsyncFlavour, Scope
-from meshapi_backends._httpx.head_waits import AsyncHeadWait
-from meshapi_backends._httpx.requests import (
+from meshapi_backends._http_clients.failures import Attempt, refused_response, without_request
+from meshapi_backends._http_clients.flavours import AsyncFlavour, Scope
+from meshapi_backends._http_clients.head_waits import AsyncHeadWait
+from meshapi_backends._http_clients.requests import (
     Progress,
     TimeLimits,
     bare_request,
@@ -26,7 +26,7 @@ from meshapi_backends._httpx.requests import (
     library_of,
     make_request,
 )
-from meshapi_backends._httpx.sockets import hang_up
+from meshapi_backends._http_clients.sockets import hang_up
 from meshapi_backends._scopes import Calls, WaitEnded
 from meshapi_core import MeshAPIError, Request, Timeout, client_closed
 
@@ -65,8 +65,8 @@ class AsyncHTTPXTransport:
         request: Request,
         *,
         timeout: Timeout,
-        deadline: Optional[float],
-        fresh: bool,
+        deadline: Optional[float] = None,
+        fresh: bool = False,
         until: Optional[float] = None,
         sent: Optional[Callable[[float], Optional[float]]] = None,
     ) -> AsyncTransportResponse:

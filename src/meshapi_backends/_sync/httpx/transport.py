@@ -16,10 +16,10 @@ from meshapi_backends._sync.httpx.bodies import body_class
 from meshapi_backends._sync.httpx.response import HTTPXResponse, OpenResponse
 from meshapi_backends._sync.transports import TransportResponse
 from meshapi_backends._failures import TransportError, mark_foreign
-from meshapi_backends._httpx.failures import Attempt, refused_response, without_request
-from meshapi_backends._httpx.flavours import Flavour, Scope
-from meshapi_backends._httpx.head_waits import HeadWait
-from meshapi_backends._httpx.requests import (
+from meshapi_backends._http_clients.failures import Attempt, refused_response, without_request
+from meshapi_backends._http_clients.flavours import Flavour, Scope
+from meshapi_backends._http_clients.head_waits import HeadWait
+from meshapi_backends._http_clients.requests import (
     Progress,
     TimeLimits,
     bare_request,
@@ -27,7 +27,7 @@ from meshapi_backends._httpx.requests import (
     library_of,
     make_request,
 )
-from meshapi_backends._httpx.sockets import hang_up
+from meshapi_backends._http_clients.sockets import hang_up
 from meshapi_backends._scopes import Calls, WaitEnded
 from meshapi_core import MeshAPIError, Request, Timeout, client_closed
 
@@ -66,8 +66,8 @@ class HTTPXTransport:
         request: Request,
         *,
         timeout: Timeout,
-        deadline: Optional[float],
-        fresh: bool,
+        deadline: Optional[float] = None,
+        fresh: bool = False,
         until: Optional[float] = None,
         sent: Optional[Callable[[float], Optional[float]]] = None,
     ) -> TransportResponse:

@@ -3,7 +3,7 @@
 import socket
 from typing import Any, Optional
 
-from meshapi_backends._httpx.sockets import shut_down
+from meshapi_backends._http_clients.sockets import shut_down
 
 
 class AsyncHeadWait:

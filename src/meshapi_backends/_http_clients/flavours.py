@@ -14,9 +14,9 @@ from typing import Any, Optional
 
 from typing_extensions import Protocol
 
-from meshapi_backends._httpx.head_waits import AsyncHeadWait, HeadWait
-from meshapi_backends._httpx.sockets import hang_up, shut_down, socket_of
-from meshapi_backends._httpx.watchdog import WatchedWait
+from meshapi_backends._http_clients.head_waits import AsyncHeadWait, HeadWait
+from meshapi_backends._http_clients.sockets import hang_up, shut_down, socket_of
+from meshapi_backends._http_clients.watchdog import WatchedWait
 from meshapi_backends._networks.blocking import NETWORK
 from meshapi_backends._networks.current import current_network
 
@@ -95,10 +95,12 @@ class AsyncFlavour:
     async def settle(self) -> None:
         """Wait until all responses are closed whose closing has begun."""
         token = current_network().token()
-        for waiter, owner in list(self._closing.items()):
+        while True:
             # Only those of this loop: another one may have ended, and would never set its waiters.
-            if owner == token:
-                await waiter.wait(None)
+            own = [waiter for waiter, owner in self._closing.items() if owner == token]
+            if not own:
+                return
+            await own[0].wait(None)
 
     def interrupt(self, response: Any) -> None:
         """End a read in which another task waits."""

@@ -1,7 +1,7 @@
-"""Turns exceptions of a failed `httpx` or `httpx2` request into failures.
+"""Turns exceptions of a failed request of `httpx`, `httpcore` or aiohttp into failures.
 
-They are recognised by the names of their classes, which both libraries share, because neither is
-imported. `meshapi_core.failures` decides what a failure means.
+They are recognised by the modules and names of their classes, because no library is imported.
+`meshapi_core.failures` decides what a failure means.
 
 Source: https://www.python-httpx.org/exceptions/
 """
@@ -9,7 +9,7 @@ Source: https://www.python-httpx.org/exceptions/
 from typing import Any, NamedTuple, Optional, cast
 
 from meshapi_backends._advice import advice
-from meshapi_backends._httpx.requests import LIBRARIES, Progress
+from meshapi_backends._http_clients.requests import LIBRARIES, Progress
 from meshapi_core import Failure, Request, Stage, Timeout
 
 
@@ -32,7 +32,7 @@ class Attempt(NamedTuple):
         Args:
             has_head: whether the head of the response had arrived.
         """
-        if not _names(exc) and not isinstance(exc, OSError):
+        if not _is_of_a_library(exc) and not isinstance(exc, OSError):
             return None
         from meshapi_core import failure_of, hint_at_tls
 
@@ -68,14 +68,34 @@ def _names(exc: BaseException) -> list[str]:
     ]
 
 
-def without_request(exc: BaseException, request: Any) -> None:
-    """Remove the request from an exception of httpx's and from its causes, to protect the token.
+# What an httpcore pool or an aiohttp session raises, or lets through.
+_LIBRARIES = frozenset(
+    {*LIBRARIES, "aiohttp", "anyio", "h11", "h2", "hpack", "httpcore", "httpcore2", "socksio"}
+    | {"trio", "yarl"}
+)
 
-    Such an exception holds the request, and its pickle holds all headers. The frames in its
-    traceback have them among their locals, which error trackers show.
+
+def _is_of_a_library(exc: BaseException) -> bool:
+    return any(cls.__module__.partition(".")[0] in _LIBRARIES for cls in type(exc).__mro__)
+
+
+class _BareInfo(NamedTuple):
+    """What remains of aiohttp's `RequestInfo` in an exception."""
+
+    url: str = ""
+    method: str = ""
+    headers: tuple[()] = ()
+    real_url: str = ""
+
+
+def without_request(exc: BaseException, request: Any) -> None:
+    """Remove the request from a library's exception and from its causes, to protect the token.
+
+    An exception of httpx's or aiohttp's may hold the request, and its pickle then holds all
+    headers. The frames in its traceback have them among their locals, which error trackers show.
 
     Args:
-        request: takes the place of the one that is removed.
+        request: takes the place of the one that is removed from an exception of httpx's.
     """
     from meshapi_core import causes_of
 
@@ -83,6 +103,9 @@ def without_request(exc: BaseException, request: Any) -> None:
         each.__traceback__ = None
         if _names(each) and getattr(each, "_request", None) is not None:
             cast(Any, each).request = request
+        if hasattr(each, "request_info"):
+            cast(Any, each).request_info = _BareInfo()
+            each.args = ()
 
 
 def refused_response(exc: Exception) -> Any:

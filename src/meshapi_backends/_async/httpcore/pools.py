@@ -1,0 +1,122 @@
+"""A pool of httpcore's and the exchanges on it; the pools of all event loops."""
+
+import threading
+from typing import Any, Optional
+
+from meshapi_backends._async.httpcore.network import AsyncWatchedBackend, AsyncWatchedStream
+from meshapi_backends._forks import forget_after_fork
+from meshapi_backends._http_clients import httpcore
+from meshapi_backends._http_clients.errands import AsyncSteps
+from meshapi_backends._http_clients.flavours import AsyncFlavour
+from meshapi_backends._http_clients.sockets import shut_down
+from meshapi_core import Request
+
+
+class AsyncUsedPool:
+    """A pool, and who uses it.
+
+    Args:
+        options: what the transport was made with.
+        tls: the TLS context, or None for a pool of plain connections.
+        flavour: closes the pool.
+    """
+
+    def __init__(self, options: httpcore.Options, tls: Any, flavour: AsyncFlavour) -> None:
+        self.has_tls = tls is not None
+        self._flavour = flavour
+        self._streams: set[AsyncWatchedStream] = set()
+        self._users: set[Any] = set()
+        self._retired = False
+        only_http2 = options.http2 and not options.http1
+        network = AsyncSteps.backend(options.library)
+        backend = AsyncWatchedBackend(network, only_http2, self._streams)
+        self._pool = httpcore.pool_of(options, AsyncSteps.pool, backend, tls)
+        self.handle: Any = getattr(self._pool, AsyncSteps.handle)
+
+    def enter(self, user: Any) -> None:
+        """Note that an exchange begins."""
+        self._users.add(user)
+
+    def leave(self, user: Any) -> None:
+        """Note that an exchange is over. Harmless twice."""
+        self._users.discard(user)
+        if self._retired and not self._users:
+            self._flavour.start(self.aclose)
+
+    def retire(self) -> None:
+        """Close the pool when its last exchange is over."""
+        self._retired = True
+        self.leave(None)
+
+    @property
+    def retired(self) -> bool:
+        """Whether the pool takes no more exchanges."""
+        return self._retired
+
+    def hang_up(self) -> None:
+        """Shut down all connections, from any thread."""
+        for stream in list(self._streams):
+            shut_down(stream.get_extra_info("socket"))
+
+    async def aclose(self) -> None:
+        """Close all connections, also those that the pool has lost."""
+        try:
+            # May raise, as when a server has just closed an HTTP/2 connection.
+            await self._pool.aclose()
+        finally:
+            for stream in list(self._streams):
+                self._flavour.start(stream.aclose)
+
+
+class AsyncLoopPools:
+    """The pool of each event loop, because connections belong to the loop that opened them."""
+
+    def __init__(self, options: httpcore.Options, flavour: AsyncFlavour) -> None:
+        self._options = options
+        self._flavour = flavour
+        self._tls: Any = None
+        self._pools: dict[Any, AsyncUsedPool] = {}
+        self.forget()
+        forget_after_fork(self)
+
+    def forget(self) -> None:
+        """Start afresh, in a forked child, whose connections are its parent's."""
+        self._lock = threading.Lock()
+        # Kept, so that no finaliser says goodbye on the parent's connections.
+        self._inherited = self._pools
+        self._pools = {}
+
+    def pool(self, request: Request, *, fresh: bool) -> AsyncUsedPool:
+        """The running loop's pool for a request; with `fresh`, one with this exchange alone."""
+        proxy = self._options.proxy
+        tls = None
+        if request.origin.scheme == "https" or (proxy and proxy.url.scheme == b"https"):
+            tls = self._tls = self._tls or httpcore.tls_context(self._options)
+        if fresh:
+            return AsyncUsedPool(self._options, tls, self._flavour)
+        token = AsyncSteps.token()
+        retired: Optional[AsyncUsedPool] = None
+        with self._lock:
+            pool = self._pools.get(token)
+            if pool is not None and tls is not None and not pool.has_tls:
+                retired = pool
+            if pool is None or retired is not None or pool.retired:
+                self._drop_ended()
+                pool = self._pools[token] = AsyncUsedPool(self._options, tls, self._flavour)
+        if retired is not None:
+            retired.retire()
+        return pool
+
+    def _drop_ended(self) -> None:
+        for token in [each for each in self._pools if AsyncSteps.has_ended(each)]:
+            self._pools.pop(token).hang_up()
+
+    def close(self) -> None:
+        """Close all pools; those of other loops by shutting their connections down."""
+        token = AsyncSteps.token()
+        with self._lock:
+            pools, self._pools = self._pools, {}
+        for owner, pool in pools.items():
+            pool.hang_up()
+            if owner == token:
+                self._flavour.start(pool.aclose)

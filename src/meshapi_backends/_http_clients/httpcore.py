@@ -1,0 +1,263 @@
+"""What a transport over `httpcore` or `httpcore2` has to know of these libraries.
+
+`httpcore2` continues `httpcore`; it needs Python 3.11 or later. Neither is imported before a
+transport is made.
+
+Source: https://www.encode.io/httpcore/connection-pools/, https://www.encode.io/httpcore/proxies/
+"""
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, NamedTuple, Optional, Union
+from urllib.parse import unquote, urlsplit
+
+from meshapi_backends._http_clients.requests import Pairs
+from meshapi_backends._http_clients.sockets import shut_down
+from meshapi_core import Limits, OpenBody, Request, check_kind, type_name
+
+_PROXIES = ("http", "https", "socks5", "socks5h")
+
+
+class HiddenBytes(bytes):
+    """Bytes that no log and no traceback with locals shows: a token, or a proxy's password."""
+
+    def __repr__(self) -> str:
+        return "b'***'"
+
+    __str__ = __repr__
+
+
+class Options(NamedTuple):
+    """What a transport was made with, checked.
+
+    Fields:
+        library: the module `httpcore` or `httpcore2`.
+        proxy: the proxy, as an object of theirs.
+        where_proxy: the proxy's address without its password, for messages; "" without one.
+    """
+
+    library: Any
+    http1: bool
+    http2: bool
+    proxy: Any
+    where_proxy: str
+    uds: Optional[str]
+    local_address: Optional[str]
+    tls: Any
+    limits: Limits
+
+
+def one_proxy(proxy: Optional[str], socks: Any) -> Optional[str]:
+    """The one proxy of two arguments, of which `socks` may lack its scheme.
+
+    Raises:
+        TypeError, ValueError: both are given, or `socks` is no SOCKS proxy.
+    """
+    if socks is None:
+        return proxy
+    if proxy is not None:
+        raise TypeError("socks: given together with proxy; leave one of them out")
+    if not isinstance(socks, str):
+        raise TypeError(f"socks: expected str or None, got {type_name(socks)}")
+    if "://" not in socks:
+        return f"socks5://{socks}"
+    if not socks.startswith(("socks5://", "socks5h://")):
+        raise ValueError("socks: expected socks5://host:port; write proxy=... for other proxies")
+    return socks
+
+
+def options_of(
+    name: str,
+    library: Any,
+    http1: bool,
+    http2: bool,
+    proxy: Optional[str],
+    uds: Optional[str],
+    local_address: Optional[str],
+    tls: Any,
+    limits: Limits,
+) -> Options:
+    """Check the arguments of a transport.
+
+    Args:
+        name: the class of the transport, for messages.
+        library: a module to use; None takes `httpcore2` if it can be imported, else `httpcore`.
+
+    Raises:
+        ImportError: a package is missing; the message says which extra installs it.
+        TypeError, ValueError: an argument cannot be used. No password is in the message.
+    """
+    check_kind("limits", limits, Limits)
+    if not http1 and not http2:
+        raise ValueError("http1: False needs http2=True")
+    if tls is not None and not callable(getattr(tls, "wrap_bio", None)):
+        raise TypeError(f"tls: expected ssl.SSLContext or None, got {type_name(tls)}")
+    if uds is not None and proxy is not None:
+        raise TypeError("uds: given together with proxy; leave one of them out")
+    library = library or _library(name)
+    if http2:
+        _h2(name)
+    made, where = (None, "") if proxy is None else _proxy(name, library, proxy)
+    return Options(library, http1, http2, made, where, uds, local_address, tls, limits)
+
+
+def _library(name: str) -> Any:
+    # Each is imported when a transport is made, and not before.
+    try:
+        import httpcore2
+    except ImportError:
+        try:
+            import httpcore
+        except ImportError as exc:
+            raise _missing("httpcore", "http2", name) from exc
+        return httpcore
+    return httpcore2
+
+
+def _h2(name: str) -> Any:
+    try:
+        import h2
+    except ImportError as exc:
+        raise _missing("h2", "http2", f"{name}(http2=True)") from exc
+    return h2
+
+
+def _socksio(name: str) -> Any:
+    try:
+        import socksio
+    except ImportError as exc:
+        raise _missing("socksio", "socks", f"{name} with a SOCKS proxy") from exc
+    return socksio
+
+
+def _missing(package: str, extra: str, what: str) -> ImportError:
+    return ImportError(
+        f"{what} needs the package {package}, which is not installed: run"
+        f" pip install 'meshapi[{extra}]'"
+    )
+
+
+def _proxy(name: str, library: Any, url: object) -> tuple[Any, str]:
+    if not isinstance(url, str):
+        raise TypeError(f"proxy: expected str or None, got {type_name(url)}")
+    # The messages below do not quote the URL, which may contain a password.
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        user, password = parts.username, parts.password
+    except ValueError:
+        raise ValueError("proxy: not a URL; write http://host:port") from None
+    if parts.scheme not in _PROXIES or not host:
+        schemes = ", ".join(f"{scheme}://" for scheme in _PROXIES)
+        raise ValueError(f"proxy: expected a URL with a host that begins with one of {schemes}")
+    if parts.scheme.startswith("socks"):
+        _socksio(name)
+    port = port or {"http": 80, "https": 443}.get(parts.scheme, 1080)
+    address = library.URL(scheme=parts.scheme, host=host, port=port, target="/")
+    auth = None
+    if user is not None:
+        auth = tuple(HiddenBytes(unquote(each or "").encode()) for each in (user, password))
+    proxy = library.Proxy(address, auth=auth)
+    proxy.headers = [(key, HiddenBytes(value)) for key, value in proxy.headers]
+    shown = f"[{host}]" if ":" in host else host
+    return proxy, f"the proxy {shown}:{port}"
+
+
+def pool_of(options: Options, pool_class: str, backend: Any, tls: Any) -> Any:
+    """A pool of theirs."""
+    limits = options.limits
+    return getattr(options.library, pool_class)(
+        ssl_context=tls,
+        proxy=options.proxy,
+        max_connections=limits.max_connections,
+        max_keepalive_connections=limits.max_keepalive,
+        keepalive_expiry=limits.keepalive_expiry,
+        http1=options.http1,
+        http2=options.http2,
+        local_address=options.local_address,
+        uds=options.uds,
+        network_backend=backend,
+    )
+
+
+def tls_context(options: Options) -> Any:
+    """The TLS context of a transport: its own, because httpcore sets the protocols in it."""
+    if options.tls is not None:
+        return options.tls
+    # Imported on first use, like everything of TLS.
+    import ssl
+
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def body_of(request: Request) -> Union[bytes, OpenBody]:
+    """The body of a request, whose files are open."""
+    assert isinstance(request.body, (bytes, OpenBody)), "open a StreamedBody before you send it"
+    return request.body
+
+
+def make_request(options: Options, request: Request, body: Any, extensions: Any) -> Any:
+    """Return one of our requests as a request of httpcore's.
+
+    Args:
+        body: an iterable over the body.
+        extensions: time limits, and what is told on the way.
+    """
+    library, origin, content = options.library, request.origin, request.body
+    headers: Pairs = [(b"Host", origin.authority.encode("ascii"))]
+    for name, value in request.raw_headers:
+        headers.append((name, HiddenBytes(value)))
+    if content or request.method in ("POST", "PUT", "PATCH"):
+        headers.append((b"Content-Length", b"%d" % len(body_of(request))))
+    if origin.host.endswith("."):
+        # The dot of a fully qualified name, which certificates and SNI do not have.
+        extensions["sni_hostname"] = origin.host[:-1]
+    target = HiddenBytes(request.plain_target.encode("ascii"))
+    url = library.URL(
+        scheme=origin.scheme.encode("ascii"),
+        host=origin.host.encode("ascii"),
+        port=origin.port,
+        target=target,
+    )
+    return library.Request(
+        request.method.encode("ascii"), url, headers=headers, content=body, extensions=extensions
+    )
+
+
+class Use:
+    """The connection that one exchange uses.
+
+    Attributes:
+        connect_limit: the seconds for which a handshake with a SOCKS proxy may wait; httpcore sets
+            no limit to it.
+        stream: the network stream on which the exchange has last written.
+    """
+
+    def __init__(self, connect_limit: Callable[[], Optional[float]]) -> None:
+        self.connect_limit = connect_limit
+        self.stream: Any = None
+        self._ended = False
+
+    def take(self, stream: Any) -> None:
+        """Note which stream is used."""
+        self.stream = stream
+        if self._ended:
+            self.end()
+
+    def end(self) -> bool:
+        """Shut the connection down; False if there is none, or other calls share it."""
+        self._ended = True
+        stream = self.stream
+        if stream is None or stream.shared:
+            return False
+        return shut_down(stream.get_extra_info("socket"))
+
+    @property
+    def shared(self) -> bool:
+        """Whether the exchange goes over HTTP/2, where other calls share the connection."""
+        return self.stream is not None and bool(self.stream.shared)
+
+
+CURRENT_USE: "ContextVar[Optional[Use]]" = ContextVar("meshapi_httpcore_use", default=None)

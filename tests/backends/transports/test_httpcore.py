@@ -1,0 +1,359 @@
+"""What only the transports over httpcore do: HTTP/2, proxies, Unix sockets, several event loops."""
+
+import asyncio
+import logging
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import h2.config
+import h2.connection
+import h2.events
+import pytest
+import trio
+
+from meshapi import APIConnectionError, AsyncMeshAPI, MeshAPIError, RetryPolicy, Timeout
+from meshapi.transports import AsyncHTTPCoreTransport, HTTPCoreTransport
+from support.asgi_server import ASGIServer
+from support.certificates import serving
+from support.flavours import ASK, QUICK, TOKEN, World, on_every_flavour
+from support.reporters import seen
+from support.scripted_server import Peer, ScriptedServer
+from support.transports import core, httpcore, httpcore2
+from support.wire import good, serve
+
+LIBRARIES = [each for each in (httpcore, httpcore2) if each is not None]
+on_both_libraries = pytest.mark.parametrize("library", LIBRARIES, ids=lambda each: each.__name__)
+
+PASSWORD = "p%40ss-w0rd-0123456789"
+PLAIN_PASSWORD = "p@ss-w0rd-0123456789"
+
+
+async def text_of(client: Any) -> str:
+    response = await client.chat.completions.create(**ASK)
+    return str(response.choices[0].message.content)
+
+
+def client_on(world: World, url: str, how: Any, **options: Any) -> Any:
+    return world.client(url, **how, **options)
+
+
+@on_both_libraries
+@on_every_flavour
+async def test_fifty_calls_share_one_http2_connection(world, library):
+    with ASGIServer(http2=True) as server:
+        place = server.place("good")
+        # Fewer threads: with many, httpcore2 sometimes loses an HTTP/2 connection.
+        count = 8 if world.name == "sync" else 50
+        async with (
+            core(world, library, http2=True) as how,
+            client_on(world, place.url, how, timeout=15.0) as client,
+        ):
+            outcomes = await world.together(*[lambda: text_of(client)] * count)
+        assert outcomes == ["pong"] * count
+        assert {request.version for request in place.requests} == {"2"}
+        assert place.connections == 1
+        assert "connection" not in place.requests[0].headers
+
+
+class HTTP2Peer:
+    """A script's end of an HTTP/2 connection without TLS."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+        self.http2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+        self.http2.initiate_connection()
+        self.flush()
+
+    def flush(self) -> None:
+        self.peer.send(self.http2.data_to_send())
+
+    def request(self) -> int:
+        """Wait for a whole request, and return the number of its stream."""
+        while True:
+            data = self.peer.take()
+            if not data:
+                raise ConnectionAbortedError
+            for event in self.http2.receive_data(data):
+                if isinstance(event, h2.events.StreamEnded):
+                    self.flush()
+                    return int(event.stream_id)
+            self.flush()
+
+    def respond(self, stream: int) -> None:
+        _head, _, body = good().partition(b"\r\n\r\n")
+        self.http2.send_headers(stream, [(":status", "200"), ("content-type", "application/json")])
+        self.http2.send_data(stream, body, end_stream=True)
+        self.flush()
+
+
+def _resetting(peer: Peer) -> None:
+    server = HTTP2Peer(peer)
+    server.http2.reset_stream(server.request(), error_code=2)
+    server.flush()
+    server.respond(server.request())
+    peer.wait_until_left()
+
+
+def _going_away(peer: Peer) -> None:
+    server = HTTP2Peer(peer)
+    if peer.number == 0:
+        server.request()
+        server.http2.close_connection(error_code=11)
+        server.flush()
+    else:
+        server.respond(server.request())
+    peer.wait_until_left()
+
+
+@pytest.mark.parametrize("script", [_resetting, _going_away])
+@on_both_libraries
+@on_every_flavour
+async def test_a_reset_stream_and_a_goodbye_are_typed_errors(world, library, script):
+    with ScriptedServer(script) as server:
+        async with (
+            core(world, library, http1=False, http2=True) as how,
+            client_on(world, server.url, how, retry=RetryPolicy(max_retries=0)) as client,
+        ):
+            with pytest.raises(APIConnectionError) as caught:
+                await text_of(client)
+            assert caught.value.error_code in ("reset", "disconnected")
+            assert await text_of(client) == "pong"
+
+
+# Proxies
+
+
+def _socks(accepts: bool) -> Any:
+    """A script: a SOCKS5 proxy that wants a password, and is also the server behind it."""
+
+    def script(peer: Peer) -> None:
+        peer.take()
+        peer.send(b"\x05\x02")
+        wanted = b"\x01\x04user" + bytes([len(PLAIN_PASSWORD)]) + PLAIN_PASSWORD.encode()
+        assert peer.take() == wanted
+        peer.send(b"\x01\x00" if accepts else b"\x01\x01")
+        if accepts:
+            peer.take()
+            peer.send(b"\x05\x00\x00\x01" + socket.inet_aton("127.0.0.1") + struct.pack("!H", 80))
+            serve(peer)
+
+    return script
+
+
+@on_both_libraries
+@on_every_flavour
+async def test_a_socks_proxy_is_used_with_its_password(world, library, caplog):
+    caplog.set_level(logging.DEBUG)
+    with ScriptedServer(_socks(accepts=True)) as server:
+        proxy = f"user:{PASSWORD}@127.0.0.1:{server.port}"
+        async with (
+            core(world, library, socks=proxy) as how,
+            client_on(world, "http://gateway.example", how) as client,
+        ):
+            assert await text_of(client) == "pong"
+            assert PLAIN_PASSWORD not in repr(how["transport"])
+    expect_no_password("".join(record.getMessage() for record in caplog.records))
+
+
+def expect_no_password(told: str) -> None:
+    assert PLAIN_PASSWORD not in told
+    assert PASSWORD not in told
+
+
+@on_both_libraries
+@on_every_flavour
+async def test_a_socks_proxy_that_refuses_is_a_typed_error_that_names_it(world, library, caplog):
+    caplog.set_level(logging.DEBUG)
+    with ScriptedServer(_socks(accepts=False)) as server:
+        proxy = f"socks5h://user:{PASSWORD}@127.0.0.1:{server.port}"
+        async with (
+            core(world, library, proxy=proxy) as how,
+            client_on(world, "http://gateway.example", how, retry=QUICK) as client,
+        ):
+            with pytest.raises(APIConnectionError) as caught:
+                await text_of(client)
+    assert caught.value.error_code == "proxy_failed"
+    assert f"the proxy 127.0.0.1:{server.port}" in caught.value.message
+    expect_no_password(seen(caught.value))
+    expect_no_password("".join(record.getMessage() for record in caplog.records))
+
+
+@on_both_libraries
+@on_every_flavour
+async def test_a_socks_proxy_that_says_nothing_is_not_waited_for(world, library):
+    with ScriptedServer(lambda peer: peer.wait_until_left()) as server:
+        async with (
+            core(world, library, socks=f"127.0.0.1:{server.port}") as how,
+            client_on(
+                world,
+                "http://gateway.example",
+                how,
+                timeout=Timeout(connect=0.2),
+                retry=RetryPolicy(max_retries=0),
+            ) as client,
+        ):
+            with pytest.raises(MeshAPIError):
+                await text_of(client)
+
+
+@on_both_libraries
+@on_every_flavour
+async def test_an_http_proxy_that_wants_a_password_is_a_typed_error(world, library):
+    def script(peer: Peer) -> None:
+        for _ in peer.requests():
+            peer.send(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+    with ScriptedServer(script) as server:
+        for url in ("http://gateway.example", "https://gateway.example"):
+            async with (
+                core(
+                    world, library, proxy=f"http://user:{PASSWORD}@127.0.0.1:{server.port}"
+                ) as how,
+                client_on(world, url, how) as client,
+            ):
+                with pytest.raises(APIConnectionError) as caught:
+                    await text_of(client)
+            assert caught.value.error_code == "proxy_failed"
+            assert f"the proxy 127.0.0.1:{server.port}" in caught.value.message
+            expect_no_password(seen(caught.value))
+
+
+# Addresses
+
+
+@on_both_libraries
+@on_every_flavour
+async def test_a_unix_socket_is_used(world, library, tmp_path):
+    path = str(tmp_path / "gateway.sock")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+
+        def play() -> None:
+            sock = listener.accept()[0]
+            with sock:
+                sock.recv(65536)
+                sock.sendall(good())
+                sock.recv(65536)
+
+        thread = threading.Thread(target=play, daemon=True)
+        thread.start()
+        async with (
+            core(world, library, uds=path) as how,
+            client_on(world, "http://gateway.example", how) as client,
+        ):
+            assert await text_of(client) == "pong"
+        thread.join(5)
+
+
+@on_both_libraries
+def test_one_loop_after_another_uses_the_same_transport(library):
+    async def main(transport: Any, last: bool) -> str:
+        async with AsyncMeshAPI(base_url=server.url, token=TOKEN, transport=transport) as client:
+            text = await text_of(client)
+        if last:
+            await transport.aclose()
+        return text
+
+    with ScriptedServer(serve) as server:
+        transport = AsyncHTTPCoreTransport(library=library)
+        for last in (False, True):
+            loop = asyncio.new_event_loop()
+            assert loop.run_until_complete(main(transport, last)) == "pong"
+            if not last:
+                for pool in transport._pools._pools.values():
+                    loop.run_until_complete(pool.aclose())
+            loop.run_until_complete(asyncio.sleep(0))
+            loop.close()
+        another = AsyncHTTPCoreTransport(library=library)
+        assert trio.run(main, another, True) == "pong"
+
+
+@on_both_libraries
+@on_every_flavour
+async def test_tls_is_verified(world, library):
+    with ScriptedServer(serve, tls=serving("elsewhere.example")) as server:
+        async with core(world, library) as how, client_on(world, server.url, how) as client:
+            with pytest.raises(APIConnectionError) as caught:
+                await text_of(client)
+        assert caught.value.error_code == "tls_verify"
+
+
+@on_both_libraries
+@on_every_flavour
+async def test_a_kept_connection_that_dies_with_a_request_costs_no_error(world, library):
+    def script(peer: Peer) -> None:
+        for n, _ in enumerate(peer.requests()):
+            if n and peer.number == 0:
+                return
+            peer.send(good())
+
+    with ScriptedServer(script) as server:
+        async with (
+            core(world, library) as how,
+            client_on(world, server.url, how, retry=RetryPolicy(max_retries=0)) as client,
+        ):
+            for _ in range(3):
+                assert await text_of(client) == "pong"
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("kind", [HTTPCoreTransport, AsyncHTTPCoreTransport])
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"http1": False}, ValueError, "http1: False needs http2=True"),
+        ({"tls": True}, TypeError, "tls: expected ssl.SSLContext or None, got bool"),
+        ({"proxy": 5}, TypeError, "proxy: expected str or None, got int"),
+        ({"proxy": f"ftp://u:{PASSWORD}@h"}, ValueError, "begins with one of http://, https://"),
+        ({"proxy": f"http://u:{PASSWORD}@h:x"}, ValueError, "proxy: not a URL"),
+        ({"proxy": "http://h", "socks": "h:1"}, TypeError, "given together with proxy"),
+        ({"proxy": "http://h", "uds": "/a"}, TypeError, "given together with proxy"),
+        ({"socks": "http://h:1"}, ValueError, "socks: expected socks5://host:port"),
+        ({"limits": 5}, TypeError, "limits: expected"),
+    ],
+)
+def test_a_wrong_argument_is_refused_without_the_password(kind, options, error, words):
+    with pytest.raises(error) as caught:
+        kind(**options)
+    assert words in str(caught.value)
+    assert PASSWORD not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("missing", "options", "extra"),
+    [
+        (("httpcore", "httpcore2"), {}, "meshapi[http2]"),
+        (("h2",), {"http2": True}, "meshapi[http2]"),
+        (("socksio",), {"socks": "127.0.0.1:1080"}, "meshapi[socks]"),
+    ],
+)
+def test_a_missing_package_is_named_with_its_extra(missing, options, extra, monkeypatch):
+    for name in missing:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ImportError) as caught:
+        HTTPCoreTransport(**options)
+    assert f"pip install '{extra}'" in str(caught.value)
+
+
+def test_httpcore2_is_preferred_where_it_is_installed():
+    expected = "httpcore2" if httpcore2 is not None else "httpcore"
+    assert repr(HTTPCoreTransport()) == f"<HTTPCoreTransport on {expected}>"
+
+
+def test_no_library_is_imported_before_it_is_used():
+    program = (
+        "import sys, meshapi.transports as t; t.HTTPCoreTransport, t.AiohttpTransport;"
+        "t.AsyncHTTPCoreTransport, t.HTTPXTransport;"
+        "print([m for m in 'httpcore httpcore2 aiohttp httpx h2'.split() if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "[]\n"
