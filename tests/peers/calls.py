@@ -1,6 +1,12 @@
 """The calls that are made through everything: chat, a stream, an upload, a realtime session."""
 
-from typing import Any
+import threading
+from collections.abc import Callable
+from typing import Any, Optional
+
+from support.flavours import ASK
+from support.scripted_server import Peer
+from support.wire import chunk, chunked, frame, stream_head, texts
 
 CHAT: "dict[str, Any]" = {
     "model": "openai/gpt-4o-mini",
@@ -51,3 +57,32 @@ PATHS = {
     stream: "/v1/chat/completions",
     upload: "/v1/audio/transcriptions",
 }
+
+
+class InSteps:
+    """A script: a stream whose every chunk is sent when the one before it has arrived."""
+
+    WORDS = ("one", "two", "three", "four")
+
+    def __init__(self) -> None:
+        self.arrived = threading.Semaphore(1)
+
+    def __call__(self, peer: Peer) -> None:
+        peer.receive()
+        peer.send(stream_head())
+        for word in self.WORDS:
+            assert self.arrived.acquire(timeout=5), "the chunk before this one has not arrived"
+            peer.send(chunked(frame(chunk(word)), end=False))
+        peer.send(chunked(*texts()))
+
+    async def read(self, client: Any, before_next: Optional[Callable[[], Any]] = None) -> None:
+        """Read the stream, and have the next chunk sent for each chunk."""
+        found = []
+        async with client.chat.completions.stream(**ASK) as chunks:
+            async for one in chunks:
+                if one.choices and one.choices[0].delta.content:
+                    found.append(one.choices[0].delta.content)
+                    if before_next is not None:
+                        before_next()
+                    self.arrived.release()
+        assert tuple(found) == self.WORDS

@@ -41,7 +41,10 @@ async def transport_of(world: World, name: str, proxy: Optional[str] = None) -> 
         library = pytest.importorskip(name)
         blocking = world.name == "sync"
         kind = library.Client if blocking else library.AsyncClient
-        http = kind(verify=trusting(), trust_env=False, proxy=proxy)
+        # For the proxy, the context of the client does not count.
+        context = trusting() if proxy and proxy.startswith("https:") else None
+        over = library.Proxy(proxy, ssl_context=context) if proxy else None
+        http = kind(verify=trusting(), trust_env=False, proxy=over)
         try:
             yield {"httpx_client" if blocking else "async_httpx_client": http}
         finally:

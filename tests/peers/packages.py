@@ -4,8 +4,8 @@
 
 unpacks the packages, and those that they need and this system does not have, into FOLDER. Nothing
 is installed, so nothing is started and nobody has to be root. A program that is installed is used
-as it is. Prints the names of the programs that can be used; the rest goes to stderr. Without apt,
-or without a network, nothing is fetched.
+as it is. Prints the names of the programs that are still missing, because there is no apt or no
+network; why goes to stderr.
 """
 
 import os
@@ -87,15 +87,20 @@ class _Apt:
         return done.stdout
 
 
+def missing(folder: Path) -> "list[str]":
+    """Return the names of the programs that are neither installed nor in the folder."""
+    return [name for name in PACKAGES if find(name, folder) is None]
+
+
 def main(folder: Path) -> None:
-    """Fetch what is missing, and print the names of the programs that are there."""
-    missing = [name for name in PACKAGES if find(name, folder) is None]
-    if missing:
-        try:
-            fetch(missing, folder)
-        except (OSError, subprocess.SubprocessError) as error:
-            print(f"cannot fetch {', '.join(missing)}: {error}", file=sys.stderr)
-    print(*(name for name in PACKAGES if find(name, folder) is not None))
+    """Fetch what is missing, and print the names of what still is."""
+    wanted = missing(folder)
+    try:
+        if wanted:
+            fetch(wanted, folder)
+    except (OSError, subprocess.SubprocessError) as error:
+        sys.stderr.write(f"cannot fetch {', '.join(wanted)}: {error}\n")
+    sys.stdout.write(f"{' '.join(missing(folder))}\n")
 
 
 if __name__ == "__main__":

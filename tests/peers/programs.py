@@ -145,6 +145,20 @@ class Program:
         assert self._process is not None
         os.kill(_child_of(self._process.pid), number)
 
+    def kill(self) -> None:
+        """End it at once, and all its connections."""
+        if self._process is not None:
+            # The whole group, as some have workers and helpers. `timeout` has made it.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(PATIENCE)
+            self._process = None
+
+    def restart(self) -> None:
+        """Start it again after `kill`, on the same ports."""
+        assert self._process is None
+        self._started(is_last=True)
+
     def log(self, name: str) -> str:
         """Return the text of one of its log files."""
         path = self.folder / name
@@ -156,11 +170,7 @@ class Program:
         return "\n".join(f"{path.name}:\n{self.log(path.name)[-4000:]}" for path in paths)
 
     def _end(self) -> None:
-        if self._process is not None:
-            # The whole group, as some have workers and helpers. Nothing of theirs is to be saved.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(PATIENCE)
+        self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

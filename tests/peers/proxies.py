@@ -51,17 +51,13 @@ class Squid(ForwardProxy):
     """squid.
 
     Args:
-        tls: whether clients connect to it with TLS, by a certificate of `support.certificates`.
         forbidden: a port that it makes no tunnels to.
     """
 
     name = "squid"
 
-    def __init__(
-        self, *, with_password: bool = False, tls: bool = False, forbidden: int = 1
-    ) -> None:
+    def __init__(self, *, with_password: bool = False, forbidden: int = 1) -> None:
         super().__init__(with_password=with_password)
-        self.scheme = "https" if tls else "http"
         self._forbidden = forbidden
 
     def command(self) -> "list[str]":
@@ -97,6 +93,12 @@ class Squid(ForwardProxy):
         rows = (line.split() for line in lines_of(self, "access"))
         # The test whether it accepts connections leaves a line, too.
         return [(row[5], row[6], row[3].partition("/")[2]) for row in rows if row[5] != "-"]
+
+
+class SquidOverTLS(Squid):
+    """squid, to which clients speak TLS. Its certificate is one of `support.certificates`."""
+
+    scheme = "https"
 
 
 class Tinyproxy(ForwardProxy):

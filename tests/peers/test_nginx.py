@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import trustme
 from peers import calls
+from peers.calls import InSteps
 from peers.nginx import Nginx
 from peers.options import trusting_authority, with_context
 from peers.programs import free_ports, until
@@ -27,7 +28,7 @@ from meshapi.testing import LocalGateway
 from support.certificates import authority, trusting
 from support.flavours import ASK, TOKEN, World, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer
-from support.wire import chunk, chunked, dump, frame, good, serve, stream_head, texts
+from support.wire import chunk, chunked, frame, serve, stream_head
 
 pytestmark = pytest.mark.slow
 
@@ -59,35 +60,6 @@ async def error_of(client: Any) -> MeshAPIError:
 # Streams
 
 
-class InSteps:
-    """A script: a stream whose every chunk is sent when the one before it has arrived."""
-
-    WORDS = ("one", "two", "three", "four")
-
-    def __init__(self) -> None:
-        self.arrived = threading.Semaphore(1)
-
-    def __call__(self, peer: Peer) -> None:
-        peer.receive()
-        peer.send(stream_head())
-        for word in self.WORDS:
-            assert self.arrived.acquire(timeout=5), "the chunk before this one has not arrived"
-            peer.send(chunked(frame(chunk(word)), end=False))
-        peer.send(chunked(*texts()))
-
-    async def read(self, client: Any, before_next: Any = None) -> None:
-        """Read the stream, and have the next chunk sent for each chunk."""
-        found = []
-        async with client.chat.completions.stream(**ASK) as chunks:
-            async for one in chunks:
-                if one.choices and one.choices[0].delta.content:
-                    found.append(one.choices[0].delta.content)
-                    if before_next is not None:
-                        before_next()
-                    self.arrived.release()
-        assert tuple(found) == self.WORDS
-
-
 @pytest.mark.parametrize("compressed", [False, True], ids=["plain", "gzip"])
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 @on_every_flavour
@@ -97,15 +69,10 @@ async def test_a_stream_arrives_chunk_by_chunk(world: World, tls: bool, compress
         options = trusting_authority() if tls else {}
         async with world.client(nginx.url, **options) as client:
             if compressed:
-                client = await settled(client.with_options(extra_headers=GZIP_PLEASE))
+                client = client.with_options(extra_headers=GZIP_PLEASE)
             await steps.read(client)
         until(nginx.requests)
         assert nginx.requests()[0].encoding == ("gzip" if compressed else "-")
-
-
-async def settled(value: Any) -> Any:
-    """A client with options: on the blocking flavour, the wrapper makes it an awaitable."""
-    return value
 
 
 @pytest.mark.parametrize(
@@ -144,7 +111,7 @@ async def test_a_stream_that_nginx_gives_up_is_interrupted(world: World) -> None
 async def test_a_response_is_compressed_if_asked_for(world: World, gateway: LocalGateway) -> None:
     with Nginx(port_of(gateway), server=GZIP) as nginx:
         async with world.client(nginx.url) as client:
-            compressed = await settled(client.with_options(extra_headers=GZIP_PLEASE))
+            compressed = client.with_options(extra_headers=GZIP_PLEASE)
             for one in (client, compressed):
                 await calls.chat(one)
                 await calls.stream(one)
@@ -374,11 +341,11 @@ async def test_client_certificates(world: World, gateway: LocalGateway, version:
 async def test_pings_keep_an_idle_session(world: World, gateway: LocalGateway) -> None:
     """nginx closes a WebSocket on which nothing was sent for `proxy_read_timeout`."""
     with Nginx(port_of(gateway), location="proxy_read_timeout 1500ms;") as nginx:
-        async with world.client(nginx.url) as client:
-            async with client.realtime.connect(
-                model="openai/gpt-realtime-mini", ping_interval=0.1
-            ) as session:
-                assert (await session.receive(5)).type == "session.created"
-                with pytest.raises(APITimeoutError):
-                    await session.receive(2.0)
-                assert not session.closed
+        async with (
+            world.client(nginx.url) as client,
+            client.realtime.connect(model="openai/gpt-realtime-mini", ping_interval=0.1) as session,
+        ):
+            assert (await session.receive(5)).type == "session.created"
+            with pytest.raises(APITimeoutError):
+                await session.receive(2.0)
+            assert not session.closed

@@ -10,7 +10,7 @@ from peers.http2_server import HTTP2Gateway
 from peers.nginx import Nginx
 from peers.options import needs_proxy, transport_of, trusting_authority
 from peers.programs import until
-from peers.proxies import Dante, ForwardProxy, Microsocks, Squid, Tinyproxy
+from peers.proxies import Dante, ForwardProxy, Microsocks, Squid, SquidOverTLS, Tinyproxy
 
 from meshapi.testing import LocalGateway
 from support.flavours import FLAVOURS, TOKEN, World, nothing_left_open
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 PROXIES: "dict[str, tuple[type[ForwardProxy], bool]]" = {
     "squid": (Squid, False),
     "squid-with-password": (Squid, True),
+    "squid-over-tls": (SquidOverTLS, True),
     "tinyproxy": (Tinyproxy, False),
     "tinyproxy-with-password": (Tinyproxy, True),
     "microsocks": (Microsocks, False),
@@ -128,7 +129,7 @@ async def client_through(world: World, path: Path, servers: Servers) -> Any:
         if path.transport is not None:
             transport = transport_of(world, path.transport, proxy)
             options.update(await stack.enter_async_context(transport))
-        elif path.server != "gateway":
+        elif path.server != "gateway" or path.proxy == "squid-over-tls":
             options.update(trusting_authority())
         if proxy is not None and path.transport is None:
             options["proxy"] = proxy
@@ -144,7 +145,7 @@ def servers(peers: Peers, gateway: LocalGateway) -> Servers:
 
 @pytest.mark.parametrize(("path", "call", "world"), rows())
 def test_every_call_goes_through_every_path(
-    world: World, path: Path, call: Callable[[Any], Any], servers: Servers
+    world: World, path: Path, call: Callable[[Any], Any], servers: Servers, gateway: LocalGateway
 ) -> None:
     async def scenario(world: World) -> None:
         async with client_through(world, path, servers) as client:
@@ -152,6 +153,7 @@ def test_every_call_goes_through_every_path(
             # And once more, over the connection that was kept.
             await call(client)
 
+    gateway.reset()
     url = servers.url(path)
     proxy = servers.proxy(path) if path.proxy else None
     nginx = servers.nginx(path) if path.server in {"tls", "http2"} else None
@@ -162,6 +164,8 @@ def test_every_call_goes_through_every_path(
         wanted = asked_for(proxy, url, call)
         until(lambda: len(proxy.seen()) - before[0] >= len(wanted))
         assert proxy.seen()[before[0] :] == wanted
+        # What is for the proxy goes no further.
+        assert not [one for one in gateway.requests if "proxy-authorization" in one.headers]
     if nginx is not None:
         until(lambda: len(nginx.requests()) - before[1] >= 2)
         served = nginx.requests()[before[1] :]
@@ -185,4 +189,4 @@ def asked_for(proxy: ForwardProxy, url: str, call: Callable[[Any], Any]) -> "lis
 
 def test_the_table_has_every_path() -> None:
     """Each proxy with and without TLS behind it, and each transport."""
-    assert len({str(path) for path in [*NATIVE, *OTHERS]}) == len(NATIVE) + len(OTHERS) == 41
+    assert len({str(path) for path in [*NATIVE, *OTHERS]}) == len(NATIVE) + len(OTHERS) == 45
