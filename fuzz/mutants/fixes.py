@@ -1366,4 +1366,12 @@ FIXES = (
         "                pass",
         "tests/core/accumulators/test_tool_calls.py",
     ),
+    Mutant(
+        "hints",
+        "any 426 is taken for a lost upgrade to WebSocket",
+        _CORE + "envelopes/responses.py",
+        ' and "websocket" in headers.get("upgrade", "").lower()',
+        "",
+        "tests/core/envelopes/test_responses.py",
+    ),
 )

@@ -87,7 +87,7 @@ def test_every_supported_python_is_in_the_classifiers() -> None:
 
 
 def test_the_extras_are_the_ones_that_are_documented() -> None:
-    extras = {"trio", "gateway", "hosts", "interop", "docs", "dev"}
+    extras = {"trio", "gateway", "hosts", "interop", "peers", "docs", "dev"}
     assert set(PROJECT["optional-dependencies"]) == extras
     assert "meshapi[trio,gateway]" in PROJECT["optional-dependencies"]["dev"]
 

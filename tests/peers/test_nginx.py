@@ -15,6 +15,7 @@ from peers.programs import free_ports, until
 
 from meshapi import (
     APIConnectionError,
+    APIStatusError,
     APITimeoutError,
     BadRequestError,
     ContentTooLargeError,
@@ -323,7 +324,10 @@ async def test_client_certificates(world: World, gateway: LocalGateway, version:
         async with world.client(nginx.url, **with_context(identity(ca))) as client:
             for call in calls.ALL:
                 await call(client)
-        for options in (trusting_authority(), with_context(identity(authority()))):
+        for options, hint in (
+            (trusting_authority(), "tls=(certificate, key)"),
+            (with_context(identity(authority())), "does not accept the client certificate"),
+        ):
             async with world.client(nginx.url, **options) as client:
                 error = await error_of(client)
                 with pytest.raises(BadRequestError):
@@ -331,10 +335,22 @@ async def test_client_certificates(world: World, gateway: LocalGateway, version:
                 with pytest.raises(BadRequestError):
                     await calls.realtime(client)
             assert isinstance(error, BadRequestError)
-            assert "SSL certificate" in str(error)
+            assert hint in str(error)
 
 
 # Realtime
+
+
+@on_every_flavour
+async def test_an_upgrade_that_nginx_does_not_pass_on(world: World, gateway: LocalGateway) -> None:
+    """As it does unless it is told otherwise."""
+    without = "proxy_set_header Upgrade ''; proxy_set_header Connection close;"
+    with Nginx(port_of(gateway), location=without) as nginx:
+        async with world.client(nginx.url) as client:
+            with pytest.raises(APIStatusError) as caught:
+                await calls.realtime(client)
+    assert caught.value.status == 426
+    assert "A proxy on the way may have removed the Upgrade header" in str(caught.value)
 
 
 @on_every_flavour
