@@ -1374,4 +1374,12 @@ FIXES = (
         "",
         "tests/core/envelopes/test_responses.py",
     ),
+    Mutant(
+        "errors that break off",
+        "an error whose body breaks off is taken for a broken connection",
+        _CORE + "machines/responses.py",
+        'failure.stage == "response" and not failure.timed_out',
+        "failure.interrupted",
+        "tests/backends/test_fault_matrix.py",
+    ),
 )

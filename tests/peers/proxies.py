@@ -166,7 +166,7 @@ SQUID = """\
 {listen} 127.0.0.1:{port}{certificate}
 {user}
 visible_hostname localhost
-pid_filename {folder}/squid.pid
+pid_filename none
 access_log stdio:{folder}/access.log
 cache_log {folder}/cache.log
 coredump_dir {folder}
