@@ -8,8 +8,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Optional
 
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
+import pytest
 from peers.nginx import write_certificate
 from peers.programs import PATIENCE, free_ports
 from typing_extensions import Self
@@ -26,6 +25,7 @@ class HTTP2Gateway:
     """
 
     def __init__(self, token: str) -> None:
+        pytest.importorskip("hypercorn")
         self._app = create_app(token=token, words_per_second=0)
         self.versions: list[str] = []
         self._ready = threading.Event()
@@ -37,6 +37,9 @@ class HTTP2Gateway:
         await self._app(scope, receive, send)
 
     async def _serve(self, folder: Path) -> None:
+        from hypercorn.asyncio import serve
+        from hypercorn.config import Config
+
         self._loop = asyncio.get_running_loop()
         self._stopped = asyncio.Event()
         config = Config()

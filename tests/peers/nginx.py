@@ -11,8 +11,18 @@ TLS = "ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/server.
 
 
 class Served(NamedTuple):
-    """A line of the access log; `number` counts the requests of the connection, from 1."""
+    """A line of the access log.
 
+    Fields:
+        client: its address.
+        connection: a number for it.
+        number: of the request on its connection, from 1.
+        status, version: of the response, and of HTTP.
+        encoding: the content coding of the response, or "-".
+        line: the first line of the request.
+    """
+
+    client: str
     connection: str
     number: str
     status: str
@@ -82,7 +92,7 @@ class Nginx(Program):
     def requests(self) -> "list[Served]":
         """Return what it has served, from its log."""
         lines = self.log("access.log").rpartition("\n")[0].splitlines()
-        return [Served(*line.split(" ", 5)) for line in lines]
+        return [Served(*line.split(" ", 6)) for line in lines]
 
 
 def write_certificate(path: Path, name: str = "127.0.0.1") -> None:
@@ -99,8 +109,8 @@ pid nginx.pid;
 error_log error.log info;
 events {{ worker_connections 256; }}
 http {{
-    log_format ours '$connection $connection_requests $status $server_protocol '
-                    '$sent_http_content_encoding $request';
+    log_format ours '$remote_addr $connection $connection_requests $status '
+                    '$server_protocol $sent_http_content_encoding $request';
     access_log access.log ours;
     client_max_body_size 64m;
     client_body_temp_path body;

@@ -20,7 +20,12 @@ def takes(name: str) -> bool:
     return name in _PARAMETERS
 
 
-needs_proxy = pytest.mark.skipif(not takes("proxy"), reason="clients take no proxy yet")
+def needs(name: str) -> pytest.MarkDecorator:
+    """Skip a test where clients do not have this parameter."""
+    return pytest.mark.skipif(not takes(name), reason=f"clients do not take {name} yet")
+
+
+needs_proxy = needs("proxy")
 
 HAS_TRANSPORTS = find_spec("meshapi.transports") is not None
 
@@ -55,12 +60,15 @@ async def transport_of(world: World, name: str, proxy: Optional[str] = None) -> 
     from meshapi import transports
 
     if name == "aiohttp":
+        assert proxy is None
         import aiohttp
 
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting())) as session:
             yield {"transport": transports.AiohttpTransport(session)}
         return
     options: dict[str, Any] = {"tls": trusting(), "http2": name == "httpcore-http2"}
+    if proxy is not None:
+        options["socks" if proxy.startswith("socks") else "proxy"] = proxy
     if world.name == "sync":
         blocking_transport = transports.HTTPCoreTransport(**options)
         try:

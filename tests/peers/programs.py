@@ -8,7 +8,6 @@ if it is not set.
 
 import contextlib
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -27,6 +26,8 @@ from typing_extensions import Self
 
 if "MESHAPI_PEERS" not in os.environ:
     pytest.skip("run them with `nox -s peers`", allow_module_level=True)
+if sys.platform != "linux":
+    pytest.skip("they start programs as Linux does", allow_module_level=True)
 
 FOLDER = Path(os.environ["MESHAPI_PEERS"]).resolve()
 
@@ -96,7 +97,7 @@ class Program:
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
         try:
             if IS_ROOT:
-                os.chown(self.folder, pwd.getpwnam(NOBODY).pw_uid, -1)
+                shutil.chown(self.folder, NOBODY)
             # Somebody else may take a port that was free a moment ago.
             for attempt in range(3):
                 self.ports = free_ports(self.number_of_ports)
@@ -208,7 +209,3 @@ def _accepts(port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-if sys.platform != "linux":
-    pytest.skip("the programs are started as on Linux", allow_module_level=True)

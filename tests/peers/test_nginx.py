@@ -3,14 +3,16 @@
 import signal
 import ssl
 import threading
-from typing import Any
+from pathlib import Path
+from typing import Any, Optional
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives import serialization
 from peers import calls
 from peers.calls import InSteps
 from peers.nginx import Nginx
-from peers.options import trusting_authority, with_context
+from peers.options import needs, trusting_authority, with_context
 from peers.programs import free_ports, until
 
 from meshapi import (
@@ -336,6 +338,85 @@ async def test_client_certificates(world: World, gateway: LocalGateway, version:
                     await calls.realtime(client)
             assert isinstance(error, BadRequestError)
             assert hint in str(error)
+
+
+@needs("tls")
+@pytest.mark.parametrize("password", [None, "canary-of-the-key"], ids=["plain", "encrypted"])
+@on_every_flavour
+async def test_certificates_of_files(
+    world: World,
+    gateway: LocalGateway,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    password: Optional[str],
+) -> None:
+    """As users have them: our authority in one file, our certificate and its key in two."""
+    authorities, certificate, key = (tmp_path / name for name in ("ca.pem", "cert.pem", "key.pem"))
+    authorities.write_bytes(authority().cert_pem.bytes())
+    ca = trustme.CA()
+    issued = ca.issue_cert("client@example.org")
+    certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    key.write_bytes(private_key(issued, password))
+    server = "ssl_verify_client on; ssl_client_certificate {folder}/clients.pem;"
+    files = {"clients.pem": ca.cert_pem.bytes()}
+    with Nginx(port_of(gateway), tls=True, server=server, files=files) as nginx:
+        for path in (authorities, str(authorities)):
+            async with world.client(nginx.url, tls=path) as client:
+                assert isinstance(await error_of(client), BadRequestError)
+        # With these, the system's authorities are trusted.
+        monkeypatch.setenv("SSL_CERT_FILE", str(authorities))
+        identity = (certificate, key) if password is None else (certificate, key, password)
+        async with world.client(nginx.url, tls=identity) as client:
+            for call in calls.ALL:
+                await call(client)
+
+
+def private_key(issued: trustme.LeafCert, password: Optional[str]) -> bytes:
+    """The key of a certificate as PEM, encrypted if there is a password."""
+    if password is None:
+        return issued.private_key_pem.bytes()
+    key = serialization.load_pem_private_key(issued.private_key_pem.bytes(), None)
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(password.encode()),
+    )
+
+
+# Sockets
+
+
+@needs("sockets")
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+@on_every_flavour
+async def test_a_unix_socket(world: World, gateway: LocalGateway, tls: bool) -> None:
+    from meshapi import SocketOptions
+
+    listen = "listen unix:{folder}/socket ssl;" if tls else "listen unix:{folder}/socket;"
+    with Nginx(port_of(gateway), tls=tls, server=listen) as nginx:
+        options: dict[str, Any] = trusting_authority() if tls else {}
+        sockets = SocketOptions(uds=str(nginx.folder / "socket"))
+        # The port of the URL does not count.
+        url = f"{nginx.url.rpartition(':')[0]}:9"
+        async with world.client(url, sockets=sockets, **options) as client:
+            for call in calls.ALL:
+                await call(client)
+        until(lambda: len(nginx.requests()) == 4)
+        assert {one.client for one in nginx.requests()} == {"unix:"}
+
+
+@needs("sockets")
+@on_every_flavour
+async def test_a_local_address(world: World, gateway: LocalGateway) -> None:
+    from meshapi import SocketOptions
+
+    with Nginx(port_of(gateway)) as nginx:
+        sockets = SocketOptions(local_address="127.0.0.2")
+        async with world.client(nginx.url, sockets=sockets) as client:
+            for call in calls.ALL:
+                await call(client)
+        until(lambda: len(nginx.requests()) == 4)
+        assert {one.client for one in nginx.requests()} == {"127.0.0.2"}
 
 
 # Realtime

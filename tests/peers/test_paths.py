@@ -65,8 +65,16 @@ OTHERS = [
     )
     for server in servers
 ]
-# Theirs is another client of the same proxies.
+# Theirs are other clients of the same proxies.
 OTHERS += [Path(server, proxy, "httpx") for proxy in PROXIES for server in ("gateway", "tls")]
+OTHERS += [Path("tls", proxy, "httpcore") for proxy in PROXIES if proxy != "dante"]
+OTHERS += [Path("http2", proxy, "httpcore-http2") for proxy in ("squid", "microsocks")]
+
+
+def marks_of(path: Path) -> "list[pytest.MarkDecorator]":
+    if path.proxy == "squid-over-tls" and path.transport == "httpcore":
+        return [pytest.mark.xfail(reason="tls= does not hold for its connection to the proxy")]
+    return [needs_proxy] if path.proxy and not path.transport else []
 
 
 def rows() -> "list[Any]":
@@ -78,7 +86,7 @@ def rows() -> "list[Any]":
             call,
             world,
             id=f"{path}-{call.__name__}-{world.name}",
-            marks=[needs_proxy] if path.proxy and not path.transport else [],
+            marks=marks_of(path),
         )
         for path, call in table
         for world in FLAVOURS
@@ -189,4 +197,4 @@ def asked_for(proxy: ForwardProxy, url: str, call: Callable[[Any], Any]) -> "lis
 
 def test_the_table_has_every_path() -> None:
     """Each proxy with and without TLS behind it, and each transport."""
-    assert len({str(path) for path in [*NATIVE, *OTHERS]}) == len(NATIVE) + len(OTHERS) == 45
+    assert len({str(path) for path in [*NATIVE, *OTHERS]}) == len(NATIVE) + len(OTHERS) == 54
