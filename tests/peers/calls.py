@@ -10,9 +10,9 @@ from support.wire import chunk, chunked, frame, stream_head, texts
 
 CHAT: "dict[str, Any]" = {
     "model": "openai/gpt-4o-mini",
-    "messages": [{"role": "user", "content": "Count to 500."}],
+    "messages": [{"role": "user", "content": "Count to 200."}],
 }
-COUNTED = " ".join(map(str, range(1, 501)))
+COUNTED = " ".join(map(str, range(1, 201)))
 
 AUDIO = bytes(range(256)) * 4000
 """A megabyte: more than the buffers of sockets and programs hold."""

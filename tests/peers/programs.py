@@ -34,7 +34,7 @@ FOLDER = Path(os.environ["MESHAPI_PEERS"]).resolve()
 PATIENCE = 15.0
 """Seconds within which a program must be ready; on an idle machine it takes a tenth of one."""
 
-LIFETIME = 300
+LIFETIME = 900
 """Seconds after which a program is killed, whatever became of the tests that have started it."""
 
 RUNNING: "list[Program]" = []

@@ -66,8 +66,11 @@ OTHERS = [
     for server in servers
 ]
 # Theirs are other clients of the same proxies.
-OTHERS += [Path(server, proxy, "httpx") for proxy in PROXIES for server in ("gateway", "tls")]
-OTHERS += [Path("tls", proxy, "httpcore") for proxy in PROXIES if proxy != "dante"]
+OTHERS += [
+    Path("tls", proxy, transport)
+    for transport in ("httpx", "httpcore")
+    for proxy in ("squid-with-password", "squid-over-tls", "microsocks-with-password")
+]
 OTHERS += [Path("http2", proxy, "httpcore-http2") for proxy in ("squid", "microsocks")]
 
 
@@ -197,4 +200,4 @@ def asked_for(proxy: ForwardProxy, url: str, call: Callable[[Any], Any]) -> "lis
 
 def test_the_table_has_every_path() -> None:
     """Each proxy with and without TLS behind it, and each transport."""
-    assert len({str(path) for path in [*NATIVE, *OTHERS]}) == len(NATIVE) + len(OTHERS) == 54
+    assert len({str(path) for path in [*NATIVE, *OTHERS]}) == len(NATIVE) + len(OTHERS) == 37
