@@ -98,7 +98,7 @@ async def test_a_stream_that_nginx_gives_up_is_interrupted(world: World) -> None
         peer.send(stream_head(), chunked(frame(chunk("half")), end=False))
         peer.wait_until_left()
 
-    give_up = "proxy_buffering off; proxy_read_timeout 200ms;"
+    give_up = "proxy_buffering off; proxy_read_timeout 1s;"
     with ScriptedServer(script) as server, Nginx(server.port, location=give_up) as nginx:
         async with world.client(nginx.url) as client:
             with pytest.raises(StreamInterruptedError):
@@ -251,7 +251,7 @@ async def test_a_gateway_that_is_slow_is_asked_again(world: World) -> None:
         peer.receive()
         peer.wait_until_left()
 
-    impatient = "proxy_read_timeout 100ms;"
+    impatient = "proxy_read_timeout 1s;"
     with (
         ScriptedServer(stall, serve) as server,
         Nginx(server.port, location=impatient) as nginx,
