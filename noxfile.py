@@ -167,6 +167,23 @@ def hosts(session: nox.Session) -> None:
     tell(session, f"passed with {found}")
 
 
+@nox.session
+def peers(session: nox.Session) -> None:
+    """Servers and proxies that are not ours: nginx, squid, tinyproxy, dante, hypercorn.
+
+    The programs are those of the system; what it does not have is unpacked from Debian's packages.
+    """
+    session.install("-e", ".[dev,peers]")
+    folder = emptied(Path(session.create_tmp()))
+    fetch = ("python", "tests/peers/packages.py", str(folder))
+    missing = str(session.run(*fetch, silent=True, stderr=None)).split()
+    if missing and "GITHUB_ACTIONS" in os.environ:
+        # Nobody would notice what was not run.
+        session.error(f"not installed, and apt has none: {', '.join(missing)}")
+    pytest(session, "-rs", "-m", "", "tests/peers", env={"MESHAPI_PEERS": str(folder)})
+    tell(session, f"NOT RUN: no {', '.join(missing)}" if missing else "passed")
+
+
 def pyodide(session: nox.Session) -> Path:
     """Return a folder with Pyodide and the wheels that this library needs in it."""
     folder = emptied(Path(session.create_tmp()))

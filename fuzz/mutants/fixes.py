@@ -1526,4 +1526,20 @@ FIXES = (
         "                pass",
         "tests/core/accumulators/test_tool_calls.py",
     ),
+    Mutant(
+        "hints",
+        "any 426 is taken for a lost upgrade to WebSocket",
+        _CORE + "envelopes/responses.py",
+        ' and "websocket" in headers.get("upgrade", "").lower()',
+        "",
+        "tests/core/envelopes/test_responses.py",
+    ),
+    Mutant(
+        "errors that break off",
+        "an error whose body breaks off is taken for a broken connection",
+        _CORE + "machines/responses.py",
+        'failure.stage == "response" and not failure.timed_out',
+        "failure.interrupted",
+        "tests/backends/test_fault_matrix.py",
+    ),
 )

@@ -1,6 +1,6 @@
 """Whom a client trusts and how it identifies itself over TLS: the argument `tls`, as a value."""
 
-from typing import Any, Optional, Union
+from typing import Any, Optional, Union, cast
 
 from msgspec import Struct
 

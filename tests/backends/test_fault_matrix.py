@@ -322,6 +322,18 @@ FAULTS: dict[str, Fault] = {
         calls=("create",),
         options=READ_ON,
     ),
+    "an error that breaks off": Fault(
+        after_request(head(413, "Content-Length: 900"), b"<title>413 Too Large"),
+        ContentTooLargeError,
+        "content_too_large",
+        status=413,
+    ),
+    "an error whose body is reset": Fault(
+        then(after_request(head(401, "Transfer-Encoding: chunked")), Peer.reset),
+        AuthenticationError,
+        "unauthorized",
+        status=401,
+    ),
     "an error that drips": Fault(
         dripping(head(400, "Content-Length: 5000"), b" " * 5000),
         APITimeoutError,

@@ -51,7 +51,7 @@ def error_from_response(
     return typed_error(
         error_class(status),
         _redirection(status, headers)
-        or (message or shown(f"HTTP {status}", content, told=code)) + _tls_hint(status, body),
+        or (message or shown(f"HTTP {status}", content, told=code)) + _hint(status, headers, body),
         objects,
         headers,
         raw=kept(content, whole=len(body) <= KEPT_BYTES),
@@ -95,10 +95,22 @@ _WANTS_TLS = (
     b"This combination of host and port requires TLS",
 )
 
+# How nginx responds to a request without a client certificate, or with one that it does not trust.
+_WANTS_CERTIFICATE = b"No required SSL certificate was sent"
+_REFUSES_CERTIFICATE = b"The SSL certificate error"
 
-def _tls_hint(status: int, body: bytes) -> str:
-    if status == 400 and any(words in body for words in _WANTS_TLS):
-        return ": use https:// in base_url"
+
+def _hint(status: int, headers: Mapping[str, str], body: bytes) -> str:
+    if status == 400:
+        if any(words in body for words in _WANTS_TLS):
+            return ": use https:// in base_url"
+        if _WANTS_CERTIFICATE in body:
+            return ": pass a client certificate, tls=(certificate, key)"
+        if _REFUSES_CERTIFICATE in body:
+            return ": it does not accept the client certificate"
+    if status == 426 and "websocket" in headers.get("upgrade", "").lower():
+        # We did ask: the header is for the next hop only, and not every proxy passes it on.
+        return " A proxy on the way may have removed the Upgrade header."
     return ""
 
 

@@ -161,9 +161,10 @@ class WholeResponse:
 
     def _break_off(self, failure: Failure, now: float) -> None:
         head = self.head
-        if failure.interrupted and head.status not in SUCCESS:
+        if head.status not in SUCCESS and failure.stage == "response" and not failure.timed_out:
             # The status says that the gateway refused. The caller gets that error, with as much of
-            # its body as has come, rather than one about the interrupt.
+            # its body as has come. A server that refuses a request before it has read all of it
+            # often closes the connection, so that a reset overtakes the body.
             self._exchange.receive(structs.replace(head, body=b"".join(self._pieces)), now)
             return
         # The head has come, so the error can name the request ID, which support asks for.

@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Optional, TypeVar, Union
 
+from msgspec.structs import force_setattr
+
 from meshapi_core.calls import AnyCall
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import MeshAPIError
@@ -80,6 +82,12 @@ class ObservedExchange(Exchange[T]):
                 AttemptStarted(**self.facts, at=now, request=action.request, resent=resent)
             )
         return action
+
+    def token(self, value: object) -> None:
+        """Take what the source of the last `GetToken` returned; see `Exchange`."""
+        super().token(value)
+        # The same object for all notices, so that it stays the key of mappings.
+        force_setattr(self.about, "secrets", self.secrets)
 
     def receive_head(self, status: int, headers: Headers, now: float) -> None:
         """Note the head of a response, before all of it has come."""

@@ -207,6 +207,32 @@ def test_the_edges_413_is_a_content_too_large_error():
     assert "413 Request Entity Too Large" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("title", "hint"),
+    [
+        ("The plain HTTP request was sent to HTTPS port", ": use https:// in base_url"),
+        (
+            "No required SSL certificate was sent",
+            ": pass a client certificate, tls=(certificate, key)",
+        ),
+        ("The SSL certificate error", ": it does not accept the client certificate"),
+        ("Request Header Or Cookie Too Large", ""),
+    ],
+)
+def test_a_page_of_nginx_about_tls_says_what_to_do(title, hint):
+    page = f"<html>\r\n<head><title>400 {title}</title></head>\r\n</html>\r\n"
+    error = make_response(400, page.encode(), content_type="text/html")
+    assert error.message == f"HTTP 400: 400 {title}{hint}"
+
+
+@pytest.mark.parametrize(("protocol", "is_told"), [("WebSocket", True), ("TLS/1.2", False)])
+def test_an_upgrade_that_was_lost_on_the_way_says_so(protocol, is_told):
+    """Upgrade is a header for the next hop, and a proxy like nginx does not pass it on unasked."""
+    body = b'{"error": {"code": "upgrade_required", "message": "Upgrade!"}}'
+    error = make_response(426, body, upgrade=protocol)
+    assert ("proxy" in error.message) == is_told
+
+
 def test_json_too_deep_to_read_is_shown_as_text():
     error = make_response(500, b'{"error":' * 100_000)
     assert error.error_code == "upstream_error"
