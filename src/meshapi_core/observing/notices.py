@@ -214,10 +214,13 @@ class RetryPlanned(_Failed, frozen=True, eq=False, kw_only=True):
         response: the response that was an error, with its body; None if there was none.
         seconds: since the attempt began.
         wait: seconds until the next attempt.
+        new_token: whether the gateway refused the token, and the next attempt has another one. This
+            takes none of the call's retries.
     """
 
     seconds: float
     wait: float
+    new_token: bool = False
 
     def facts(self) -> list[tuple[str, Any]]:
         """Names and values for the repr, all of them safe to show."""
