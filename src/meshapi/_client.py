@@ -22,6 +22,7 @@ from meshapi_backends import new_retry_quota
 from meshapi_core import (
     MeshAPIConfig,
     RetryPolicy,
+    Secret,
     Timeout,
     check_kind,
     hidden_values,
@@ -52,7 +53,8 @@ def configured(token: object, given: Given) -> MeshAPIConfig:
     else:
         environment = Environment(os.environ)
         config = config_of(token, given, environment)
-        level = environment.get("MESHAPI_LOG")
+        # It may be anything, in the wrong variable.
+        level = Secret(environment.get("MESHAPI_LOG").strip())
         if level:
             from meshapi_backends import log_on_stderr
 
@@ -200,6 +202,10 @@ class Client(Resources[R_co]):
         if idempotency_key is not None:
             MeshAPIConfig.check_idempotency_key(idempotency_key)
             changes["idempotency_key"] = idempotency_key
+            extras = changes.get("extras", config.extras)
+            if extras.headers and "idempotency-key" in extras.headers:
+                # A default header must not replace the key of this call.
+                changes["extras"] = extras.without_header("idempotency-key")
         return self._twin(type(self), config.changed(changes))
 
     def _twin(self, kind: type[ClientT], config: MeshAPIConfig) -> ClientT:

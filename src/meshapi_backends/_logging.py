@@ -9,6 +9,7 @@ import sys
 from threading import Lock
 from typing import Any, Optional, TextIO
 
+from meshapi_core import InvalidParamsError, Secret
 from meshapi_core.observing import Notice, details, facts, line
 
 __all__ = ["LOGGER", "log", "log_connection", "log_failed_hook", "log_on_stderr"]
@@ -30,24 +31,31 @@ class _OwnHandler(logging.StreamHandler[TextIO]):
         # after the client was made. Then each line would be written twice.
         others: Optional[logging.Logger] = LOGGER
         while others is not None:
-            if any(handler is not self for handler in others.handlers):
+            if any(self._is_told(each, record) for each in others.handlers):
                 return
             others = others.parent if others.propagate else None
         self.stream = sys.stderr
         super().emit(record)
 
+    def _is_told(self, other: logging.Handler, record: logging.LogRecord) -> bool:
+        # A handler for errors alone does not write these lines, nor does a NullHandler.
+        is_other = other is not self and not isinstance(other, logging.NullHandler)
+        return is_other and record.levelno >= other.level
 
-def log_on_stderr(level: str) -> None:
+
+def log_on_stderr(level: Secret) -> None:
     """Log on stderr, as `MESHAPI_LOG` says: once in a process.
 
     Does not touch the root logger, nor a level that the program has set.
 
     Raises:
-        ValueError: there is no such level.
+        InvalidParamsError: there is no such level.
     """
-    number = _LEVELS.get(level.strip().lower())
+    number = _LEVELS.get(level.reveal().lower())
     if number is None:
-        raise ValueError(f'MESHAPI_LOG: expected "info" or "debug", got {level!r}')
+        # A long one may be something else, in the wrong variable.
+        got = repr(level.reveal()) if len(level) < 12 else "other text"
+        raise InvalidParamsError("MESHAPI_LOG (environment)", '"info" or "debug"', got)
     global _handler
     with _lock:
         if _handler is not None:
