@@ -233,8 +233,10 @@ def config_of(token: object, given: Given, environment: Environment) -> MeshAPIC
     }
     if given.max_retries is NOT_GIVEN and given.retry is None:
         config["max_retries"] = _max_retries(environment)
-    elif given.max_retries is NOT_GIVEN and isinstance(given.retry, RetryPolicy):
-        config["max_retries"] = given.retry.max_retries
+    elif isinstance(given.retry, RetryPolicy):
+        if given.max_retries is not NOT_GIVEN:
+            config["retry"] = given.retry.limited(given.max_retries)
+        config["max_retries"] = config["retry"].max_retries
     known = {name: value for name, value in config.items() if value is not NOT_GIVEN}
     made = MeshAPIConfig(**known)
     extras = _extras(given, made.service, environment)
@@ -258,10 +260,10 @@ def _extras(given: Given, service: Service, environment: Environment) -> Optiona
     custom = _custom_headers(environment)
     if not ours and not custom and given.default_headers is None and given.default_query is None:
         return None
-    extras = Extras(headers=ours)
-    if custom:
-        extras = extras.merged(_named("MESHAPI_CUSTOM_HEADERS", headers=custom))
-    # An argument comes before a variable, and the more special one before the general one.
+    extras = _named("MESHAPI_CUSTOM_HEADERS", headers=custom) if custom else Extras()
+    # An argument comes before a variable.
+    if ours:
+        extras = extras.with_headers(ours)
     if given.default_headers is not None:
         later = _named("default_headers", headers=given.default_headers)
         extras = extras.merged(later)

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
-from msgspec import structs
 from typing_extensions import Protocol, Self
 
 from meshapi_backends._hooks import Hooks, call_hook, hook_failed
@@ -62,7 +61,7 @@ class _Watch:
         if headers:
             # What the program sets itself wins.
             extras = Extras(headers=headers).merged(config.extras)
-            config = structs.replace(config, extras=extras)
+            config = config.changed({"extras": extras})
         return watch, config
 
     @property
