@@ -175,8 +175,8 @@ class Client(Resources[R_co]):
                 parameters of methods.
             extra_body: fields of every JSON or form body, for what no parameter covers.
                 All three are added to those of this client.
-            idempotency_key: the key of every POST, in place of one that is drawn for each call. Use
-                it for one call: a gateway that knows the key does not do the work again.
+            idempotency_key: the key of every POST, instead of one that is drawn for each call. Use
+                it for a single call: a gateway that knows the key does not do the work again.
             request_id: sent as X-Request-Id: 1 to 64 letters, digits, dots, underscores, colons and
                 hyphens. A gateway that accepts it uses it as its own request ID.
 
