@@ -42,7 +42,7 @@ class Configured:
 
 
 def configured(token: object, given: Given) -> MeshAPIConfig:
-    """The configuration of a client: by its arguments and the environment, or a ready one.
+    """The configuration of a client: from its arguments and the environment, or a ready one.
 
     Args:
         token: from `token_of`, or a `Configured`.

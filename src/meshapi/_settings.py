@@ -56,7 +56,7 @@ _USER_AGENT = re.compile(r"[!-~](?:[ -~]{0,198}[!-~])?")
 
 
 class Environment:
-    """The variables of the environment; error trackers show the locals of frames, and no token.
+    """The variables of the environment. Its repr shows none: error trackers show locals.
 
     Args:
         variables: such as `os.environ`.
@@ -76,7 +76,7 @@ class Environment:
 
 
 def _name(variable: str) -> str:
-    """Return what errors call a variable, so that nobody looks for the mistake in the code."""
+    """Return the name of a variable for errors, so that nobody looks for an argument."""
     return f"{variable} (environment)"
 
 

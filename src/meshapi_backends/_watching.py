@@ -72,10 +72,7 @@ class _Watch:
         return has_hook or self._trace is not None or LOGGER.isEnabledFor(logging.DEBUG)
 
     def tell_end(self, notices: Iterable[Notice]) -> None:
-        """Tell what nobody can wait for: of a call that the program has given up.
-
-        Hooks are not called for it.
-        """
+        """Tell of a call that the program has given up. Hooks are not called: nothing can wait."""
         for notice in notices:
             self._tell(notice)
 

@@ -188,7 +188,7 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
         life.timer.until = None
         within = life.send.answer_within
         if within is not None:
-            # Who does not report `sent` had sent it by now.
+            # A client that does not report `sent` has sent it by now.
             life.answer_until = earliest(life.answer_until, now + within)
         if not isinstance(headers, Headers):
             given: Any = headers

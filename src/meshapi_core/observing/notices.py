@@ -12,8 +12,8 @@ for each message, `ConnectionLost`, and at the end `SessionEnded`; if it ends wi
 `CallFailed` comes before that.
 
 Notices hold the values that the call has anyway, with no copy of a body. No repr shows a query, a
-header, a body or a secret. The values themselves do: what is made of `headers`, `result` or
-`response` is the program's to keep.
+header, a body or a secret. The values themselves may: `headers`, `result` and `response` are not
+safe to log.
 """
 
 from typing import Any, Optional
