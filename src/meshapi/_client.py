@@ -15,6 +15,7 @@ from meshapi._settings import (
     Given,
     NotGiven,
     config_of,
+    log_level,
     request_id_headers,
     token_of,
 )
@@ -22,7 +23,6 @@ from meshapi_backends import new_retry_quota
 from meshapi_core import (
     MeshAPIConfig,
     RetryPolicy,
-    Secret,
     Timeout,
     check_kind,
     hidden_values,
@@ -53,8 +53,7 @@ def configured(token: object, given: Given) -> MeshAPIConfig:
     else:
         environment = Environment(os.environ)
         config = config_of(token, given, environment)
-        # It may be anything, in the wrong variable.
-        level = Secret(environment.get("MESHAPI_LOG").strip())
+        level = log_level(environment)
         if level:
             from meshapi_backends import log_on_stderr
 

@@ -29,6 +29,7 @@ __all__ = [
     "NotGiven",
     "refuse_async_source",
     "config_of",
+    "log_level",
     "request_id_headers",
     "token_of",
 ]
@@ -152,6 +153,20 @@ def _custom_headers(environment: Environment) -> dict[str, Secret]:
             raise InvalidParamsError(_name(variable), "`name: value`", f"no colon in line {number}")
         headers[name] = hidden
     return headers
+
+
+def log_level(environment: Environment) -> str:
+    """Return what to log on stderr, by MESHAPI_LOG: "info" or "debug"; "" is nothing.
+
+    Raises:
+        InvalidParamsError: it is something else.
+    """
+    # It may be anything, in the wrong variable.
+    level = Secret(environment.get("MESHAPI_LOG").strip().lower())
+    if level and level not in ("info", "debug"):
+        got = repr(level.reveal()) if len(level) < 12 else "other text"
+        raise InvalidParamsError(_name("MESHAPI_LOG"), '"info" or "debug"', got)
+    return level.reveal()
 
 
 # Arguments

@@ -238,8 +238,7 @@ class Exchange(Generic[T]):
         self._within = None if within is None else within + ANSWER_MARGIN
         self.deadline = None if self._timeout.total is None else now + self._timeout.total
         """When the whole call runs out of time; None is never."""
-        self._due = now
-        self.began = now
+        self._due = self.began = now
         """When the call began."""
 
     @property
