@@ -99,7 +99,7 @@ def _message(item: object) -> Optional[Message]:
         summary = _only_text([*items_in(fields.get("summary")), *items_in(content)])
         parts = [{"type": "reasoning", "content": summary}] if summary else []
     elif isinstance(content, str):
-        parts = [_text_part(content)] if content else []
+        parts = [_text_part(content)]
     else:
         parts = [_part(part) for part in items_in(content)]
     parts += map(_tool_call, items_in(fields.get("tool_calls")))
@@ -181,7 +181,7 @@ class StreamedContent:
     def messages(self) -> list[Message]:
         """Return what the model has said so far."""
         said = [
-            output_message({"content": "".join(texts), "tool_calls": [*calls.values()]})
+            output_message({"content": "".join(texts) or None, "tool_calls": [*calls.values()]})
             for _, (texts, calls) in sorted(self._choices.items())
         ]
         return said or output_messages(self._response)

@@ -124,6 +124,9 @@ OPERATIONS: Final = {
     ("POST", "/v1/audio/speech"): Operation("generate_content", "inference", "speech"),
     ("POST", "/v1/audio/transcriptions"): Operation("generate_content", "inference", "text"),
     ("POST", "/v1/audio/translations"): Operation("generate_content", "inference", "text"),
+    ("POST", "/v1/audio/transcriptions/translate"): Operation(
+        "generate_content", "inference", "text"
+    ),
     ("POST", "/v1/files/search"): Operation("retrieval", "other"),
     # Not one of theirs, which are single requests; this is a session.
     ("GET", REALTIME_PATH): Operation("realtime", "other"),

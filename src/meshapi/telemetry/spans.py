@@ -188,11 +188,12 @@ class CallSpan:
         self._record("first_chunk", seconds)
 
     def _succeeded(self, notice: CallSucceeded) -> None:
-        result: object = notice.result
-        if isinstance(result, RawResponse):
-            result = fields_of(result.content) if self._operation.name is not None else None
-        self._facts.take(result)
-        self._set_output(result if isinstance(result, dict) else getattr(result, "raw", None))
+        if self._operation.name is not None:
+            result: object = notice.result
+            if isinstance(result, RawResponse):
+                result = fields_of(result.content)
+            self._facts.take(result)
+            self._set_output(result if isinstance(result, dict) else getattr(result, "raw", None))
         self._end(notice, is_complete=True)
 
     def _failed(self, notice: CallFailed) -> None:
