@@ -136,6 +136,6 @@ async def traced(
             async with world.client(url, httpx_client=http, **options) as client:
                 yield client
     else:
-        async with httpx.AsyncClient(verify=False, trust_env=False) as http:
-            async with world.client(url, async_httpx_client=http, **options) as client:
-                yield client
+        http = httpx.AsyncClient(verify=False, trust_env=False)
+        async with http, world.client(url, async_httpx_client=http, **options) as client:
+            yield client

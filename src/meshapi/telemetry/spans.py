@@ -21,7 +21,6 @@ from meshapi.telemetry.names import Operation, operation_of, span_name
 from meshapi.telemetry.options import Settings
 from meshapi_core import (
     AnyCall,
-    APIStatusError,
     Call,
     MeshAPIError,
     Origin,
@@ -329,6 +328,9 @@ def _shared(about: _About, asked: Attributes) -> Attributes:
     return found if model is None else {**found, names.REQUEST_MODEL: model}
 
 
+_NO_CODES: Final = ("unknown_error", "http_error")
+"""What an error has in place of a code if only its status is known."""
+
 _ERROR_TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 """An error code that can be an attribute. Servers may send sentences, or what is concealed."""
 
@@ -338,7 +340,7 @@ def _error_type(error: Exception) -> str:
     if not isinstance(error, MeshAPIError):
         return type(error).__qualname__
     code = error.error_code
-    if isinstance(error, APIStatusError) and code == error.default_error_code:
+    if code in _NO_CODES:
         return str(error.status)
     return code if _ERROR_TYPE.fullmatch(code) else str(error.status or type(error).__name__)
 

@@ -138,6 +138,7 @@ NAMES = {
         "generate_content openai/tts-1",
         "generate_content openai/whisper-1",
         "generate_content elevenlabs/scribe_v1",
+        "generate_content",
         "GET /v1/audio",
     },
     "models": {"GET /v1/models"},
