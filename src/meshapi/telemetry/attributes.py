@@ -12,6 +12,7 @@ from meshapi.telemetry.lenient import fields as fields_in
 from meshapi.telemetry.lenient import items as items_in
 from meshapi.telemetry.names import Operation
 from meshapi_core.endpoints import Multipart
+from meshapi_core.types import ChatCompletionChunk
 
 __all__ = ["ResponseFacts", "fields_of", "request_attributes"]
 
@@ -117,15 +118,31 @@ class ResponseFacts:
 
     def take(self, value: object) -> None:
         """Look at a response or a chunk: a typed object, or a dict."""
+        if isinstance(value, ChatCompletionChunk):
+            self._take_chunk(value)
+            return
         # An event of a streamed response may have all of it.
         self._take_fields(fields_in(_get(value, "response")))
         self._take_fields(value)
 
-    def _take_fields(self, record: object) -> None:
+    def _take_chunk(self, chunk: ChatCompletionChunk) -> None:
+        # As `_take_fields`, but without a look at the text: there may be thousands of chunks.
+        for choice in chunk.choices:
+            if choice.finish_reason or choice.index not in self._reasons:
+                self._note_reason(_count(choice.index) or 0, _text(choice.finish_reason))
+        if names.RESPONSE_ID not in self._found:
+            self._take_names(chunk)
+        if chunk.usage is not None:
+            self._take_usage(chunk.usage)
+
+    def _take_names(self, record: object) -> None:
         for field, name in (("id", names.RESPONSE_ID), ("model", names.RESPONSE_MODEL)):
             text = _text(_get(record, field))
             if text:
                 self._found[name] = text
+
+    def _take_fields(self, record: object) -> None:
+        self._take_names(record)
         for position, choice in enumerate(items_in(_get(record, "choices"))):
             index = _count(_get(choice, "index"))
             self._note_reason(

@@ -1,6 +1,6 @@
 """The metrics: instruments by group and name, made when they are first needed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Union
 
 from typing_extensions import TypeAlias
@@ -8,7 +8,7 @@ from typing_extensions import TypeAlias
 from meshapi.telemetry import names
 from meshapi.telemetry.names import METRICS, Metric
 
-__all__ = ["Attributes", "Instruments", "Measured"]
+__all__ = ["Attributes", "Instruments", "Measured", "Recorders"]
 
 Attributes: TypeAlias = dict[str, Union[str, bool, int, float, Sequence[str]]]
 """Attributes of spans and metrics."""
@@ -17,6 +17,9 @@ Measured: TypeAlias = Literal[
     "duration", "first_chunk", "per_chunk", "input", "output", "cache_read", "cache_write",
     "reasoning",
 ]  # fmt: skip
+
+Recorders: TypeAlias = list[tuple[Callable[[float, Attributes], object], Attributes]]
+"""Functions that record a value, each with the attributes to call it with."""
 
 
 class Instruments:
@@ -32,15 +35,15 @@ class Instruments:
         self._which = which
         self._made: dict[str, Any] = {}
 
-    def record(self, group: str, measured: Measured, value: float, attributes: Attributes) -> None:
-        """Record one value, under each of the names that it has.
+    def recorders(self, group: str, measured: Measured, attributes: Attributes) -> Recorders:
+        """Return what records a value under each of its names, if it has any in this group.
 
         Args:
             group: the operation's.
-            measured: what the value is.
-            value: in seconds or tokens.
+            measured: what the value is: seconds, or a number of model tokens.
             attributes: of the call; each metric gets those that belong to it.
         """
+        found: Recorders = []
         recorded: set[str] = set()
         for which in self._which:
             for metric in METRICS.get((which, group, measured), ()):
@@ -51,8 +54,9 @@ class Instruments:
                 instrument = self._made.get(metric.name)
                 if instrument is None:
                     instrument = self._made[metric.name] = self._make(metric)
-                add = instrument.add if metric.kind == "counter" else instrument.record
-                add(value, _attributes_of(metric, attributes))
+                record = instrument.add if metric.kind == "counter" else instrument.record
+                found.append((record, _attributes_of(metric, attributes)))
+        return found
 
     def _make(self, metric: Metric) -> Any:
         about: dict[str, Any] = {"unit": metric.unit, "description": metric.description}

@@ -16,7 +16,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from meshapi.telemetry import content, names
 from meshapi.telemetry.attributes import ResponseFacts, fields_of, request_attributes
-from meshapi.telemetry.instruments import Attributes, Instruments, Measured
+from meshapi.telemetry.instruments import Attributes, Instruments, Measured, Recorders
 from meshapi.telemetry.names import Operation, operation_of, span_name
 from meshapi.telemetry.options import Settings
 from meshapi_core import (
@@ -110,6 +110,7 @@ class CallSpan:
         self._facts = ResponseFacts()
         self._began = 0.0
         self._last_chunk: Optional[float] = None
+        self._per_chunk: Optional[Recorders] = None
         self._said: Optional[content.StreamedContent] = None
         self._has_ended = False
         about = _About.of(call, origin)
@@ -179,7 +180,10 @@ class CallSpan:
             self._said.take(notice.value)
         last, self._last_chunk = self._last_chunk, notice.at
         if last is not None:
-            self._record("per_chunk", notice.at - last)
+            if self._per_chunk is None:
+                self._per_chunk = self._recorders("per_chunk")
+            for record, attributes in self._per_chunk:
+                record(notice.at - last, attributes)
             return
         # Not the time of the attempts before: only this one has a chunk.
         seconds = notice.at - self._began
@@ -232,11 +236,15 @@ class CallSpan:
             self._span.end()
 
     def _record(self, measured: Measured, value: float) -> None:
+        for record, attributes in self._recorders(measured):
+            record(value, attributes)
+
+    def _recorders(self, measured: Measured) -> Recorders:
         if self._operation.name is None:
-            return
+            return []
         model = self._facts.model
         found = self._shared if model is None else {**self._shared, names.RESPONSE_MODEL: model}
-        self._telemetry.instruments.record(self._operation.metrics, measured, value, found)
+        return self._telemetry.instruments.recorders(self._operation.metrics, measured, found)
 
     def _set_output(self, body: object) -> None:
         if self._said is not None:
