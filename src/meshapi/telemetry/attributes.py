@@ -183,7 +183,8 @@ class ResponseFacts:
 
 
 def _get(record: object, name: str) -> Any:
-    return record.get(name) if isinstance(record, dict) else getattr(record, name, None)
+    fields = fields_in(record)
+    return fields.get(name) if fields else getattr(record, name, None)
 
 
 def _details(usage: object, *fields: str) -> object:

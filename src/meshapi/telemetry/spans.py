@@ -6,7 +6,7 @@ It is told what happens by the notices of the call (`meshapi_core.observing`).
 import logging
 import re
 from collections.abc import Callable
-from typing import Any, ClassVar, Final, NamedTuple, Optional
+from typing import Any, ClassVar, Final, NamedTuple, Optional, cast
 from urllib.parse import urlsplit
 
 from opentelemetry import metrics, trace
@@ -192,11 +192,14 @@ class CallSpan:
 
     def _succeeded(self, notice: CallSucceeded) -> None:
         if self._operation.name is not None:
-            result: object = notice.result
+            result: Any = notice.result
             if isinstance(result, RawResponse):
-                result = fields_of(result.content)
-            self._facts.take(result)
-            self._set_output(result if isinstance(result, dict) else getattr(result, "raw", None))
+                body = fields_of(cast("RawResponse[Any]", result).content)
+                self._facts.take(body)
+            else:
+                body = getattr(result, "raw", None)
+                self._facts.take(result)
+            self._set_output(body)
         self._end(notice, is_complete=True)
 
     def _failed(self, notice: CallFailed) -> None:

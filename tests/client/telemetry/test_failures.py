@@ -36,7 +36,7 @@ from meshapi_core.observing import (
     RetryPlanned,
 )
 from support.flavours import ASK, TOKEN, World, on_every_flavour
-from support.realtime_server import RealtimePeer, connected, upgraded
+from support.realtime_server import CLOSE, RealtimePeer, connected, upgraded
 from support.scripted_server import Peer, Script, ScriptedServer
 from support.telemetry import OVERS, Telemetry, events_of, traced
 from support.wire import (
@@ -320,7 +320,8 @@ async def test_a_session_is_one_span(world: World) -> None:
     def script(peer: RealtimePeer) -> None:
         peer.event("session.created", session={"id": "sess_1"})
         peer.event("response.done", response={"id": "resp_1", "usage": {"input_tokens": 3}})
-        peer.peer.wait_until_left()
+        peer.receive_until(CLOSE)
+        peer.close()
 
     options = {"open_telemetry": telemetry.options}
     async with connected(world, upgraded(script), client=options) as (session, server):

@@ -13,7 +13,7 @@ from meshapi.testing import LocalGateway
 from support.certificates import serving, trusting
 from support.flavours import ASK, TOKEN, World, on_every_flavour
 from support.proxies import HTTPProxy
-from support.realtime_server import RealtimePeer, connected, upgraded
+from support.realtime_server import CLOSE, RealtimePeer, connected, upgraded
 from support.scripted_server import Peer, Received, ScriptedServer
 from support.telemetry import OVERS, Telemetry, traced
 from support.wire import dump, failed, make_response, serve
@@ -53,7 +53,8 @@ async def test_the_upgrade_of_a_session_has_it(world: World) -> None:
     telemetry = Telemetry()
 
     def script(peer: RealtimePeer) -> None:
-        peer.peer.wait_until_left()
+        peer.receive_until(CLOSE)
+        peer.close()
 
     options = {"open_telemetry": telemetry.options}
     async with connected(world, upgraded(script), client=options) as (_, server):
