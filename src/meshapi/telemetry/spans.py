@@ -6,7 +6,7 @@ It is told what happens by the notices of the call (`meshapi_core.observing`).
 import logging
 import re
 from collections.abc import Callable
-from typing import Any, ClassVar, Final, NamedTuple, Optional, cast
+from typing import Any, ClassVar, Final, NamedTuple, Optional
 from urllib.parse import urlsplit
 
 from opentelemetry import metrics, trace
@@ -193,12 +193,9 @@ class CallSpan:
     def _succeeded(self, notice: CallSucceeded) -> None:
         if self._operation.name is not None:
             result: Any = notice.result
-            if isinstance(result, RawResponse):
-                body = fields_of(cast("RawResponse[Any]", result).content)
-                self._facts.take(body)
-            else:
-                body = getattr(result, "raw", None)
-                self._facts.take(result)
+            is_raw = isinstance(notice.result, RawResponse)
+            body: object = fields_of(result.content) if is_raw else getattr(result, "raw", None)
+            self._facts.take(body if is_raw else result)
             self._set_output(body)
         self._end(notice, is_complete=True)
 

@@ -49,6 +49,7 @@ def test_any_request_gives_valid_attributes(fields: dict[str, Any], streaming: b
     assert {*found} <= {*names.REQUEST.values(), names.REQUEST_STREAM, names.OUTPUT_TYPE}
 
 
+@pytest.mark.slow
 @given(st.lists(OBJECTS, max_size=4), st.booleans())
 def test_any_response_gives_valid_attributes(bodies: list[dict[str, Any]], whole: bool) -> None:
     facts = ResponseFacts()
