@@ -156,13 +156,12 @@ class AsyncMeshAPI(Client[AsyncRunner]):
 
     @classmethod
     def from_config(cls, config: MeshAPIConfig, **connections: Unpack[AsyncConnections]) -> Self:
-        """Return a client with a configuration that exists already; nothing of the environment.
+        """Return a client with a configuration that exists already; see `MeshAPI.from_config`.
 
         Args:
             config: the gateway, the token, the limits and the retries.
             connections: all arguments that are not in the configuration, such as `proxy`,
-                `transport` and `async_httpx_client`, as for the
-                client.
+                `transport` and `async_httpx_client`, as for the client.
         """
         client = cls.__new__(cls)
         # Not `cls.__init__`, which may take other arguments.

@@ -88,7 +88,7 @@ class MeshAPI(Client[Runner]):
         max_retries: the most retries of a call, if it may be retried at all. The default is
             `MESHAPI_MAX_RETRIES`, or 3.
         limits: how many connections may be open, and how many are kept.
-        retry: the whole retry policy, instead of `max_retries`.
+        retry: the whole retry policy; `max_retries` beside it replaces its number of retries.
         default_headers: headers of every request, which replace ours of the same name; a value of
             None removes ours. They are never sent to signed URLs. `MESHAPI_CUSTOM_HEADERS` adds
             further ones, a line `name: value` for each.
@@ -210,7 +210,10 @@ class MeshAPI(Client[Runner]):
 
     @classmethod
     def from_config(cls, config: MeshAPIConfig, **connections: Unpack[Connections]) -> Self:
-        """Return a client with a configuration that exists already; nothing of the environment.
+        """Return a client with a configuration that exists already.
+
+        It reads no variables: it logs nowhere, and goes through no proxy, unless the program says
+        so. Only OpenSSL still looks at `SSL_CERT_FILE` and `SSL_CERT_DIR`; `tls` overrides them.
 
         Args:
             config: the gateway, the token, the limits and the retries.

@@ -15,6 +15,7 @@ from meshapi._settings import (
     Given,
     NotGiven,
     config_of,
+    log_level,
     request_id_headers,
     token_of,
 )
@@ -41,7 +42,7 @@ class Configured:
 
 
 def configured(token: object, given: Given) -> MeshAPIConfig:
-    """The configuration of a client: by its arguments and the environment, or a ready one.
+    """The configuration of a client: from its arguments and the environment, or a ready one.
 
     Args:
         token: from `token_of`, or a `Configured`.
@@ -52,7 +53,7 @@ def configured(token: object, given: Given) -> MeshAPIConfig:
     else:
         environment = Environment(os.environ)
         config = config_of(token, given, environment)
-        level = environment.get("MESHAPI_LOG")
+        level = log_level(environment)
         if level:
             from meshapi_backends import log_on_stderr
 
@@ -173,8 +174,8 @@ class Client(Resources[R_co]):
                 parameters of methods.
             extra_body: fields of every JSON or form body, for what no parameter covers.
                 All three are added to those of this client.
-            idempotency_key: the key of every POST, in place of one that is drawn for each call. Use
-                it for one call: a gateway that knows the key does not do the work again.
+            idempotency_key: the key of every POST, instead of one that is drawn for each call. Use
+                it for a single call: a gateway that knows the key does not do the work again.
             request_id: sent as X-Request-Id: 1 to 64 letters, digits, dots, underscores, colons and
                 hyphens. A gateway that accepts it uses it as its own request ID.
 
@@ -200,6 +201,10 @@ class Client(Resources[R_co]):
         if idempotency_key is not None:
             MeshAPIConfig.check_idempotency_key(idempotency_key)
             changes["idempotency_key"] = idempotency_key
+            extras = changes.get("extras", config.extras)
+            if extras.headers and "idempotency-key" in extras.headers:
+                # A default header must not replace the key of this call.
+                changes["extras"] = extras.without_header("idempotency-key")
         return self._twin(type(self), config.changed(changes))
 
     def _twin(self, kind: type[ClientT], config: MeshAPIConfig) -> ClientT:
