@@ -114,6 +114,13 @@ SUBJECTS = (
         "meshapi_backends._hooks meshapi_core.observing.notices",
     ),
     Subject(
+        "open-telemetry",
+        "OpenTelemetry",
+        "The options of traces and metrics: `open_telemetry={...}` of a client.",
+        "meshapi",
+        "meshapi.telemetry.options",
+    ),
+    Subject(
         "testing",
         "The local gateway",
         "",

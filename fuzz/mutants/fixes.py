@@ -1542,4 +1542,74 @@ FIXES = (
         "failure.interrupted",
         "tests/backends/test_fault_matrix.py",
     ),
+    Mutant(
+        "telemetry parents",
+        "the span of a stream is a child of where it is read, not of where it was made",
+        _BACKENDS + "_watching.py",
+        "        watch._context = self._tracing.context()\n",
+        "",
+        "tests/client/telemetry/test_spans.py",
+    ),
+    Mutant(
+        "telemetry headers",
+        "the traceparent of a client replaces that of the program",
+        _BACKENDS + "_watching.py",
+        "extras = Extras(headers=headers).merged(config.extras)",
+        "extras = config.extras.merged(Extras(headers=headers))",
+        "tests/client/telemetry/test_propagation.py",
+    ),
+    Mutant(
+        "telemetry processors",
+        "a span processor that raises when a span starts breaks the call",
+        "meshapi/telemetry/spans.py",
+        """        except Exception as exc:
+            _warn("a span could not be started", exc)
+""",
+        """        except ZeroDivisionError as exc:
+            _warn("a span could not be started", exc)
+""",
+        "tests/client/telemetry/test_failures.py",
+    ),
+    Mutant(
+        "telemetry of other calls",
+        "a call that runs no model has attributes of a model's response",
+        "meshapi/telemetry/spans.py",
+        """        if self._operation.name is not None:
+            result""",
+        """        if True:
+            result""",
+        "tests/client/telemetry/test_spans.py",
+    ),
+    Mutant(
+        "telemetry of sessions",
+        "the messages of a session are taken for the chunks of an answer",
+        "meshapi/telemetry/spans.py",
+        "        self._has_chunks = call.streaming and runs_model\n",
+        "        self._has_chunks = runs_model\n",
+        "tests/client/telemetry/test_failures.py",
+    ),
+    Mutant(
+        "telemetry of first chunks",
+        "the time to the first chunk has the attempts that failed before in it",
+        "meshapi/telemetry/spans.py",
+        "        seconds = notice.at - self._began\n",
+        "        seconds = notice.elapsed\n",
+        "tests/client/telemetry/test_failures.py",
+    ),
+    Mutant(
+        "telemetry error codes",
+        "any text of the gateway becomes the type of an error",
+        "meshapi/telemetry/spans.py",
+        "    return code if _ERROR_TYPE.fullmatch(code) else str(",
+        "    return code if code else str(",
+        "tests/client/telemetry/test_failures.py",
+    ),
+    Mutant(
+        "telemetry of dropped streams",
+        "the span of a stream that is dropped never ends",
+        "meshapi/telemetry/spans.py",
+        "    def __del__(self) -> None:\n",
+        "    def _dropped(self) -> None:\n",
+        "tests/client/telemetry/test_failures.py",
+    ),
 )

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from meshapi._resources import WebResource as WebResource
     from meshapi._settings import NOT_GIVEN as NOT_GIVEN
     from meshapi._settings import NotGiven as NotGiven
+    from meshapi.telemetry.options import OpenTelemetryMetrics as OpenTelemetryMetrics
+    from meshapi.telemetry.options import OpenTelemetryOptions as OpenTelemetryOptions
+    from meshapi.telemetry.options import OpenTelemetryTraces as OpenTelemetryTraces
     from meshapi_backends import Hooks as Hooks
     from meshapi_core import APIConnectionError as APIConnectionError
     from meshapi_core import APIStatusError as APIStatusError

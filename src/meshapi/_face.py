@@ -23,6 +23,7 @@ _NAMES: Final = {
         RouterResource VideosResource WebResource
     """,
     "meshapi._settings": "NOT_GIVEN NotGiven",
+    "meshapi.telemetry.options": "OpenTelemetryMetrics OpenTelemetryOptions OpenTelemetryTraces",
     "meshapi_backends": "Hooks",
     "meshapi_core": """
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError

@@ -32,8 +32,18 @@ class Trace(Protocol):
 class Tracing(Protocol):
     """Traces the calls of a client."""
 
-    def begin(self, call: AnyCall[Any], origin: Origin) -> Trace:
-        """Begin the trace of a call to a gateway."""
+    def context(self) -> object:
+        """Return where the program is now, for a call that begins later."""
+        ...
+
+    def begin(self, call: AnyCall[Any], origin: Origin, context: Any = None) -> Trace:
+        """Begin the trace of a call to a gateway.
+
+        Args:
+            call: what is asked for.
+            origin: the gateway.
+            context: what `context` returned when the program made the call; None means now.
+        """
         ...
 
 
@@ -46,17 +56,26 @@ class _Watch:
     """
 
     _trace: Optional[Trace] = None
+    _context: object = None
 
     def __init__(self, hooks: Optional[Hooks] = None, tracing: Optional[Tracing] = None) -> None:
         self._hooks = hooks
         self._tracing = tracing
+
+    def at_this_place(self) -> Self:
+        """Return a watch for a call that begins later, maybe in another task or thread."""
+        if self._tracing is None:
+            return self
+        watch = type(self)(self._hooks, self._tracing)
+        watch._context = self._tracing.context()
+        return watch
 
     def begin(self, call: AnyCall[Any], config: MeshAPIConfig) -> tuple[Self, MeshAPIConfig]:
         """Return the watch and the configuration for one call."""
         if self._tracing is None:
             return self, config
         watch = type(self)(self._hooks)
-        watch._trace = trace = self._tracing.begin(call, config.location.origin)
+        watch._trace = trace = self._tracing.begin(call, config.location.origin, self._context)
         headers = trace.headers()
         if headers:
             # What the program sets itself wins.

@@ -6,9 +6,9 @@ attributes   attributes of requests and responses
 content      the messages themselves, where the program asks for them, up to a size
 instruments  the metrics
 spans        the span of one call, from its first attempt to its end
-loose        odd JSON read without an error
+lenient      JSON of any shape, read without errors
 
-It imports `opentelemetry`, and is imported only by a client that has `open_telemetry=`.
+Only `spans` imports `opentelemetry`. A client loads it when it is given `open_telemetry=`.
 
 Source: https://github.com/open-telemetry/semantic-conventions-genai (v0.1; status: development)
 """

@@ -1,28 +1,29 @@
-"""Attributes of requests and responses. Total functions: odd JSON gives fewer attributes."""
+"""Attributes of requests and responses. Nothing here raises: odd JSON gives fewer attributes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple, Optional, Union
+from typing import Any, Final, Optional, Union
 
 import msgspec
 from typing_extensions import TypeAlias
 
 from meshapi.telemetry import names
-from meshapi.telemetry.loose import fields as fields_in
-from meshapi.telemetry.loose import items as items_in
+from meshapi.telemetry.instruments import Attributes, Measured
+from meshapi.telemetry.lenient import fields as fields_in
+from meshapi.telemetry.lenient import items as items_in
 from meshapi.telemetry.names import Operation
 from meshapi_core.endpoints import Multipart
+from meshapi_core.types import ChatCompletionChunk
 
-__all__ = ["Attributes", "ResponseFacts", "fields_of", "request_attributes"]
+__all__ = ["ResponseFacts", "fields_of", "request_attributes"]
 
 Value: TypeAlias = Union[str, bool, int, float, Sequence[str]]
-Attributes: TypeAlias = dict[str, Value]
 
 _MAX_TEXT: Final = 256
 """Characters of one value: more than any model's name has."""
 
 
 def fields_of(body: object) -> dict[str, Any]:
-    """Return the fields of a body, JSON or a form; none of JSON that is no object."""
+    """Return the fields of a body, JSON or a form; {} of any other body."""
     if isinstance(body, Multipart):
         return dict(body.fields)
     if not isinstance(body, bytes) or not body:
@@ -59,12 +60,21 @@ def request_attributes(
 def _output_type(fields: Mapping[str, Any]) -> Optional[str]:
     asked = fields_in(fields.get("response_format"))
     kind = (asked or fields_in(fields_in(fields.get("text")).get("format"))).get("type")
-    return "json" if kind in ("json_object", "json_schema") else None
+    return _OUTPUT_TYPES.get(kind) if isinstance(kind, str) else None
 
 
-_DIRECTIONS: Final[tuple[tuple[Literal["input", "output"], str], ...]] = (
+_OUTPUT_TYPES: Final = {"json_object": "json", "json_schema": "json", "text": "text"}
+
+# Not in `names`: these are values, as most providers of chat completions send them.
+_STATUSES: Final = {"completed": "stop", "failed": "error", "cancelled": "error"}
+_INCOMPLETE: Final = {"max_output_tokens": "length"}
+
+_COUNTS: Final[tuple[tuple[Measured, str], ...]] = (
     ("input", names.INPUT_TOKENS),
     ("output", names.OUTPUT_TOKENS),
+    ("cache_read", names.CACHE_READ_TOKENS),
+    ("cache_write", names.CACHE_WRITE_TOKENS),
+    ("reasoning", names.REASONING_TOKENS),
 )
 
 
@@ -73,47 +83,86 @@ class ResponseFacts:
 
     def __init__(self) -> None:
         self._found: Attributes = {}
-        self._reasons: dict[int, str] = {}
+        self._reasons: dict[int, Optional[str]] = {}
 
-    def attributes(self) -> Attributes:
-        """Return what is known as attributes."""
+    @property
+    def model(self) -> Optional[str]:
+        """The model that responded; None if that is not known yet."""
+        model = self._found.get(names.RESPONSE_MODEL)
+        return model if isinstance(model, str) else None
+
+    def attributes(self, *, is_complete: bool) -> Attributes:
+        """Return what is known.
+
+        Args:
+            is_complete: whether the response is. Otherwise each choice that has not ended is said
+                to have ended with an error, as the conventions want it.
+        """
         found = dict(self._found)
-        if self._reasons:
-            found[names.FINISH_REASONS] = [self._reasons[key] for key in sorted(self._reasons)]
+        reasons = [self._reasons[index] for index in sorted(self._reasons)]
+        if not is_complete:
+            reasons = [reason or "error" for reason in reasons]
+        known = [reason for reason in reasons if reason is not None]
+        if known:
+            found[names.FINISH_REASONS] = known
         return found
 
-    def tokens(self) -> list[tuple[Literal["input", "output"], int]]:
-        """Return how many tokens were used, as far as the gateway said that."""
-        found: list[tuple[Literal["input", "output"], int]] = []
-        for direction, name in _DIRECTIONS:
+    def tokens(self) -> list[tuple[Measured, int]]:
+        """Return how many model tokens were used, as far as the gateway said that."""
+        found: list[tuple[Measured, int]] = []
+        for measured, name in _COUNTS:
             count = self._found.get(name)
             if isinstance(count, int):
-                found.append((direction, count))
+                found.append((measured, count))
         return found
 
     def take(self, value: object) -> None:
-        """Look at a response or a chunk."""
+        """Look at a response or a chunk: a typed object, or a dict."""
+        if isinstance(value, ChatCompletionChunk):
+            self._take_chunk(value)
+            return
         # An event of a streamed response may have all of it.
-        self._take_fields(fields_in(getattr(value, "response", None)))
-        self._take_fields(_Attributes(value))
+        self._take_fields(fields_in(_get(value, "response")))
+        self._take_fields(value)
 
-    def _take_fields(self, record: "Union[dict[str, Any], _Attributes]") -> None:
+    def _take_chunk(self, chunk: ChatCompletionChunk) -> None:
+        # As `_take_fields`, but without a look at the text: there may be thousands of chunks.
+        for choice in chunk.choices:
+            if choice.finish_reason or choice.index not in self._reasons:
+                self._note_reason(_count(choice.index) or 0, _text(choice.finish_reason))
+        if names.RESPONSE_ID not in self._found:
+            self._take_names(chunk)
+        if chunk.usage is not None:
+            self._take_usage(chunk.usage)
+
+    def _take_names(self, record: object) -> None:
         for field, name in (("id", names.RESPONSE_ID), ("model", names.RESPONSE_MODEL)):
-            text = _text(record.get(field))
+            text = _text(_get(record, field))
             if text:
                 self._found[name] = text
-        for position, choice in enumerate(items_in(record.get("choices"))):
-            reason = _text(_get(choice, "finish_reason"))
+
+    def _take_fields(self, record: object) -> None:
+        self._take_names(record)
+        for position, choice in enumerate(items_in(_get(record, "choices"))):
             index = _count(_get(choice, "index"))
-            if reason:
-                self._reasons[position if index is None else index] = reason
-        # A response of `responses.create` has a status instead of reasons.
-        status = _text(record.get("status"))
-        if status in ("completed", "incomplete", "failed", "cancelled"):
-            self._reasons[0] = status
-        usage = record.get("usage")
+            self._note_reason(
+                position if index is None else index, _text(_get(choice, "finish_reason"))
+            )
+        # A response of `responses.create` has a status instead of choices.
+        status = _text(_get(record, "status"))
+        if status in ("queued", "in_progress"):
+            self._note_reason(0, None)
+        elif status == "incomplete":
+            reason = _text(_get(_get(record, "incomplete_details"), "reason")) or "length"
+            self._note_reason(0, _INCOMPLETE.get(reason, reason))
+        elif status in _STATUSES:
+            self._note_reason(0, _STATUSES[status])
+        usage = _get(record, "usage")
         if usage is not None:
             self._take_usage(usage)
+
+    def _note_reason(self, index: int, reason: Optional[str]) -> None:
+        self._reasons[index] = reason or self._reasons.get(index)
 
     def _take_usage(self, usage: object) -> None:
         incoming = _first_count(usage, "prompt_tokens", "input_tokens")
@@ -131,15 +180,6 @@ class ResponseFacts:
         ):
             if count is not None:
                 self._found[name] = count
-
-
-class _Attributes(NamedTuple):
-    """An object as a mapping of its attributes."""
-
-    value: object
-
-    def get(self, name: str) -> Any:
-        return getattr(self.value, name, None)
 
 
 def _get(record: object, name: str) -> Any:
@@ -182,10 +222,13 @@ def _texts(value: object) -> Optional[list[str]]:
 
 _CONVERTED: Final[dict[str, Callable[[object], Optional[Value]]]] = {
     **dict.fromkeys(names.REQUEST.values(), _integer),
-    **dict.fromkeys((names.REQUEST_MODEL, names.REQUEST["reasoning_effort"]), _text),
+    **{
+        names.REQUEST[field]: _text
+        for field in ("model", "reasoning_effort", "previous_response_id")
+    },
     **{
         names.REQUEST[field]: _number
-        for field in ("temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty")
+        for field in ("temperature", "top_p", "frequency_penalty", "presence_penalty")
     },
-    names.REQUEST["stop"]: _texts,
+    **{names.REQUEST[field]: _texts for field in ("stop", "encoding_format")},
 }

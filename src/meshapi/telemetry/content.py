@@ -4,18 +4,19 @@ Only text, and the names and arguments of tool calls: an image, a file or audio 
 kind, because it may be megabytes, or a signed URL.
 
 Source: https://github.com/open-telemetry/semantic-conventions-genai/tree/main/docs/gen-ai
-    (gen-ai-input-messages.json, gen-ai-output-messages.json)
+    (gen-ai-input-messages.json, gen-ai-output-messages.json, gen-ai-tool-definitions.json)
 """
 
 import json
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, Optional, cast
 
-from meshapi.telemetry.loose import fields as fields_in
-from meshapi.telemetry.loose import items as items_in
+from meshapi.telemetry.lenient import fields as fields_in
+from meshapi.telemetry.lenient import items as items_in
 
 __all__ = [
     "Encoded",
+    "StreamedContent",
     "encode",
     "input_messages",
     "instructions",
@@ -24,7 +25,7 @@ __all__ = [
     "tools",
 ]
 
-_TEXTS: Final = frozenset({"text", "input_text", "output_text"})
+_TEXTS: Final = frozenset({"text", "input_text", "output_text", "summary_text", "reasoning_text"})
 
 Part = dict[str, Any]
 Message = dict[str, Any]
@@ -51,28 +52,33 @@ def instructions(fields: Mapping[str, Any]) -> list[Part]:
 
 
 def tools(fields: Mapping[str, Any]) -> list[Any]:
-    """Return the tools of a request, as they are."""
-    return items_in(fields.get("tools"))
+    """Return the types and names of a request's tools, without their schemas, which are large."""
+    found: list[Part] = []
+    for tool in map(fields_in, items_in(fields.get("tools"))):
+        kind = tool.get("type")
+        name = tool.get("name", fields_in(tool.get("function")).get("name"))
+        kind = kind if isinstance(kind, str) else "function"
+        # The conventions want a name; tools of the provider have none but their type.
+        found.append({"type": kind, "name": name if isinstance(name, str) else kind})
+    return found
 
 
-def output_message(message: object, finish_reason: Optional[str]) -> Message:
-    """Return what a model said, from a message as a dict or from its text."""
-    found = _message(fields_in(message) or {"content": message})
-    parts: list[Part] = found["parts"] if found is not None else []
-    said: Message = {"role": "assistant", "parts": parts}
-    return {**said, "finish_reason": finish_reason} if finish_reason else said
+def output_message(message: object) -> Message:
+    """Return what a model said, from a message as a dict."""
+    found = _message(fields_in(message))
+    return {"role": "assistant", "parts": [] if found is None else found["parts"]}
 
 
 def output_messages(body: object) -> list[Message]:
     """Return what a model said in a whole response: of chat, or of `responses`."""
     fields = fields_in(body)
-    found: list[Message] = []
-    for choice in map(fields_in, items_in(fields.get("choices"))):
-        reason = choice.get("finish_reason")
-        reason = reason if isinstance(reason, str) else None
-        found.append(output_message(choice.get("message"), reason))
-    said = map(_message, items_in(fields.get("output")))
-    return [*found, *(message for message in said if message is not None)]
+    choices = map(fields_in, items_in(fields.get("choices")))
+    found = [output_message(choice.get("message")) for choice in choices]
+    # The items of a response, such as text and tool calls, are one answer.
+    said = [
+        part for item in items_in(fields.get("output")) for part in output_message(item)["parts"]
+    ]
+    return [*found, {"role": "assistant", "parts": said}] if said else found
 
 
 def _message(item: object) -> Optional[Message]:
@@ -87,9 +93,12 @@ def _message(item: object) -> Optional[Message]:
     if role == "tool" or fields.get("type") == "function_call_output":
         result = content if content is not None else fields.get("output")
         call_id = fields.get("tool_call_id", fields.get("call_id"))
-        parts = [{"type": "tool_call_response", "id": call_id, "result": _only_text(result)}]
+        parts = [{"type": "tool_call_response", "id": call_id, "response": _only_text(result)}]
         return {"role": "tool", "parts": parts}
-    if isinstance(content, str):
+    if fields.get("type") == "reasoning":
+        summary = _only_text([*items_in(fields.get("summary")), *items_in(content)])
+        parts = [{"type": "reasoning", "content": summary}] if summary else []
+    elif isinstance(content, str):
         parts = [_text_part(content)]
     else:
         parts = [_part(part) for part in items_in(content)]
@@ -128,6 +137,54 @@ def _tool_call(call: object) -> Part:
         "name": named.get("name"),
         "arguments": named.get("arguments"),
     }
+
+
+class StreamedContent:
+    """What a model says in a stream, put together from its chunks.
+
+    Args:
+        limit: the most characters to keep. The attribute has at most as many bytes.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._left = limit
+        self._choices: dict[int, tuple[list[str], dict[int, Part]]] = {}
+        self._response: object = None
+
+    def take(self, chunk: object) -> None:
+        """Take the next chunk: of chat, or an event of `responses`."""
+        # The last one is the whole response.
+        self._response = fields_in(getattr(chunk, "response", None)) or self._response
+        for choice in items_in(getattr(chunk, "choices", None)):
+            delta = getattr(choice, "delta", None)
+            texts, calls = self._choices.setdefault(getattr(choice, "index", 0), ([], {}))
+            text = getattr(delta, "content", None)
+            if isinstance(text, str) and text:
+                texts.append(self._kept(text))
+            for call in items_in(getattr(delta, "tool_calls", None)):
+                self._take_call(calls, call)
+
+    def _take_call(self, calls: dict[int, Part], call: object) -> None:
+        whole = calls.setdefault(getattr(call, "index", 0), {"id": None, "function": {}})
+        whole["id"] = whole["id"] or getattr(call, "id", None)
+        pieces, named = getattr(call, "function", None), whole["function"]
+        for name in ("name", "arguments"):
+            piece = getattr(pieces, name, None)
+            if isinstance(piece, str):
+                named[name] = named.get(name, "") + self._kept(piece)
+
+    def _kept(self, text: str) -> str:
+        text = text[: self._left + 1]  # one more than fits, so that it is noticed
+        self._left -= len(text)
+        return text
+
+    def messages(self) -> list[Message]:
+        """Return what the model has said so far."""
+        said = [
+            output_message({"content": "".join(texts) or None, "tool_calls": [*calls.values()]})
+            for _, (texts, calls) in sorted(self._choices.items())
+        ]
+        return said or output_messages(self._response)
 
 
 def encode(items: list[Any], limit: int) -> Encoded:

@@ -1,14 +1,25 @@
 """The metrics: instruments by group and name, made when they are first needed."""
 
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Union
+
+from typing_extensions import TypeAlias
 
 from meshapi.telemetry import names
-from meshapi.telemetry.attributes import Attributes
 from meshapi.telemetry.names import METRICS, Metric
 
-__all__ = ["Instruments", "Measured"]
+__all__ = ["Attributes", "Instruments", "Measured", "Recorders"]
 
-Measured = Literal["duration", "first_chunk", "per_chunk", "input", "output"]
+Attributes: TypeAlias = dict[str, Union[str, bool, int, float, Sequence[str]]]
+"""Attributes of spans and metrics."""
+
+Measured: TypeAlias = Literal[
+    "duration", "first_chunk", "per_chunk", "input", "output", "cache_read", "cache_write",
+    "reasoning",
+]  # fmt: skip
+
+Recorders: TypeAlias = list[tuple[Callable[[float, Attributes], object], Attributes]]
+"""Functions that record a value, each with the attributes to call it with."""
 
 
 class Instruments:
@@ -19,33 +30,33 @@ class Instruments:
         which: the names to record under.
     """
 
-    def __init__(self, meter: Any, which: "tuple[Literal['current', 'older'], ...]") -> None:
+    def __init__(self, meter: Any, which: "Sequence[Literal['current', 'older']]") -> None:
         self._meter = meter
         self._which = which
         self._made: dict[str, Any] = {}
 
-    def record(self, group: str, measured: Measured, value: float, attributes: Attributes) -> None:
-        """Record one value, under each of the names that it has."""
+    def recorders(self, group: str, measured: Measured, attributes: Attributes) -> Recorders:
+        """Return what records a value under each of its names, if it has any in this group.
+
+        Args:
+            group: the operation's.
+            measured: what the value is: seconds, or a number of model tokens.
+            attributes: of the call; each metric gets those that belong to it.
+        """
+        found: Recorders = []
         recorded: set[str] = set()
         for which in self._which:
-            metric = METRICS.get((which, group, measured))
-            # Some metrics kept their names.
-            if metric is None or metric.name in recorded:
-                continue
-            recorded.add(metric.name)
-            if metric.kind == "counter":
-                self._instrument(metric).add(int(value), attributes)
-            elif measured in ("input", "output"):
-                typed = attributes if which == "current" else _of_type(attributes, measured)
-                self._instrument(metric).record(int(value), typed)
-            else:
-                self._instrument(metric).record(value, attributes)
-
-    def _instrument(self, metric: Metric) -> Any:
-        made = self._made.get(metric.name)
-        if made is None:
-            made = self._made[metric.name] = self._make(metric)
-        return made
+            for metric in METRICS.get((which, group, measured), ()):
+                # Some metrics kept their names.
+                if metric.name in recorded:
+                    continue
+                recorded.add(metric.name)
+                instrument = self._made.get(metric.name)
+                if instrument is None:
+                    instrument = self._made[metric.name] = self._make(metric)
+                record = instrument.add if metric.kind == "counter" else instrument.record
+                found.append((record, _attributes_of(metric, attributes)))
+        return found
 
     def _make(self, metric: Metric) -> Any:
         about: dict[str, Any] = {"unit": metric.unit, "description": metric.description}
@@ -56,5 +67,11 @@ class Instruments:
         )
 
 
-def _of_type(attributes: Attributes, measured: Measured) -> Attributes:
-    return {**attributes, names.TOKEN_TYPE: measured}
+def _attributes_of(metric: Metric, given: Attributes) -> Attributes:
+    found = dict(given)
+    if not metric.has_error:
+        found.pop(names.ERROR_TYPE, None)
+    if metric.further is not None:
+        name, value = metric.further
+        found[name] = value
+    return found

@@ -23,6 +23,9 @@ __all__ = [
 MAX_CONTENT: Final = 64 * 1024
 """The default of `max_content_bytes`."""
 
+LEAST_CONTENT: Final = 64
+"""A message without any text has nearly as many bytes: less would show nothing."""
+
 _SHOWN: Final = 40
 
 
@@ -33,8 +36,8 @@ class OpenTelemetryTraces(TypedDict, total=False):
         content_mode: "metadata_only" (the default) or "content": the messages to and from the
             model, its instructions and its tools, as JSON in attributes of the span. They may be
             confidential.
-        max_content_bytes: the most bytes of each of these attributes (default 65,536). Text that
-            is longer is cut.
+        max_content_bytes: the most bytes of each of these attributes (default 65,536, at least 64).
+            Text that is longer is cut.
     """
 
     content_mode: Literal["metadata_only", "content"]
@@ -106,8 +109,9 @@ def settings_of(options: object) -> Settings:
     if mode not in ("metadata_only", "content"):
         _refuse("open_telemetry.traces.content_mode", "'metadata_only' or 'content'", mode)
     size = traces.get("max_content_bytes", MAX_CONTENT)
-    if type(size) is not int or size < 1:
-        _refuse("open_telemetry.traces.max_content_bytes", "a number of bytes above 0", size)
+    if type(size) is not int or size < LEAST_CONTENT:
+        expected = f"a number of bytes, {LEAST_CONTENT} or more"
+        _refuse("open_telemetry.traces.max_content_bytes", expected, size)
     names = metrics.get("names", "current")
     if not isinstance(names, str) or names not in _NAMES:
         _refuse("open_telemetry.metrics.names", "'current', 'older' or 'both'", names)
@@ -136,7 +140,8 @@ def _mapping(field: str, value: object, known: Any) -> Mapping[str, Any]:
     for name in mapping:
         if name not in known.__annotations__:
             error = no_such_parameter(str(name), known.__annotations__)
-            raise InvalidParamsError(f"{field}[{name!r}]", "", error.got, error.hint)
+            hint = error.hint.replace("parameter", "option")
+            raise InvalidParamsError(f"{field}[{name!r}]", "", "no such option", hint)
     return mapping
 
 

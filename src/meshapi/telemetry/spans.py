@@ -4,16 +4,19 @@ It is told what happens by the notices of the call (`meshapi_core.observing`).
 """
 
 import logging
+import re
 from collections.abc import Callable
-from typing import Any, ClassVar, Final, Optional
+from typing import Any, ClassVar, Final, NamedTuple, Optional
+from urllib.parse import urlsplit
 
 from opentelemetry import metrics, trace
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.context import Context, get_current
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from meshapi.telemetry import content, names
-from meshapi.telemetry.attributes import Attributes, ResponseFacts, fields_of, request_attributes
-from meshapi.telemetry.instruments import Instruments, Measured
+from meshapi.telemetry.attributes import ResponseFacts, fields_of, request_attributes
+from meshapi.telemetry.instruments import Attributes, Instruments, Measured, Recorders
 from meshapi.telemetry.names import Operation, operation_of, span_name
 from meshapi.telemetry.options import Settings
 from meshapi_core import (
@@ -21,11 +24,14 @@ from meshapi_core import (
     Call,
     MeshAPIError,
     Origin,
+    RawResponse,
     RealtimeCall,
+    SignedPut,
     StreamCall,
     __version__,
 )
 from meshapi_core.observing import (
+    AttemptStarted,
     CallClosed,
     CallFailed,
     CallSucceeded,
@@ -56,9 +62,31 @@ class Telemetry:
         meter = metrics.get_meter(_SCOPE, __version__, settings.meter_provider)
         self.instruments = Instruments(meter, settings.names)
 
-    def begin(self, call: AnyCall[Any], origin: Origin) -> "CallSpan":
-        """Start the span of a call to a gateway, as a child of the current one."""
-        return CallSpan(self, call, origin)
+    def context(self) -> Context:
+        """Return the current context, for the parent of a span that begins later."""
+        return get_current()
+
+    def begin(
+        self, call: AnyCall[Any], origin: Origin, context: Optional[Context] = None
+    ) -> "CallSpan":
+        """Start the span of a call to a gateway, as a child of the one that is current.
+
+        Args:
+            call: what is asked for.
+            origin: the gateway.
+            context: where the current span is, if it is not the one of this task or thread.
+        """
+        return CallSpan(self, call, origin, context)
+
+    def start_span(self, name: str, context: Optional[Context], attributes: Attributes) -> Span:
+        """Start a span; one that records nothing if the program's code for spans fails."""
+        try:
+            return self.tracer.start_span(
+                name, context=context, kind=SpanKind.CLIENT, attributes=attributes
+            )
+        except Exception as exc:
+            _warn("a span could not be started", exc)
+            return trace.INVALID_SPAN
 
 
 class CallSpan:
@@ -68,28 +96,36 @@ class CallSpan:
         telemetry: of the client.
         call: what is asked for.
         origin: the gateway.
+        context: where the parent is; None is the current context.
     """
 
-    def __init__(self, telemetry: Telemetry, call: AnyCall[Any], origin: Origin) -> None:
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        call: AnyCall[Any],
+        origin: Origin,
+        context: Optional[Context] = None,
+    ) -> None:
         self._telemetry = telemetry
         self._facts = ResponseFacts()
+        self._began = 0.0
         self._last_chunk: Optional[float] = None
-        self._said: list[str] = []
-        self._said_size = 0
+        self._per_chunk: Optional[Recorders] = None
+        self._said: Optional[content.StreamedContent] = None
         self._has_ended = False
-        method, path, fields = _asked(call)
-        self._operation = operation = operation_of(method, path)
+        about = _About.of(call, origin)
+        self._operation = operation = about.operation
         runs_model = operation.name is not None
-        asked: Attributes = (
-            request_attributes(fields, operation, streaming=call.streaming)
-            if runs_model
-            else {names.PATH: path}
-        )
-        self._shared = _shared(operation, method, origin, asked)
-        self._span = telemetry.tracer.start_span(
-            span_name(operation, method, path, asked.get(names.REQUEST_MODEL)),
-            kind=SpanKind.CLIENT,
-            attributes={**self._shared, **asked},
+        asked: Attributes = {names.PATH: about.path} if about.path else {}
+        if runs_model:
+            asked = request_attributes(about.fields, operation, streaming=call.streaming)
+        # A session is a stream of messages, but not of the parts of one answer.
+        self._has_chunks = call.streaming and runs_model
+        self._shared = _shared(about, asked)
+        self._span = telemetry.start_span(
+            span_name(operation, about.method, about.path, asked.get(names.REQUEST_MODEL)),
+            context,
+            {**self._shared, **asked},
         )
         if not (self._span.is_recording() and runs_model):
             return
@@ -97,9 +133,10 @@ class CallSpan:
         if settings.conversation_id is not None:
             self._span.set_attribute(names.CONVERSATION_ID, settings.conversation_id)
         if settings.content:
-            self._set(names.INPUT_MESSAGES, content.input_messages(fields))
-            self._set(names.SYSTEM_INSTRUCTIONS, content.instructions(fields))
-            self._set(names.TOOL_DEFINITIONS, content.tools(fields))
+            self._said = content.StreamedContent(settings.max_content_bytes)
+            self._set(names.INPUT_MESSAGES, content.input_messages(about.fields))
+            self._set(names.SYSTEM_INSTRUCTIONS, content.instructions(about.fields))
+            self._set(names.TOOL_DEFINITIONS, content.tools(about.fields))
 
     def headers(self) -> dict[str, str]:
         """The headers that carry the span's context; none if that is switched off."""
@@ -115,10 +152,12 @@ class CallSpan:
             if receive is not None:
                 receive(self, notice)
         except Exception as exc:
-            # Only a span processor or an exporter of the program's raises.
-            logging.getLogger("meshapi").warning(
-                "open_telemetry: %s raised %s", type(notice).__name__, type(exc).__name__
-            )
+            # Such as a span processor of the program's.
+            _warn(f"{type(notice).__name__} could not be recorded", exc)
+
+    def _attempt(self, notice: AttemptStarted) -> None:
+        if not notice.resent:
+            self._began = notice.at
 
     def _response(self, notice: ResponseStarted) -> None:
         self._span.set_attribute(names.STATUS, notice.status)
@@ -134,39 +173,47 @@ class CallSpan:
         self._span.add_event(names.RETRY_EVENT, found)
 
     def _item(self, notice: ItemReceived) -> None:
-        elapsed, since = notice.elapsed, self._last_chunk
-        if since is None:
-            self._span.set_attribute(names.TIME_TO_FIRST_CHUNK, elapsed)
-            self._record("first_chunk", elapsed)
-        else:
-            self._record("per_chunk", elapsed - since)
-        self._last_chunk = elapsed
+        if not self._has_chunks:
+            return
         self._facts.take(notice.value)
-        text = getattr(notice.value, "text", None)
-        settings = self._telemetry.settings
-        if settings.content and isinstance(text, str) and text:
-            # Enough characters for the size, whatever their encoding.
-            self._said.append(text[: max(0, settings.max_content_bytes - self._said_size)])
-            self._said_size += len(text)
+        if self._said is not None:
+            self._said.take(notice.value)
+        last, self._last_chunk = self._last_chunk, notice.at
+        if last is not None:
+            if self._per_chunk is None:
+                self._per_chunk = self._recorders("per_chunk")
+            for record, attributes in self._per_chunk:
+                record(notice.at - last, attributes)
+            return
+        # Not the time of the attempts before: only this one has a chunk.
+        seconds = notice.at - self._began
+        self._span.set_attribute(names.TIME_TO_FIRST_CHUNK, seconds)
+        self._record("first_chunk", seconds)
 
     def _succeeded(self, notice: CallSucceeded) -> None:
-        self._facts.take(notice.result)
-        self._set_output(notice.result)
-        self._end(notice)
+        if self._operation.name is not None:
+            result: Any = notice.result
+            is_raw = isinstance(notice.result, RawResponse)
+            body: object = fields_of(result.content) if is_raw else getattr(result, "raw", None)
+            self._facts.take(body if is_raw else result)
+            self._set_output(body)
+        self._end(notice, is_complete=True)
 
     def _failed(self, notice: CallFailed) -> None:
-        error, kind = notice.error, _error_type(notice.error)
+        kind = _error_type(notice.error)
         self._shared[names.ERROR_TYPE] = kind
         self._span.set_attribute(names.ERROR_TYPE, kind)
-        code = error.error_code if isinstance(error, MeshAPIError) else kind
-        self._span.set_attribute(names.ERROR_CODE, code)
         # Without the words of the server, which may quote the request.
-        self._span.set_status(Status(StatusCode.ERROR, code))
+        self._span.set_status(Status(StatusCode.ERROR, kind))
+        self._set_output(None)
         self._end(notice)
 
     def _closed(self, notice: CallClosed) -> None:
         self._span.set_attribute(names.CLOSED, True)
         self._set_output(None)
+        self._end(notice)
+
+    def _session_ended(self, notice: SessionEnded) -> None:
         self._end(notice)
 
     def _lost(self, notice: ConnectionLost) -> None:
@@ -175,35 +222,34 @@ class CallSpan:
             found[names.RETRY_DELAY] = notice.wait
         self._span.add_event(names.LOST_EVENT, found)
 
-    def _end(self, notice: Notice) -> None:
+    def _end(self, notice: Notice, *, is_complete: bool = False) -> None:
         if self._has_ended:
             return  # a session that failed ends as well
         self._has_ended = True
-        found = self._facts.attributes()
-        self._span.set_attributes({**found, names.ATTEMPTS: notice.attempt})
-        model = found.get(names.RESPONSE_MODEL)
-        if model is not None:
-            self._shared[names.RESPONSE_MODEL] = model
-        self._record("duration", notice.elapsed)
-        self._shared.pop(names.ERROR_TYPE, None)
-        for measured, count in self._facts.tokens():
-            self._record(measured, count)
-        self._span.end()
+        try:
+            found = self._facts.attributes(is_complete=is_complete)
+            self._span.set_attributes({**found, names.ATTEMPTS: notice.attempt})
+            self._record("duration", notice.elapsed)
+            for measured, count in self._facts.tokens():
+                self._record(measured, count)
+        finally:
+            self._span.end()
 
     def _record(self, measured: Measured, value: float) -> None:
-        if self._operation.name is not None:
-            self._telemetry.instruments.record(
-                self._operation.metrics, measured, value, self._shared
-            )
+        for record, attributes in self._recorders(measured):
+            record(value, attributes)
 
-    def _set_output(self, value: object) -> None:
-        if not (self._telemetry.settings.content and self._span.is_recording()):
-            return
-        if self._said:
-            said = [content.output_message("".join(self._said), None)]
-        else:
-            said = content.output_messages(getattr(value, "raw", None))
-        self._set(names.OUTPUT_MESSAGES, said)
+    def _recorders(self, measured: Measured) -> Recorders:
+        if self._operation.name is None:
+            return []
+        model = self._facts.model
+        found = self._shared if model is None else {**self._shared, names.RESPONSE_MODEL: model}
+        return self._telemetry.instruments.recorders(self._operation.metrics, measured, found)
+
+    def _set_output(self, body: object) -> None:
+        if self._said is not None:
+            said = content.output_messages(body) if body else self._said.messages()
+            self._set(names.OUTPUT_MESSAGES, said)
 
     def _set(self, name: str, items: list[Any]) -> None:
         if not items:
@@ -214,13 +260,19 @@ class CallSpan:
             self._span.set_attribute(names.TRUNCATED, True)
 
     def __del__(self) -> None:
-        # A stream that the program dropped ends here. Harmless after the end; there is no `_span`
-        # if it could not be started.
-        span = vars(self).get("_span")
-        if span is not None and span.is_recording():
+        # A stream that the program dropped: nothing tells of its end. Without metrics, whose locks
+        # may be held by the code that this interrupts.
+        span: Optional[Span] = vars(self).get("_span")
+        if span is None or self._has_ended or not span.is_recording():
+            return
+        try:
+            span.set_attributes({**self._facts.attributes(is_complete=False), names.CLOSED: True})
             span.end()
+        except Exception as exc:
+            _warn("the span of a dropped stream could not be ended", exc)
 
     _RECEIVERS: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
+        AttemptStarted: _attempt,
         CallClosed: _closed,
         CallFailed: _failed,
         CallSucceeded: _succeeded,
@@ -228,33 +280,79 @@ class CallSpan:
         ItemReceived: _item,
         ResponseStarted: _response,
         RetryPlanned: _retry,
-        SessionEnded: _end,
+        SessionEnded: _session_ended,
     }
 
 
-def _asked(call: AnyCall[Any]) -> tuple[str, str, dict[str, Any]]:
-    """The method and path of a call, and the fields of its body if it runs a model."""
-    if isinstance(call, RealtimeCall):
-        return call.method, names.REALTIME_PATH, {"model": call.model}
-    if isinstance(call, (Call, StreamCall)):
-        path = call.path.partition("?")[0]
-        runs_model = operation_of(call.method, path).name is not None
-        return call.method, path, fields_of(call.body) if runs_model else {}
-    return call.method, "/", {}
+class _About(NamedTuple):
+    """What a call is about.
+
+    Fields:
+        path: without a query; "" if it may identify what somebody else stores.
+        origin: the server.
+        fields: of the body, if the call runs a model.
+    """
+
+    method: str
+    path: str
+    origin: Origin
+    operation: Operation
+    fields: dict[str, Any]
+
+    @classmethod
+    def of(cls, call: AnyCall[Any], gateway: Origin) -> "_About":
+        method, path, fields = call.method, "", {}
+        origin = gateway
+        if isinstance(call, RealtimeCall):
+            path, fields = names.REALTIME_PATH, {"model": call.model}
+        elif isinstance(call, (Call, StreamCall)):
+            path = call.path.partition("?")[0]
+        elif isinstance(call, SignedPut):
+            origin = _origin_of(str.__str__(call.url)) or gateway
+        operation = operation_of(method, path)
+        if operation.name is not None and isinstance(call, (Call, StreamCall)):
+            fields = fields_of(call.body)
+        return cls(method, path, origin, operation, fields)
 
 
-def _shared(operation: Operation, method: str, origin: Origin, asked: Attributes) -> Attributes:
+def _origin_of(url: str) -> Optional[Origin]:
+    """The server that a URL names; None if it is not valid, which the call will complain about."""
+    try:
+        found = urlsplit(url)
+        port = found.port or (443 if found.scheme == "https" else 80)
+    except ValueError:
+        return None
+    return Origin(found.scheme, found.hostname, port) if found.hostname else None
+
+
+def _shared(about: _About, asked: Attributes) -> Attributes:
     """The attributes that a span and its metrics have in common."""
+    origin, operation = about.origin, about.operation
     found: Attributes = {names.SERVER_ADDRESS: origin.host, names.SERVER_PORT: origin.port}
     if operation.name is None:
-        return {names.METHOD: method, **found}
+        return {names.METHOD: about.method, **found}
     model = asked.get(names.REQUEST_MODEL)
     found = {names.OPERATION_NAME: operation.name, names.PROVIDER_NAME: names.PROVIDER, **found}
     return found if model is None else {**found, names.REQUEST_MODEL: model}
 
 
+_NO_CODES: Final = ("unknown_error", "http_error")
+"""What an error has in place of a code if only its status is known."""
+
+_ERROR_TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+"""An error code that can be an attribute. Servers may send sentences, or what is concealed."""
+
+
 def _error_type(error: Exception) -> str:
-    """`error.type`: the status, or the error code if there is none; of other errors, the class."""
+    """`error.type`: the error code; the status without one; of other errors, the class."""
     if not isinstance(error, MeshAPIError):
         return type(error).__qualname__
-    return str(error.status) if error.status >= 400 else error.error_code
+    code = error.error_code
+    if code in _NO_CODES:
+        return str(error.status)
+    return code if _ERROR_TYPE.fullmatch(code) else str(error.status or type(error).__name__)
+
+
+def _warn(what: str, exc: Exception) -> None:
+    # Its message may have anything in it.
+    logging.getLogger("meshapi").warning("open_telemetry: %s: %s", what, type(exc).__name__)

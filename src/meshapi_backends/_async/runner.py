@@ -84,9 +84,11 @@ class AsyncCallRunner:
 
         # To the machine, the items of a stream are its chunks; other calls have one item.
         make_host: Any = partial(self._host, call)
+        if self._watch is not None:
+            make_host = partial(self._host, call, self._watch.at_this_place())
         return AsyncChunkStream(make_host)
 
-    def _host(self, call: AnyCall[T]) -> AsyncHost[T]:
+    def _host(self, call: AnyCall[T], watch: "Optional[AsyncWatch]" = None) -> AsyncHost[T]:
         network = self._network()
         now, unix_time = network.now(), time.time()
         # Asked for each call, because logging may be configured at any time.
@@ -101,7 +103,7 @@ class AsyncCallRunner:
                 self._config,
                 self._transport,
                 network,
-                self._watch,
+                watch or self._watch,
                 now=now,
                 unix_time=unix_time,
             )

@@ -85,9 +85,11 @@ class CallRunner:
 
         # To the machine, the items of a stream are its chunks; other calls have one item.
         make_host: Any = partial(self._host, call)
+        if self._watch is not None:
+            make_host = partial(self._host, call, self._watch.at_this_place())
         return ChunkStream(make_host)
 
-    def _host(self, call: AnyCall[T]) -> Host[T]:
+    def _host(self, call: AnyCall[T], watch: "Optional[Watch]" = None) -> Host[T]:
         network = self._network()
         now, unix_time = network.now(), time.time()
         # Asked for each call, because logging may be configured at any time.
@@ -102,7 +104,7 @@ class CallRunner:
                 self._config,
                 self._transport,
                 network,
-                self._watch,
+                watch or self._watch,
                 now=now,
                 unix_time=unix_time,
             )

@@ -49,13 +49,15 @@ def test_any_request_gives_valid_attributes(fields: dict[str, Any], streaming: b
     assert {*found} <= {*names.REQUEST.values(), names.REQUEST_STREAM, names.OUTPUT_TYPE}
 
 
-@given(st.lists(OBJECTS, max_size=4))
-def test_any_response_gives_valid_attributes(bodies: list[dict[str, Any]]) -> None:
+@pytest.mark.slow
+@given(st.lists(OBJECTS, max_size=4), st.booleans())
+def test_any_response_gives_valid_attributes(bodies: list[dict[str, Any]], whole: bool) -> None:
     facts = ResponseFacts()
     for body in bodies:
         facts.take(body)
         facts.take({"response": body})
-    assert all(map(is_attribute, facts.attributes().values()))
+    assert all(map(is_attribute, facts.attributes(is_complete=whole).values()))
+    assert all(0 <= count < 2**63 for _, count in facts.tokens())
 
 
 @given(st.binary(max_size=40))
@@ -113,8 +115,8 @@ def test_the_facts_of_a_response() -> None:
             }
         )
     )
-    assert facts.tokens() == [("input", 9), ("output", 4)]
-    assert facts.attributes() == {
+    assert facts.tokens() == [("input", 9), ("output", 4), ("cache_read", 3), ("reasoning", 2)]
+    assert facts.attributes(is_complete=True) == {
         "gen_ai.response.id": "chatcmpl-1",
         "gen_ai.response.model": "gpt-4o-mini-2024",
         "gen_ai.response.finish_reasons": ["stop", "length"],
@@ -123,6 +125,50 @@ def test_the_facts_of_a_response() -> None:
         "gen_ai.usage.cache_read.input_tokens": 3,
         "gen_ai.usage.reasoning.output_tokens": 2,
     }
+
+
+@pytest.mark.parametrize(
+    ("body", "reasons"),
+    [
+        ({"status": "completed"}, ["stop"]),
+        ({"status": "failed"}, ["error"]),
+        ({"status": "cancelled"}, ["error"]),
+        ({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}, "length"),
+        ({"status": "incomplete", "incomplete_details": {"reason": "content_filter"}}, None),
+        ({"status": "incomplete"}, "length"),
+        ({"status": "queued"}, []),
+        ({"choices": [{"index": 0, "finish_reason": None}]}, []),
+    ],
+)
+def test_a_response_has_the_reasons_of_chat_completions(body: dict[str, Any], reasons: Any) -> None:
+    facts = ResponseFacts()
+    facts.take(body)
+    found = facts.attributes(is_complete=True).get("gen_ai.response.finish_reasons", [])
+    wanted = reasons if isinstance(reasons, list) else [reasons or "content_filter"]
+    assert found == wanted
+
+
+def test_a_choice_that_has_not_ended_when_the_call_has_ended_with_an_error() -> None:
+    facts = ResponseFacts()
+    facts.take({"choices": [{"index": 0, "finish_reason": "stop"}, {"index": 1}]})
+    facts.take({"choices": [{"index": 0, "finish_reason": None}]})
+    found = facts.attributes(is_complete=False)
+    assert found == {"gen_ai.response.finish_reasons": ["stop", "error"]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({}, None),
+        ({"response_format": {"type": "text"}}, "text"),
+        ({"response_format": {"type": "json_object"}}, "json"),
+        ({"text": {"format": {"type": "json_schema"}}}, "json"),
+        ({"response_format": "wav"}, None),
+    ],
+)
+def test_the_type_of_the_output_is_the_one_that_was_asked_for(fields: Any, kind: Any) -> None:
+    found = request_attributes(fields, CHAT, streaming=False)
+    assert found.get("gen_ai.output.type") == kind
 
 
 def test_a_usage_that_was_not_sent_counts_nothing() -> None:

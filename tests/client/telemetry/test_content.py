@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meshapi import ChatCompletionChunk
 from meshapi.telemetry import content
 
 TEXT = st.text(alphabet=st.characters(codec="utf-8"), max_size=60)
@@ -82,7 +83,7 @@ def test_a_conversation() -> None:
         },
         {
             "role": "tool",
-            "parts": [{"type": "tool_call_response", "id": "call_1", "result": "42"}],
+            "parts": [{"type": "tool_call_response", "id": "call_1", "response": "42"}],
         },
     ]
 
@@ -105,14 +106,80 @@ def test_the_input_of_responses() -> None:
 
 
 def test_what_a_model_said() -> None:
-    chat = {
-        "choices": [{"message": {"role": "assistant", "content": "4"}, "finish_reason": "stop"}]
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    message = {"role": "assistant", "content": "4", "tool_calls": [call]}
+    text = {"type": "text", "content": "4"}
+    called = {"type": "tool_call", "id": "c", "name": "f", "arguments": "{}"}
+    said = [{"role": "assistant", "parts": [text, called]}]
+    chat = {"choices": [{"message": message, "finish_reason": "tool_calls"}]}
+    assert content.output_messages(chat) == said
+    # All items of a response are one answer.
+    items = [
+        {"type": "reasoning", "summary": []},
+        {
+            "type": "message",
+            "role": "assistant",
+            "content": [{"type": "output_text", "text": "4"}],
+        },
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+    ]
+    assert content.output_messages({"output": items}) == said
+    items[0]["summary"] = [{"type": "summary_text", "text": "Hm."}]
+    (thought,) = content.output_messages({"output": items})
+    assert thought["parts"][0] == {"type": "reasoning", "content": "Hm."}
+
+
+def test_tools_are_named_without_their_schemas() -> None:
+    schema = {"type": "object", "properties": {}}
+    fields = {
+        "tools": [
+            {"type": "function", "function": {"name": "f", "parameters": schema}},
+            {"type": "function", "name": "g", "parameters": schema},
+            {"type": "web_search"},
+        ]
     }
-    said = [{"role": "assistant", "parts": [{"type": "text", "content": "4"}]}]
-    assert content.output_messages(chat) == [{**said[0], "finish_reason": "stop"}]
-    item = {
-        "type": "message",
-        "role": "assistant",
-        "content": [{"type": "output_text", "text": "4"}],
-    }
-    assert content.output_messages({"output": [item]}) == said
+    assert content.tools(fields) == [
+        {"type": "function", "name": "f"},
+        {"type": "function", "name": "g"},
+        {"type": "web_search", "name": "web_search"},
+    ]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 1), TEXT), max_size=8),
+    st.integers(2, 200),
+    st.integers(1, 5),
+)
+def test_a_stream_says_what_the_whole_response_does(
+    pieces: list[tuple[int, str]], limit: int, size: int
+) -> None:
+    said = content.StreamedContent(limit)
+    whole: dict[int, str] = {}
+    for index, text in pieces:
+        whole[index] = whole.get(index, "") + text
+        for start in range(0, max(len(text), 1), size):
+            delta = {"content": text[start : start + size]}
+            choices = [{"index": index, "delta": delta}]
+            said.take(ChatCompletionChunk.model_validate({"choices": choices}))
+    choices = [{"message": {"content": whole[index] or None}} for index in sorted(whole)]
+    wanted = content.encode(content.output_messages({"choices": choices}), limit)
+    found = content.encode(said.messages(), limit)
+    assert found.truncated == wanted.truncated
+    if not wanted.truncated:
+        assert found == wanted
+
+
+def test_the_tool_calls_of_a_stream() -> None:
+    said = content.StreamedContent(100)
+    for call in (
+        {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": ""}},
+        {"index": 1, "id": "d", "type": "function", "function": {"name": "g", "arguments": "1"}},
+        {"index": 0, "function": {"arguments": "{}"}},
+    ):
+        choices = [{"index": 0, "delta": {"tool_calls": [call]}}]
+        said.take(ChatCompletionChunk.model_validate({"choices": choices}))
+    (message,) = said.messages()
+    assert message["parts"] == [
+        {"type": "tool_call", "id": "c", "name": "f", "arguments": "{}"},
+        {"type": "tool_call", "id": "d", "name": "g", "arguments": "1"},
+    ]

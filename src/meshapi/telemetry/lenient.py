@@ -1,4 +1,4 @@
-"""Odd JSON read without an error: what is no object has no fields, and what is no list no items."""
+"""JSON of any shape, read without errors."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ __all__ = ["fields", "items"]
 
 
 def fields(value: object) -> dict[str, Any]:
-    """The fields of an object; none of anything else."""
+    """Return a JSON object; an empty one for any other value."""
     found: Any = value
     return found if isinstance(value, dict) else {}
 
 
 def items(value: object) -> list[Any]:
-    """The items of a list; none of anything else."""
+    """Return a list; an empty one for any other value."""
     found: Any = value
     return found if isinstance(value, list) else []
