@@ -581,6 +581,7 @@ ROWS: "list[tuple[Any, str, str]]" = [
     (CURL(55, "Send failure: Broken pipe"), "reset", "request"),
     (CURL(56, "Recv failure: Connection reset by peer"), "reset", "request"),
     (CURL(56, "CONNECT tunnel failed, response 407"), "proxy_auth", "verify"),
+    (CURL(56, "CONNECT tunnel failed, response 401"), "proxy_auth", "verify"),
     (CURL(56, "CONNECT tunnel failed, response 502"), "proxy_connect", "connect"),
     (OSError("Tunnel connection failed: 403 Forbidden"), "proxy_connect", "verify"),
     (CURL(999, "new"), "reset", "request"),
@@ -671,6 +672,9 @@ def test_statuses_that_no_gateway_responds_with():
     failure = unexpected_status(407, "the proxy p:1")
     assert (failure.stage, failure.error.error_code) == ("verify", "proxy_auth")
     assert "the proxy p:1" in str(failure.error)
+    failure = unexpected_status(401, "the proxy p:1")
+    assert (failure.stage, failure.error.error_code) == ("verify", "proxy_auth")
+    assert "did not pass the request on: 401 Unauthorized" in str(failure.error)
     assert unexpected_status(101).error.error_code == "unexpected_upgrade"
     assert unexpected_status(700).error.error_code == "bad_response"
 
