@@ -665,6 +665,32 @@ def test_messages_are_those_of_the_failure_and_not_of_its_wrapper():
     assert failure.error.message == ("cannot connect to https://x: connection refused; use a proxy")
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("401 Unauthorized", "proxy_auth"),
+        ("407 Proxy Authentication Required", "proxy_auth"),
+        ("Invalid username/password", "proxy_auth"),
+        (
+            "Requested NO AUTHENTICATION REQUIRED from proxy server, but got NO ACCEPTABLE"
+            " METHODS.",
+            "proxy_auth",
+        ),
+        ("403 Forbidden", "proxy_connect"),
+        ("Proxy Server could not connect: Connection refused.", "proxy_connect"),
+    ],
+)
+def test_a_proxy_that_refuses_is_told_by_the_words_of_httpcore(words, code):
+    exc = named("ProxyError", module="httpcore")(words)
+    failure = failure_of(exc, "connect", where="the proxy p:1")
+    assert failure.error.error_code == code
+    # A password is not tried twice.
+    assert (failure.stage == "verify") is ("refused" not in words)
+    assert ("give the HTTP client's proxy a user name" in str(failure.error)) is (
+        code == "proxy_auth"
+    )
+
+
 # The rest
 
 

@@ -43,8 +43,9 @@ A_PROXY: Final = "the proxy "
 
 # What HTTP clients say. Without a password, or against its rules, a proxy will never open a
 # connection.
-_FINAL = re.compile(r"(?:^|\D)(?:401|403|407)(?:\D|$)|AuthenticationRequired")
-_WANTS_PASSWORD = re.compile(r"(?:^|\D)(?:401|407)(?:\D|$)|AuthenticationRequired")
+_SAYS_PASSWORD = r"AuthenticationRequired|Invalid username/password|NO ACCEPTABLE METHODS"
+_FINAL = re.compile(rf"(?:^|\D)(?:401|403|407)(?:\D|$)|{_SAYS_PASSWORD}")
+_WANTS_PASSWORD = re.compile(rf"(?:^|\D)(?:401|407)(?:\D|$)|{_SAYS_PASSWORD}")
 _GIVE_PASSWORD = "; give the HTTP client's proxy a user name and a password"
 
 _MISSING, _WRONG = 407, 401
