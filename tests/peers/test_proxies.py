@@ -9,7 +9,7 @@ import pytest
 from peers import calls
 from peers.calls import InSteps
 from peers.nginx import Nginx
-from peers.options import needs_proxy, trusting_authority
+from peers.options import trusting_authority
 from peers.programs import free_ports, until
 from peers.proxies import PLAIN_PASSWORD, USER, Dante, ForwardProxy, Microsocks, Squid, Tinyproxy
 
@@ -19,7 +19,7 @@ from support.flavours import ASK, TOKEN, World, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer
 from support.wire import chunk, chunked, frame, stream_head
 
-pytestmark = [pytest.mark.slow, needs_proxy]
+pytestmark = pytest.mark.slow
 
 Peers = Callable[..., Any]
 
