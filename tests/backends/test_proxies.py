@@ -501,6 +501,27 @@ async def test_a_401_of_the_gateway_is_about_the_token(world, headers):
                 await client.chat.completions.create(**ASK)
 
 
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (lambda peer: peer.take() and None, "closed the connection"),
+        (lambda peer: (peer.take(), peer.reset()), ""),
+        (answering_connect(b"\x15\x03\x01\x00\x02\x02\x46"), "speaks TLS at this port"),
+        (answering_connect(b"SSH-2.0-nonsense\r\n"), "not HTTP/1.1"),
+    ],
+    ids=["closes", "resets", "tls", "garbage"],
+)
+@on_every_flavour
+async def test_a_proxy_that_forwards_nothing_is_named(world, script, words):
+    with ScriptedServer(script) as proxy:
+        url = proxy.url.replace("://", f"://{CREDENTIALS}@")
+        async with client_of(world, "http", url, max_retries=0) as client:
+            error = await error_of(client)
+        assert words in error.message
+        assert error.message.endswith(f"; the connection was to the proxy {proxy.url}")
+        assert PASSWORD not in seen(error)
+
+
 SQUID = ("Server: squid/5.7", "X-Squid-Error: ERR_DNS_FAIL 0")
 
 

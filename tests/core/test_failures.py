@@ -671,11 +671,7 @@ def test_messages_are_those_of_the_failure_and_not_of_its_wrapper():
         ("401 Unauthorized", "proxy_auth"),
         ("407 Proxy Authentication Required", "proxy_auth"),
         ("Invalid username/password", "proxy_auth"),
-        (
-            "Requested NO AUTHENTICATION REQUIRED from proxy server, but got NO ACCEPTABLE"
-            " METHODS.",
-            "proxy_auth",
-        ),
+        ("Requested NO AUTHENTICATION REQUIRED, but got NO ACCEPTABLE METHODS.", "proxy_auth"),
         ("403 Forbidden", "proxy_connect"),
         ("Proxy Server could not connect: Connection refused.", "proxy_connect"),
     ],

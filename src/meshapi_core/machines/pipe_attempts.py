@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 from meshapi_core.config import Timeout
 from meshapi_core.errors import APIConnectionError, APITimeoutError, ProtocolError
-from meshapi_core.failures import Phase, hint_at_tls, timed_out, unexpected_status
+from meshapi_core.failures import Phase, hint_at_tls, name_proxy, timed_out, unexpected_status
 from meshapi_core.http11.connection import HTTP11Connection, ResponseHead
 from meshapi_core.machines.actions import Connect, Read, Release, Write
 from meshapi_core.machines.common_steps import (
@@ -322,6 +322,9 @@ def _hear_last_word(life: Lifecycle, now: float) -> Optional[Read]:
 def fail(life: Lifecycle, failure: Failure, now: float) -> None:
     """End the attempt, with a hint in its error if the server seems to expect TLS."""
     conversation = life.attempt
+    via = conversation.http.via if isinstance(conversation, Conversation) else None
+    if via is not None:
+        name_proxy(failure.error, via.where)
     if (
         isinstance(conversation, Conversation)
         and not conversation.http.answered
@@ -329,7 +332,7 @@ def fail(life: Lifecycle, failure: Failure, now: float) -> None:
         # A server that wants TLS does not read a long request.
         and conversation.written <= 1
         and life.send.request.origin.scheme == "http"
-        and conversation.http.via is None
+        and via is None
     ):
         hint_at_tls(failure.error)
     life.fail_attempt(failure, now)

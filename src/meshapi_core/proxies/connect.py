@@ -96,12 +96,13 @@ class ConnectTunnel:
     def _refused(self, head: ResponseHead) -> Failure:
         route, status = self._route, head.status
         assert route.proxy is not None
-        reason = " ".join(filter(None, (str(status), _MEANINGS.get(status, ""))))
+        phrase, _, meaning = _MEANINGS.get(status, "").partition("; ")
         own = own_response(head.headers)
         credentials = status in _WANTS_CREDENTIALS
+        code = ""
         if own is not None and own.code and not credentials:
-            reason = f"{status}: {own.reason}" if own.reason else reason
-            reason += f" ({own.code})"
+            meaning, code = own.reason or meaning, f" ({own.code})"
+        reason = f"{status} {phrase}".rstrip() + (f"; {meaning}" if meaning else "") + code
         if credentials:
             given = route.proxy.username is not None
             reason += ask_for_credentials(given=given, variable=route.variable)
@@ -112,7 +113,8 @@ class ConnectTunnel:
         route = self._route
         assert route.proxy is not None
         if exc.error_code == "disconnected":
-            return refused(route.where, "it closed the connection", again=True)
+            reason = "it closed the connection; is it an HTTP proxy?"
+            return refused(route.where, reason, again=True)
         # It may quote the first bytes, and a proxy may echo what it was sent.
         said = concealed(exc.message, route.proxy.secrets)
         return refused(route.where, said, again=False)

@@ -58,6 +58,7 @@ _SQUID: Final = {
     "ERR_CANNOT_FORWARD": "it could not forward the request",
     "ERR_CONNECT_FAIL": "it could not connect to the server",
     "ERR_DNS_FAIL": "it could not resolve the server's host name",
+    "ERR_READ_ERROR": "its connection to the server broke",
     "ERR_READ_TIMEOUT": "the server did not respond to it",
     "ERR_TOO_BIG": "the request is larger than it allows",
     "ERR_ZERO_SIZE_OBJECT": "the server closed the connection without a response",

@@ -122,8 +122,14 @@ def test_a_refusal_says_why_and_whether_another_attempt_may_help(status, outcome
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ("ERR_CONNECT_FAIL 111", "503: it could not connect to the server (ERR_CONNECT_FAIL)"),
-        ("ERR_DNS_FAIL 0", "503: it could not resolve the server's host name (ERR_DNS_FAIL)"),
+        (
+            "ERR_CONNECT_FAIL 111",
+            "503 Service Unavailable; it could not connect to the server (ERR_CONNECT_FAIL)",
+        ),
+        (
+            "ERR_DNS_FAIL 0",
+            "503 Service Unavailable; it could not resolve the server's host name (ERR_DNS_FAIL)",
+        ),
         ("ERR_UNHEARD_OF 0", "503 Service Unavailable (ERR_UNHEARD_OF)"),
         ("<b>", "503 Service Unavailable"),
         ("", "503 Service Unavailable"),
@@ -158,6 +164,18 @@ def test_a_head_without_end_is_refused():
 def test_a_proxy_that_closes_may_be_asked_again():
     for received in ([b""], [b"HTTP/1.1 2", b""], [OPENED[:-2], b""]):
         assert run(received)[0] == ("proxy_connect", "connect")
+
+
+@pytest.mark.parametrize("received", [b"", b"\x05\xff"])
+def test_a_proxy_that_closes_may_be_of_another_kind(received):
+    """The second is what a SOCKS proxy says to any request of HTTP."""
+    tunnel = Proxies.through(USER).route(NAME).tunnel()
+    if received:
+        tunnel.receive_data(received)
+    tunnel.receive_data(b"")
+    assert tunnel.failure is not None
+    message = tunnel.failure.error.message
+    assert message.endswith("it closed the connection; is it an HTTP proxy?")
 
 
 def test_bytes_before_a_plain_request_are_refused():
