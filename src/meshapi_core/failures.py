@@ -32,15 +32,7 @@ from meshapi_core.errors import APIConnectionError, APITimeoutError, MeshAPIErro
 from meshapi_core.messages import Failure, Stage
 from meshapi_core.proxies.refusals import A_PROXY, no_tunnel, not_passed_on
 
-__all__ = [
-    "Advice",
-    "Phase",
-    "failure_of",
-    "hint_at_tls",
-    "name_proxy",
-    "timed_out",
-    "unexpected_status",
-]
+__all__ = ["Advice", "Phase", "failure_of", "hint_at_tls", "timed_out", "unexpected_status"]
 
 Phase = Literal["connect", "read", "write", "pool", "idle", "total"]
 """The phases of a call that time limits are about: the fields of `Timeout`."""
@@ -189,17 +181,6 @@ def hint_at_tls(error: MeshAPIError) -> None:
     """
     if error.error_code in ("disconnected", "reset"):
         error.message += "; if the server speaks TLS at this port, use https:// in the base URL"
-        error.args = (error.message,)
-
-
-def name_proxy(error: MeshAPIError, where: str) -> None:
-    """Add to the error of a connection that broke, or did not speak HTTP, that a proxy was there.
-
-    Args:
-        where: what the proxy is called.
-    """
-    if error.error_code in ("disconnected", "reset", "bad_response") and where not in error.message:
-        error.message += f"; the connection was to {where}"
         error.args = (error.message,)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 from meshapi_core.config import Timeout
 from meshapi_core.errors import APIConnectionError, APITimeoutError, ProtocolError
-from meshapi_core.failures import Phase, hint_at_tls, name_proxy, timed_out, unexpected_status
+from meshapi_core.failures import Phase, hint_at_tls, timed_out, unexpected_status
 from meshapi_core.http11.connection import HTTP11Connection, ResponseHead
 from meshapi_core.machines.actions import Connect, Read, Release, Write
 from meshapi_core.machines.common_steps import (
@@ -25,7 +25,7 @@ from meshapi_core.machines.pace import HeadPace
 from meshapi_core.machines.states import CallState
 from meshapi_core.machines.timer import LAST_WORD, earliest
 from meshapi_core.messages import SUCCESS, Failure, Response, Stage
-from meshapi_core.proxies.refusals import wants_credentials
+from meshapi_core.proxies.refusals import name_proxy, wants_credentials
 from meshapi_core.signals import NEED_DATA
 
 __all__ = ["FAILINGS", "STEPS", "Conversation", "Connecting"]

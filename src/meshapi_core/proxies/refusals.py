@@ -23,7 +23,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple, Optional
 
-from meshapi_core.errors import APIConnectionError, ProtocolError
+from meshapi_core.errors import APIConnectionError, MeshAPIError, ProtocolError
 from meshapi_core.messages import Failure, Stage
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "OwnResponse",
     "ask_for_credentials",
     "early_bytes",
+    "name_proxy",
     "no_tunnel",
     "not_passed_on",
     "own_response",
@@ -161,6 +162,17 @@ def not_passed_on(where: str, hint: str, status: int = _MISSING) -> Failure:
     message = f"{where or 'the proxy'} did not pass the request on: {reason}"
     error = APIConnectionError(message + (hint or _GIVE_PASSWORD), error_code="proxy_auth")
     return Failure(error, "verify")
+
+
+def name_proxy(error: MeshAPIError, where: str) -> None:
+    """Add to the error of a connection that broke, or did not speak HTTP, that a proxy was there.
+
+    Args:
+        where: what the proxy is called.
+    """
+    if error.error_code in ("disconnected", "reset", "bad_response") and where not in error.message:
+        error.message += f"; the connection was to {where}"
+        error.args = (error.message,)
 
 
 def early_bytes() -> Failure:
