@@ -173,7 +173,7 @@ def peers(session: nox.Session) -> None:
 
     The programs are those of the system; what it does not have is unpacked from Debian's packages.
     """
-    session.install("-e", ".[dev,peers]")
+    session.install("-e", ".[dev]")
     folder = emptied(Path(session.create_tmp()))
     fetch = ("python", "tests/peers/packages.py", str(folder))
     missing = str(session.run(*fetch, silent=True, stderr=None)).split()

@@ -137,7 +137,11 @@ class _BaseCall(Struct, Generic[ReaderT], frozen=True, kw_only=True):
     def refusal(self, response: Response) -> APIStatusError:
         """Return the error from a response other than a 2xx."""
         return error_from_response(
-            response.status, response.headers, response.body, received_at=response.received_at
+            response.status,
+            response.headers,
+            response.body,
+            received_at=response.received_at,
+            proxy=response.proxy,
         )
 
     def request(

@@ -30,7 +30,7 @@ from meshapi_core.causes import Link, attribute, links_of, may_be_quoted, number
 from meshapi_core.config import Timeout
 from meshapi_core.errors import APIConnectionError, APITimeoutError, MeshAPIError, ProtocolError
 from meshapi_core.messages import Failure, Stage
-from meshapi_core.proxies.refusals import no_tunnel, not_passed_on
+from meshapi_core.proxies.refusals import A_PROXY, no_tunnel, not_passed_on
 
 __all__ = ["Advice", "Phase", "failure_of", "hint_at_tls", "timed_out", "unexpected_status"]
 
@@ -159,13 +159,15 @@ _MORE_TIME["pool"] = "timeout=Timeout(pool=...), or limits=Limits(max_connection
 def unexpected_status(status: int, where: str = "the server", hint: str = "") -> Failure:
     """Return the failure for a status that no gateway responds with: 407, 101, or not 200 to 599.
 
+    Or for a 401 of a proxy's own: see `wants_credentials`.
+
     Args:
         status: the status of the response.
         where: the other end of the connection; see `failure_of`.
-        hint: what to do about a 407, to be appended to the message; "" is about HTTP clients.
+        hint: what to do about credentials, to be appended to the message; "" is about HTTP clients.
     """
-    if status == 407:
-        return not_passed_on(where if where.startswith(_A_PROXY) else "", hint)
+    if status in (401, 407):
+        return not_passed_on(where if where.startswith(A_PROXY) else "", hint, status)
     if status == 101:
         return Failure(_unasked_upgrade(), "response")
     message = f"the response has the status {status}, which is not an HTTP status"
@@ -365,7 +367,7 @@ class _FailedAttempt(NamedTuple):
 
     @property
     def _proxied(self) -> bool:
-        return self.where.startswith(_A_PROXY)
+        return self.where.startswith(A_PROXY)
 
     def _broken_off(self, fact: _ClassifiedCause, exc: BaseException) -> MeshAPIError:
         error = self._broken(fact, exc)
@@ -423,9 +425,6 @@ class _FailedAttempt(NamedTuple):
                 if text:
                     return without_place(text)
         return type(exc).__name__
-
-
-_A_PROXY = "the proxy "
 
 
 def _reason_of_proxy(exc: BaseException) -> str:

@@ -206,6 +206,7 @@ class Response(Struct, frozen=True):
         cut: the body was to end with the connection, and TLS ended without close_notify (RFC 9112,
             section 9.8). It may have been cut off anywhere, and only its content can tell.
         attempts, elapsed: as in `ResponseMeta`; an `Exchange` sets them.
+        proxy: what the proxy is called that forwarded the request; "" if there is none.
     """
 
     status: int
@@ -215,6 +216,7 @@ class Response(Struct, frozen=True):
     cut: bool = False
     attempts: int = 0
     elapsed: float = 0.0
+    proxy: str = ""
 
     @property
     def meta(self) -> ResponseMeta:

@@ -170,19 +170,27 @@ async def test_over_httpx_the_untrusted_certificate_of_a_proxy_is_the_proxys(wor
         assert server.connections == 1
 
 
+OF_TINYPROXY = b"Server: tinyproxy/1.11.1\r\nWWW-Authenticate: Basic realm=x\r\n"
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [(b"407 Proxy Authentication Required", b""), (b"401 Unauthorized", OF_TINYPROXY)],
+    ids=["407", "401"],
+)
 @on_every_flavour
-async def test_over_httpx_a_proxy_that_wants_a_password_says_so(world, scheme):
+async def test_over_httpx_a_proxy_that_wants_a_password_says_so(world, status, headers, scheme):
     def refuse(peer: Peer) -> None:
         peer.receive_head()
-        peer.send(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        peer.send(b"HTTP/1.1 %b\r\n%bContent-Length: 0\r\n\r\n" % (status, headers))
         peer.wait_until_left()
 
     with ScriptedServer(refuse) as server:
         async with over_httpx(world, f"{scheme}://gateway.example", proxy=server.url) as client:
             error = await error_of(client)
         assert error.error_code == "proxy_auth"
-        assert "407" in str(error)
+        assert status.decode() in str(error)
         assert f"the proxy 127.0.0.1:{server.port}" in str(error)
         assert server.connections == 1
 

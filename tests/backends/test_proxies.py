@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from meshapi import APIConnectionError, APITimeoutError, MeshAPIError, Proxy, Timeout
+from meshapi import (
+    APIConnectionError,
+    APITimeoutError,
+    AuthenticationError,
+    InternalServerError,
+    MeshAPIError,
+    Proxy,
+    Timeout,
+)
 from support.certificates import serving, trusting
 from support.flavours import ASK, TOKEN, World, on_every_flavour
 from support.proxies import HTTPProxy, SOCKSProxy
@@ -443,6 +451,118 @@ async def test_a_407_instead_of_a_response_is_the_proxys(world):
         assert error.error_code == "proxy_auth"
         assert f"the proxy {proxy.url} did not pass the request on" in str(error)
         assert proxy.connections == 1
+
+
+def responding(status: int, *headers: str) -> Script:
+    head = "\r\n".join(
+        [f"HTTP/1.1 {status} X", *headers, "Content-Length: 0", "Connection: close", "", ""]
+    )
+    return answering_connect(head.encode())
+
+
+TINYPROXY = "Server: tinyproxy/1.11.1"
+BASIC = 'WWW-Authenticate: Basic realm="x"'
+
+
+@pytest.mark.parametrize("given", [True, False])
+@pytest.mark.parametrize("headers", [(TINYPROXY, BASIC), ('Proxy-Authenticate: Basic realm="x"',)])
+@on_every_flavour
+async def test_a_401_of_a_proxy_that_forwards_is_about_its_password(world, headers, given):
+    """What tinyproxy responds with to a wrong password."""
+    with ScriptedServer(responding(401, *headers)) as proxy:
+        url = proxy.url.replace("://", f"://{CREDENTIALS}@") if given else proxy.url
+        async with client_of(world, "http", url) as client:
+            error = await error_of(client)
+        assert error.error_code == "proxy_auth"
+        assert f"the proxy {proxy.url} did not pass the request on: 401 Unauthorized" in str(error)
+        assert ("check the user name" if given else "http://user:password@") in str(error)
+        assert proxy.connections == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("WWW-Authenticate: Bearer",),
+        (BASIC,),
+        (TINYPROXY, "WWW-Authenticate: Bearer"),
+        (TINYPROXY,),
+        # Through the proxy came what another tinyproxy says, which stands before the gateway.
+        (TINYPROXY, BASIC, "Via: 1.1 tinyproxy (tinyproxy/1.11.1)"),
+        (BASIC, 'Proxy-Authenticate: Basic realm="x"'),
+        (),
+    ],
+)
+@on_every_flavour
+async def test_a_401_of_the_gateway_is_about_the_token(world, headers):
+    with ScriptedServer(responding(401, *headers)) as proxy:
+        url = proxy.url.replace("://", f"://{CREDENTIALS}@")
+        async with client_of(world, "http", url) as client:
+            with pytest.raises(AuthenticationError):
+                await client.chat.completions.create(**ASK)
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (lambda peer: peer.take() and None, "closed the connection"),
+        (lambda peer: (peer.take(), peer.reset()), ""),
+        (answering_connect(b"\x15\x03\x01\x00\x02\x02\x46"), "speaks TLS at this port"),
+        (answering_connect(b"SSH-2.0-nonsense\r\n"), "not HTTP/1.1"),
+    ],
+    ids=["closes", "resets", "tls", "garbage"],
+)
+@on_every_flavour
+async def test_a_proxy_that_forwards_nothing_is_named(world, script, words):
+    with ScriptedServer(script) as proxy:
+        url = proxy.url.replace("://", f"://{CREDENTIALS}@")
+        async with client_of(world, "http", url, max_retries=0) as client:
+            error = await error_of(client)
+        assert words in error.message
+        assert error.message.endswith(f"; the connection was to the proxy {proxy.url}")
+        assert PASSWORD not in seen(error)
+
+
+SQUID = ("Server: squid/5.7", "X-Squid-Error: ERR_DNS_FAIL 0")
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["create", "stream"])
+@pytest.mark.parametrize("between", [False, True], ids=["native", "middleware"])
+@on_every_flavour
+async def test_an_error_of_a_proxy_that_forwards_names_it(world, between, stream):
+    async def pass_on(request: Any, call_next: Any) -> Any:
+        return await call_next(request)
+
+    def pass_on_blocking(request: Any, call_next: Any) -> Any:
+        return call_next(request)
+
+    own = pass_on_blocking if world.name == "sync" else pass_on
+    middleware = [own] if between else []
+    with ScriptedServer(responding(503, *SQUID)) as proxy:
+        url = proxy.url.replace("://", f"://{CREDENTIALS}@")
+        async with client_of(world, "http", url, middleware=middleware) as client:
+            with pytest.raises(InternalServerError) as caught:
+                if stream:
+                    async for _ in client.chat.completions.stream(**ASK):
+                        pass
+                else:
+                    await client.chat.completions.create(**ASK)
+        error = caught.value
+        assert error.message == (
+            f"HTTP 503 from the proxy {proxy.url}: it could not resolve the server's host name"
+            " (ERR_DNS_FAIL)"
+        )
+        assert error.error_code == "upstream_error"
+        # As with any other 503.
+        assert proxy.connections == (1 if stream else 3)
+
+
+@on_every_flavour
+async def test_an_error_of_the_gateway_does_not_name_the_proxy(world):
+    with ScriptedServer(responding(503, "Via: 1.1 squid")) as proxy:
+        async with client_of(world, "http", proxy.url) as client:
+            with pytest.raises(InternalServerError) as caught:
+                await client.chat.completions.create(**ASK)
+        assert caught.value.message == "HTTP 503"
 
 
 @on_every_flavour

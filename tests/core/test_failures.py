@@ -581,6 +581,7 @@ ROWS: "list[tuple[Any, str, str]]" = [
     (CURL(55, "Send failure: Broken pipe"), "reset", "request"),
     (CURL(56, "Recv failure: Connection reset by peer"), "reset", "request"),
     (CURL(56, "CONNECT tunnel failed, response 407"), "proxy_auth", "verify"),
+    (CURL(56, "CONNECT tunnel failed, response 401"), "proxy_auth", "verify"),
     (CURL(56, "CONNECT tunnel failed, response 502"), "proxy_connect", "connect"),
     (OSError("Tunnel connection failed: 403 Forbidden"), "proxy_connect", "verify"),
     (CURL(999, "new"), "reset", "request"),
@@ -664,6 +665,28 @@ def test_messages_are_those_of_the_failure_and_not_of_its_wrapper():
     assert failure.error.message == ("cannot connect to https://x: connection refused; use a proxy")
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("401 Unauthorized", "proxy_auth"),
+        ("407 Proxy Authentication Required", "proxy_auth"),
+        ("Invalid username/password", "proxy_auth"),
+        ("Requested NO AUTHENTICATION REQUIRED, but got NO ACCEPTABLE METHODS.", "proxy_auth"),
+        ("403 Forbidden", "proxy_connect"),
+        ("Proxy Server could not connect: Connection refused.", "proxy_connect"),
+    ],
+)
+def test_a_proxy_that_refuses_is_told_by_the_words_of_httpcore(words, code):
+    exc = named("ProxyError", module="httpcore")(words)
+    failure = failure_of(exc, "connect", where="the proxy p:1")
+    assert failure.error.error_code == code
+    # A password is not tried twice.
+    assert (failure.stage == "verify") is ("refused" not in words)
+    assert ("give the HTTP client's proxy a user name" in str(failure.error)) is (
+        code == "proxy_auth"
+    )
+
+
 # The rest
 
 
@@ -671,6 +694,9 @@ def test_statuses_that_no_gateway_responds_with():
     failure = unexpected_status(407, "the proxy p:1")
     assert (failure.stage, failure.error.error_code) == ("verify", "proxy_auth")
     assert "the proxy p:1" in str(failure.error)
+    failure = unexpected_status(401, "the proxy p:1")
+    assert (failure.stage, failure.error.error_code) == ("verify", "proxy_auth")
+    assert "did not pass the request on: 401 Unauthorized" in str(failure.error)
     assert unexpected_status(101).error.error_code == "unexpected_upgrade"
     assert unexpected_status(700).error.error_code == "bad_response"
 

@@ -1,49 +1,29 @@
 """What clients are made with: a proxy, certificates, a transport."""
 
-import inspect
-import ssl
 from contextlib import asynccontextmanager
-from importlib.util import find_spec
 from typing import Any, Optional
 
-import pytest
+import aiohttp
+import httpx
+import httpx2
 
-from meshapi import MeshAPI
+from meshapi import transports
 from support.certificates import trusting
 from support.flavours import World
 
-_PARAMETERS = inspect.signature(MeshAPI.__init__).parameters
-
-
-def takes(name: str) -> bool:
-    """Whether clients have this parameter."""
-    return name in _PARAMETERS
-
-
-def needs(name: str) -> pytest.MarkDecorator:
-    """Skip a test where clients do not have this parameter."""
-    return pytest.mark.skipif(not takes(name), reason=f"clients do not take {name} yet")
-
-
-needs_proxy = needs("proxy")
-
-HAS_TRANSPORTS = find_spec("meshapi.transports") is not None
+_LIBRARIES = {"httpx": httpx, "httpx2": httpx2}
 
 
 def trusting_authority() -> "dict[str, Any]":
     """The option for a client that trusts the authority of `support.certificates`."""
-    return with_context(trusting())
-
-
-def with_context(context: ssl.SSLContext) -> "dict[str, Any]":
-    return {"tls" if takes("tls") else "ssl_context": context}
+    return {"tls": trusting()}
 
 
 @asynccontextmanager
 async def transport_of(world: World, name: str, proxy: Optional[str] = None) -> Any:
     """The option for a client that sends over an HTTP client, which is closed afterwards."""
-    if name in {"httpx", "httpx2"}:
-        library = pytest.importorskip(name)
+    if name in _LIBRARIES:
+        library: Any = _LIBRARIES[name]
         blocking = world.name == "sync"
         kind = library.Client if blocking else library.AsyncClient
         # For the proxy, the context of the client does not count.
@@ -55,14 +35,8 @@ async def transport_of(world: World, name: str, proxy: Optional[str] = None) -> 
         finally:
             http.close() if blocking else await http.aclose()
         return
-    if not HAS_TRANSPORTS:
-        pytest.skip(f"there is no transport for {name} yet")
-    from meshapi import transports
-
     if name == "aiohttp":
         assert proxy is None
-        import aiohttp
-
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting())) as session:
             yield {"transport": transports.AiohttpTransport(session)}
         return

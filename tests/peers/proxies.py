@@ -1,5 +1,7 @@
 """Forward proxies: squid and tinyproxy for HTTP, microsocks and dante for SOCKS5."""
 
+import secrets
+from pathlib import Path
 from typing import Optional
 from urllib.parse import quote
 
@@ -59,6 +61,14 @@ class Squid(ForwardProxy):
     def __init__(self, *, with_password: bool = False, forbidden: int = 1) -> None:
         super().__init__(with_password=with_password)
         self._forbidden = forbidden
+        # A name for its shared memory, so that two can run.
+        self._service = f"peers{secrets.token_hex(6)}"
+
+    def kill(self) -> None:
+        super().kill()
+        # Only a squid that ends by itself removes it.
+        for path in Path("/dev/shm").glob(f"{self._service}-*"):
+            path.unlink(missing_ok=True)
 
     def command(self) -> "list[str]":
         # What it tells the helper has the characters escaped that RFC 1738 calls unsafe.
@@ -81,9 +91,8 @@ class Squid(ForwardProxy):
             ),
             "utf-8",
         )
-        # A name for its shared memory, so that two can run; -N: one process, no daemon.
-        service = f"p{self.port}"
-        return [self.program, "-N", "-n", service, "-f", str(self.folder / "squid.conf")]
+        # -N: one process, no daemon.
+        return [self.program, "-N", "-n", self._service, "-f", str(self.folder / "squid.conf")]
 
     def seen(self) -> "list[str]":
         return [f"{method} {url}" for method, url, _ in self.lines()]
@@ -181,6 +190,8 @@ logfile_daemon /bin/true
 max_filedescriptors 1024
 # They would stay open in the process of the tests, which looks for what is left open.
 server_persistent_connections off
+# If these tests are killed, it ends by itself.
+shutdown_lifetime 1 second
 forwarded_for off
 acl forbidden port {forbidden}
 http_access deny forbidden

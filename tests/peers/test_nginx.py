@@ -3,6 +3,7 @@
 import signal
 import ssl
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
 
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from peers import calls
 from peers.calls import InSteps
 from peers.nginx import Nginx
-from peers.options import needs, trusting_authority, with_context
+from peers.options import trusting_authority
 from peers.programs import free_ports, until
 
 from meshapi import (
@@ -25,6 +26,7 @@ from meshapi import (
     MeshAPIError,
     RedirectError,
     RetryPolicy,
+    SocketOptions,
     StreamInterruptedError,
 )
 from meshapi.testing import LocalGateway
@@ -151,6 +153,33 @@ async def test_nginx_closes_connections_that_are_idle(world: World, gateway: Loc
                 await world.sleep(0.045 + number / 2000)
         connections = {one.connection for one in nginx.requests()}
         assert len(connections) > 1
+
+
+@on_every_flavour
+async def test_no_caller_notices_that_connections_are_closed(
+    world: World, gateway: LocalGateway
+) -> None:
+    """After some requests while others are under way, and all at once when they were idle."""
+
+    def caller(number: int) -> Callable[[], Any]:
+        async def call() -> None:
+            for turn in range(number, number + 13):
+                await (calls.stream if turn % 4 == 0 else text_of)(client)
+
+        return call
+
+    limits = "keepalive_requests 7; keepalive_timeout 500ms;"
+    with Nginx(port_of(gateway), server=limits) as nginx:
+        async with world.client(nginx.url, timeout=30.0) as client:
+            for _ in range(2):
+                outcomes = await world.together(*map(caller, range(8)))
+                assert outcomes == [None] * 8
+                await world.sleep(0.7)
+        until(lambda: len(nginx.requests()) >= 208)
+        served = nginx.requests()
+        assert {one.status for one in served} == {"200"}
+        assert max(int(one.number) for one in served) == 7
+        assert len({one.connection for one in served}) >= 208 // 7
 
 
 @on_every_flavour
@@ -340,12 +369,12 @@ async def test_client_certificates(world: World, gateway: LocalGateway, version:
     """
     files = {"clients.pem": ca.cert_pem.bytes()}
     with Nginx(port_of(gateway), tls=True, server=server, files=files) as nginx:
-        async with world.client(nginx.url, **with_context(identity(ca))) as client:
+        async with world.client(nginx.url, tls=identity(ca)) as client:
             for call in calls.ALL:
                 await call(client)
         for options, hint in (
             (trusting_authority(), "tls=(certificate, key)"),
-            (with_context(identity(authority())), "does not accept the client certificate"),
+            ({"tls": identity(authority())}, "does not accept the client certificate"),
         ):
             async with world.client(nginx.url, **options) as client:
                 error = await error_of(client)
@@ -357,7 +386,6 @@ async def test_client_certificates(world: World, gateway: LocalGateway, version:
             assert hint in str(error)
 
 
-@needs("tls")
 @pytest.mark.parametrize("password", [None, "canary-of-the-key"], ids=["plain", "encrypted"])
 @on_every_flavour
 async def test_certificates_of_files(
@@ -403,12 +431,9 @@ def private_key(issued: trustme.LeafCert, password: Optional[str]) -> bytes:
 # Sockets
 
 
-@needs("sockets")
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 @on_every_flavour
 async def test_a_unix_socket(world: World, gateway: LocalGateway, tls: bool) -> None:
-    from meshapi import SocketOptions
-
     listen = "listen unix:{folder}/socket ssl;" if tls else "listen unix:{folder}/socket;"
     with Nginx(port_of(gateway), tls=tls, server=listen) as nginx:
         options: dict[str, Any] = trusting_authority() if tls else {}
@@ -422,11 +447,8 @@ async def test_a_unix_socket(world: World, gateway: LocalGateway, tls: bool) -> 
         assert {one.client for one in nginx.requests()} == {"unix:"}
 
 
-@needs("sockets")
 @on_every_flavour
 async def test_a_local_address(world: World, gateway: LocalGateway) -> None:
-    from meshapi import SocketOptions
-
     with Nginx(port_of(gateway)) as nginx:
         sockets = SocketOptions(local_address="127.0.0.2")
         async with world.client(nginx.url, sockets=sockets) as client:

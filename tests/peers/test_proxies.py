@@ -9,17 +9,32 @@ import pytest
 from peers import calls
 from peers.calls import InSteps
 from peers.nginx import Nginx
-from peers.options import needs_proxy, trusting_authority
+from peers.options import trusting_authority
 from peers.programs import free_ports, until
-from peers.proxies import PLAIN_PASSWORD, USER, Dante, ForwardProxy, Microsocks, Squid, Tinyproxy
+from peers.proxies import (
+    PLAIN_PASSWORD,
+    USER,
+    Dante,
+    ForwardProxy,
+    Microsocks,
+    Squid,
+    SquidOverTLS,
+    Tinyproxy,
+)
 
-from meshapi import APIConnectionError, MeshAPIError, StreamInterruptedError
+from meshapi import (
+    APIConnectionError,
+    InternalServerError,
+    MeshAPIError,
+    PermissionDeniedError,
+    StreamInterruptedError,
+)
 from meshapi.testing import LocalGateway
 from support.flavours import ASK, TOKEN, World, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer
 from support.wire import chunk, chunked, frame, stream_head
 
-pytestmark = [pytest.mark.slow, needs_proxy]
+pytestmark = pytest.mark.slow
 
 Peers = Callable[..., Any]
 
@@ -175,11 +190,20 @@ async def test_a_proxy_that_forbids_the_port(
     port = int(url.rpartition(":")[2])
     with Squid(forbidden=port) as proxy:
         async with world.client(url, proxy=proxy.url, **trusting_authority()) as client:
-            error = await error_of(REQUESTS[call], client, proxy.address, "403")
+            reason = "403 Forbidden; its rules do not allow this server or port"
+            error = await error_of(REQUESTS[call], client, proxy.address, reason)
         assert isinstance(error, APIConnectionError)
         assert error.error_code == "proxy_connect"
         until(proxy.seen)
         assert proxy.lines() == [("CONNECT", f"127.0.0.1:{port}", "403")]
+
+
+REASONS: "dict[type[ForwardProxy], str]" = {
+    Squid: "it could not connect to the server (ERR_CONNECT_FAIL)",
+    Tinyproxy: "50",
+    Microsocks: "the server refused the connection",
+    Dante: "the server refused the connection",
+}
 
 
 @EVERY
@@ -192,9 +216,51 @@ async def test_a_gateway_that_the_proxy_cannot_reach(
     url = f"{scheme}://127.0.0.1:{free_ports(1)[0]}"
     async with world.client(url, proxy=proxy.url) as client:
         for call in (calls.chat, calls.stream):
-            error = await error_of(call, client)
+            error = await error_of(call, client, f"the proxy {proxy.address}", REASONS[kind])
             if scheme == "https" or proxy.scheme == "socks5":
-                assert f"127.0.0.1:{proxy.port}" in str(error)
+                assert error.error_code == "proxy_connect"
+            else:
+                # As if the gateway had sent it.
+                assert isinstance(error, InternalServerError)
+
+
+@pytest.mark.parametrize("call", ["chat", "stream"])
+@on_every_flavour
+async def test_a_proxy_that_does_not_forward_to_the_port(
+    world: World, call: str, gateway: LocalGateway
+) -> None:
+    with Squid(forbidden=int(gateway.url.rpartition(":")[2])) as proxy:
+        async with world.client(gateway.url, proxy=proxy.url) as client:
+            reason = f"HTTP 403 from the proxy {proxy.address}: its rules do not allow this server"
+            error = await error_of(REQUESTS[call], client, reason)
+        assert isinstance(error, PermissionDeniedError)
+
+
+@EVERY
+@on_every_flavour
+async def test_a_name_that_the_proxy_cannot_resolve(
+    world: World, kind: "type[ForwardProxy]", peers: Peers
+) -> None:
+    proxy = peers(kind)
+    url = proxy.address.replace("socks5:", "socks5h:")
+    options = {"proxy": url, "max_retries": 0}
+    async with world.client("https://no-such-gateway.invalid", **options) as client:
+        error = await error_of(calls.chat, client, f"the proxy {url} did not open a connection")
+    assert error.error_code == "proxy_connect"
+
+
+@pytest.mark.parametrize("kind", [Microsocks, SquidOverTLS])
+@BOTH_SCHEMES
+@on_every_flavour
+async def test_a_proxy_of_another_kind(
+    world: World, kind: "type[ForwardProxy]", tls: bool, peers: Peers
+) -> None:
+    proxy = peers(kind)
+    url = f"http://127.0.0.1:{proxy.port}"
+    target = f"{'https' if tls else 'http'}://127.0.0.1:{free_ports(1)[0]}"
+    async with world.client(target, proxy=url, max_retries=0) as client:
+        error = await error_of(calls.chat, client, f"the proxy {url}")
+    assert isinstance(error, APIConnectionError)
 
 
 # Names

@@ -94,6 +94,7 @@ class AsyncPoolResponse:
         self._ended = self._aborted = False
         self.status: int = call.status
         self.headers: Headers = call.headers
+        self.where: str = call.proxy
 
     @property
     def cut(self) -> bool:

@@ -14,6 +14,7 @@ from meshapi_core.envelopes.loose_json import first_json
 from meshapi_core.envelopes.typed_errors import kept, typed_error, wait_asked
 from meshapi_core.errors import APIStatusError, ResponseDecodeError
 from meshapi_core.headers import find_request_id
+from meshapi_core.proxies.refusals import own_response
 from meshapi_core.redaction import conceal
 from meshapi_core.retry_after import wait_in_headers
 from meshapi_core.sniffing import KEPT_BYTES
@@ -28,6 +29,7 @@ def error_from_response(
     body: bytes,
     *,
     received_at: Optional[float] = None,
+    proxy: str = "",
 ) -> APIStatusError:
     """Return the error for an HTTP response, whatever the response looks like. Never raises.
 
@@ -40,6 +42,7 @@ def error_from_response(
         body: whole and decompressed.
         received_at: Unix time in seconds. A date in Retry-After is relative to this if the response
             has no Date header.
+        proxy: what the proxy is called that forwarded the request; "" if there is none.
     """
     content = _read(body)
     objects = objects_in(content)
@@ -47,7 +50,9 @@ def error_from_response(
     message = message_in(content, objects)
     if isinstance(unwrapped(content), str) and message:
         # A proxy's text makes little sense without the status.
-        message = f"HTTP {status}: {message}"
+        message = _with_status(status, headers, message, proxy)
+    elif not message and not body.strip():
+        message = _with_status(status, headers, "", proxy)
     return typed_error(
         error_class(status),
         _redirection(status, headers)
@@ -59,6 +64,28 @@ def error_from_response(
         wait=wait_asked(status, headers, received_at, objects),
         status=status,
     )
+
+
+# The titles of most pages begin with it.
+_ANY_STATUS = re.compile(
+    r"(?:http(?:/[0-9.]{1,3})? )?(?:(?:status|error)(?: code)? )?"
+    r"([0-9]{3})(?: ?[:.,\u2013\u2014-]? |$)",
+    re.IGNORECASE,
+)
+
+
+def _with_status(status: int, headers: Mapping[str, str], text: str, proxy: str) -> str:
+    """Return a text that is not of the gateway, after the status and who says it."""
+    own, said = own_response(headers), f"HTTP {status}"
+    begins = _ANY_STATUS.match(text)
+    if begins is not None and begins[1] == str(status):
+        text = text[begins.end() :]
+    code = ""
+    if own is not None:
+        said += f" from {'a proxy' if own.passed_on else proxy or 'a proxy'}"
+        text = own.reason or text
+        code = f" ({own.code})" if own.code else ""
+    return f"{said}: {text}{code}" if text else f"{said}{code}"
 
 
 # Up to the data of the first event, or up to bare JSON.

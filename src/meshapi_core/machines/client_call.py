@@ -59,7 +59,8 @@ from meshapi_core.machines.lifecycle import Rules
 from meshapi_core.machines.pace import INTERIM_TIMES
 from meshapi_core.machines.states import COMMON, CallInput, CallState, Table
 from meshapi_core.machines.timer import earliest
-from meshapi_core.messages import FINAL, Failure, Stage, interrupted
+from meshapi_core.messages import FINAL, SUCCESS, Failure, Stage, interrupted
+from meshapi_core.proxies.refusals import A_PROXY, wants_credentials
 
 __all__ = ["ClientAction", "ClientCall"]
 
@@ -196,12 +197,17 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
         attempt = attempt_of(life)
         # First of all: from here a failure is at the stage "response", and needs an Abort.
         attempt.answered = True
-        if status == _PROXY_REFUSED or status not in FINAL:
+        proxy = where if status not in SUCCESS and where.startswith(A_PROXY) else ""
+        if (
+            status == _PROXY_REFUSED
+            or status not in FINAL
+            or (proxy and wants_credentials(status, headers))
+        ):
             # RFC 9110: a 407 comes from a proxy (section 15.5.8), a 1xx is not final (15.2), and
             # what is not in 100 to 599 is no status (15).
             life.fail_attempt(unexpected_status(status, where), now)
         else:
-            life.receive_head(status, headers, attempt.next_event, now)
+            life.receive_head(status, headers, attempt.next_event, now, proxy=proxy)
 
     def receive_body(self, data: Buffer, now: float, *, cut: bool = False) -> None:
         """Take the next piece of the body; `b""` is its end.

@@ -193,13 +193,21 @@ class Lifecycle:
         self.state = self.rules.first
 
     def receive_head(
-        self, status: int, headers: Headers, source: Source, now: float, *, cut: bool = False
+        self,
+        status: int,
+        headers: Headers,
+        source: Source,
+        now: float,
+        *,
+        cut: bool = False,
+        proxy: str = "",
     ) -> None:
-        """Take the head of a response. Its body comes from `source`."""
+        """Take the head of a response. Its body comes from `source`, through this proxy."""
         self.state = _BODY
         self.timer.until = None
         offset, exchange = self.unix_offset, self.exchange
-        head = Response(status, headers, b"", None if offset is None else offset + now)
+        received_at = None if offset is None else offset + now
+        head = Response(status, headers, b"", received_at, proxy=proxy)
         # The response to a stream's request is a stream only if it is a 2xx: an error is read
         # whole, and the exchange may still retry. Neither its type nor its framing decides this.
         if not exchange.streaming or status not in SUCCESS:

@@ -25,6 +25,7 @@ from meshapi_core.machines.pace import HeadPace
 from meshapi_core.machines.states import CallState
 from meshapi_core.machines.timer import LAST_WORD, earliest
 from meshapi_core.messages import SUCCESS, Failure, Response, Stage
+from meshapi_core.proxies.refusals import name_proxy, wants_credentials
 from meshapi_core.signals import NEED_DATA
 
 __all__ = ["FAILINGS", "STEPS", "Conversation", "Connecting"]
@@ -32,8 +33,6 @@ __all__ = ["FAILINGS", "STEPS", "Conversation", "Connecting"]
 
 # Looked up for each call. By the name of its class, a member takes ten times as long up to 3.11.
 _WRITING, _HEAD = CallState.WRITING, CallState.HEAD
-
-_PROXY_REFUSED = 407
 
 
 class Connecting:
@@ -293,15 +292,16 @@ def _hears_head(life: Lifecycle, now: float) -> bool:
         life.switched = head.headers
         life.exchange.receive(Response(head.status, head.headers), now)
         life.state = CallState.READY
-    elif head.status == _PROXY_REFUSED and conversation.http.via is not None:
-        # RFC 9110, section 15.5.8: it is the proxy's own, not passed on from the gateway.
-        via = conversation.http.via
+    elif (via := conversation.http.via) is not None and wants_credentials(
+        head.status, head.headers
+    ):
         fail(life, unexpected_status(head.status, via.where, via.hint), now)
     else:
         # The connection passes over interim responses: this is the final head, the only one. From
         # here on its `next_event` returns the body.
         source: Any = conversation.http.next_event
-        life.receive_head(head.status, head.headers, source, now, cut=conversation.cut)
+        proxy = "" if via is None else via.where
+        life.receive_head(head.status, head.headers, source, now, cut=conversation.cut, proxy=proxy)
     return True
 
 
@@ -322,6 +322,9 @@ def _hear_last_word(life: Lifecycle, now: float) -> Optional[Read]:
 def fail(life: Lifecycle, failure: Failure, now: float) -> None:
     """End the attempt, with a hint in its error if the server seems to expect TLS."""
     conversation = life.attempt
+    via = conversation.http.via if isinstance(conversation, Conversation) else None
+    if via is not None:
+        name_proxy(failure.error, via.where)
     if (
         isinstance(conversation, Conversation)
         and not conversation.http.answered
@@ -329,7 +332,7 @@ def fail(life: Lifecycle, failure: Failure, now: float) -> None:
         # A server that wants TLS does not read a long request.
         and conversation.written <= 1
         and life.send.request.origin.scheme == "http"
-        and conversation.http.via is None
+        and via is None
     ):
         hint_at_tls(failure.error)
     life.fail_attempt(failure, now)

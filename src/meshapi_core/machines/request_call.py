@@ -70,6 +70,12 @@ class RequestCall(PipeCall[bytes]):
         response = self._life.response
         return response is not None and response.cut
 
+    @property
+    def proxy(self) -> str:
+        """What the proxy is called that forwarded the request; "" if there is none."""
+        response = self._life.response
+        return "" if response is None else response.head.proxy
+
     def limit_reads(self, until: Optional[float]) -> None:
         """From now on, wait for the body until this time; None is without end."""
         response = self._life.response
@@ -119,12 +125,19 @@ class _RequestLife(Lifecycle):
     """The life of one request."""
 
     def receive_head(
-        self, status: int, headers: Headers, source: Source, now: float, *, cut: bool = False
+        self,
+        status: int,
+        headers: Headers,
+        source: Source,
+        now: float,
+        *,
+        cut: bool = False,
+        proxy: str = "",
     ) -> None:
         self.state = CallState.BODY
         self.timer.until = None
         self.response = _PassedResponse(
-            Response(status, headers), _Pieces(status, headers), self.send, source
+            Response(status, headers, proxy=proxy), _Pieces(status, headers), self.send, source
         )
         self.response.cut = cut
 

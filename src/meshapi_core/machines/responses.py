@@ -120,7 +120,9 @@ class WholeResponse:
         # Their memory is for what is made of the body, which may be as much.
         pieces.clear()
         head = self.head
-        response = Response(head.status, head.headers, body, head.received_at, self.cut)
+        response = Response(
+            head.status, head.headers, body, head.received_at, self.cut, proxy=head.proxy
+        )
         self._exchange.receive(response, now)
         return END_OF_BODY
 

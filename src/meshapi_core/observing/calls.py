@@ -54,10 +54,17 @@ class _ObservedLifecycle(Lifecycle):
     """A lifecycle whose exchange notes the head of a response when it comes."""
 
     def receive_head(
-        self, status: int, headers: Headers, source: Source, now: float, *, cut: bool = False
+        self,
+        status: int,
+        headers: Headers,
+        source: Source,
+        now: float,
+        *,
+        cut: bool = False,
+        proxy: str = "",
     ) -> None:
         cast("ObservedExchange[Any]", self.exchange).receive_head(status, headers, now)
-        super().receive_head(status, headers, source, now, cut=cut)
+        super().receive_head(status, headers, source, now, cut=cut, proxy=proxy)
 
 
 class _Observed(CallMachine[T, Any], Generic[T]):

@@ -13,7 +13,12 @@ from meshapi_core.errors import APIConnectionError
 from meshapi_core.http11.connection import HTTP11Connection, ResponseHead
 from meshapi_core.machines.actions import Finished, Read, Write
 from meshapi_core.messages import SUCCESS, Failure, Origin, Request
-from meshapi_core.proxies.refusals import ask_for_credentials, early_bytes, refused
+from meshapi_core.proxies.refusals import (
+    ask_for_credentials,
+    early_bytes,
+    own_response,
+    refused,
+)
 from meshapi_core.redaction import concealed
 
 if TYPE_CHECKING:
@@ -21,13 +26,16 @@ if TYPE_CHECKING:
 
 __all__ = ["ConnectTunnel"]
 
-_PROXY_AUTHENTICATION_REQUIRED: Final = 407
+# tinyproxy responds with a 401 to a wrong password.
+_WANTS_CREDENTIALS: Final = frozenset({401, 407})
 # tinyproxy also responds with a 500 if it cannot reach the server.
 _WORTH_ANOTHER: Final = frozenset({500, 502, 503, 504})
 _MEANINGS: Final = {
+    401: "Unauthorized",
     403: "Forbidden; its rules do not allow this server or port",
     405: "Method Not Allowed; is this an HTTP proxy?",
     407: "Proxy Authentication Required",
+    500: "Internal Server Error; it failed, or could not reach the server",
     502: "Bad Gateway; it could not reach the server",
     503: "Service Unavailable",
     504: "Gateway Timeout; the server did not respond to it",
@@ -79,17 +87,22 @@ class ConnectTunnel:
         if not isinstance(event, ResponseHead):
             return
         if event.status not in SUCCESS:
-            self.failure = self._refused(event.status)
+            self.failure = self._refused(event)
         elif self._http.trailing_data and self._route.origin.scheme != "https":
             self.failure = early_bytes()
         else:
             self._is_open = True
 
-    def _refused(self, status: int) -> Failure:
-        route = self._route
+    def _refused(self, head: ResponseHead) -> Failure:
+        route, status = self._route, head.status
         assert route.proxy is not None
-        reason = " ".join(filter(None, (str(status), _MEANINGS.get(status, ""))))
-        credentials = status == _PROXY_AUTHENTICATION_REQUIRED
+        phrase, _, meaning = _MEANINGS.get(status, "").partition("; ")
+        own = own_response(head.headers)
+        credentials = status in _WANTS_CREDENTIALS
+        code = ""
+        if own is not None and own.code and not credentials:
+            meaning, code = own.reason or meaning, f" ({own.code})"
+        reason = f"{status} {phrase}".rstrip() + (f"; {meaning}" if meaning else "") + code
         if credentials:
             given = route.proxy.username is not None
             reason += ask_for_credentials(given=given, variable=route.variable)
@@ -100,7 +113,8 @@ class ConnectTunnel:
         route = self._route
         assert route.proxy is not None
         if exc.error_code == "disconnected":
-            return refused(route.where, "it closed the connection", again=True)
+            reason = "it closed the connection; is it an HTTP proxy?"
+            return refused(route.where, reason, again=True)
         # It may quote the first bytes, and a proxy may echo what it was sent.
         said = concealed(exc.message, route.proxy.secrets)
         return refused(route.where, said, again=False)

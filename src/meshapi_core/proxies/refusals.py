@@ -1,8 +1,9 @@
-"""The errors of a proxy that opens no tunnel, and whether it is asked again.
+"""The errors of a proxy that opens no tunnel, or does not forward a request.
 
     what the proxy did                                  error code       retried
     --------------------------------------------------  ---------------  -------
-    it wants other credentials, or any (407, SOCKS)     proxy_auth       no
+    it wants other credentials, or any (407, 401, SOCKS)
+                                                        proxy_auth       no
     it could not reach the server (502, 503, 504, SOCKS 1, 3 to 6), or failed itself (500)
                                                         proxy_connect    yes
     it refused for another reason                       proxy_connect    no
@@ -10,21 +11,107 @@
     what it sent is neither HTTP nor SOCKS5             proxy_connect    no
 
 `meshapi_core.failures` has those of a proxy that cannot be connected to: `proxy_refused`,
-`proxy_tls`.
+`proxy_tls`. A proxy that forwards responds with errors of its own, too. To a program they are those
+of a server, with the same classes and retries: only the message says whose they are.
+
+Source: https://wiki.squid-cache.org/Features/CustomErrors (squid's words for its errors),
+    https://github.com/tinyproxy/tinyproxy/blob/1.11.1/src/reqs.c (a 401 for a wrong password);
+    both as observed with squid 5.7 and tinyproxy 1.11.1
 """
 
 import re
+from collections.abc import Mapping
+from typing import Final, NamedTuple, Optional
 
-from meshapi_core.errors import APIConnectionError, ProtocolError
+from meshapi_core.errors import APIConnectionError, MeshAPIError, ProtocolError
 from meshapi_core.messages import Failure, Stage
 
-__all__ = ["ask_for_credentials", "early_bytes", "no_tunnel", "not_passed_on", "refused"]
+__all__ = [
+    "A_PROXY",
+    "OwnResponse",
+    "ask_for_credentials",
+    "early_bytes",
+    "name_proxy",
+    "no_tunnel",
+    "not_passed_on",
+    "own_response",
+    "refused",
+    "wants_credentials",
+]
+
+A_PROXY: Final = "the proxy "
+"""How the names of all proxies begin in errors."""
 
 # What HTTP clients say. Without a password, or against its rules, a proxy will never open a
 # connection.
-_FINAL = re.compile(r"(?:^|\D)(?:401|403|407)(?:\D|$)|AuthenticationRequired")
-_WANTS_PASSWORD = re.compile(r"(?:^|\D)407(?:\D|$)|AuthenticationRequired")
+_SAYS_PASSWORD = r"AuthenticationRequired|Invalid username/password|NO ACCEPTABLE METHODS"
+_FINAL = re.compile(rf"(?:^|\D)(?:401|403|407)(?:\D|$)|{_SAYS_PASSWORD}")
+_WANTS_PASSWORD = re.compile(rf"(?:^|\D)(?:401|407)(?:\D|$)|{_SAYS_PASSWORD}")
 _GIVE_PASSWORD = "; give the HTTP client's proxy a user name and a password"
+
+_MISSING, _WRONG = 407, 401
+_MEANINGS: Final = {_MISSING: "Proxy Authentication Required", _WRONG: "Unauthorized"}
+
+# The title of squid's pages does not say what is wrong; a header does.
+_SQUID_ERROR = re.compile(r"(ERR_[A-Z0-9_]{1,40})(?: \d+)?")
+_SQUID: Final = {
+    "ERR_ACCESS_DENIED": "its rules do not allow this server or port",
+    "ERR_CANNOT_FORWARD": "it could not forward the request",
+    "ERR_CONNECT_FAIL": "it could not connect to the server",
+    "ERR_DNS_FAIL": "it could not resolve the server's host name",
+    "ERR_READ_ERROR": "its connection to the server broke",
+    "ERR_READ_TIMEOUT": "the server did not respond to it",
+    "ERR_TOO_BIG": "the request is larger than it allows",
+    "ERR_ZERO_SIZE_OBJECT": "the server closed the connection without a response",
+}
+
+
+class OwnResponse(NamedTuple):
+    """What is known about a response that a proxy made itself.
+
+    Fields:
+        reason: why, in words; "" if it does not say.
+        code: the proxy's word for it; "" if it has none.
+        passed_on: whether another proxy has passed it on, so that it is not from the first one.
+    """
+
+    reason: str = ""
+    code: str = ""
+    passed_on: bool = False
+
+
+def own_response(headers: Mapping[str, str]) -> Optional[OwnResponse]:
+    """What is known about a response that a proxy made itself; None for any other.
+
+    Args:
+        headers: of the response, with lower-case names.
+    """
+    via = headers.get("via", "")
+    squid = _SQUID_ERROR.fullmatch(headers.get("x-squid-error", ""))
+    if squid is not None:
+        code = squid[1]
+        return OwnResponse(_SQUID.get(code, ""), code, passed_on="," in via)
+    # It adds Via to what it passes on, and not to what it makes.
+    return OwnResponse() if _is_of_tinyproxy(headers) and not via else None
+
+
+def _is_of_tinyproxy(headers: Mapping[str, str]) -> bool:
+    return headers.get("server", "").startswith("tinyproxy")
+
+
+def wants_credentials(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether a proxy that forwards responds that it wants other credentials, or any.
+
+    A 407 is always a proxy's (RFC 9110, section 15.5.8). A 401 usually comes from the gateway, and
+    is about the token; but tinyproxy responds with one to a wrong password.
+    """
+    if status != _WRONG:
+        return status == _MISSING
+    challenge = headers.get("www-authenticate")
+    if challenge is None:
+        return "proxy-authenticate" in headers
+    own = own_response(headers)
+    return own is not None and not own.passed_on and challenge.lower().startswith("basic ")
 
 
 def ask_for_credentials(*, given: bool, variable: str) -> str:
@@ -63,18 +150,29 @@ def no_tunnel(where: str, reason: str) -> Failure:
     return refused(where or "the proxy", reason, again=again, credentials=credentials)
 
 
-def not_passed_on(where: str, hint: str) -> Failure:
-    """The failure where a proxy responds with a 407 in place of the server.
+def not_passed_on(where: str, hint: str, status: int = _MISSING) -> Failure:
+    """The failure where a proxy wants credentials, in place of the server's response.
 
     Args:
         where: what the proxy is called; "" if it is not known.
         hint: what to do, to be appended; "" is about HTTP clients.
+        status: of its response, 407 or 401.
     """
-    message = (
-        f"{where or 'the proxy'} did not pass the request on: 407 Proxy Authentication Required"
-    )
+    reason = f"{status} {_MEANINGS[status]}"
+    message = f"{where or 'the proxy'} did not pass the request on: {reason}"
     error = APIConnectionError(message + (hint or _GIVE_PASSWORD), error_code="proxy_auth")
     return Failure(error, "verify")
+
+
+def name_proxy(error: MeshAPIError, where: str) -> None:
+    """Add to the error of a connection that broke, or did not speak HTTP, that a proxy was there.
+
+    Args:
+        where: what the proxy is called.
+    """
+    if error.error_code in ("disconnected", "reset", "bad_response") and where not in error.message:
+        error.message += f"; the connection was to {where}"
+        error.args = (error.message,)
 
 
 def early_bytes() -> Failure:

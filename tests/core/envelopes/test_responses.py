@@ -7,7 +7,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meshapi_core.envelopes import error_from_response, refused_upload
-from meshapi_core.errors import ContentTooLargeError, RateLimitError, RedirectError
+from meshapi_core.errors import (
+    ContentTooLargeError,
+    InternalServerError,
+    RateLimitError,
+    RedirectError,
+)
 from meshapi_core.headers import Headers
 from meshapi_core.statuses import error_class
 from support.error_bodies import (
@@ -204,7 +209,7 @@ def test_the_edges_413_is_a_content_too_large_error():
     error = make_response(413, page, content_type="text/html")
     assert type(error) is ContentTooLargeError
     assert (error.error_code, error.request_id) == ("content_too_large", "")
-    assert "413 Request Entity Too Large" in str(error)
+    assert error.message == "HTTP 413: Request Entity Too Large"
 
 
 @pytest.mark.parametrize(
@@ -222,7 +227,95 @@ def test_the_edges_413_is_a_content_too_large_error():
 def test_a_page_of_nginx_about_tls_says_what_to_do(title, hint):
     page = f"<html>\r\n<head><title>400 {title}</title></head>\r\n</html>\r\n"
     error = make_response(400, page.encode(), content_type="text/html")
-    assert error.message == f"HTTP 400: 400 {title}{hint}"
+    assert error.message == f"HTTP 400: {title}{hint}"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("502 Bad Gateway", "Bad Gateway"),
+        ("502 - Bad Gateway", "Bad Gateway"),
+        ("502: Bad Gateway", "Bad Gateway"),
+        ("HTTP Status 502 \u2013 Bad Gateway", "Bad Gateway"),
+        ("HTTP/1.1 502 Bad Gateway", "Bad Gateway"),
+        ("Error 502: Bad Gateway", "Bad Gateway"),
+        ("HTTP Error 502. The service is unavailable.", "The service is unavailable."),
+        ("502 502 Bad Gateway", "502 Bad Gateway"),
+        ("503 Service Unavailable", "503 Service Unavailable"),
+        ("502.3 ms", "502.3 ms"),
+        ("5023 requests", "5023 requests"),
+        ("Bad Gateway 502", "Bad Gateway 502"),
+    ],
+)
+@pytest.mark.parametrize("form", ["{}", "<html><title>{}</title></html>"])
+def test_the_status_is_not_said_twice(text, said, form):
+    error = make_response(502, form.format(text).encode(), content_type="text/html")
+    assert error.message == f"HTTP 502: {said}"
+
+
+@pytest.mark.parametrize("text", ["502", " 502\n", "HTTP 502", "HTTP/1.1 502", "Error 502"])
+def test_a_text_that_is_the_status_alone_says_nothing_more(text):
+    assert make_response(502, text.encode(), content_type="text/plain").message == "HTTP 502"
+
+
+def test_the_status_in_an_envelope_is_the_servers_own_text():
+    body = {"error": {"message": "502 Bad Gateway"}}
+    assert make_response(502, body).message == "502 Bad Gateway"
+
+
+# Bodies that a proxy made
+
+PAGE = b"<html><title>ERROR: The requested URL could not be retrieved</title></html>"
+TINY_PAGE = b"<html><head><title>500 Unable to connect</title></head></html>"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "message"),
+    [
+        (
+            {"x-squid-error": "ERR_CONNECT_FAIL 111", "via": "1.1 p (squid/5.7)"},
+            PAGE,
+            "HTTP 500 from {}: it could not connect to the server (ERR_CONNECT_FAIL)",
+        ),
+        (
+            {"x-squid-error": "ERR_UNHEARD_OF 104"},
+            PAGE,
+            "HTTP 500 from {}: ERROR: The requested URL could not be retrieved (ERR_UNHEARD_OF)",
+        ),
+        ({"x-squid-error": "ERR_UNHEARD_OF 104"}, b"", "HTTP 500 from {} (ERR_UNHEARD_OF)"),
+        ({"server": "tinyproxy/1.11.1"}, TINY_PAGE, "HTTP 500 from {}: Unable to connect"),
+        ({"server": "tinyproxy/1.11.1"}, b"", "HTTP 500 from {}"),
+    ],
+)
+def test_a_response_that_a_proxy_made_says_so(headers, body, message):
+    name = "the proxy http://p:3128"
+    error = error_from_response(500, headers, body)
+    assert error.message == message.format("a proxy")
+    assert type(error) is InternalServerError
+    assert error.error_code == "upstream_error"
+    error = error_from_response(500, headers, body, proxy=name)
+    assert error.message == message.format(name)
+
+
+def test_the_page_of_a_squid_further_on_does_not_get_the_name_of_the_next_proxy():
+    headers = {"x-squid-error": "ERR_DNS_FAIL 0", "via": "1.1 q (squid/6), 1.1 p (squid/5.7)"}
+    error = error_from_response(503, headers, PAGE, proxy="the proxy http://p:3128")
+    assert error.message.startswith("HTTP 503 from a proxy: it could not resolve")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"server": "tinyproxy/1", "via": "1.1 p"}, {"server": "nginx"}, {"x-squid-error": "?"}],
+)
+def test_a_response_that_was_passed_on_is_the_servers(headers):
+    error = error_from_response(503, headers, b"no", proxy="the proxy http://p:3128")
+    assert error.message == "HTTP 503: no"
+
+
+def test_an_envelope_says_what_is_wrong_whoever_sent_it():
+    headers = {"x-squid-error": "ERR_DNS_FAIL 0"}
+    error = error_from_response(503, headers, json.dumps(ENVELOPE).encode())
+    assert error.message == "slow down"
 
 
 @pytest.mark.parametrize(("protocol", "is_told"), [("WebSocket", True), ("TLS/1.2", False)])

@@ -98,9 +98,10 @@ def test_every_2xx_opens_the_tunnel_and_has_no_body(status):
     [
         (301, ("proxy_connect", "verify"), "301"),
         (400, ("proxy_connect", "verify"), "400"),
+        (401, ("proxy_auth", "verify"), "check the user name and the password in its URL"),
         (403, ("proxy_connect", "verify"), "rules"),
         (407, ("proxy_auth", "verify"), "check the user name and the password in its URL"),
-        (500, ("proxy_connect", "connect"), "500"),
+        (500, ("proxy_connect", "connect"), "it failed, or could not reach the server"),
         (502, ("proxy_connect", "connect"), "could not reach the server"),
         (503, ("proxy_connect", "connect"), "503"),
         (504, ("proxy_connect", "connect"), "did not respond"),
@@ -118,14 +119,39 @@ def test_a_refusal_says_why_and_whether_another_attempt_may_help(status, outcome
     assert words in message
 
 
-def test_a_407_says_where_the_credentials_go():
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (
+            "ERR_CONNECT_FAIL 111",
+            "503 Service Unavailable; it could not connect to the server (ERR_CONNECT_FAIL)",
+        ),
+        (
+            "ERR_DNS_FAIL 0",
+            "503 Service Unavailable; it could not resolve the server's host name (ERR_DNS_FAIL)",
+        ),
+        ("ERR_UNHEARD_OF 0", "503 Service Unavailable (ERR_UNHEARD_OF)"),
+        ("<b>", "503 Service Unavailable"),
+        ("", "503 Service Unavailable"),
+    ],
+)
+def test_squid_says_why_it_opens_no_tunnel(code, words):
+    tunnel = Proxies.through(USER).route(NAME).tunnel()
+    tunnel.receive_data(b"HTTP/1.1 503 X\r\nX-Squid-Error: %b\r\n\r\n" % code.encode())
+    assert tunnel.failure is not None
+    assert tunnel.failure.error.message.endswith(f"did not open a connection: {words}")
+    assert tunnel.failure.stage == "connect"
+
+
+@pytest.mark.parametrize("status", [401, 407])
+def test_a_refusal_says_where_the_credentials_go(status):
     environment = {"HTTPS_PROXY": "http://p:1"}
     for proxies, words in (
         (Proxies.through("http://p:1"), "in its URL: http://user:password@"),
         (Proxies.of_environment(environment), "in HTTPS_PROXY: http://user:password@"),
     ):
         tunnel = proxies.route(NAME).tunnel()
-        tunnel.receive_data(b"HTTP/1.1 407 No\r\n\r\n")
+        tunnel.receive_data(b"HTTP/1.1 %d No\r\n\r\n" % status)
         assert tunnel.failure is not None
         assert words in tunnel.failure.error.message
 
@@ -138,6 +164,18 @@ def test_a_head_without_end_is_refused():
 def test_a_proxy_that_closes_may_be_asked_again():
     for received in ([b""], [b"HTTP/1.1 2", b""], [OPENED[:-2], b""]):
         assert run(received)[0] == ("proxy_connect", "connect")
+
+
+@pytest.mark.parametrize("received", [b"", b"\x05\xff"])
+def test_a_proxy_that_closes_may_be_of_another_kind(received):
+    """The second is what a SOCKS proxy says to any request of HTTP."""
+    tunnel = Proxies.through(USER).route(NAME).tunnel()
+    if received:
+        tunnel.receive_data(received)
+    tunnel.receive_data(b"")
+    assert tunnel.failure is not None
+    message = tunnel.failure.error.message
+    assert message.endswith("it closed the connection; is it an HTTP proxy?")
 
 
 def test_bytes_before_a_plain_request_are_refused():
