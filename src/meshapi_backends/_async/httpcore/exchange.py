@@ -113,6 +113,10 @@ class AsyncExchange:
 
         async def trace(step: str, info: Any) -> None:
             progress.note(step, info)
+            if step == "http2.send_connection_init.started":
+                self._pool.guard()
+            elif step == "http2.response_closed.started":
+                AsyncSteps.drop_kept()
             if errand is not None and step in _HOLDS:
                 errand.hold(_HOLDS[step])
             if step.endswith("receive_response_headers.started") and errand is not None:
@@ -128,6 +132,7 @@ class AsyncExchange:
         try:
             return await self._pool.handle(made)
         finally:
+            AsyncSteps.drop_kept()
             httpcore.CURRENT_USE.set(before)
 
     async def read(self, until: Optional[float]) -> bytes:

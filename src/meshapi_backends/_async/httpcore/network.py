@@ -49,7 +49,7 @@ class AsyncWatchedStream:
     """A network stream of httpcore's."""
 
     def __init__(self, stream: Any, shared: bool, streams: "set[AsyncWatchedStream]") -> None:
-        self._stream = stream
+        self._stream = AsyncSteps.shared(stream) if shared else stream
         self._streams = streams
         self.shared = shared
         streams.add(self)
@@ -95,11 +95,9 @@ class AsyncWatchedStream:
             await AsyncSteps.shielded(self.aclose, CLEANING)
             raise
         self._streams.discard(self)
-        secured = AsyncWatchedStream(stream, self.shared, self._streams)
-        tls = secured.get_extra_info("ssl_object")
-        if tls is not None and tls.selected_alpn_protocol() == "h2":
-            secured.shared = True
-        return secured
+        tls = stream.get_extra_info("ssl_object")
+        is_http2 = tls is not None and tls.selected_alpn_protocol() == "h2"
+        return AsyncWatchedStream(stream, self.shared or is_http2, self._streams)
 
     async def aclose(self) -> None:
         """Close the stream."""

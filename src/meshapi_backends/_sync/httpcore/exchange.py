@@ -114,6 +114,10 @@ class Exchange:
 
         def trace(step: str, info: Any) -> None:
             progress.note(step, info)
+            if step == "http2.send_connection_init.started":
+                self._pool.guard()
+            elif step == "http2.response_closed.started":
+                Steps.drop_kept()
             if errand is not None and step in _HOLDS:
                 errand.hold(_HOLDS[step])
             if step.endswith("receive_response_headers.started") and errand is not None:
@@ -129,6 +133,7 @@ class Exchange:
         try:
             return self._pool.handle(made)
         finally:
+            Steps.drop_kept()
             httpcore.CURRENT_USE.set(before)
 
     def read(self, until: Optional[float]) -> bytes:

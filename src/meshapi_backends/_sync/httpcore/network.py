@@ -50,7 +50,7 @@ class WatchedStream:
     """A network stream of httpcore's."""
 
     def __init__(self, stream: Any, shared: bool, streams: "set[WatchedStream]") -> None:
-        self._stream = stream
+        self._stream = Steps.shared(stream) if shared else stream
         self._streams = streams
         self.shared = shared
         streams.add(self)
@@ -96,11 +96,9 @@ class WatchedStream:
             Steps.shielded(self.close, CLEANING)
             raise
         self._streams.discard(self)
-        secured = WatchedStream(stream, self.shared, self._streams)
-        tls = secured.get_extra_info("ssl_object")
-        if tls is not None and tls.selected_alpn_protocol() == "h2":
-            secured.shared = True
-        return secured
+        tls = stream.get_extra_info("ssl_object")
+        is_http2 = tls is not None and tls.selected_alpn_protocol() == "h2"
+        return WatchedStream(stream, self.shared or is_http2, self._streams)
 
     def close(self) -> None:
         """Close the stream."""
