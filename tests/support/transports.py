@@ -85,7 +85,7 @@ async def close(transport: Any) -> None:
 @contextlib.asynccontextmanager
 async def core(world: World, library: Any, **options: Any) -> AsyncIterator[dict[str, Any]]:
     kind = AsyncHTTPCoreTransport if on_loop(world) else HTTPCoreTransport
-    transport = kind(library=library, tls=trusting(), **options)
+    transport = kind(library=library, **{"tls": trusting(), **options})
     try:
         yield {"transport": transport}
     finally:

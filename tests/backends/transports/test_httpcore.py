@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -18,8 +19,9 @@ import trio
 
 from meshapi import APIConnectionError, AsyncMeshAPI, MeshAPIError, RetryPolicy, Timeout
 from meshapi.transports import AsyncHTTPCoreTransport, HTTPCoreTransport
+from meshapi_backends._networks.tls_source import TLSSource
 from support.asgi_server import ASGIServer
-from support.certificates import serving
+from support.certificates import authority, serving, trusting
 from support.flavours import ASK, FLAVOURS, QUICK, TOKEN, World, on_every_flavour
 from support.proxies import HTTPProxy
 from support.reporters import seen
@@ -347,6 +349,101 @@ async def test_tls_is_verified(world, library):
         assert caught.value.error_code == "tls_verify"
 
 
+@pytest.fixture
+def authorities(tmp_path):
+    """The path of the test authority's certificate."""
+    path = tmp_path / "authority.pem"
+    authority().cert_pem.write_to_path(str(path))
+    return path
+
+
+@pytest.mark.parametrize("http2", [False, True], ids=["HTTP/1.1", "HTTP/2"])
+@on_both_libraries
+@on_every_flavour
+async def test_tls_is_the_path_of_authorities(world, library, http2, authorities):
+    with ASGIServer(http2=True) as server:
+        place = server.place("good")
+        async with (
+            core(world, library, tls=authorities, http2=http2) as how,
+            client_on(world, place.url, how) as client,
+        ):
+            outcomes = await world.together(*[lambda: text_of(client)] * 3)
+        assert outcomes == ["pong"] * 3
+        assert {request.version for request in place.requests} == {"2" if http2 else "1.1"}
+
+
+@on_both_libraries
+@on_every_flavour
+async def test_tls_is_a_client_certificate(world, library, tmp_path, authorities, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(authorities))
+    issued = authority().issue_cert("client@example.org")
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    issued.cert_chain_pems[0].write_to_path(str(certificate))
+    issued.private_key_pem.write_to_path(str(key))
+    wanting = serving()
+    wanting.verify_mode = ssl.CERT_REQUIRED
+    authority().configure_trust(wanting)
+    with ScriptedServer(serve, tls=wanting) as server:
+        async with (
+            core(world, library, tls=(certificate, key)) as how,
+            client_on(world, server.url, how) as client,
+        ):
+            assert await text_of(client) == "pong"
+
+
+@pytest.mark.parametrize("form", ["context", "path"])
+@on_both_libraries
+@on_every_flavour
+async def test_tls_is_for_an_https_proxy_too(world, library, form, authorities):
+    tls = trusting() if form == "context" else authorities
+    with ASGIServer(http2=True) as server, HTTPProxy(tls=serving()) as proxy:
+        place = server.place("good")
+        async with (
+            core(world, library, tls=tls, proxy=proxy.url, http2=True) as how,
+            client_on(world, place.url, how) as client,
+        ):
+            assert await text_of(client) == "pong"
+        assert {request.version for request in place.requests} == {"2"}
+        assert len(proxy.asked) == 1
+
+
+@on_both_libraries
+@on_every_flavour
+async def test_an_https_proxy_is_verified(world, library):
+    with HTTPProxy(tls=serving("elsewhere.example")) as proxy:
+        for url in ("http://gateway.example", "https://gateway.example"):
+            async with (
+                core(world, library, proxy=proxy.url) as how,
+                client_on(world, url, how) as client,
+            ):
+                with pytest.raises(APIConnectionError) as caught:
+                    await text_of(client)
+            assert caught.value.error_code == "tls_verify"
+            assert f"the proxy 127.0.0.1:{proxy.port}" in caught.value.message
+        assert proxy.asked == []
+
+
+@on_every_flavour
+async def test_certificates_are_not_read_on_an_event_loop(world, authorities, monkeypatch):
+    readers = []
+    make = TLSSource.make_separate
+
+    def noted(source: TLSSource) -> Any:
+        readers.append(threading.get_ident())
+        return make(source)
+
+    monkeypatch.setattr(TLSSource, "make_separate", noted)
+    with ScriptedServer(serve, tls=serving()) as server:
+        async with (
+            core(world, None, tls=authorities) as how,
+            client_on(world, server.url, how) as client,
+        ):
+            assert readers == []
+            assert await text_of(client) == "pong"
+    assert len(readers) == 1
+    assert (readers[0] == threading.get_ident()) is (world.name == "sync")
+
+
 @on_both_libraries
 @on_every_flavour
 async def test_a_kept_connection_that_dies_with_a_request_costs_no_error(world, library):
@@ -373,7 +470,9 @@ async def test_a_kept_connection_that_dies_with_a_request_costs_no_error(world, 
     ("options", "error", "words"),
     [
         ({"http1": False}, ValueError, "http1: False needs http2=True"),
-        ({"tls": True}, TypeError, "tls: expected ssl.SSLContext or None, got bool"),
+        ({"tls": True}, TypeError, "tls: expected an ssl.SSLContext, the path of a CA file"),
+        ({"tls": "/nowhere"}, ValueError, "'/nowhere': it does not exist"),
+        ({"tls": ("/nowhere", "/no", PASSWORD)}, ValueError, "'/nowhere': it does not exist"),
         ({"proxy": 5}, TypeError, "proxy: expected str or None, got int"),
         ({"proxy": f"ftp://u:{PASSWORD}@h"}, ValueError, "begins with one of http://, https://"),
         ({"proxy": f"http://u:{PASSWORD}@h:x"}, ValueError, "proxy: not a URL"),
