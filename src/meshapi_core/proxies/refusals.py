@@ -22,8 +22,10 @@ __all__ = ["ask_for_credentials", "early_bytes", "no_tunnel", "not_passed_on", "
 
 # What HTTP clients say. Without a password, or against its rules, a proxy will never open a
 # connection.
-_FINAL = re.compile(r"(?:^|\D)(?:401|403|407)(?:\D|$)|AuthenticationRequired")
-_WANTS_PASSWORD = re.compile(r"(?:^|\D)407(?:\D|$)|AuthenticationRequired")
+# The last two are httpcore's words for what a SOCKS proxy says.
+_OF_SOCKS = r"AuthenticationRequired|Invalid username/password|Requested .* from proxy server"
+_FINAL = re.compile(rf"(?:^|\D)(?:401|403|407)(?:\D|$)|{_OF_SOCKS}")
+_WANTS_PASSWORD = re.compile(rf"(?:^|\D)407(?:\D|$)|{_OF_SOCKS}")
 _GIVE_PASSWORD = "; give the HTTP client's proxy a user name and a password"
 
 

@@ -104,6 +104,7 @@ def test_threads_share_an_http2_connection(library, way, restless):
                 core(world, library, **options) as how,
                 client_on(world, url, how, timeout=15.0, retry=NEVER) as client,
             ):
+                # Through a proxy, calls share a connection only once it is open.
                 assert await small() == "pong"
                 assert await world.together(*calls) == ["pong"] * 20
 
@@ -283,7 +284,7 @@ async def test_an_http_proxy_that_wants_a_password_is_a_typed_error(world, libra
             ):
                 with pytest.raises(APIConnectionError) as caught:
                     await text_of(client)
-            assert caught.value.error_code == "proxy_connect"
+            assert caught.value.error_code == "proxy_auth"
             assert f"the proxy 127.0.0.1:{server.port}" in caught.value.message
             expect_no_password(seen(caught.value))
 
@@ -418,7 +419,7 @@ async def test_an_https_proxy_is_verified(world, library):
             ):
                 with pytest.raises(APIConnectionError) as caught:
                     await text_of(client)
-            assert caught.value.error_code == "tls_verify"
+            assert caught.value.error_code == "proxy_tls"
             assert f"the proxy 127.0.0.1:{proxy.port}" in caught.value.message
         assert proxy.asked == []
 
