@@ -10,6 +10,7 @@ Source: https://github.com/encode/httpcore/issues/1093
 """
 
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Optional
 
@@ -195,7 +196,7 @@ class AsyncSteps:
         return stream
 
     @staticmethod
-    def guard(pool: Any) -> None:
+    def guard(pool: Any, lock: threading.Lock) -> None:
         """Does nothing: no task is suspended where another would disturb it."""
 
     @staticmethod
@@ -264,11 +265,11 @@ class Steps:
         return GuardedStream(stream)
 
     @staticmethod
-    def guard(pool: Any) -> None:
+    def guard(pool: Any, lock: threading.Lock) -> None:
         """Add the locks that new HTTP/2 connections of a pool lack."""
         from meshapi_backends._http_clients.guarded import guard_connections
 
-        guard_connections(pool.connections)
+        guard_connections(pool.connections, lock)
 
     @staticmethod
     def drop_kept() -> None:

@@ -141,8 +141,10 @@ class GuardedConnection(h2.connection.H2Connection):
             super().close_connection(*args, **kwargs)
 
 
-def guard_connections(connections: Iterable[Any]) -> None:
+def guard_connections(connections: Iterable[Any], lock: threading.Lock) -> None:
     """Guard the new HTTP/2 connections of a pool, before their first byte is sent.
+
+    Under a lock of the pool's, so that no connection is guarded twice.
 
     By private names of httpcore's. Should these change, the connections stay as httpcore made them.
     """
@@ -151,13 +153,10 @@ def guard_connections(connections: Iterable[Any]) -> None:
             connection = getattr(connection, "_connection", None)
         if connection is None:
             continue
-        with _GUARDING:
+        with lock:
             state = connection._h2_state
             if not isinstance(state, GuardedConnection):
                 connection._h2_state = GuardedConnection(state.config)
-
-
-_GUARDING = threading.Lock()
 
 
 class GuardedStream:

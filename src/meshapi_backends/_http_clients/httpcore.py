@@ -6,6 +6,7 @@ transport is made.
 Source: https://www.encode.io/httpcore/connection-pools/, https://www.encode.io/httpcore/proxies/
 """
 
+import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, NamedTuple, Optional, Union
@@ -243,19 +244,31 @@ def make_request(options: Options, request: Request, body: Any, extensions: Any)
     )
 
 
+def sibling(exc: Exception, name: str) -> Exception:
+    """Another exception of the library that has raised one."""
+    made: Exception = getattr(sys.modules[type(exc).__module__.partition(".")[0]], name)(str(exc))
+    return made
+
+
 class Use:
     """The connection that one exchange uses.
 
     Attributes:
-        connect_limit: the seconds for which a handshake with a SOCKS proxy may wait; httpcore sets
-            no limit to it.
+        connect_limit: the seconds for which a handshake with a SOCKS proxy may wait.
+        is_negotiating: the exchange is in that handshake.
         stream: the network stream on which the exchange has last written.
     """
 
     def __init__(self, connect_limit: Callable[[], Optional[float]]) -> None:
         self.connect_limit = connect_limit
+        self.is_negotiating = False
         self.stream: Any = None
         self._ended = False
+
+    def note(self, step: str) -> None:
+        """Take the name of a step that httpcore reports."""
+        if "setup_socks5_connection." in step:
+            self.is_negotiating = step.endswith(".started")
 
     def take(self, stream: Any) -> None:
         """Note which stream is used."""

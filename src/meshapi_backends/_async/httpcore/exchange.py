@@ -113,6 +113,7 @@ class AsyncExchange:
 
         async def trace(step: str, info: Any) -> None:
             progress.note(step, info)
+            self._use.note(step)
             if step == "http2.send_connection_init.started":
                 self._pool.guard()
             elif step == "http2.response_closed.started":

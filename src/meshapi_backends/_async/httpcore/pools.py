@@ -29,6 +29,7 @@ class AsyncUsedPool:
         self._streams: set[AsyncWatchedStream] = set()
         self._users: set[Any] = set()
         self._retired = False
+        self._guarding = threading.Lock()
         only_http2 = options.http2 and not options.http1
         network = AsyncSteps.backend(options.library)
         backend = AsyncWatchedBackend(network, only_http2, self._streams)
@@ -37,7 +38,7 @@ class AsyncUsedPool:
 
     def guard(self) -> None:
         """Prepare a new HTTP/2 connection for all that will share it."""
-        AsyncSteps.guard(self._pool)
+        AsyncSteps.guard(self._pool, self._guarding)
 
     def enter(self, user: Any) -> None:
         """Note that an exchange begins."""

@@ -30,6 +30,7 @@ class UsedPool:
         self._streams: set[WatchedStream] = set()
         self._users: set[Any] = set()
         self._retired = False
+        self._guarding = threading.Lock()
         only_http2 = options.http2 and not options.http1
         network = Steps.backend(options.library)
         backend = WatchedBackend(network, only_http2, self._streams)
@@ -38,7 +39,7 @@ class UsedPool:
 
     def guard(self) -> None:
         """Prepare a new HTTP/2 connection for all that will share it."""
-        Steps.guard(self._pool)
+        Steps.guard(self._pool, self._guarding)
 
     def enter(self, user: Any) -> None:
         """Note that an exchange begins."""
