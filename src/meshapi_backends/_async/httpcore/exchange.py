@@ -11,6 +11,7 @@ from meshapi_backends._http_clients import httpcore
 from meshapi_backends._http_clients.errands import AsyncErrand, AsyncSteps
 from meshapi_backends._http_clients.failures import Attempt, without_request
 from meshapi_backends._http_clients.requests import TimeLimits
+from meshapi_backends._http_clients.sockets import has_surplus
 from meshapi_backends._scopes import WaitEnded
 from meshapi_core import Headers, MeshAPIError, client_closed
 
@@ -176,10 +177,16 @@ class AsyncExchange:
                 if piece:
                     return piece
         except StopAsyncIteration:
-            # Only now the connection is free for the next request.
-            await self._response.aclose()
+            await self._close_response()
             self._ended = True
             return b""
+
+    async def _close_response(self) -> None:
+        if has_surplus(self._response.stream):
+            # The pool does not use a connection again that has been shut down.
+            self._use.end()
+        # Only now the connection is free for the next request.
+        await self._response.aclose()
 
     def _fail(self, exc: Exception, *, has_head: bool) -> None:
         """Close, and raise the error to raise in place of an exception, if there is another."""
@@ -240,6 +247,6 @@ class AsyncExchange:
         try:
             if self._pieces is not None:
                 await AsyncSteps.finish(self._pieces)
-            await self._response.aclose()
+            await self._close_response()
         finally:
             self._pool.leave(self)
