@@ -20,7 +20,19 @@ from meshapi_core import (
 )
 
 if TYPE_CHECKING:
-    from meshapi_backends._networks.tls_source import TLSArgument as TLSArgument
+    import ssl
+    from os import PathLike
+
+    from typing_extensions import TypeAlias
+
+    _Path: TypeAlias = Union[str, PathLike[str]]
+    TLSArgument: TypeAlias = Union[
+        ssl.SSLContext,
+        _Path,
+        tuple[_Path, _Path],
+        tuple[_Path, _Path, Union[str, bytes]],
+    ]
+    """What the argument `tls` of a client takes."""
 
 DEFAULT_LIMITS = Limits()
 DEFAULT_SOCKETS = SocketOptions()
