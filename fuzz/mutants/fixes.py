@@ -1549,7 +1549,7 @@ FIXES = (
         _ASYNC + "httpcore/exchange.py",
         "if has_surplus(self._response.stream):",
         "if False:",
-        "tests/backends/transports/test_contract.py -k bytes_after",
+        "tests/backends/transports/test_contract.py",
     ),
     Mutant(
         "surplus bytes",
@@ -1557,7 +1557,7 @@ FIXES = (
         _ASYNC + "httpx/bodies.py",
         "if has_surplus(self._body):",
         "if False:",
-        "tests/backends/transports/test_contract.py -k bytes_after",
+        "tests/backends/transports/test_contract.py",
     ),
     Mutant(
         "threads on HTTP/2",
@@ -1565,7 +1565,7 @@ FIXES = (
         _ASYNC + "httpcore/exchange.py",
         "                self._pool.guard()\n",
         "                pass\n",
-        "tests/backends/transports/test_httpcore.py -k threads_share",
+        "tests/backends/transports/test_httpcore.py",
     ),
     Mutant(
         "tls of transports",
@@ -1573,7 +1573,7 @@ FIXES = (
         _BACKENDS + "_http_clients/httpcore.py",
         "        options.proxy.ssl_context = tls.proxy\n",
         "        pass\n",
-        "tests/backends/transports/test_httpcore.py -k https_proxy",
+        "tests/backends/transports/test_httpcore.py",
     ),
     Mutant(
         "limits of transports",
@@ -1581,6 +1581,6 @@ FIXES = (
         _ASYNC + "httpcore/network.py",
         "if use is not None and use.is_negotiating:\n            #",
         "if False:\n            #",
-        "tests/backends/transports/test_httpcore.py -k says_nothing",
+        "tests/backends/transports/test_httpcore.py",
     ),
 )
