@@ -96,6 +96,13 @@ def _is_http_client(kind: type) -> bool:
     )
 
 
+# What to do with a session of aiohttp's, by the name of the transport's closing method.
+_OF_AIOHTTP: Final = {
+    "aclose": "; write transport=AiohttpTransport(session), from meshapi.transports",
+    "close": "; use AsyncMeshAPI(transport=AiohttpTransport(session)) for it",
+}
+
+
 def check_transport(transport: object, http_client: object, hints: TransportHints) -> None:
     if transport is None:
         return
@@ -108,7 +115,9 @@ def check_transport(transport: object, http_client: object, hints: TransportHint
     if not fits or is_client or (hints.close == "close" and iscoroutinefunction(send)):
         kind = type_name(transport)
         hint = ""
-        if is_client:
+        if kind.startswith("aiohttp") and is_client:
+            hint = _OF_AIOHTTP[hints.close]
+        elif is_client:
             hint = f"; write {hints.field}=..."
         elif kind.startswith("httpx"):
             hint = f"; write {hints.field}={hints.http_client}(transport=...)"

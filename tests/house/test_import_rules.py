@@ -39,8 +39,11 @@ ONE_LOOP_ONLY = {"trio": "trio", "asyncio": "asyncio", "anyio": "asyncio"}
 NEVER_IN_BACKENDS = frozenset({"aiohttp", "httpx", "httpx2"})
 """Whoever brings a client of these has loaded them."""
 
-ALONE_IN_BACKENDS = dict.fromkeys(("h2", "httpcore", "httpcore2", "socksio"), "httpcore.py")
-"""Libraries of the backends that one module of `_http_clients` may import."""
+ALONE_IN_BACKENDS = {
+    "h2": ("httpcore.py", "guarded.py"),
+    **dict.fromkeys(("httpcore", "httpcore2", "socksio"), ("httpcore.py",)),
+}
+"""Libraries of the backends -> the modules of `_http_clients` that may import them."""
 
 
 def _rooms_of_the_backends() -> dict[str, frozenset[str]]:
@@ -104,8 +107,9 @@ def _breaks_backends(path: Path, found: Import, target: str) -> str:
         return f"{target} belongs to meshapi_core/{CORE_ALONE[target]}"
     if target in NEVER_IN_BACKENDS:
         return f"{target} is the caller's"
-    if target in ALONE_IN_BACKENDS and path.parts != ("_http_clients", ALONE_IN_BACKENDS[target]):
-        return f"{target} belongs to _http_clients/{ALONE_IN_BACKENDS[target]}"
+    alone = ALONE_IN_BACKENDS.get(target, ())
+    if alone and path.parts not in [("_http_clients", name) for name in alone]:
+        return f"{target} belongs to _http_clients/{alone[0]}"
     loop = ONE_LOOP_ONLY.get(target)
     if loop and (path.parent.name, path.stem.partition("_")[0]) != ("_networks", loop):
         return f"only the modules of _networks that are named after {loop} import {target}"

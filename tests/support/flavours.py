@@ -277,11 +277,13 @@ class nothing_left_open:
         self._before = descriptors()
 
     def __exit__(self, kind: object, value: object, traceback: object) -> None:
-        # A gateway in a thread of this process notices with a delay that its client has left.
+        # A gateway in a thread of this process notices with a delay that its client has left. Its
+        # descriptors come and go while they are looked at, so one look says nothing.
         end = time.monotonic() + 2.0
-        while kind is None and self._left() and time.monotonic() < end:
-            time.sleep(0.002)
         left = self._left()
+        while kind is None and left and time.monotonic() < end:
+            time.sleep(0.002)
+            left = self._left()
         gc.enable()
         if kind is None:
             assert left == {}, "descriptors are left open"

@@ -15,7 +15,9 @@ import httpx
 import httpx2
 import pytest
 
-from meshapi.transports import AiohttpTransport, AsyncHTTPCoreTransport, HTTPCoreTransport
+from meshapi.transports import AiohttpTransport, AsyncHTTPCoreTransport, HTTPCoreTransport, Request
+from meshapi_backends import AsyncPoolTransport, PoolTransport
+from meshapi_core import Limits
 from support.asgi_server import is_of_a_server
 from support.certificates import trusting
 from support.flavours import FLAVOURS, World, nothing_left_open
@@ -65,6 +67,32 @@ async def _native(world: World) -> AsyncIterator[dict[str, Any]]:
 
 
 @contextlib.asynccontextmanager
+async def _pool(world: World) -> AsyncIterator[dict[str, Any]]:
+    kind: Any = AsyncPoolTransport if on_loop(world) else PoolTransport
+    pool = world.pool_class(world.network, Limits(), trusting())
+    transport = kind(pool, lambda: world.network)
+    try:
+        yield {"transport": transport}
+    finally:
+        await close(transport)
+
+
+async def _pass(request: Request, call_next: Any) -> Any:
+    return await call_next(request)
+
+
+@contextlib.asynccontextmanager
+async def _behind(world: World) -> AsyncIterator[dict[str, Any]]:
+    yield {"middleware": [world.middleware(_pass)]}
+
+
+@contextlib.asynccontextmanager
+async def _core_behind(world: World) -> AsyncIterator[dict[str, Any]]:
+    async with core(world, None) as how:
+        yield {**how, "middleware": [world.middleware(_pass)]}
+
+
+@contextlib.asynccontextmanager
 async def _httpx(world: World, library: Any) -> AsyncIterator[dict[str, Any]]:
     if on_loop(world):
         async with library.AsyncClient(verify=trusting(), trust_env=False) as http:
@@ -85,7 +113,7 @@ async def close(transport: Any) -> None:
 @contextlib.asynccontextmanager
 async def core(world: World, library: Any, **options: Any) -> AsyncIterator[dict[str, Any]]:
     kind = AsyncHTTPCoreTransport if on_loop(world) else HTTPCoreTransport
-    transport = kind(library=library, tls=trusting(), **options)
+    transport = kind(library=library, **{"tls": trusting(), **options})
     try:
         yield {"transport": transport}
     finally:
@@ -153,7 +181,9 @@ def _core_senders() -> list[Sender]:
 
 SENDERS = (
     Sender("native", _native),
-    # Our own pool as a `Transport` has its place here.
+    Sender("native, as a transport", _pool),
+    Sender("native, behind middleware", _behind),
+    Sender("httpcore, behind middleware", _core_behind),
     Sender("httpx", functools.partial(_httpx, library=httpx)),
     Sender("httpx2", functools.partial(_httpx, library=httpx2)),
     *_core_senders(),

@@ -57,7 +57,7 @@ class AiohttpTransport:
             raise TypeError(
                 f"session: expected aiohttp.ClientSession, got {type_name(session)}{hint}"
             )
-        if session.auth is not None:
+        if getattr(session, "auth", None) is not None:
             raise TypeError(
                 "session: has auth=..., but the client sends its own token; make a session"
                 " without auth"
@@ -127,10 +127,15 @@ class AiohttpTransport:
         # The attribute is private in aiohttp 3, where the public one warns.
         loop = getattr(self._session, "_loop", token)
         if loop is not token:
-            exc = TypeError(
-                "AiohttpTransport: the session belongs to another event loop than the one that"
-                f" runs here ({type_name(token)}); make a session and a client in each loop"
+            here = type_name(token)
+            why = (
+                "aiohttp runs on asyncio only; on trio, use AsyncHTTPCoreTransport or the client's"
+                " own connections"
+                if here.startswith("trio")
+                else "the session belongs to another event loop than the one that runs here"
+                f" ({here}); make a session and a client in each loop"
             )
+            exc = TypeError(f"AiohttpTransport: {why}")
             mark_foreign(exc)
             raise exc
 

@@ -10,6 +10,7 @@ Source: https://github.com/encode/httpcore/issues/1093
 """
 
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Optional
 
@@ -190,6 +191,19 @@ class AsyncSteps:
     limits_shared_reads = False
 
     @staticmethod
+    def shared(stream: Any) -> Any:
+        """A stream of an HTTP/2 connection, as tasks can share it."""
+        return stream
+
+    @staticmethod
+    def guard(pool: Any, lock: threading.Lock) -> None:
+        """Does nothing: no task is suspended where another would disturb it."""
+
+    @staticmethod
+    def drop_kept() -> None:
+        """Does nothing. See `guard`."""
+
+    @staticmethod
     def backend(library: Any) -> Any:
         """The library's network for the running loop."""
         # As `current_network` does.
@@ -197,6 +211,11 @@ class AsyncSteps:
         if trio is not None and trio.lowlevel.in_trio_task():
             return library.TrioBackend()
         return library.AnyIOBackend()
+
+    @staticmethod
+    async def in_thread(function: Callable[[], Any], timeout: Optional[float]) -> Any:
+        """Run a function that may block."""
+        return await current_network().in_thread(function, timeout)
 
     @staticmethod
     def token() -> Any:
@@ -239,9 +258,35 @@ class Steps:
     limits_shared_reads = True
 
     @staticmethod
+    def shared(stream: Any) -> Any:
+        """A stream of an HTTP/2 connection, as threads can share it."""
+        from meshapi_backends._http_clients.guarded import GuardedStream
+
+        return GuardedStream(stream)
+
+    @staticmethod
+    def guard(pool: Any, lock: threading.Lock) -> None:
+        """Add the locks that new HTTP/2 connections of a pool lack."""
+        from meshapi_backends._http_clients.guarded import guard_connections
+
+        guard_connections(pool.connections, lock)
+
+    @staticmethod
+    def drop_kept() -> None:
+        """Drop the lock that this thread keeps, after an exception."""
+        guarded = sys.modules.get("meshapi_backends._http_clients.guarded")
+        if guarded is not None:
+            guarded.drop_kept()
+
+    @staticmethod
     def backend(library: Any) -> Any:
         """The library's network for threads."""
         return library.SyncBackend()
+
+    @staticmethod
+    def in_thread(function: Callable[[], Any], timeout: Optional[float]) -> Any:
+        """Run a function that may block."""
+        return function()
 
     @staticmethod
     def token() -> Any:

@@ -6,6 +6,7 @@ transport is made.
 Source: https://www.encode.io/httpcore/connection-pools/, https://www.encode.io/httpcore/proxies/
 """
 
+import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, NamedTuple, Optional, Union
@@ -13,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from meshapi_backends._http_clients.requests import Pairs
 from meshapi_backends._http_clients.sockets import shut_down
+from meshapi_backends._networks.tls_source import TLSSource
 from meshapi_core import Limits, OpenBody, Request, check_kind, type_name
 
 _PROXIES = ("http", "https", "socks5", "socks5h")
@@ -43,8 +45,23 @@ class Options(NamedTuple):
     where_proxy: str
     uds: Optional[str]
     local_address: Optional[str]
-    tls: Any
+    tls: TLSSource
     limits: Limits
+
+    @property
+    def has_tls_proxy(self) -> bool:
+        """Whether the connection to the proxy has TLS."""
+        return self.proxy is not None and bool(self.proxy.url.scheme == b"https")
+
+
+class Contexts(NamedTuple):
+    """TLS contexts: one for servers, and one for an https proxy, because httpcore changes them.
+
+    Only a caller's own context is both.
+    """
+
+    server: Any
+    proxy: Any
 
 
 def one_proxy(proxy: Optional[str], socks: Any) -> Optional[str]:
@@ -90,15 +107,14 @@ def options_of(
     check_kind("limits", limits, Limits)
     if not http1 and not http2:
         raise ValueError("http1: False needs http2=True")
-    if tls is not None and not callable(getattr(tls, "wrap_bio", None)):
-        raise TypeError(f"tls: expected ssl.SSLContext or None, got {type_name(tls)}")
+    source = TLSSource.of(tls)
     if uds is not None and proxy is not None:
         raise TypeError("uds: given together with proxy; leave one of them out")
     library = library or _library(name)
     if http2:
         _h2(name)
     made, where = (None, "") if proxy is None else _proxy(name, library, proxy)
-    return Options(library, http1, http2, made, where, uds, local_address, tls, limits)
+    return Options(library, http1, http2, made, where, uds, local_address, source, limits)
 
 
 def _library(name: str) -> Any:
@@ -163,11 +179,13 @@ def _proxy(name: str, library: Any, url: object) -> tuple[Any, str]:
     return proxy, f"the proxy {shown}:{port}"
 
 
-def pool_of(options: Options, pool_class: str, backend: Any, tls: Any) -> Any:
-    """A pool of theirs."""
+def pool_of(options: Options, pool_class: str, backend: Any, tls: Optional[Contexts]) -> Any:
+    """A pool of theirs; without contexts, only for plain connections."""
     limits = options.limits
+    if tls is not None and options.has_tls_proxy:
+        options.proxy.ssl_context = tls.proxy
     return getattr(options.library, pool_class)(
-        ssl_context=tls,
+        ssl_context=None if tls is None else tls.server,
         proxy=options.proxy,
         max_connections=limits.max_connections,
         max_keepalive_connections=limits.max_keepalive,
@@ -180,16 +198,16 @@ def pool_of(options: Options, pool_class: str, backend: Any, tls: Any) -> Any:
     )
 
 
-def tls_context(options: Options) -> Any:
-    """The TLS context of a transport: its own, because httpcore sets the protocols in it."""
-    if options.tls is not None:
-        return options.tls
-    # Imported on first use, like everything of TLS.
-    import ssl
+def make_contexts(options: Options) -> Contexts:
+    """The TLS contexts of a transport. Reads files, so not in an event loop.
 
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+    Raises:
+        TransportError: a certificate cannot be loaded.
+    """
+    source = options.tls
+    return Contexts(
+        source.make_separate(), source.make_separate() if options.has_tls_proxy else None
+    )
 
 
 def body_of(request: Request) -> Union[bytes, OpenBody]:
@@ -226,19 +244,31 @@ def make_request(options: Options, request: Request, body: Any, extensions: Any)
     )
 
 
+def sibling(exc: Exception, name: str) -> Exception:
+    """Another exception of the library that has raised one."""
+    made: Exception = getattr(sys.modules[type(exc).__module__.partition(".")[0]], name)(str(exc))
+    return made
+
+
 class Use:
     """The connection that one exchange uses.
 
     Attributes:
-        connect_limit: the seconds for which a handshake with a SOCKS proxy may wait; httpcore sets
-            no limit to it.
+        connect_limit: the seconds for which a handshake with a SOCKS proxy may wait.
+        is_negotiating: the exchange is in that handshake.
         stream: the network stream on which the exchange has last written.
     """
 
     def __init__(self, connect_limit: Callable[[], Optional[float]]) -> None:
         self.connect_limit = connect_limit
+        self.is_negotiating = False
         self.stream: Any = None
         self._ended = False
+
+    def note(self, step: str) -> None:
+        """Take the name of a step that httpcore reports."""
+        if "setup_socks5_connection." in step:
+            self.is_negotiating = step.endswith(".started")
 
     def take(self, stream: Any) -> None:
         """Note which stream is used."""

@@ -31,6 +31,25 @@ def socket_of(response: Any) -> Any:
     return None if stream is None else stream.get_extra_info("socket")
 
 
+def has_surplus(stream: Any) -> bool:
+    """Whether bytes have arrived after a response on its HTTP/1.1 connection.
+
+    They are no response to the next request: "A client MUST NOT process, cache, or forward such
+    extra data as a separate response" (RFC 9112, section 6.3). httpcore does, so its connection
+    must not be used again. By private names of httpcore's and httpx's: should these change, no
+    surplus is found.
+
+    Args:
+        stream: the body of the response, which has ended and is not closed yet.
+    """
+    for _ in range(8):  # more layers than httpx, a pool and a connection have
+        h11 = getattr(getattr(stream, "_connection", None), "_h11_state", None)
+        if h11 is not None:
+            return bool(h11.trailing_data[0])
+        stream = getattr(stream, "_httpcore_stream", None) or getattr(stream, "_stream", None)
+    return False
+
+
 def is_http1(response: Any) -> bool:
     """Whether the response has an HTTP/1.1 connection of httpx's to itself."""
     extensions = response.extensions

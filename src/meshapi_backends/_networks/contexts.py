@@ -93,6 +93,15 @@ def context_of(settings: TLSSettings) -> ssl.SSLContext:
     return settings.context or _CONTEXTS.get(settings)
 
 
+def separate_context_of(settings: TLSSettings) -> ssl.SSLContext:
+    """A context that nobody else uses, for code that changes it; but a caller's own as it is.
+
+    Raises:
+        TransportError: a certificate cannot be loaded.
+    """
+    return settings.context or _new_context(settings)
+
+
 def _new_context(settings: TLSSettings) -> ssl.SSLContext:
     context = _trusting(settings.authorities) if settings.authorities else _default()
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -2,12 +2,24 @@
 
 import os
 import re
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Optional, Union
 
 from meshapi_core import TLSSettings
 
 if TYPE_CHECKING:
     import ssl
+    from os import PathLike
+
+    from typing_extensions import TypeAlias
+
+    _Path: TypeAlias = Union[str, PathLike[str]]
+    TLSArgument: TypeAlias = Union[
+        ssl.SSLContext,
+        _Path,
+        tuple[_Path, _Path],
+        tuple[_Path, _Path, Union[str, bytes]],
+    ]
+    """What the argument `tls` of clients and transports takes."""
 
 # A folder of authorities has files that are named after the hash of the subject.
 # Source: https://docs.openssl.org/3.0/man1/openssl-rehash/
@@ -66,6 +78,18 @@ class TLSSource:
 
             self.context = context_of(self._settings)
         return self.context
+
+    def make_separate(self) -> "ssl.SSLContext":
+        """A context that nobody else uses, for code that changes it; but a caller's own as it is.
+
+        Reads files, so not in an event loop.
+
+        Raises:
+            TransportError: a certificate cannot be loaded.
+        """
+        from meshapi_backends._networks.contexts import separate_context_of
+
+        return separate_context_of(self._settings)
 
 
 def _check_certificate(settings: TLSSettings, certificate: str, key: str) -> None:

@@ -44,7 +44,11 @@ A_PROXY: Final = "the proxy "
 
 # What HTTP clients say. Without a password, or against its rules, a proxy will never open a
 # connection.
-_SAYS_PASSWORD = r"AuthenticationRequired|Invalid username/password|NO ACCEPTABLE METHODS"
+# The last three are httpcore's words for what a SOCKS proxy says.
+_SAYS_PASSWORD = (
+    r"AuthenticationRequired|Invalid username/password|NO ACCEPTABLE METHODS"
+    r"|Requested .* from proxy server"
+)
 _FINAL = re.compile(rf"(?:^|\D)(?:401|403|407)(?:\D|$)|{_SAYS_PASSWORD}")
 _WANTS_PASSWORD = re.compile(rf"(?:^|\D)(?:401|407)(?:\D|$)|{_SAYS_PASSWORD}")
 _GIVE_PASSWORD = "; give the HTTP client's proxy a user name and a password"

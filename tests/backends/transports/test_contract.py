@@ -27,7 +27,9 @@ from meshapi_core import FileSource, SignedPut
 from support.asgi_server import SERVER, SPEECH, ASGIServer, Place
 from support.flavours import ASK, TOKEN, World
 from support.reporters import seen
+from support.scripted_server import Peer, ScriptedServer
 from support.transports import Sender, close, lines_of, on_every_transport, on_loop, on_transports
+from support.wire import good
 
 LIMIT = 0.2
 """Seconds of the limits that calls run into."""
@@ -141,6 +143,20 @@ async def test_a_busy_gateway_is_asked_again(world, sender, servers):
         assert await response_of(client) == "pong"
     assert len(place.requests) == 3
     assert place.connections == (1 if sender.keeps else 3)
+
+
+@on_transports(lambda sender, world: not sender.http2)
+async def test_bytes_after_a_response_are_not_the_next_one(world, sender, servers):
+    """In the same packet: RFC 9112, section 6.3."""
+
+    def script(peer: Peer) -> None:
+        for n, _ in enumerate(peer.requests()):
+            peer.send(good() + good("of somebody else") if n == 0 else good())
+
+    with ScriptedServer(script) as server:
+        async with client_on(world, sender, server.url) as client:
+            for _ in range(3):
+                assert await response_of(client) == "pong"
 
 
 @on_every_transport

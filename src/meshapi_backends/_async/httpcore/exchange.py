@@ -11,6 +11,7 @@ from meshapi_backends._http_clients import httpcore
 from meshapi_backends._http_clients.errands import AsyncErrand, AsyncSteps
 from meshapi_backends._http_clients.failures import Attempt, without_request
 from meshapi_backends._http_clients.requests import TimeLimits
+from meshapi_backends._http_clients.sockets import has_surplus
 from meshapi_backends._scopes import WaitEnded
 from meshapi_core import Headers, MeshAPIError, client_closed
 
@@ -113,6 +114,11 @@ class AsyncExchange:
 
         async def trace(step: str, info: Any) -> None:
             progress.note(step, info)
+            self._use.note(step)
+            if step == "http2.send_connection_init.started":
+                self._pool.guard()
+            elif step == "http2.response_closed.started":
+                AsyncSteps.drop_kept()
             if errand is not None and step in _HOLDS:
                 errand.hold(_HOLDS[step])
             if step.endswith("receive_response_headers.started") and errand is not None:
@@ -128,6 +134,7 @@ class AsyncExchange:
         try:
             return await self._pool.handle(made)
         finally:
+            AsyncSteps.drop_kept()
             httpcore.CURRENT_USE.set(before)
 
     async def read(self, until: Optional[float]) -> bytes:
@@ -170,10 +177,16 @@ class AsyncExchange:
                 if piece:
                     return piece
         except StopAsyncIteration:
-            # Only now the connection is free for the next request.
-            await self._response.aclose()
+            await self._close_response()
             self._ended = True
             return b""
+
+    async def _close_response(self) -> None:
+        if has_surplus(self._response.stream):
+            # The pool does not use a connection again that has been shut down.
+            self._use.end()
+        # Only now the connection is free for the next request.
+        await self._response.aclose()
 
     def _fail(self, exc: Exception, *, has_head: bool) -> None:
         """Close, and raise the error to raise in place of an exception, if there is another."""
@@ -234,6 +247,6 @@ class AsyncExchange:
         try:
             if self._pieces is not None:
                 await AsyncSteps.finish(self._pieces)
-            await self._response.aclose()
+            await self._close_response()
         finally:
             self._pool.leave(self)

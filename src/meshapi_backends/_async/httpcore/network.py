@@ -9,8 +9,8 @@
 
 from typing import Any, Optional, cast
 
+from meshapi_backends._http_clients import httpcore
 from meshapi_backends._http_clients.errands import CLEANING, AsyncSteps
-from meshapi_backends._http_clients.httpcore import CURRENT_USE
 
 _UNLIMITED_BY_THEM: Any = object()
 
@@ -49,11 +49,11 @@ class AsyncWatchedStream:
     """A network stream of httpcore's."""
 
     def __init__(self, stream: Any, shared: bool, streams: "set[AsyncWatchedStream]") -> None:
-        self._stream = stream
+        self._stream = AsyncSteps.shared(stream) if shared else stream
         self._streams = streams
         self.shared = shared
         streams.add(self)
-        use = CURRENT_USE.get()
+        use = httpcore.CURRENT_USE.get()
         if use is not None:
             use.take(self)
 
@@ -62,12 +62,18 @@ class AsyncWatchedStream:
         limit = self._limit(timeout)
         if self.shared and not AsyncSteps.limits_shared_reads:
             limit = None
-        data = await self._stream.read(max_bytes, timeout=limit)
+        try:
+            data = await self._stream.read(max_bytes, timeout=limit)
+        except Exception as exc:
+            use = httpcore.CURRENT_USE.get()
+            if use is not None and use.is_negotiating and type(exc).__name__ == "ReadTimeout":
+                raise httpcore.sibling(exc, "ConnectTimeout") from exc
+            raise
         return cast("bytes", data)
 
     async def write(self, buffer: bytes, timeout: Any = _UNLIMITED_BY_THEM) -> None:
         """Write all bytes."""
-        use = CURRENT_USE.get()
+        use = httpcore.CURRENT_USE.get()
         if use is not None:
             use.take(self)
         limit = self._limit(timeout)
@@ -81,9 +87,12 @@ class AsyncWatchedStream:
         await AsyncSteps.shielded(write)
 
     def _limit(self, timeout: Any) -> Optional[float]:
+        use = httpcore.CURRENT_USE.get()
+        if use is not None and use.is_negotiating:
+            # httpcore sets no limit here, and httpcore2 that of reading.
+            return use.connect_limit()
         if timeout is _UNLIMITED_BY_THEM:
-            use = CURRENT_USE.get()
-            return None if use is None else use.connect_limit()
+            return None
         limit: Optional[float] = timeout
         return limit
 
@@ -95,11 +104,9 @@ class AsyncWatchedStream:
             await AsyncSteps.shielded(self.aclose, CLEANING)
             raise
         self._streams.discard(self)
-        secured = AsyncWatchedStream(stream, self.shared, self._streams)
-        tls = secured.get_extra_info("ssl_object")
-        if tls is not None and tls.selected_alpn_protocol() == "h2":
-            secured.shared = True
-        return secured
+        tls = stream.get_extra_info("ssl_object")
+        is_http2 = tls is not None and tls.selected_alpn_protocol() == "h2"
+        return AsyncWatchedStream(stream, self.shared or is_http2, self._streams)
 
     async def aclose(self) -> None:
         """Close the stream."""

@@ -17,21 +17,28 @@ class AsyncUsedPool:
 
     Args:
         options: what the transport was made with.
-        tls: the TLS context, or None for a pool of plain connections.
+        tls: the TLS contexts, or None for a pool of plain connections.
         flavour: closes the pool.
     """
 
-    def __init__(self, options: httpcore.Options, tls: Any, flavour: AsyncFlavour) -> None:
+    def __init__(
+        self, options: httpcore.Options, tls: Optional[httpcore.Contexts], flavour: AsyncFlavour
+    ) -> None:
         self.has_tls = tls is not None
         self._flavour = flavour
         self._streams: set[AsyncWatchedStream] = set()
         self._users: set[Any] = set()
         self._retired = False
+        self._guarding = threading.Lock()
         only_http2 = options.http2 and not options.http1
         network = AsyncSteps.backend(options.library)
         backend = AsyncWatchedBackend(network, only_http2, self._streams)
         self._pool = httpcore.pool_of(options, AsyncSteps.pool, backend, tls)
         self.handle: Any = getattr(self._pool, AsyncSteps.handle)
+
+    def guard(self) -> None:
+        """Prepare a new HTTP/2 connection for all that will share it."""
+        AsyncSteps.guard(self._pool, self._guarding)
 
     def enter(self, user: Any) -> None:
         """Note that an exchange begins."""
@@ -74,7 +81,7 @@ class AsyncLoopPools:
     def __init__(self, options: httpcore.Options, flavour: AsyncFlavour) -> None:
         self._options = options
         self._flavour = flavour
-        self._tls: Any = None
+        self._tls: Optional[httpcore.Contexts] = None
         self._pools: dict[Any, AsyncUsedPool] = {}
         self.forget()
         forget_after_fork(self)
@@ -82,16 +89,28 @@ class AsyncLoopPools:
     def forget(self) -> None:
         """Start afresh, in a forked child, whose connections are its parent's."""
         self._lock = threading.Lock()
+        self._loading = threading.Lock()
         # Kept, so that no finaliser says goodbye on the parent's connections.
         self._inherited = self._pools
         self._pools = {}
 
-    def pool(self, request: Request, *, fresh: bool) -> AsyncUsedPool:
-        """The running loop's pool for a request; with `fresh`, one with this exchange alone."""
-        proxy = self._options.proxy
+    async def pool(
+        self, request: Request, *, fresh: bool, timeout: Optional[float]
+    ) -> AsyncUsedPool:
+        """The running loop's pool for a request; with `fresh`, one with this exchange alone.
+
+        Args:
+            timeout: seconds for reading certificates.
+
+        Raises:
+            TimeoutError: they were not enough.
+            TransportError: a certificate cannot be loaded.
+        """
         tls = None
-        if request.origin.scheme == "https" or (proxy and proxy.url.scheme == b"https"):
-            tls = self._tls = self._tls or httpcore.tls_context(self._options)
+        if request.origin.scheme == "https" or self._options.has_tls_proxy:
+            if self._tls is None:
+                await AsyncSteps.in_thread(self._load_contexts, timeout)
+            tls = self._tls
         if fresh:
             return AsyncUsedPool(self._options, tls, self._flavour)
         token = AsyncSteps.token()
@@ -106,6 +125,11 @@ class AsyncLoopPools:
         if retired is not None:
             retired.retire()
         return pool
+
+    def _load_contexts(self) -> None:
+        # Locked, because httpcore changes contexts: there must be one of each.
+        with self._loading:
+            self._tls = self._tls or httpcore.make_contexts(self._options)
 
     def _drop_ended(self) -> None:
         for token in [each for each in self._pools if AsyncSteps.has_ended(each)]:

@@ -18,10 +18,10 @@ from meshapi_backends._http_clients.failures import Attempt
 from meshapi_backends._http_clients.flavours import AsyncFlavour
 from meshapi_backends._http_clients.requests import Progress, TimeLimits
 from meshapi_backends._scopes import Calls
-from meshapi_core import Limits, Request, Timeout, client_closed
+from meshapi_core import Limits, Request, Timeout, TLSSettings, client_closed
 
 if TYPE_CHECKING:
-    import ssl
+    from meshapi_backends._networks.tls_source import TLSArgument
 
 _LIMITS = Limits()
 
@@ -42,8 +42,9 @@ class AsyncHTTPCoreTransport:
         socks: the same for a SOCKS proxy; `socks5://` may be left out.
         uds: the path of a Unix socket, to connect to that instead of the host in the URL.
         local_address: the address to connect from.
-        tls: an `ssl.SSLContext` that this transport has to itself: httpcore sets the protocols to
-            offer in it. The default verifies against the system's authorities.
+        tls: what the client's `tls` takes: whom to trust, and how to identify yourself; for an
+            https proxy, too. An `ssl.SSLContext` must be this transport's own, because httpcore
+            sets the protocols to offer in it.
         limits: how many connections may be open, and how many are kept, for each event loop.
         library: the module `httpcore` or `httpcore2`, to choose between them.
 
@@ -63,13 +64,16 @@ class AsyncHTTPCoreTransport:
         socks: Optional[str] = None,
         uds: Optional[str] = None,
         local_address: Optional[str] = None,
-        tls: "Optional[ssl.SSLContext]" = None,
+        tls: "Optional[TLSArgument]" = None,
         limits: Limits = _LIMITS,
         library: Any = None,
     ) -> None:
+        # Error trackers show the locals of frames that raise.
+        hidden = TLSSettings.hidden(tls)
+        del tls
         proxy = httpcore.one_proxy(proxy, socks)
         self._options = httpcore.options_of(
-            type(self).__name__, library, http1, http2, proxy, uds, local_address, tls, limits
+            type(self).__name__, library, http1, http2, proxy, uds, local_address, hidden, limits
         )
         self.flavour = AsyncFlavour()
         self._pools = AsyncLoopPools(self._options, self.flavour)
@@ -95,11 +99,11 @@ class AsyncHTTPCoreTransport:
     ) -> AsyncHTTPCoreResponse:
         """Send through a pool of the library's. See `AsyncTransport`."""
         self._collect_dropped()
-        if self._closed:
-            raise TransportError(client_closed())
+        self._check_open()
         attempt = Attempt(request, timeout, Progress(self.flavour.now))
         limits = TimeLimits(timeout, deadline if until is None else until, self.flavour.now)
-        pool = self._pools.pool(request, fresh=fresh)
+        pool = await self._pools.pool(request, fresh=fresh, timeout=limits.get("connect"))
+        self._check_open()
         exchange = AsyncExchange(self, self._options, pool, attempt, limits)
         self._open.add(exchange)
         if fresh:
@@ -110,6 +114,10 @@ class AsyncHTTPCoreTransport:
             exchange.close()
             raise TransportError(client_closed())
         return AsyncHTTPCoreResponse(exchange, response)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise TransportError(client_closed())
 
     async def aclose(self) -> None:
         """Close all connections, and the responses that are being read."""

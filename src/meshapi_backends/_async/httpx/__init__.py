@@ -2,5 +2,5 @@
 
 transport  sends requests over the client
 response   a response's body piece by piece, and its end
-bodies     bodies of requests, and of responses that a hook has read, in pieces
+bodies     bodies of requests, and of responses
 """

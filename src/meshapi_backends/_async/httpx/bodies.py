@@ -1,10 +1,11 @@
-"""Bodies in pieces that are in memory or on disk: of requests, and of responses read by a hook."""
+"""Bodies of requests and of responses, as httpx takes them."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, Union
 
 from typing_extensions import Self
 
+from meshapi_backends._http_clients.sockets import has_surplus, shut_down, socket_of
 from meshapi_core import PIECE, OpenBody
 
 
@@ -39,6 +40,30 @@ def cut(body: bytes) -> Iterator[bytes]:
     view = memoryview(body)
     for start in range(0, len(body), PIECE):
         yield bytes(view[start : start + PIECE])
+
+
+class AsyncCheckedBody:
+    """The body of a response. Its connection is not used again if other bytes have followed."""
+
+    def __init__(self, response: Any) -> None:
+        self._body = response.stream
+        self._sock = socket_of(response)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        pieces: AsyncIterator[bytes] = self._body.__aiter__()
+        return pieces
+
+    async def aclose(self) -> None:
+        """Close the body, and free its connection for the next request."""
+        if has_surplus(self._body):
+            # The pool does not use a connection again that has been shut down.
+            shut_down(self._sock)
+        await self._body.aclose()
+
+
+def checked_class(base: Any) -> Any:
+    """A class for the bodies of responses, derived from httpx's own stream class."""
+    return type("MeshAPICheckedBody", (AsyncCheckedBody, base), {})
 
 
 def body_class(base: Any) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Optional
 
-from meshapi_backends._async.httpx.bodies import body_class
+from meshapi_backends._async.httpx.bodies import body_class, checked_class
 from meshapi_backends._async.httpx.response import AsyncHTTPXResponse, AsyncOpenResponse
 from meshapi_backends._async.transports import AsyncTransportResponse
 from meshapi_backends._failures import TransportError, mark_foreign
@@ -46,6 +46,7 @@ class AsyncHTTPXTransport:
         self._library = library_of(client, self.flavour.kind)
         self._client = client
         self._body_class = body_class(getattr(self._library, self.flavour.stream))
+        self._checked_class = checked_class(getattr(self._library, self.flavour.stream))
         self._open: set[AsyncOpenResponse] = set()
         self._dropped: deque[AsyncOpenResponse] = deque()
         self._closed = False
@@ -86,6 +87,8 @@ class AsyncHTTPXTransport:
             raise TransportError(client_closed())
         limits = TimeLimits(attempt.timeout, until, self.flavour.now)
         response = await self._head(attempt, limits, sent)
+        if not response.is_closed:  # a hook may have read it
+            response.stream = self._checked_class(response)
         open_response = AsyncOpenResponse(self, response, attempt, limits)
         self._open.add(open_response)
         if self._is_closed():

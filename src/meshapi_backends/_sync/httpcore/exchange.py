@@ -12,6 +12,7 @@ from meshapi_backends._http_clients import httpcore
 from meshapi_backends._http_clients.errands import Errand, Steps
 from meshapi_backends._http_clients.failures import Attempt, without_request
 from meshapi_backends._http_clients.requests import TimeLimits
+from meshapi_backends._http_clients.sockets import has_surplus
 from meshapi_backends._scopes import WaitEnded
 from meshapi_core import Headers, MeshAPIError, client_closed
 
@@ -114,6 +115,11 @@ class Exchange:
 
         def trace(step: str, info: Any) -> None:
             progress.note(step, info)
+            self._use.note(step)
+            if step == "http2.send_connection_init.started":
+                self._pool.guard()
+            elif step == "http2.response_closed.started":
+                Steps.drop_kept()
             if errand is not None and step in _HOLDS:
                 errand.hold(_HOLDS[step])
             if step.endswith("receive_response_headers.started") and errand is not None:
@@ -129,6 +135,7 @@ class Exchange:
         try:
             return self._pool.handle(made)
         finally:
+            Steps.drop_kept()
             httpcore.CURRENT_USE.set(before)
 
     def read(self, until: Optional[float]) -> bytes:
@@ -171,10 +178,16 @@ class Exchange:
                 if piece:
                     return piece
         except StopIteration:
-            # Only now the connection is free for the next request.
-            self._response.close()
+            self._close_response()
             self._ended = True
             return b""
+
+    def _close_response(self) -> None:
+        if has_surplus(self._response.stream):
+            # The pool does not use a connection again that has been shut down.
+            self._use.end()
+        # Only now the connection is free for the next request.
+        self._response.close()
 
     def _fail(self, exc: Exception, *, has_head: bool) -> None:
         """Close, and raise the error to raise in place of an exception, if there is another."""
@@ -235,6 +248,6 @@ class Exchange:
         try:
             if self._pieces is not None:
                 Steps.finish(self._pieces)
-            self._response.close()
+            self._close_response()
         finally:
             self._pool.leave(self)

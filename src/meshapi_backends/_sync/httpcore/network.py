@@ -10,8 +10,8 @@
 
 from typing import Any, Optional, cast
 
+from meshapi_backends._http_clients import httpcore
 from meshapi_backends._http_clients.errands import CLEANING, Steps
-from meshapi_backends._http_clients.httpcore import CURRENT_USE
 
 _UNLIMITED_BY_THEM: Any = object()
 
@@ -50,11 +50,11 @@ class WatchedStream:
     """A network stream of httpcore's."""
 
     def __init__(self, stream: Any, shared: bool, streams: "set[WatchedStream]") -> None:
-        self._stream = stream
+        self._stream = Steps.shared(stream) if shared else stream
         self._streams = streams
         self.shared = shared
         streams.add(self)
-        use = CURRENT_USE.get()
+        use = httpcore.CURRENT_USE.get()
         if use is not None:
             use.take(self)
 
@@ -63,12 +63,18 @@ class WatchedStream:
         limit = self._limit(timeout)
         if self.shared and not Steps.limits_shared_reads:
             limit = None
-        data = self._stream.read(max_bytes, timeout=limit)
+        try:
+            data = self._stream.read(max_bytes, timeout=limit)
+        except Exception as exc:
+            use = httpcore.CURRENT_USE.get()
+            if use is not None and use.is_negotiating and type(exc).__name__ == "ReadTimeout":
+                raise httpcore.sibling(exc, "ConnectTimeout") from exc
+            raise
         return cast("bytes", data)
 
     def write(self, buffer: bytes, timeout: Any = _UNLIMITED_BY_THEM) -> None:
         """Write all bytes."""
-        use = CURRENT_USE.get()
+        use = httpcore.CURRENT_USE.get()
         if use is not None:
             use.take(self)
         limit = self._limit(timeout)
@@ -82,9 +88,12 @@ class WatchedStream:
         Steps.shielded(write)
 
     def _limit(self, timeout: Any) -> Optional[float]:
+        use = httpcore.CURRENT_USE.get()
+        if use is not None and use.is_negotiating:
+            # httpcore sets no limit here, and httpcore2 that of reading.
+            return use.connect_limit()
         if timeout is _UNLIMITED_BY_THEM:
-            use = CURRENT_USE.get()
-            return None if use is None else use.connect_limit()
+            return None
         limit: Optional[float] = timeout
         return limit
 
@@ -96,11 +105,9 @@ class WatchedStream:
             Steps.shielded(self.close, CLEANING)
             raise
         self._streams.discard(self)
-        secured = WatchedStream(stream, self.shared, self._streams)
-        tls = secured.get_extra_info("ssl_object")
-        if tls is not None and tls.selected_alpn_protocol() == "h2":
-            secured.shared = True
-        return secured
+        tls = stream.get_extra_info("ssl_object")
+        is_http2 = tls is not None and tls.selected_alpn_protocol() == "h2"
+        return WatchedStream(stream, self.shared or is_http2, self._streams)
 
     def close(self) -> None:
         """Close the stream."""

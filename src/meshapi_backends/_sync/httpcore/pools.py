@@ -18,21 +18,28 @@ class UsedPool:
 
     Args:
         options: what the transport was made with.
-        tls: the TLS context, or None for a pool of plain connections.
+        tls: the TLS contexts, or None for a pool of plain connections.
         flavour: closes the pool.
     """
 
-    def __init__(self, options: httpcore.Options, tls: Any, flavour: Flavour) -> None:
+    def __init__(
+        self, options: httpcore.Options, tls: Optional[httpcore.Contexts], flavour: Flavour
+    ) -> None:
         self.has_tls = tls is not None
         self._flavour = flavour
         self._streams: set[WatchedStream] = set()
         self._users: set[Any] = set()
         self._retired = False
+        self._guarding = threading.Lock()
         only_http2 = options.http2 and not options.http1
         network = Steps.backend(options.library)
         backend = WatchedBackend(network, only_http2, self._streams)
         self._pool = httpcore.pool_of(options, Steps.pool, backend, tls)
         self.handle: Any = getattr(self._pool, Steps.handle)
+
+    def guard(self) -> None:
+        """Prepare a new HTTP/2 connection for all that will share it."""
+        Steps.guard(self._pool, self._guarding)
 
     def enter(self, user: Any) -> None:
         """Note that an exchange begins."""
@@ -75,7 +82,7 @@ class LoopPools:
     def __init__(self, options: httpcore.Options, flavour: Flavour) -> None:
         self._options = options
         self._flavour = flavour
-        self._tls: Any = None
+        self._tls: Optional[httpcore.Contexts] = None
         self._pools: dict[Any, UsedPool] = {}
         self.forget()
         forget_after_fork(self)
@@ -83,16 +90,28 @@ class LoopPools:
     def forget(self) -> None:
         """Start afresh, in a forked child, whose connections are its parent's."""
         self._lock = threading.Lock()
+        self._loading = threading.Lock()
         # Kept, so that no finaliser says goodbye on the parent's connections.
         self._inherited = self._pools
         self._pools = {}
 
-    def pool(self, request: Request, *, fresh: bool) -> UsedPool:
-        """The running loop's pool for a request; with `fresh`, one with this exchange alone."""
-        proxy = self._options.proxy
+    def pool(
+        self, request: Request, *, fresh: bool, timeout: Optional[float]
+    ) -> UsedPool:
+        """The running loop's pool for a request; with `fresh`, one with this exchange alone.
+
+        Args:
+            timeout: seconds for reading certificates.
+
+        Raises:
+            TimeoutError: they were not enough.
+            TransportError: a certificate cannot be loaded.
+        """
         tls = None
-        if request.origin.scheme == "https" or (proxy and proxy.url.scheme == b"https"):
-            tls = self._tls = self._tls or httpcore.tls_context(self._options)
+        if request.origin.scheme == "https" or self._options.has_tls_proxy:
+            if self._tls is None:
+                Steps.in_thread(self._load_contexts, timeout)
+            tls = self._tls
         if fresh:
             return UsedPool(self._options, tls, self._flavour)
         token = Steps.token()
@@ -107,6 +126,11 @@ class LoopPools:
         if retired is not None:
             retired.retire()
         return pool
+
+    def _load_contexts(self) -> None:
+        # Locked, because httpcore changes contexts: there must be one of each.
+        with self._loading:
+            self._tls = self._tls or httpcore.make_contexts(self._options)
 
     def _drop_ended(self) -> None:
         for token in [each for each in self._pools if Steps.has_ended(each)]:

@@ -19,10 +19,10 @@ from meshapi_backends._http_clients.failures import Attempt
 from meshapi_backends._http_clients.flavours import Flavour
 from meshapi_backends._http_clients.requests import Progress, TimeLimits
 from meshapi_backends._scopes import Calls
-from meshapi_core import Limits, Request, Timeout, client_closed
+from meshapi_core import Limits, Request, Timeout, TLSSettings, client_closed
 
 if TYPE_CHECKING:
-    import ssl
+    from meshapi_backends._networks.tls_source import TLSArgument
 
 _LIMITS = Limits()
 
@@ -43,8 +43,9 @@ class HTTPCoreTransport:
         socks: the same for a SOCKS proxy; `socks5://` may be left out.
         uds: the path of a Unix socket, to connect to that instead of the host in the URL.
         local_address: the address to connect from.
-        tls: an `ssl.SSLContext` that this transport has to itself: httpcore sets the protocols to
-            offer in it. The default verifies against the system's authorities.
+        tls: what the client's `tls` takes: whom to trust, and how to identify yourself; for an
+            https proxy, too. An `ssl.SSLContext` must be this transport's own, because httpcore
+            sets the protocols to offer in it.
         limits: how many connections may be open, and how many are kept, for each event loop.
         library: the module `httpcore` or `httpcore2`, to choose between them.
 
@@ -64,13 +65,16 @@ class HTTPCoreTransport:
         socks: Optional[str] = None,
         uds: Optional[str] = None,
         local_address: Optional[str] = None,
-        tls: "Optional[ssl.SSLContext]" = None,
+        tls: "Optional[TLSArgument]" = None,
         limits: Limits = _LIMITS,
         library: Any = None,
     ) -> None:
+        # Error trackers show the locals of frames that raise.
+        hidden = TLSSettings.hidden(tls)
+        del tls
         proxy = httpcore.one_proxy(proxy, socks)
         self._options = httpcore.options_of(
-            type(self).__name__, library, http1, http2, proxy, uds, local_address, tls, limits
+            type(self).__name__, library, http1, http2, proxy, uds, local_address, hidden, limits
         )
         self.flavour = Flavour()
         self._pools = LoopPools(self._options, self.flavour)
@@ -96,11 +100,11 @@ class HTTPCoreTransport:
     ) -> HTTPCoreResponse:
         """Send through a pool of the library's. See `Transport`."""
         self._collect_dropped()
-        if self._closed:
-            raise TransportError(client_closed())
+        self._check_open()
         attempt = Attempt(request, timeout, Progress(self.flavour.now))
         limits = TimeLimits(timeout, deadline if until is None else until, self.flavour.now)
-        pool = self._pools.pool(request, fresh=fresh)
+        pool = self._pools.pool(request, fresh=fresh, timeout=limits.get("connect"))
+        self._check_open()
         exchange = Exchange(self, self._options, pool, attempt, limits)
         self._open.add(exchange)
         if fresh:
@@ -111,6 +115,10 @@ class HTTPCoreTransport:
             exchange.close()
             raise TransportError(client_closed())
         return HTTPCoreResponse(exchange, response)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise TransportError(client_closed())
 
     def close(self) -> None:
         """Close all connections, and the responses that are being read."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Optional
 
-from meshapi_backends._sync.httpx.bodies import body_class
+from meshapi_backends._sync.httpx.bodies import body_class, checked_class
 from meshapi_backends._sync.httpx.response import HTTPXResponse, OpenResponse
 from meshapi_backends._sync.transports import TransportResponse
 from meshapi_backends._failures import TransportError, mark_foreign
@@ -47,6 +47,7 @@ class HTTPXTransport:
         self._library = library_of(client, self.flavour.kind)
         self._client = client
         self._body_class = body_class(getattr(self._library, self.flavour.stream))
+        self._checked_class = checked_class(getattr(self._library, self.flavour.stream))
         self._open: set[OpenResponse] = set()
         self._dropped: deque[OpenResponse] = deque()
         self._closed = False
@@ -87,6 +88,8 @@ class HTTPXTransport:
             raise TransportError(client_closed())
         limits = TimeLimits(attempt.timeout, until, self.flavour.now)
         response = self._head(attempt, limits, sent)
+        if not response.is_closed:  # a hook may have read it
+            response.stream = self._checked_class(response)
         open_response = OpenResponse(self, response, attempt, limits)
         self._open.add(open_response)
         if self._is_closed():
