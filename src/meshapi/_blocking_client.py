@@ -24,6 +24,7 @@ from meshapi._settings import (
     NOT_GIVEN,
     Given,
     NotGiven,
+    hidden_url,
     refuse_async_source,
 )
 from meshapi_backends import (
@@ -152,7 +153,8 @@ class MeshAPI(Client[Runner]):
         **unknown: Never,
     ) -> None:
         # Before anything can raise: error trackers show the locals of frames that raise.
-        hidden_tls, hidden_url = TLSSettings.hidden(tls), hidden_proxy(proxy)
+        base_url = hidden_url(base_url)
+        hidden_tls, hidden_route = TLSSettings.hidden(tls), hidden_proxy(proxy)
         del tls, proxy
         number, names = len(positional), [*unknown]
         positional = ()
@@ -180,14 +182,14 @@ class MeshAPI(Client[Runner]):
         check_transport(transport, httpx_client, _HINTS)
         of_connections = options_given(
             limits=(limits, DEFAULT_LIMITS),
-            proxy=(hidden_url, NOT_GIVEN),
+            proxy=(hidden_route, NOT_GIVEN),
             tls=(hidden_tls, None),
             sockets=(sockets, DEFAULT_SOCKETS),
         )
         if of_connections:
             refuse_beside_http_client(httpx_client, transport, of_connections, _HINTS)
         reads_environment = not isinstance(hidden, Configured)
-        proxies = proxies_of(hidden_url, reads_environment=reads_environment)
+        proxies = proxies_of(hidden_route, reads_environment=reads_environment)
         functions: tuple[Any, ...] = ()
         if middleware != ():
             from meshapi._middleware import checked_middleware

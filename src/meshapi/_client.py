@@ -52,11 +52,10 @@ def configured(token: object, given: Given) -> MeshAPIConfig:
     else:
         environment = Environment(os.environ)
         config = config_of(token, given, environment)
-        level = environment.get("MESHAPI_LOG")
-        if level:
+        if environment.get("MESHAPI_LOG"):
             from meshapi_backends import log_on_stderr
 
-            log_on_stderr(level)
+            log_on_stderr(environment.get("MESHAPI_LOG"))
     if config.retry_quota is not None:
         return config
     return config.changed({"retry_quota": new_retry_quota()})

@@ -16,6 +16,7 @@ from meshapi_core import (
     MeshAPIConfig,
     RetryPolicy,
     Secret,
+    SecretURL,
     Service,
     Timeout,
     TokenSource,
@@ -29,6 +30,7 @@ __all__ = [
     "NotGiven",
     "refuse_async_source",
     "config_of",
+    "hidden_url",
     "request_id_headers",
     "token_of",
 ]
@@ -117,7 +119,8 @@ def _max_retries(environment: Environment) -> Union[int, NotGiven]:
 
 
 def _base_url(environment: Environment) -> str:
-    url = environment.get("MESHAPI_BASE_URL")
+    # Where it has a password, it is refused; the locals of frames must not show it either.
+    url = SecretURL(environment.get("MESHAPI_BASE_URL"))
     if not url:
         return DEFAULT_BASE_URL
     _check(lambda: MeshAPIConfig.check_base_url(url), "MESHAPI_BASE_URL")
@@ -155,6 +158,11 @@ def _custom_headers(environment: Environment) -> dict[str, Secret]:
 
 
 # Arguments
+
+
+def hidden_url(url: Any) -> Any:
+    """Return a base URL, as error trackers may show it: a wrong one may have a password in it."""
+    return SecretURL(url) if isinstance(url, str) else url
 
 
 def token_of(given: object, environment: Environment) -> object:

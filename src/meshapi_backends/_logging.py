@@ -47,7 +47,10 @@ def log_on_stderr(level: str) -> None:
     """
     number = _LEVELS.get(level.strip().lower())
     if number is None:
-        raise ValueError(f'MESHAPI_LOG: expected "info" or "debug", got {level!r}')
+        # A long one may be something else, in the wrong variable.
+        got = repr(level) if len(level) < 12 else "other text"
+        del level
+        raise ValueError(f'MESHAPI_LOG: expected "info" or "debug", got {got}')
     global _handler
     with _lock:
         if _handler is not None:

@@ -72,6 +72,7 @@ class AsyncMiddlewareTransport:
         self.transport: Any = transport
         self.network = network
         self.tells_sent = bool(getattr(transport, "tells_sent", False))
+        self.hides = isinstance(transport, AsyncPoolTransport)
         self._own_calls = Calls()
 
     @property
@@ -183,6 +184,8 @@ class _Attempt:
         more: dict[str, Any] = {}
         if transport.tells_sent:
             more = {"until": attempt.head_until(transport.network().now()), "sent": self._sent}
+        if transport.hides:
+            more["hide"] = self._hide
         scope = self._begin()
         try:
             with scope.running():

@@ -73,6 +73,7 @@ class MiddlewareTransport:
         self.transport: Any = transport
         self.network = network
         self.tells_sent = bool(getattr(transport, "tells_sent", False))
+        self.hides = isinstance(transport, PoolTransport)
         self._own_calls = Calls()
 
     @property
@@ -184,6 +185,8 @@ class _Attempt:
         more: dict[str, Any] = {}
         if transport.tells_sent:
             more = {"until": attempt.head_until(transport.network().now()), "sent": self._sent}
+        if transport.hides:
+            more["hide"] = self._hide
         scope = self._begin()
         try:
             with scope.running():

@@ -44,6 +44,7 @@ class ObservedExchange(Exchange[T]):
     attempt_began: Optional[float] = None
     """When the present attempt began; None if none is under way."""
     _head_noted = False
+    _known: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -60,6 +61,8 @@ class ObservedExchange(Exchange[T]):
     @property
     def facts(self) -> dict[str, Any]:
         """The fields that all notices have in common, but for the time."""
+        if self._known is not self.further_secrets:
+            self._learn()
         return {
             "about": self.about,
             "attempt": self.attempts,
@@ -86,6 +89,11 @@ class ObservedExchange(Exchange[T]):
     def token(self, value: object) -> None:
         """Take what the source of the last `GetToken` returned; see `Exchange`."""
         super().token(value)
+        self._learn()
+
+    def _learn(self) -> None:
+        """Tell the watchers of secrets that were not known when the call began."""
+        self._known = self.further_secrets
         # The same object for all notices, so that it stays the key of mappings.
         force_setattr(self.about, "secrets", self.secrets)
 
