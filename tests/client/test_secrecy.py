@@ -7,6 +7,7 @@ What may show by design is in docs/logging-and-tracing.md, "What never shows".
 """
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -15,16 +16,16 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import anyio
-import httpx
 import pytest
-from client.test_content_codings import FIELD, collected
+from client.test_content_codings import collected
 
-from meshapi import MeshAPIError, Reconnect, Timeout
-from support.certificates import serving, trusting
+from meshapi import Hooks, MeshAPIError, Reconnect, Timeout
+from support.certificates import trusting
 from support.flavours import ASK, TOKEN, World, on_every_flavour
-from support.realtime_server import MODEL, RealtimePeer, acceptance, accept, close_frame, frame
+from support.realtime_server import MODEL, RealtimePeer, acceptance, frame
 from support.scripted_server import Peer, Received, Script, ScriptedServer
 from support.secrecy import Shown
+from support.transports import Sender, on_transports
 from support.turns import by_turns
 from support.wire import completion, dump, failed, head, make_response, stream_head
 from support.wire import frame as event
@@ -321,6 +322,25 @@ def interrupted_soon() -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+async def interrupted(world: World, call: Callable[[Any], Any], client: Any, shown: Shown) -> None:
+    """Cancel a call, or interrupt it by a signal, and show the exception."""
+
+    async def watched() -> None:
+        try:
+            await call(client)
+        except BaseException as exc:
+            shown.error(exc)
+            raise
+
+    if world.name == "sync":
+        with interrupted_soon(), pytest.raises(Stop):
+            await watched()
+    else:
+        with anyio.move_on_after(0.05) as scope:
+            await watched()
+        assert scope.cancelled_caught
+
+
 @pytest.mark.parametrize("method", METHODS)
 @in_every_setup
 @by_turns
@@ -328,52 +348,122 @@ def interrupted_soon() -> Iterator[None]:
 async def test_where_a_call_is_interrupted_or_its_client_closed(
     world: World, setup: str, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def call(client: Any) -> None:
-        try:
-            await METHODS[method](with_extras(client))
-        except BaseException as exc:
-            shown.error(exc)
-            raise
-
     with Shown() as shown, ScriptedServer(silent) as server:
         async with client_of(world, setup, server, monkeypatch, **shown.options()) as client:
-            if world.name == "sync":
-                with interrupted_soon(), pytest.raises(Stop):
-                    await call(client)
-            else:
-                with anyio.move_on_after(0.05):
-                    await call(client)
+
+            async def call() -> None:
+                await METHODS[method](with_extras(client))
+
+            await interrupted(world, METHODS[method], with_extras(client), shown)
 
             async def close() -> None:
                 await world.until(lambda: len(server.requests) == 2)
                 await client.aclose()
 
-            error, _ = await world.together(lambda: call(client), close)
+            error, _ = await world.together(call, close)
             assert error.error_code == "client_closed"
-            await world.together(lambda: call(client))
+            shown.error(error)
+            (error,) = await world.together(call)
+            shown.error(error)
             shown.client(client)
     shown.check(SECRETS)
 
 
-@by_turns
-@pytest.mark.parametrize("way", WAYS)
-@on_every_flavour
-async def test_nor_does_it_over_an_http_client(
-    world: World, way: str, monkeypatch: pytest.MonkeyPatch
+# Other transports
+
+
+@on_transports(lambda sender, world: sender.hides and not sender.http2 and sender.name != "native")
+async def test_whatever_happens_over_another_transport(
+    world: World, sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of the log, only ours: what the client's own says is for it to say."""
-    kind = httpx.Client if world.name == "sync" else httpx.AsyncClient
-    http: Any = kind(trust_env=False)
-    options: dict[str, Any] = {"timeout": Timeout(read=0.2 if way == "silent" else 5.0)}
-    try:
+    """Of the log, only ours: what the other library says is for it to say."""
+    for way in ("good", "401", "redirect", "cut short", "no HTTP", "a bad header", "reset"):
         with Shown(all_loggers=False) as shown, ScriptedServer(WAYS[way]) as server:
-            options.update(shown.options(), **{FIELD[world.name]: http})
-            async with client_of(world, "arguments", server, monkeypatch, **options) as client:
-                for call in METHODS.values():
-                    await outcome(call, with_extras(client).with_options(max_retries=0), shown)
-                shown.client(client)
-    finally:
-        await world.settle(http.close() if world.name == "sync" else http.aclose())
+            async with sender.options(world) as over:
+                options = {**shown.options(), **over, "max_retries": 1}
+                async with client_of(world, "arguments", server, monkeypatch, **options) as client:
+                    for call in METHODS.values():
+                        await outcome(call, with_extras(client), shown)
+                    shown.client(client)
+        shown.check(SECRETS)
+
+
+# What functions of the program's raise
+
+
+@by_turns
+@pytest.mark.parametrize("place", ["hook", "middleware", "response of middleware", "token"])
+@on_every_flavour
+async def test_whatever_a_function_of_the_program_raises(world: World, place: str) -> None:
+    said: list[str] = []
+
+    def breaks(said: str = "") -> Any:
+        raise Mistake(said)
+
+    async def after(request: Any, call_next: Any) -> Any:
+        if place.startswith("response"):
+            await call_next(request)
+        return breaks()
+
+    def quotes(info: Any) -> None:
+        said.append(str(info.request.plain_headers()))
+        breaks(said[-1])
+
+    with Shown() as shown, ScriptedServer(WAYS["good"]) as server:
+        options = {**shown.options(), "default_headers": {"X-Key": SECRETS["a default header"]}}
+        if place == "hook":
+            # It puts into words what no hook should: the log tells of it, without the secrets.
+            options["hooks"] = Hooks(on_request=quotes)
+        elif place == "token":
+            options["token"] = breaks
+        else:
+            options["middleware"] = [world.middleware(after)]
+        async with world.client(server.url, **options) as client:
+            try:
+                await client.chat.completions.create(**ASK)
+            except Mistake as exc:
+                shown.error(exc)
+            shown.client(client)
+    shown.check(SECRETS)
+    if place == "hook":
+        assert TOKEN in said[0]
+        assert any("Mistake" in line for line in shown.records)
+
+
+class Mistake(Exception):
+    """What a function of the program raises."""
+
+
+# The log on stderr
+
+
+def test_the_variable_for_the_log_shows_none_either() -> None:
+    with ScriptedServer(WAYS["401"]) as server:
+        program = (
+            "import meshapi, os\n"
+            "with meshapi.MeshAPI(default_query={'key': os.environ['KEY']}) as client:\n"
+            "    try: client.models.list()\n"
+            "    except meshapi.MeshAPIError: pass"
+        )
+        variables = {
+            "MESHAPI_LOG": "debug",
+            "MESHAPI_BASE_URL": server.url,
+            "MESHAPI_PROXY": server.url.replace("://", f"://{USER}:{PASSWORD}@"),
+            "MESHAPI_TOKEN": SECRETS["the token of the environment"],
+            "MESHAPI_CUSTOM_HEADERS": f"X-Key: {SECRETS['a header of the environment']}",
+            "KEY": SECRETS["a default query"],
+        }
+        found = subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+    assert "DEBUG meshapi: GET /v1/models" in found.stderr
+    shown = Shown()
+    shown.text("stderr", found.stderr)
     shown.check(SECRETS)
 
 
@@ -407,7 +497,9 @@ async def test_whatever_happens_to_an_upload(
             options.update(shown.options(content=True))
             async with client_of(world, setup, gateway, monkeypatch, **options) as client:
                 try:
-                    await with_extras(client).rag.upload_file(file_name="a", mime_type="a/b", content=b"abc")
+                    await with_extras(client).rag.upload_file(
+                        file_name="a", mime_type="a/b", content=b"abc"
+                    )
                 except MeshAPIError as exc:
                     shown.error(exc)
                 shown.client(client)
@@ -452,7 +544,10 @@ TUNNELS: dict[str, tuple[str, Script]] = {
         of_connect(lambda said: f"HTTP/1.1 200 OK\r\n{said} : x\r\n\r\n".encode()),
     ),
     "a cut head": ("http", of_connect(lambda said: f"HTTP/1.1 200 OK\r\nX: {said}".encode())),
-    "a tunnel to no TLS": ("http", of_connect(lambda said: f"HTTP/1.1 200 OK\r\n\r\n{said}".encode())),
+    "a tunnel to no TLS": (
+        "http",
+        of_connect(lambda said: f"HTTP/1.1 200 OK\r\n\r\n{said}".encode()),
+    ),
     "reset": ("http", lambda peer: (peer.receive_head(), peer.reset())[1]),
     "silent": ("http", lambda peer: (peer.receive_head(), peer.wait_until_left())[1]),
     "closed": ("http", lambda peer: None),
@@ -462,7 +557,10 @@ TUNNELS: dict[str, tuple[str, Script]] = {
     "SOCKS: echo": ("socks5h", of_socks(b"\x05\x02", b"", echoes=True)),
     "SOCKS: reset": ("socks5h", of_socks(b"\x05\x02")),
     "SOCKS: silent": ("socks5h", of_socks(b"\x05\x02", b"")),
-    "SOCKS: no TLS": ("socks5h", of_socks(b"\x05\x02", b"\x01\x00", b"\x05\x00\x00\x01" + bytes(6))),
+    "SOCKS: no TLS": (
+        "socks5h",
+        of_socks(b"\x05\x02", b"\x01\x00", b"\x05\x00\x00\x01" + bytes(6)),
+    ),
 }
 
 
@@ -491,6 +589,10 @@ async def test_whatever_happens_in_a_proxy(
                 await client.realtime.connect(model=MODEL)
             shown.error(caught.value)
             shown.client(client)
+        if "silent" in tunnel:
+            options["timeout"] = Timeout(connect=5.0)
+            async with world.client(f"https://{NAME}", tls=trusting(), **options) as client:
+                await interrupted(world, METHODS["create"], client, shown)
     shown.check(SECRETS)
 
 

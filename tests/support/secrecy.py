@@ -13,12 +13,12 @@ are given, spans and metrics, and warnings. Errors and clients are passed to it.
 
 import base64
 import logging
+import pickle
 import traceback
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Optional
 
-from meshapi import Hooks
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
@@ -26,7 +26,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from typing_extensions import Self
 
-from support.flavours import Awaited, World
+from meshapi import Hooks
+from support.flavours import Awaited
 from support.reporters import seen
 
 HOOKS = ("on_request", "on_response", "on_retry", "on_error", "on_event")
@@ -81,6 +82,9 @@ class Shown(logging.Handler):
     def _hook(self, name: str) -> Any:
         def hook(info: Any) -> None:
             self.text(name, _written(info), _written(info.about))
+            self.text(f"pickled {name}", pickled(info.about))
+            if name == "on_request":
+                self.text(f"pickled {name}", pickled(info))
             for each in info.__struct_fields__:
                 if each not in _DATA:
                     self.text(f"{name}: {each}", _written(getattr(info, each)))
@@ -144,6 +148,7 @@ class Shown(logging.Handler):
         for each in parts(client._target if isinstance(client, Awaited) else client):
             if not (has_data and isinstance(each, (str, bytes, bytearray))):
                 self.text(f"part {type(each).__qualname__}", _written(each))
+        self.text("pickled client", pickled(client))
 
     def check(self, secrets: Mapping[str, str]) -> None:
         """Fail if a secret was shown; of a long one, its first 20 characters are enough."""
@@ -153,6 +158,14 @@ class Shown(logging.Handler):
                     position = text.find(form)
                     around = text[max(0, position - 300) : position + 100]
                     assert position < 0, f"{name} shows in {where}: {around}"
+
+
+def pickled(value: Any) -> str:
+    """The pickle of an object; "" if it cannot be pickled."""
+    try:
+        return pickle.dumps(value, 0).decode("latin-1")
+    except (TypeError, AttributeError, pickle.PicklingError):
+        return ""
 
 
 def forms(secret: str) -> Iterator[str]:
