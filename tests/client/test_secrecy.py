@@ -17,10 +17,12 @@ from typing import Any
 
 import anyio
 import pytest
+from backends.test_tls_settings import PASSWORD as KEY_PASSWORD
+from backends.test_tls_settings import files as files
 from client.test_content_codings import collected
 
 from meshapi import Hooks, MeshAPIError, Reconnect, Timeout
-from support.certificates import trusting
+from support.certificates import serving, trusting
 from support.flavours import ASK, TOKEN, World, on_every_flavour
 from support.realtime_server import MODEL, RealtimePeer, acceptance, frame
 from support.scripted_server import Peer, Received, Script, ScriptedServer
@@ -50,7 +52,8 @@ SECRETS = {
     "the proxy's password": PASSWORD,
     "the proxy's credentials": f"{USER}:{PASSWORD}",
     "the signature": SIGNATURE,
-    "the password of a key": "key-passw0rd-0123456789",
+    "the password of a key": KEY_PASSWORD,
+    "a wrong password of a key": "wrong-passw0rd-0123456789",
 }
 
 
@@ -593,6 +596,34 @@ async def test_whatever_happens_in_a_proxy(
             options["timeout"] = Timeout(connect=5.0)
             async with world.client(f"https://{NAME}", tls=trusting(), **options) as client:
                 await interrupted(world, METHODS["create"], client, shown)
+    shown.check(SECRETS)
+
+
+@by_turns
+@pytest.mark.parametrize("way", ["good", "wrong password", "untrusted", "no TLS", "no file"])
+@on_every_flavour
+async def test_whatever_happens_with_a_client_certificate(
+    world: World, way: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = request.getfixturevalue("files")
+    key = paths.encrypted_key if way != "no file" else "/no/such/file"
+    name = "a wrong password of a key" if way == "wrong password" else "the password of a key"
+    if way == "good":
+        monkeypatch.setenv("SSL_CERT_FILE", paths.authority)
+    tls = None if way == "no TLS" else serving("127.0.0.1")
+    with Shown() as shown, ScriptedServer(WAYS["401"], tls=tls) as server:
+        url = server.url.replace("http://", "https://")
+        options = {**shown.options(content=True), "max_retries": 1}
+        options["tls"] = (paths.certificate, key, SECRETS[name])
+        options["timeout"] = Timeout(connect=0.1 if way == "no TLS" else 5.0)
+        try:
+            async with world.client(url, **options) as client:
+                for call in METHODS.values():
+                    await outcome(call, client, shown)
+                shown.client(client)
+        except ValueError as exc:
+            assert way == "no file"
+            shown.error(exc)
     shown.check(SECRETS)
 
 
