@@ -21,7 +21,9 @@ from backends.test_tls_settings import PASSWORD as KEY_PASSWORD
 from backends.test_tls_settings import files as files
 from client.test_content_codings import collected
 
-from meshapi import Hooks, MeshAPIError, Reconnect, Timeout
+from meshapi import Hooks, Limits, MeshAPIError, Reconnect, Timeout
+from meshapi_backends import AsyncPoolTransport, PoolTransport
+from meshapi_core import Proxies
 from support.certificates import serving, trusting
 from support.flavours import ASK, TOKEN, World, on_every_flavour
 from support.realtime_server import MODEL, RealtimePeer, acceptance, frame
@@ -389,6 +391,33 @@ async def test_whatever_happens_over_another_transport(
                         await outcome(call, with_extras(client), shown)
                     shown.client(client)
         shown.check(SECRETS)
+
+
+@by_turns
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("behind", ["middleware", "nothing"])
+@on_every_flavour
+async def test_whatever_happens_over_a_pool_as_a_transport(
+    world: World, behind: str, way: str
+) -> None:
+    async def passing(request: Any, call_next: Any) -> Any:
+        return await call_next(request)
+
+    kind: Any = PoolTransport if world.name == "sync" else AsyncPoolTransport
+    with Shown() as shown, ScriptedServer(WAYS[way]) as proxy:
+        route = Proxies.through(proxy.url.replace("://", f"://{USER}:{PASSWORD}@"))
+        pool = world.pool_class(world.network, Limits(), proxies=route)
+        transport = kind(pool, lambda: world.network)
+        options: dict[str, Any] = {**shown.options(), "transport": transport, "max_retries": 1}
+        options["timeout"] = Timeout(read=0.1 if way == "silent" else 5.0)
+        if behind == "middleware":
+            options["middleware"] = [world.middleware(passing)]
+        async with world.client(f"http://{NAME}", **options) as client:
+            for call in METHODS.values():
+                await outcome(call, client, shown)
+            shown.client(client)
+        await world.dress(transport).aclose()
+    shown.check(SECRETS)
 
 
 # What functions of the program's raise

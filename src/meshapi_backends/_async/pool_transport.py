@@ -34,6 +34,8 @@ class AsyncPoolTransport:
         network: returns the network of the running program, for its clock.
     """
 
+    changes_requests = True
+
     def __init__(self, pools: Any, network: Callable[[], AsyncNetwork]) -> None:
         self._pools = pools
         self._network = network
@@ -55,12 +57,12 @@ class AsyncPoolTransport:
         timeout: Timeout,
         deadline: Optional[float],
         fresh: bool,
+        attempt: int = 0,
         hide: Optional[Callable[[Iterable[str]], None]] = None,
     ) -> AsyncTransportResponse:
         """Send over a connection of the pool. See `AsyncTransport`.
 
-        `hide` takes what a response may quote though the call does not know it: the credentials
-        for a proxy that forwards.
+        `hide` takes the credentials for a proxy that forwards, which are added to the request.
         """
         call = RequestCall(request, timeout=timeout, deadline=deadline, fresh=fresh)
         host = AsyncPipeHost(call, self._pools, self._network())

@@ -35,6 +35,8 @@ class PoolTransport:
         network: returns the network of the running program, for its clock.
     """
 
+    changes_requests = True
+
     def __init__(self, pools: Any, network: Callable[[], Network]) -> None:
         self._pools = pools
         self._network = network
@@ -56,12 +58,12 @@ class PoolTransport:
         timeout: Timeout,
         deadline: Optional[float],
         fresh: bool,
+        attempt: int = 0,
         hide: Optional[Callable[[Iterable[str]], None]] = None,
     ) -> TransportResponse:
         """Send over a connection of the pool. See `Transport`.
 
-        `hide` takes what a response may quote though the call does not know it: the credentials
-        for a proxy that forwards.
+        `hide` takes the credentials for a proxy that forwards, which are added to the request.
         """
         call = RequestCall(request, timeout=timeout, deadline=deadline, fresh=fresh)
         host = PipeHost(call, self._pools, self._network())
