@@ -81,7 +81,7 @@ SUBJECTS = (
         "Transports",
         "",
         "meshapi.transports",
-        "meshapi.transports meshapi_backends",
+        "meshapi.transports meshapi_backends meshapi_core.messages",
     ),
     Subject(
         "errors",

@@ -78,7 +78,7 @@ def server_of(scheme: str, *scripts: Script) -> ScriptedServer:
 def client_of(world: World, scheme: str, proxy: Any, **options: Any) -> Any:
     port = options.pop("port", 8443)
     url = f"{scheme}://{NAME}:{port}"
-    return world.client(url, proxy=proxy, ssl_context=trusting(), **options)
+    return world.client(url, proxy=proxy, tls=trusting(), **options)
 
 
 async def error_of(client: Any) -> Any:
@@ -189,7 +189,7 @@ async def test_with_socks5_names_are_looked_up_here_and_with_socks5h_there(world
         context = trusting()
         context.check_hostname = False
         url = f"{scheme}://localhost:{server.port}"
-        async with world.client(url, proxy=proxy.local(), ssl_context=context) as client:
+        async with world.client(url, proxy=proxy.local(), tls=context) as client:
             await client.chat.completions.create(**ASK)
         async with client_of(world, scheme, proxy.url) as client:
             await client.chat.completions.create(**ASK)
@@ -409,7 +409,7 @@ async def test_the_untrusted_certificate_of_the_server_is_the_servers(world, tls
     ):
         server.failures = []
         url = f"https://{NAME}"
-        async with world.client(url, proxy=proxy.url, ssl_context=context) as client:
+        async with world.client(url, proxy=proxy.url, tls=context) as client:
             error = await error_of(client)
         assert error.error_code == "tls_verify"
         assert f"the TLS certificate of {url} was not accepted" in str(error)

@@ -9,7 +9,6 @@ Source: https://docs.aiohttp.org/en/stable/client_reference.html
 """
 
 import sys
-from collections.abc import AsyncIterator
 from typing import Any, Optional
 from weakref import WeakSet
 
@@ -155,7 +154,7 @@ class AiohttpTransport:
         body: Any = request.body or None
         if isinstance(body, OpenBody):
             headers.append(("Content-Length", str(len(body))))
-            body = _pieces(body)
+            body = _Pieces(body)
         waits = (timeout.connect, timeout.pool)
         connect = None if None in waits else sum(each or 0.0 for each in waits)
         limits = self._library.ClientTimeout(
@@ -278,6 +277,16 @@ def _stop_timer(response: Any) -> None:
         protocol.start_timeout()
 
 
-async def _pieces(body: OpenBody) -> AsyncIterator[bytes]:
-    for piece in body.pieces():
-        yield piece
+class _Pieces:
+    """The pieces of a body, as aiohttp wants them: not a generator, which a loop would finalise."""
+
+    def __init__(self, body: OpenBody) -> None:
+        self._pieces = body.pieces()
+
+    def __aiter__(self) -> "_Pieces":
+        return self
+
+    async def __anext__(self) -> bytes:
+        for piece in self._pieces:
+            return piece
+        raise StopAsyncIteration

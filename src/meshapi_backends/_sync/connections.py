@@ -145,8 +145,7 @@ class ConnectionPool(Pools):
 
         Args:
             action: what kind of connection, and to which server.
-            call: knows the time limits.
-            scope: the call's scope, which may end the wait.
+            call, scope: know the time limits, and may end the wait.
             now: the time.
 
         Raises:
@@ -227,15 +226,13 @@ class ConnectionPool(Pools):
         with self._lock:
             self._state.void_hints()
             following = self._state.wake()
-        if following is not None:
-            following.set()
+        _wake(following)
 
     def _leave_queue(self, waiter: Waiter) -> None:
         with self._lock:
             # If it was not in the queue, it had been woken: pass the hint on to the next waiter.
             following = None if self._state.dequeue(waiter) else self._state.wake()
-        if following is not None:
-            following.set()
+        _wake(following)
 
     def _open(self, action: Connect, call: PipeCall[Any], place: _Place) -> Connection:
         origin, network = action.origin, self._network
@@ -245,9 +242,8 @@ class ConnectionPool(Pools):
                 now = network.now()
                 until = call.opening(now)
                 left = None if until is None else until - now
-                tls, named_by, sockets = self._tls, action.named_by, self._sockets
                 stream = open_stream(
-                    network, origin, tls, left, named_by, route, sockets=sockets
+                    network, origin, self._tls, left, action.named_by, route, sockets=self._sockets
                 )
             except BaseException as exc:
                 self._abandon()
@@ -272,8 +268,7 @@ class ConnectionPool(Pools):
     def _abandon(self) -> None:
         with self._lock:
             waiter = self._state.abandon()
-        if waiter is not None:
-            waiter.set()
+        _wake(waiter)
 
     def release(self, connection: Connection, now: float) -> None:
         """Take a connection back for the next request."""
@@ -291,16 +286,14 @@ class ConnectionPool(Pools):
         """
         with self._lock:
             waiter = self._state.detach(connection)
-        if waiter is not None:
-            waiter.set()
+        _wake(waiter)
 
     def discard(self, connection: Connection) -> None:
         """Take a connection back and close it."""
         connection.stream.abort()
         with self._lock:
             waiter = self._state.discard(connection)
-        if waiter is not None:
-            waiter.set()
+        _wake(waiter)
 
     def drop(self, connection: Connection) -> None:
         """Note that nobody holds the connection's response any more. Safe in a finaliser."""
@@ -338,6 +331,11 @@ def _http(route: Optional[Route]) -> Optional[HTTP11Connection]:
 
 def _route(proxies: Proxies, action: Connect) -> _Place:
     return proxies.route(action.origin, upgrades=action.upgrades)
+
+
+def _wake(waiter: Optional[Waiter]) -> None:
+    if waiter is not None:
+        waiter.set()
 
 
 def _abort_all(connections: list[Connection]) -> None:

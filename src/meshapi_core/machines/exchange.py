@@ -35,7 +35,6 @@ from meshapi_core.content_codings import decoded_in_part
 from meshapi_core.errors import (
     APIConnectionError,
     APIStatusError,
-    APITimeoutError,
     MeshAPIError,
     ProtocolError,
 )
@@ -245,8 +244,7 @@ class Exchange(Generic[T]):
     def secrets(self) -> tuple[str, ...]:
         """What no error of this call may show."""
         used, token = self._token, self._config.token
-        known = (token,) if isinstance(token, str) else ()
-        tokens = known if used is None else used.used
+        tokens = used.used if used is not None else (token,) if isinstance(token, str) else ()
         own = self._config.extras.secrets_with(*tokens)
         return (*own, *self.request.secrets, *self.further_secrets)
 
@@ -266,7 +264,7 @@ class Exchange(Generic[T]):
             self._check(_ASK)
         # Before the wait: a call out of time fails now, however long it was to wait.
         if self.deadline is not None and now >= self.deadline:
-            self._fail(self._out_of_time())
+            self._fail(timed_out("total", self._timeout))
         if self.state is _WAITING and now < self._due:
             return Wait(self._due - now)
         if self._token is not None and self._token.is_missing:
@@ -404,9 +402,6 @@ class Exchange(Generic[T]):
         self._fresh = False
         self._due = now + delay
         self._move(_REPEATABLE, _WAITING)
-
-    def _out_of_time(self) -> APITimeoutError:
-        return timed_out("total", self._timeout)
 
     def _fail(self, error: MeshAPIError) -> None:
         self._error = error

@@ -400,10 +400,11 @@ class TestNothingIsDroppedFromAResponse:
     def test_raw_has_everything(self, unknown, request_id):
         document = {**unknown, "choices": [{"message": {"content": "hi", "new": unknown}}]}
         body = msgspec.json.encode(document)
-        response = attach(decode(body, RESPONSE), body, meta_with(request_id))
+        meta = meta_with(request_id)
+        response = attach(decode(body, RESPONSE), body, meta)
         assert response.raw == document
         assert response.raw is response.raw
-        assert response._request_id == request_id
+        assert response._request_id == meta.request_id
 
     def test_unknown_enum_values_are_kept(self):
         body = b'{"choices":[{"message":{"role":"oracle"},"finish_reason":"bored"}]}'
