@@ -16,7 +16,6 @@ from meshapi_core import (
     MeshAPIConfig,
     RetryPolicy,
     Secret,
-    SecretURL,
     Service,
     Timeout,
     TokenSource,
@@ -119,8 +118,7 @@ def _max_retries(environment: Environment) -> Union[int, NotGiven]:
 
 
 def _base_url(environment: Environment) -> str:
-    # Where it has a password, it is refused; the locals of frames must not show it either.
-    url = SecretURL(environment.get("MESHAPI_BASE_URL"))
+    url: str = hidden_url(environment.get("MESHAPI_BASE_URL"))
     if not url:
         return DEFAULT_BASE_URL
     _check(lambda: MeshAPIConfig.check_base_url(url), "MESHAPI_BASE_URL")
@@ -161,8 +159,8 @@ def _custom_headers(environment: Environment) -> dict[str, Secret]:
 
 
 def hidden_url(url: Any) -> Any:
-    """Return a base URL, as error trackers may show it: a wrong one may have a password in it."""
-    return SecretURL(url) if isinstance(url, str) else url
+    """Return a base URL, as error trackers may show it: one with a password in it is refused."""
+    return Secret(url) if isinstance(url, str) and "@" in url else url
 
 
 def token_of(given: object, environment: Environment) -> object:
