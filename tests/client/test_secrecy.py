@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -314,20 +315,37 @@ class Stop(BaseException):
 
 
 @contextlib.contextmanager
-def interrupted_soon() -> Iterator[None]:
+def interrupted_when(server: ScriptedServer) -> Iterator[None]:
+    """Raise `Stop` by a signal, some time after a connection was made: while it is waited on.
+
+    Anywhere else, an interrupt may find a secret that is being written, or looked for.
+    """
+
     def stop(*args: object) -> None:
         raise Stop
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    def wait() -> None:
+        while server.connections == before and not over.wait(0.01):
+            pass
+        over.wait(0.1)
+        if not over.is_set():
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+    before, over = server.connections, threading.Event()
+    handler = signal.signal(signal.SIGUSR1, stop)
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        over.set()
+        thread.join()
+        signal.signal(signal.SIGUSR1, handler)
 
 
-async def interrupted(world: World, call: Callable[[Any], Any], client: Any, shown: Shown) -> None:
+async def interrupted(
+    world: World, call: Callable[[Any], Any], client: Any, shown: Shown, server: ScriptedServer
+) -> None:
     """Cancel a call, or interrupt it by a signal, and show the exception."""
 
     async def watched() -> None:
@@ -338,7 +356,7 @@ async def interrupted(world: World, call: Callable[[Any], Any], client: Any, sho
             raise
 
     if world.name == "sync":
-        with interrupted_soon(), pytest.raises(Stop):
+        with interrupted_when(server), pytest.raises(Stop):
             await watched()
     else:
         with anyio.move_on_after(0.05) as scope:
@@ -359,7 +377,7 @@ async def test_where_a_call_is_interrupted_or_its_client_closed(
             async def call() -> None:
                 await METHODS[method](with_extras(client))
 
-            await interrupted(world, METHODS[method], with_extras(client), shown)
+            await interrupted(world, METHODS[method], with_extras(client), shown, server)
 
             before = len(server.requests)
 
@@ -626,7 +644,7 @@ async def test_whatever_happens_in_a_proxy(
         if "silent" in tunnel:
             options["timeout"] = Timeout(connect=5.0)
             async with world.client(f"https://{NAME}", tls=trusting(), **options) as client:
-                await interrupted(world, METHODS["create"], client, shown)
+                await interrupted(world, METHODS["create"], client, shown, proxy)
     shown.check(SECRETS)
 
 
