@@ -12,9 +12,9 @@ for each message, `ConnectionLost`, and at the end `SessionEnded`; if it ends wi
 `CallFailed` comes before that.
 
 Notices hold the values that the call has anyway, with no copy of a body. No repr shows a query, a
-header, a body or a secret. The values themselves do: what is made of `headers`, `result` or
-`response` is the program's to keep. A pickle, which may leave the process, has what the server sent
-but none of the secrets of the request.
+header, a body or a secret. The values themselves may: `headers`, `result` and `response` are not
+safe to log. A pickle, which may leave the process, has what the server sent, but none of the
+secrets of the request.
 """
 
 from typing import Any, Optional
@@ -238,10 +238,13 @@ class RetryPlanned(_Failed, frozen=True, eq=False, kw_only=True):
         response: the response that was an error, with its body; None if there was none.
         seconds: since the attempt began.
         wait: seconds until the next attempt.
+        new_token: whether the gateway refused the token, and the next attempt has another one. This
+            takes none of the call's retries.
     """
 
     seconds: float
     wait: float
+    new_token: bool = False
 
     def facts(self) -> list[tuple[str, Any]]:
         """Names and values for the repr, all of them safe to show."""
