@@ -15,7 +15,7 @@ from meshapi._connections import (
     TransportHints,
     hidden_proxy,
 )
-from meshapi._settings import NOT_GIVEN, Given, NotGiven
+from meshapi._settings import NOT_GIVEN, Given, NotGiven, hidden_url
 from meshapi_backends import AsyncCallRunner, AsyncTransport, PerLoopTransport, current_network
 from meshapi_core import (
     Limits,
@@ -95,7 +95,8 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         **unknown: Never,
     ) -> None:
         # Before anything can raise: error trackers show the locals of frames that raise.
-        hidden_tls, hidden_url = TLSSettings.hidden(tls), hidden_proxy(proxy)
+        base_url = hidden_url(base_url)
+        hidden_tls, hidden_route = TLSSettings.hidden(tls), hidden_proxy(proxy)
         del tls, proxy
         number, names = len(positional), [*unknown]
         positional = ()
@@ -119,7 +120,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         )
         arguments = ConnectionArguments(
             limits,
-            hidden_url,
+            hidden_route,
             hidden_tls,
             sockets,
             transport,

@@ -19,6 +19,7 @@ from meshapi._settings import (
     NOT_GIVEN,
     Given,
     NotGiven,
+    hidden_url,
 )
 from meshapi_backends import (
     CallRunner,
@@ -147,7 +148,8 @@ class MeshAPI(Client[Runner]):
         **unknown: Never,
     ) -> None:
         # Before anything can raise: error trackers show the locals of frames that raise.
-        hidden_tls, hidden_url = TLSSettings.hidden(tls), hidden_proxy(proxy)
+        base_url = hidden_url(base_url)
+        hidden_tls, hidden_route = TLSSettings.hidden(tls), hidden_proxy(proxy)
         del tls, proxy
         number, names = len(positional), [*unknown]
         positional = ()
@@ -171,7 +173,7 @@ class MeshAPI(Client[Runner]):
         )
         arguments = ConnectionArguments(
             limits,
-            hidden_url,
+            hidden_route,
             hidden_tls,
             sockets,
             transport,

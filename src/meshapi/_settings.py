@@ -29,6 +29,7 @@ __all__ = [
     "NotGiven",
     "refuse_async_source",
     "config_of",
+    "hidden_url",
     "log_level",
     "request_id_headers",
     "token_of",
@@ -118,7 +119,7 @@ def _max_retries(environment: Environment) -> Union[int, NotGiven]:
 
 
 def _base_url(environment: Environment) -> str:
-    url = environment.get("MESHAPI_BASE_URL")
+    url: str = hidden_url(environment.get("MESHAPI_BASE_URL"))
     if not url:
         return DEFAULT_BASE_URL
     _check(lambda: MeshAPIConfig.check_base_url(url), "MESHAPI_BASE_URL")
@@ -170,6 +171,11 @@ def log_level(environment: Environment) -> str:
 
 
 # Arguments
+
+
+def hidden_url(url: Any) -> Any:
+    """Return a base URL, as error trackers may show it: one with a password in it is refused."""
+    return Secret(url) if isinstance(url, str) and "@" in url else url
 
 
 def token_of(given: object, environment: Environment) -> object:

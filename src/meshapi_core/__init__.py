@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from meshapi_core._checks import check_kind as check_kind
     from meshapi_core._json_kinds import type_name as type_name
     from meshapi_core._secret import Secret as Secret
+    from meshapi_core._secret import SecretBytes as SecretBytes
     from meshapi_core._version import __version__ as __version__
     from meshapi_core.bodies import PIECE as PIECE
     from meshapi_core.bodies import FileSource as FileSource

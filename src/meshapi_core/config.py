@@ -12,7 +12,7 @@ from meshapi_core._computed import computed
 from meshapi_core._copies import copied
 from meshapi_core._json_kinds import type_name, value_name
 from meshapi_core._named_fields import NamedFields
-from meshapi_core._secret import Secret
+from meshapi_core._secret import Secret, SecretURL
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.extras import Extras, is_field_value
 from meshapi_core.queries import Pairs
@@ -132,6 +132,8 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True, dict=True, metaclass=Name
     def __post_init__(self) -> None:
         # This comes first: where a later line raises, the traceback's locals show `self`.
         force_setattr(self, "token", _hidden(self.token))
+        if isinstance(self.base_url, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            force_setattr(self, "base_url", SecretURL(self.base_url))
         _check_token(self.token)
         check_kind("service", self.service, Service)
         force_setattr(self, "base_url", _checked_base_url(self.base_url, self.service))
@@ -269,8 +271,14 @@ def _checked_base_url(url: object, service: Service) -> str:
         hint = "; write x.decode()" if isinstance(url, bytes) else hint
         raise TypeError(f"base_url: expected str, got {type_name(url)}{hint}")
     url = url.rstrip("/")
-    parse_base_url(url, service.path_prefix)
-    return url
+    try:
+        parse_base_url(url, service.path_prefix)
+        return url
+    except ValueError as exc:
+        fault = str(exc)
+    # Raised here, because the frames of the parser have parts of the URL: a password, perhaps.
+    del url
+    raise ValueError(fault)
 
 
 def _check_token(token: object) -> None:

@@ -6,8 +6,8 @@ goes through `conceal`, which replaces by `***`
 
 - the secrets of the request (`Request.secrets`): in upper or lower case, and as JSON, a URL, HTML,
   Python's repr or base64 would write them. At the end of a text that was cut off, the beginning of
-  a secret is enough. Secrets of fewer than `LEAST` characters are not replaced: that would turn
-  every message into asterisks;
+  a secret is enough; and so it is at the end of an excerpt within a text. Secrets of fewer than
+  `LEAST` characters are not replaced: that would turn every message into asterisks;
 - the values of query parameters that are named like a signature or a key;
 - the whole query of a URL in a Location header and its like.
 
@@ -40,6 +40,10 @@ _MARK = "***"
 # How many first characters of a secret identify it at the end of a text that was cut off: more than
 # the prefix that all keys of a gateway share.
 _LEAST_START = 6
+# Within a text, an excerpt ends with a quotation mark or dots. So do other words: hence more
+# characters.
+_LEAST_START_WITHIN = 12
+_EXCERPT_ENDS = ("'", '"', "\\", "...", "…")
 _CUT = re.compile(r"[.…\"'\s)\]}\\]*$")
 
 # Deeper than the values that any error keeps.
@@ -118,6 +122,11 @@ class _Redactor:
             for part in parts
             if " " not in part
         ]
+        self._starts = [
+            (part, re.compile(re.escape(part[:_LEAST_START_WITHIN]), re.IGNORECASE))
+            for part, _ in self._words
+            if len(part) > _LEAST_START_WITHIN
+        ]
         self._known = re.compile(known, re.IGNORECASE) if known else None
         self.found = False
 
@@ -163,11 +172,22 @@ class _Redactor:
         """A text without secrets."""
         hidden = text
         if self._known is not None:
-            hidden = self._without_start(self._known.sub(_MARK, text))
+            hidden = self._without_start(self._without_excerpts(self._known.sub(_MARK, text)))
         if "=" in hidden or "%3" in hidden:
             hidden = _PARAMETER.sub(rf"\1{_MARK}", hidden)
         self.found = self.found or hidden != text
         return hidden
+
+    def _without_excerpts(self, text: str) -> str:
+        for part, start in self._starts:
+            found = start.search(text)
+            while found is not None:
+                end = _end_of_start(part, text, found.start())
+                if text.startswith(_EXCERPT_ENDS, end):
+                    text = text[: found.start()] + _MARK + text[end:]
+                    end = found.start()
+                found = start.search(text, end)
+        return text
 
     def _without_start(self, text: str) -> str:
         rest = _CUT.search(text)
@@ -244,6 +264,17 @@ def _character(character: str) -> str:
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
 _LONGEST_CHARACTER = 8
+
+
+def _end_of_start(part: str, text: str, start: int) -> int:
+    """Return where a text that begins like a secret differs from it, written plainly."""
+    length = 0
+    for wanted, found in zip(part, text[start : start + len(part)]):
+        if wanted.lower() != found.lower():
+            break
+        length += 1
+    # At least what the pattern found, which has rules of its own for upper and lower case.
+    return start + max(length, _LEAST_START_WITHIN)
 
 
 def _is_start(part: str, text: str, start: int, end: int) -> bool:

@@ -50,7 +50,9 @@ class TLSSettings(Struct, frozen=True):
         # Before anything can raise: error trackers show the locals of frames that raise.
         if isinstance(tls, tuple):
             given = cast("Any", tls)
-            return (*given[:2], *map(_hidden, given[2:]))
+            # Of another length, it is refused, and nobody knows which of them is the password.
+            paths = 2 if len(given) in (2, 3) else 0
+            return (*given[:paths], *map(_hidden, given[paths:]))
         # Passwords in a list are not kept.
         return list if isinstance(tls, list) else tls
 

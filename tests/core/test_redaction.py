@@ -85,6 +85,18 @@ def test_the_beginning_of_one_is_hidden_where_a_text_was_cut_off(size, end):
     assert concealed(whole, [TOKEN]) == whole
 
 
+@given(tokens, st.integers(12, 39), st.sampled_from(["'", '"', "...", "…", '\\"']), texts)
+def test_the_beginning_of_one_is_hidden_at_the_end_of_an_excerpt(token, size, end, after):
+    begun = token[:size]
+    shown = concealed(f"got {begun!r} and {begun}{end} ({after} and more)", [token])
+    assert len(begun) < 12 or begun not in shown.replace(after, "")
+
+
+def test_words_that_are_no_excerpt_stay():
+    for text in ("the default-header-name is", "'default-he'", "a default-header-n of"):
+        assert concealed(text + " wrong", ["default-header-0123456789"]) == text + " wrong"
+
+
 @given(st.text(max_size=LEAST - 1), st.text())
 def test_short_secrets_turn_no_message_into_asterisks(secret, text):
     text = text.replace("=", "").replace("%", "")

@@ -12,7 +12,7 @@ from meshapi_backends._failures import TransportError, mark_failed_at, seconds_u
 from meshapi_backends._networks.socket_options import DEFAULT_OPTIONS
 from meshapi_backends._networks.tls_source import TLSSource
 from meshapi_backends._scopes import WaitEnded, check_ended, waiting
-from meshapi_core import Finished, Origin, Route, SocketOptions, Write
+from meshapi_core import Finished, Origin, Route, SecretBytes, SocketOptions, Write
 
 
 async def open_stream(
@@ -162,7 +162,8 @@ async def _ask(
         if isinstance(action, Write):
             await stream.write(action.data, left)
         else:
-            data = await stream.read(left)
+            # A proxy may quote its password, and error trackers show the locals of frames.
+            data = SecretBytes(await stream.read(left))
             # Whoever ended the wait has closed the stream: that is not the proxy's doing.
             check_ended()
             tunnel.receive_data(data)

@@ -72,6 +72,7 @@ class AsyncMiddlewareTransport:
         self.transport: Any = transport
         self.network = network
         self.tells_sent = bool(getattr(transport, "tells_sent", False))
+        self.is_told_more = bool(getattr(transport, "changes_requests", False))
         self._own_calls = Calls()
 
     @property
@@ -115,6 +116,10 @@ class AsyncMiddlewareTransport:
     async def aclose(self) -> None:
         """Close the transport below. Harmless twice."""
         await self.transport.aclose()
+
+
+def _forget(secrets: Iterable[str]) -> None:
+    """In place of a `hide` that was not given."""
 
 
 class _Attempt:
@@ -183,6 +188,8 @@ class _Attempt:
         more: dict[str, Any] = {}
         if transport.tells_sent:
             more = {"until": attempt.head_until(transport.network().now()), "sent": self._sent}
+        if transport.is_told_more:
+            more.update(attempt=attempt.number, hide=self._hide or _forget)
         scope = self._begin()
         try:
             with scope.running():

@@ -5,7 +5,7 @@ needs what every transport has: a request goes in, and its response comes out, t
 piece. A `RequestCall` is one request as a machine, and the same host drives it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Optional
 
@@ -34,6 +34,8 @@ class AsyncPoolTransport:
         network: returns the network of the running program, for its clock.
     """
 
+    changes_requests = True
+
     def __init__(self, pools: Any, network: Callable[[], AsyncNetwork]) -> None:
         self._pools = pools
         self._network = network
@@ -49,9 +51,19 @@ class AsyncPoolTransport:
         return calls
 
     async def send(
-        self, request: Request, *, timeout: Timeout, deadline: Optional[float], fresh: bool
+        self,
+        request: Request,
+        *,
+        timeout: Timeout,
+        deadline: Optional[float],
+        fresh: bool,
+        attempt: int = 0,
+        hide: Optional[Callable[[Iterable[str]], None]] = None,
     ) -> AsyncTransportResponse:
-        """Send over a connection of the pool. See `AsyncTransport`."""
+        """Send over a connection of the pool. See `AsyncTransport`.
+
+        `hide` takes the credentials for a proxy that forwards, which are added to the request.
+        """
         call = RequestCall(request, timeout=timeout, deadline=deadline, fresh=fresh)
         host = AsyncPipeHost(call, self._pools, self._network())
         scope = current_scope() or Scope()
@@ -72,6 +84,8 @@ class AsyncPoolTransport:
                 # Not of the network: a signal handler raised it, or a file that was to be sent.
                 mark_foreign(exc)
             raise
+        if hide is not None and call.further_secrets:
+            hide(call.further_secrets)
         return AsyncPoolResponse(host, call)
 
     async def aclose(self) -> None:

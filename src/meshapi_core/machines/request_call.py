@@ -65,6 +65,11 @@ class RequestCall(PipeCall[bytes]):
         return failure or self._closing
 
     @property
+    def further_secrets(self) -> tuple[str, ...]:
+        """What was added to the request on its way, and may be quoted by its response."""
+        return self._only.further_secrets
+
+    @property
     def cut(self) -> bool:
         """Whether the end of the input may have cut the body off; see `Response.cut`."""
         response = self._life.response

@@ -44,6 +44,7 @@ class ObservedExchange(Exchange[T]):
     attempt_began: Optional[float] = None
     """When the present attempt began; None if none is under way."""
     _head_noted = False
+    _known: tuple[str, ...] = ()
     # A 401 after which another token is asked for: the error, the time, and what the attempt took.
     _refused: Optional[tuple[MeshAPIError, float, float]] = None
 
@@ -62,6 +63,8 @@ class ObservedExchange(Exchange[T]):
     @property
     def facts(self) -> dict[str, Any]:
         """The fields that all notices have in common, but for the time."""
+        if self._known is not self.further_secrets:
+            self._learn()
         return {
             "about": self.about,
             "attempt": self.attempts,
@@ -90,12 +93,17 @@ class ObservedExchange(Exchange[T]):
     def token(self, value: object) -> None:
         """Take what the source of the last `GetToken` returned; see `Exchange`."""
         super().token(value)
-        # The same object for all notices, so that it stays the key of mappings.
-        force_setattr(self.about, "secrets", self.secrets)
+        self._learn()
         if self._refused is not None and self.state is ExchangeState.READY:
             # Not before: with the same token again, there is no further attempt.
             error, at, seconds = self._refused
             self._note_retry(error, at, seconds, at, new_token=True)
+
+    def _learn(self) -> None:
+        """Tell the watchers of secrets that were not known when the call began."""
+        self._known = self.further_secrets
+        # The same object for all notices, so that it stays the key of mappings.
+        force_setattr(self.about, "secrets", self.secrets)
 
     def receive_head(self, status: int, headers: Headers, now: float) -> None:
         """Note the head of a response, before all of it has come."""

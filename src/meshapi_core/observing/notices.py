@@ -13,17 +13,19 @@ for each message, `ConnectionLost`, and at the end `SessionEnded`; if it ends wi
 
 Notices hold the values that the call has anyway, with no copy of a body. No repr shows a query, a
 header, a body or a secret. The values themselves may: `headers`, `result` and `response` are not
-safe to log.
+safe to log. A pickle, which may leave the process, has what the server sent, but none of the
+secrets of the request.
 """
 
 from typing import Any, Optional
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from typing_extensions import Self
 
 from meshapi_core._log_safe import one_line
+from meshapi_core._secret import SecretURL
 from meshapi_core.bodies import StreamedBody
-from meshapi_core.calls import AnyCall
+from meshapi_core.calls import AnyCall, SignedPut
 from meshapi_core.errors import APIStatusError, MeshAPIError
 from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.messages import Origin, Request, Response
@@ -81,6 +83,12 @@ class CallInfo(Struct, frozen=True, eq=False, weakref=True):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.method} {self.origin}{self.path}>"
+
+    def __reduce__(self) -> Any:
+        call = self.call
+        if isinstance(call, SignedPut):
+            call = structs.replace(call, url=SecretURL(call.url).place)
+        return type(self), (call, self.method, self.path, self.origin, self.started_at)
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         # Without this, rich would show all fields in place of the repr.
@@ -143,6 +151,12 @@ class AttemptStarted(Notice, frozen=True, eq=False, kw_only=True):
     request: Request
     resent: bool = False
 
+    def __reduce__(self) -> Any:
+        return _restored, (
+            type(self),
+            {**structs.asdict(self), "request": _without_secrets(self.request)},
+        )
+
     @property
     def body_size(self) -> Optional[int]:
         """Bytes of the request's body; None if it has files, which are opened later."""
@@ -152,6 +166,16 @@ class AttemptStarted(Notice, frozen=True, eq=False, kw_only=True):
     def facts(self) -> list[tuple[str, Any]]:
         """Names and values for the repr, all of them safe to show."""
         return [("body_size", self.body_size)]
+
+
+def _restored(kind: "type[Notice]", fields: dict[str, Any]) -> Notice:
+    return kind(**fields)
+
+
+def _without_secrets(request: Request) -> Request:
+    target = request.target.partition("?")[0] if "?" in request.target else request.target
+    headers = tuple((name, str(value)) for name, value in request.headers)  # asterisks
+    return structs.replace(request, target=target, headers=headers, secrets=())
 
 
 class ResponseStarted(Notice, frozen=True, eq=False, kw_only=True):

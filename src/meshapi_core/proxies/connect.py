@@ -9,6 +9,7 @@ Source: https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6,
 
 from typing import TYPE_CHECKING, Final, Optional, Union
 
+from meshapi_core._secret import SecretBytes
 from meshapi_core.errors import APIConnectionError
 from meshapi_core.http11.connection import HTTP11Connection, ResponseHead
 from meshapi_core.machines.actions import Finished, Read, Write
@@ -59,7 +60,8 @@ class ConnectTunnel:
         server = Origin("", route.origin.host, route.origin.port)
         own = route.proxy.authorization
         request = Request("CONNECT", server, server.authority, () if own is None else (own,))
-        self._unsent = b"".join(self._http.send(request))
+        # Joined, secret bytes are plain: error trackers would show them.
+        self._unsent = SecretBytes(b"".join(self._http.send(request)))
         self._is_open = False
 
     @property
@@ -70,7 +72,7 @@ class ConnectTunnel:
     def next_action(self) -> Union[Write, Read, Finished]:
         """See `Tunnel`."""
         if self._unsent:
-            data, self._unsent = self._unsent, b""
+            data, self._unsent = self._unsent, SecretBytes()
             return Write(data=data)
         return Finished() if self._is_open or self.failure is not None else Read()
 
