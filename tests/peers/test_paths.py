@@ -74,13 +74,6 @@ OTHERS += [
 OTHERS += [Path("http2", proxy, "httpcore-http2") for proxy in ("squid", "microsocks")]
 
 
-def marks_of(path: Path) -> "list[pytest.MarkDecorator]":
-    if path.proxy == "squid-over-tls" and path.transport == "httpcore":
-        reason = "tls= does not hold for its connection to the proxy"
-        return [pytest.mark.xfail(reason=reason, strict=False)]
-    return []
-
-
 def rows() -> "list[Any]":
     table = [(path, call) for path in NATIVE for call in calls.ALL]
     table += [(path, call) for path in OTHERS for call in calls.REQUESTS]
@@ -90,7 +83,6 @@ def rows() -> "list[Any]":
             call,
             world,
             id=f"{path}-{call.__name__}-{world.name}",
-            marks=marks_of(path),
         )
         for path, call in table
         for world in FLAVOURS
