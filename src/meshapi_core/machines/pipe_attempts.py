@@ -25,6 +25,7 @@ from meshapi_core.machines.pace import HeadPace
 from meshapi_core.machines.states import CallState
 from meshapi_core.machines.timer import LAST_WORD, earliest
 from meshapi_core.messages import SUCCESS, Failure, Response, Stage
+from meshapi_core.proxies.refusals import other_methods
 from meshapi_core.signals import NEED_DATA
 
 __all__ = ["FAILINGS", "STEPS", "Conversation", "Connecting"]
@@ -296,7 +297,8 @@ def _hears_head(life: Lifecycle, now: float) -> bool:
     elif head.status == _PROXY_REFUSED and conversation.http.via is not None:
         # RFC 9110, section 15.5.8: it is the proxy's own, not passed on from the gateway.
         via = conversation.http.via
-        fail(life, unexpected_status(head.status, via.where, via.hint), now)
+        hint = other_methods(head.headers) or via.hint
+        fail(life, unexpected_status(head.status, via.where, hint), now)
     else:
         # The connection passes over interim responses: this is the final head, the only one. From
         # here on its `next_event` returns the body.

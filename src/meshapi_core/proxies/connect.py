@@ -13,7 +13,7 @@ from meshapi_core.errors import APIConnectionError
 from meshapi_core.http11.connection import HTTP11Connection, ResponseHead
 from meshapi_core.machines.actions import Finished, Read, Write
 from meshapi_core.messages import SUCCESS, Failure, Origin, Request
-from meshapi_core.proxies.refusals import ask_for_credentials, early_bytes, refused
+from meshapi_core.proxies.refusals import ask_for_credentials, early_bytes, other_methods, refused
 from meshapi_core.redaction import concealed
 
 if TYPE_CHECKING:
@@ -79,20 +79,22 @@ class ConnectTunnel:
         if not isinstance(event, ResponseHead):
             return
         if event.status not in SUCCESS:
-            self.failure = self._refused(event.status)
+            self.failure = self._refused(event)
         elif self._http.trailing_data and self._route.origin.scheme != "https":
             self.failure = early_bytes()
         else:
             self._is_open = True
 
-    def _refused(self, status: int) -> Failure:
-        route = self._route
+    def _refused(self, head: ResponseHead) -> Failure:
+        route, status = self._route, head.status
         assert route.proxy is not None
         reason = " ".join(filter(None, (str(status), _MEANINGS.get(status, ""))))
         credentials = status == _PROXY_AUTHENTICATION_REQUIRED
         if credentials:
             given = route.proxy.username is not None
-            reason += ask_for_credentials(given=given, variable=route.variable)
+            reason += other_methods(head.headers) or ask_for_credentials(
+                given=given, variable=route.variable
+            )
         again = status in _WORTH_ANOTHER
         return refused(route.where, reason, again=again, credentials=credentials)
 

@@ -179,7 +179,7 @@ def _read(
     rest = text if found is None else text[found.end() :]
     end = next(position for position, c in enumerate(f"{rest}/") if c in "/?#")
     authority, tail = rest[:end], rest[end:]
-    user, at, place = authority.rpartition("@")
+    user, _, place = authority.rpartition("@")
     server = server_of(f"http://{place}{tail}")
     if isinstance(server, str):
         hint = "; percent-encode / ? # in the user name and password" if "@" in rest else ""
@@ -190,8 +190,10 @@ def _read(
     port = SCHEMES[scheme] if parts.port is None else parts.port
     name, colon, word = user.partition(":")
     try:
-        username = Secret(unquote_to_bytes(name).decode("utf-8")) if at else None
-        password = Secret(unquote_to_bytes(word).decode("utf-8")) if colon else None
+        # "@" and ":@" are what is left of a template without values: no credentials.
+        given = bool(name or word)
+        username = Secret(unquote_to_bytes(name).decode("utf-8")) if given else None
+        password = Secret(unquote_to_bytes(word).decode("utf-8")) if given and colon else None
     except UnicodeError:
         return "its user name or password is not percent-encoded UTF-8"
     fault = _fault_of(scheme, username, password)

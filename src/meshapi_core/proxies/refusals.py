@@ -16,14 +16,23 @@
 import re
 
 from meshapi_core.errors import APIConnectionError, ProtocolError
+from meshapi_core.headers import Headers
 from meshapi_core.messages import Failure, Stage
 
-__all__ = ["ask_for_credentials", "early_bytes", "no_tunnel", "not_passed_on", "refused"]
+__all__ = [
+    "ask_for_credentials",
+    "early_bytes",
+    "no_tunnel",
+    "not_passed_on",
+    "other_methods",
+    "refused",
+]
 
 # What HTTP clients say. Without a password, or against its rules, a proxy will never open a
 # connection.
 _FINAL = re.compile(r"(?:^|\D)(?:401|403|407)(?:\D|$)|AuthenticationRequired")
 _WANTS_PASSWORD = re.compile(r"(?:^|\D)407(?:\D|$)|AuthenticationRequired")
+_METHOD = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,29}(?![^\s,])")
 _GIVE_PASSWORD = "; give the HTTP client's proxy a user name and a password"
 
 
@@ -33,6 +42,20 @@ def ask_for_credentials(*, given: bool, variable: str) -> str:
     if given:
         return f"; check the user name and the password {place}"
     return f"; write a user name and a password {place}: http://user:password@..."
+
+
+def other_methods(headers: Headers) -> str:
+    """What to say if a proxy wants credentials, but not by Basic authentication; otherwise "".
+
+    Args:
+        headers: those of its 407.
+    """
+    wanted = headers.get_all("proxy-authenticate")
+    found = [_METHOD.match(value) for value in wanted]
+    names = list(dict.fromkeys(each[0] for each in found if each is not None))
+    if not names or any("basic" in value.lower() for value in wanted):
+        return ""
+    return f"; it asks for {' or '.join(names[:3])}, and this client offers Basic only"
 
 
 def refused(where: str, reason: str, *, again: bool, credentials: bool = False) -> Failure:
