@@ -187,7 +187,7 @@ class MeshAPI(Client[Runner]):
         if of_connections:
             refuse_beside_http_client(httpx_client, transport, of_connections, _HINTS)
         reads_environment = not isinstance(hidden, Configured)
-        proxies = proxies_of(hidden_url, reads_environment=reads_environment)
+        proxies = proxies_of(hidden_url, sockets, reads_environment=reads_environment)
         functions: tuple[Any, ...] = ()
         if middleware != ():
             from meshapi._middleware import checked_middleware
