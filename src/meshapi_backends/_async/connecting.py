@@ -127,7 +127,7 @@ async def _open_proxy(
     if origin.scheme != "https":
         return stream
     left = None if end is None else end - network.now()
-    return await _secured(network, stream, origin.host, tls, left)
+    return await _secured(network, stream, origin.host, tls.for_proxies, left)
 
 
 async def _address(

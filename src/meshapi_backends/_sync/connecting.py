@@ -128,7 +128,7 @@ def _open_proxy(
     if origin.scheme != "https":
         return stream
     left = None if end is None else end - network.now()
-    return _secured(network, stream, origin.host, tls, left)
+    return _secured(network, stream, origin.host, tls.for_proxies, left)
 
 
 def _address(
