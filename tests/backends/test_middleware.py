@@ -2,6 +2,7 @@
 
 import gc
 import time
+from binascii import b2a_base64
 from functools import partial
 from typing import Any, Optional
 
@@ -704,6 +705,30 @@ async def test_a_header_that_it_adds_by_itself_is_in_no_error(world):
             with pytest.raises(AuthenticationError) as caught:
                 await text_of(client)
     assert SECRET not in repr(vars(caught.value)) + str(caught.value)
+
+
+@on_every_flavour
+async def test_a_proxy_that_echoes_its_password_does_not_show_it(world):
+    password = "pr0xy-passw0rd-canary"
+    basic = b2a_base64(f"user:{password}".encode(), newline=False).decode()
+
+    def echo(peer: Peer) -> None:
+        for request in peer.requests():
+            assert basic.encode() in request.head
+            peer.send(failed(401, "unauthorized", f"no: {basic}, {password}"))
+
+    async def passes(request: Any, call_next: Any) -> Any:
+        return await call_next(request)
+
+    with ScriptedServer(echo) as server:
+        proxy = server.url.replace("://", f"://user:{password}@")
+        async with behind(world, "http://gateway.example", [passes], proxy=proxy) as client:
+            with pytest.raises(AuthenticationError) as caught:
+                await text_of(client)
+    text = repr(vars(caught.value)) + str(caught.value)
+    assert "no: ***" in text
+    assert password not in text
+    assert basic not in text
 
 
 @on_every_flavour

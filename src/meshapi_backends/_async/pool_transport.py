@@ -94,6 +94,7 @@ class AsyncPoolResponse:
         self._ended = self._aborted = False
         self.status: int = call.status
         self.headers: Headers = call.headers
+        self.secrets = call.further_secrets
 
     @property
     def cut(self) -> bool:

@@ -199,6 +199,9 @@ class _Attempt:
             raise
         finally:
             self._finish(scope)
+        secrets = getattr(response, "secrets", ())
+        if secrets and self._hide is not None:
+            self._hide(secrets)
         return _Sent(response, attempt, transport.network)
 
 

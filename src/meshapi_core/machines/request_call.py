@@ -65,6 +65,11 @@ class RequestCall(PipeCall[bytes]):
         return failure or self._closing
 
     @property
+    def further_secrets(self) -> tuple[str, ...]:
+        """What errors must not show beside the secrets of the request: a proxy's password."""
+        return self._only.further_secrets
+
+    @property
     def cut(self) -> bool:
         """Whether the end of the input may have cut the body off; see `Response.cut`."""
         response = self._life.response
