@@ -27,9 +27,10 @@ class SocketOptions(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
 
     Fields:
         uds: the path of a Unix socket, to which every connection of the client goes, whatever the
-            host in its URL; for https, TLS is spoken over it. None is TCP.
-        local_address: the IP address of this machine to connect from. Only servers of the same
-            family, IPv4 or IPv6, are connected to then.
+            host in its URL and whatever proxies the environment names; for https, the client speaks
+            TLS over it. None is TCP.
+        local_address: the IP address of this machine to connect from. The client then connects to
+            servers of the same family only, IPv4 or IPv6.
         local_port: the port to connect from; None lets the system choose one. Only one connection
             to each server can be open from it.
         keep_alive: seconds of silence before the first keep-alive probe; None sends no probes. The
@@ -39,7 +40,8 @@ class SocketOptions(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
             system's default.
         no_delay: whether small pieces are sent at once (TCP_NODELAY).
         happy_eyeballs_delay: seconds after which the next address of a host is tried as well, 0.01
-            to 2; the first to connect is used. None tries one address after the other.
+            to 2; less if a host has many addresses and little time. The first to connect is used.
+            None tries one address after the other.
 
     Raises:
         InvalidParamsError: a field cannot be used.

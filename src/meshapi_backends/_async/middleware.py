@@ -1,4 +1,4 @@
-"""Middleware: functions of the program's around every attempt of a call.
+"""Middleware: functions of the program around every attempt of a call.
 
     transport = AsyncMiddlewareTransport([outer, inner], below, network)
 

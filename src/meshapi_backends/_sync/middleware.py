@@ -1,5 +1,5 @@
 # Generated from _async/middleware.py by `python tools/mirror.py --write`: edit that file.
-"""Middleware: functions of the program's around every attempt of a call.
+"""Middleware: functions of the program around every attempt of a call.
 
     transport = MiddlewareTransport([outer, inner], below, network)
 

@@ -1,7 +1,7 @@
 """Asks an HTTP proxy for a tunnel: CONNECT. Bytes in, bytes out, no I/O.
 
-The request has two headers, Host and Proxy-Authorization: nothing of what is for the server. Of the
-response only the head counts. It is read by the machine of any other connection, with its limits.
+The request has two headers, Host and Proxy-Authorization, and nothing that is meant for the server.
+Of the response, only the head counts. `HTTP11Connection` reads it, with the limits of any head.
 
 Source: https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6,
     https://www.rfc-editor.org/rfc/rfc9112#section-3.2.3 (the target is host and port)

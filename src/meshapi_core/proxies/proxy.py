@@ -1,4 +1,4 @@
-"""The address of a proxy, with the user name and password that it asks for. No I/O.
+"""A proxy as a value: its address, and a user name and a password for it. No I/O.
 
 Source: https://www.rfc-editor.org/rfc/rfc3986#section-3.2.1 (user information),
     https://www.rfc-editor.org/rfc/rfc7617#section-2 (no colon in a user name),
@@ -40,8 +40,8 @@ class Proxy(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
             looks host names up itself.
         host: its name, or an IP address without brackets.
         port: its port.
-        username, password: what it asks for, as plain text; they become `Secret`s. A password needs
-            a user name.
+        username, password: the credentials for it, as plain text; they become `Secret`s. A password
+            needs a user name.
 
     Raises:
         InvalidParamsError: a field cannot be used. The message never shows the credentials.

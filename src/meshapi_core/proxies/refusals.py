@@ -1,8 +1,8 @@
-"""The errors of a proxy that opens no tunnel, and whether it is asked again.
+"""The errors if a proxy opens no tunnel, and whether to ask it again.
 
     what the proxy did                                  error code       retried
     --------------------------------------------------  ---------------  -------
-    it wants other credentials, or any (407, SOCKS)     proxy_auth       no
+    it wants credentials, or other ones (407, SOCKS)    proxy_auth       no
     it could not reach the server (502, 503, 504, SOCKS 1, 3 to 6), or failed itself (500)
                                                         proxy_connect    yes
     it refused for another reason                       proxy_connect    no
@@ -59,7 +59,7 @@ def other_methods(headers: Headers) -> str:
 
 
 def refused(where: str, reason: str, *, again: bool, credentials: bool = False) -> Failure:
-    """The failure where a proxy opens no tunnel.
+    """The failure if a proxy opens no tunnel.
 
     Args:
         where: what the proxy is called.
@@ -74,7 +74,7 @@ def refused(where: str, reason: str, *, again: bool, credentials: bool = False) 
 
 
 def no_tunnel(where: str, reason: str) -> Failure:
-    """The failure where an HTTP client says that a proxy opens no tunnel.
+    """The failure if an HTTP client says that a proxy opens no tunnel.
 
     Args:
         where: what the proxy is called; "" if it is not known.
@@ -87,7 +87,7 @@ def no_tunnel(where: str, reason: str) -> Failure:
 
 
 def not_passed_on(where: str, hint: str) -> Failure:
-    """The failure where a proxy responds with a 407 in place of the server.
+    """The failure if a proxy responds with a 407 instead of the server.
 
     Args:
         where: what the proxy is called; "" if it is not known.
@@ -101,7 +101,7 @@ def not_passed_on(where: str, hint: str) -> Failure:
 
 
 def early_bytes() -> Failure:
-    """The failure where bytes came out of a tunnel before anything was sent into it."""
+    """The failure if bytes came out of a tunnel before anything was sent into it."""
     # As on a connection of our own: see `HTTP11Connection.send`.
     error = ProtocolError("the server sent bytes before the request", error_code="desync")
     return Failure(error, "connect")
