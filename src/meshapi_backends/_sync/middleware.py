@@ -250,6 +250,12 @@ class _Layer:
             self.abort(all_but=response)
             obtained: MiddlewareResponse = response
             return obtained
+        if isinstance(response, (_Sent, _Made)):
+            # Neither reading it nor giving it up is this call's business.
+            raise RuntimeError(
+                f"the middleware {self._name} returned the response of another attempt; what"
+                " call_next() returns can be returned once, a BytesResponse any number of times"
+            )
         if not _is_response(response):
             raise TypeError(
                 f"the middleware {self._name}: expected a response to be returned, with status"
@@ -280,6 +286,8 @@ def _abort_all(responses: Iterable[MiddlewareResponse]) -> None:
 class _Sent(MiddlewareResponse):
     """A response of the transport below."""
 
+    _is_being_read = False
+
     def __init__(
         self,
         response: TransportResponse,
@@ -294,11 +302,19 @@ class _Sent(MiddlewareResponse):
     def read(self, until: Optional[float] = None) -> bytes:
         if until is None:
             until = self._attempt.read_until(self._network().now())
+        if self._is_being_read:
+            # Of two readers of one connection, one would wait for ever.
+            raise RuntimeError(
+                "the response is being read already; to share it, make a BytesResponse of it"
+            )
+        self._is_being_read = True
         try:
             return self._response.read(until)
         except Exception as exc:
             mark_of_transport(exc)
             raise
+        finally:
+            self._is_being_read = False
 
 
 class _Made(MiddlewareResponse):
