@@ -26,6 +26,7 @@ from meshapi_backends._async.middleware_responses import (
     AsyncBytesResponse,
     AsyncMiddleware,
     AsyncMiddlewareResponse,
+    is_response,
 )
 from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_backends._async.pool_transport import AsyncPoolTransport
@@ -40,7 +41,6 @@ from meshapi_backends._networks.ending import AsyncEnding
 from meshapi_backends._scopes import Calls, Scope, WaitEnded
 from meshapi_core import (
     Failure,
-    Headers,
     MeshAPIError,
     PassedAttempt,
     Request,
@@ -255,7 +255,7 @@ class _Layer:
                 f"the middleware {self._name} returned the response of another attempt; what"
                 " call_next() returns can be returned once, a BytesResponse any number of times"
             )
-        if not _is_response(response):
+        if not is_response(response):
             raise TypeError(
                 f"the middleware {self._name}: expected a response to be returned, with status"
                 f" (int), headers (Headers), read() and abort(), got {type_name(response)}; return"
@@ -266,15 +266,6 @@ class _Layer:
     def abort(self, all_but: Optional[AsyncMiddlewareResponse] = None) -> None:
         """Give up what the function got."""
         _abort_all(each for each in self._obtained if each is not all_but)
-
-
-def _is_response(value: Any) -> bool:
-    return (
-        isinstance(getattr(value, "status", None), int)
-        and isinstance(getattr(value, "headers", None), Headers)
-        and callable(getattr(value, "read", None))
-        and callable(getattr(value, "abort", None))
-    )
 
 
 def _abort_all(responses: Iterable[AsyncMiddlewareResponse]) -> None:

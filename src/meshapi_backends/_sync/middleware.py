@@ -27,6 +27,7 @@ from meshapi_backends._sync.middleware_responses import (
     BytesResponse,
     Middleware,
     MiddlewareResponse,
+    is_response,
 )
 from meshapi_backends._sync.networks import Network
 from meshapi_backends._sync.pool_transport import PoolTransport
@@ -41,7 +42,6 @@ from meshapi_backends._networks.ending import Ending
 from meshapi_backends._scopes import Calls, Scope, WaitEnded
 from meshapi_core import (
     Failure,
-    Headers,
     MeshAPIError,
     PassedAttempt,
     Request,
@@ -256,7 +256,7 @@ class _Layer:
                 f"the middleware {self._name} returned the response of another attempt; what"
                 " call_next() returns can be returned once, a BytesResponse any number of times"
             )
-        if not _is_response(response):
+        if not is_response(response):
             raise TypeError(
                 f"the middleware {self._name}: expected a response to be returned, with status"
                 f" (int), headers (Headers), read() and abort(), got {type_name(response)}; return"
@@ -267,15 +267,6 @@ class _Layer:
     def abort(self, all_but: Optional[MiddlewareResponse] = None) -> None:
         """Give up what the function got."""
         _abort_all(each for each in self._obtained if each is not all_but)
-
-
-def _is_response(value: Any) -> bool:
-    return (
-        isinstance(getattr(value, "status", None), int)
-        and isinstance(getattr(value, "headers", None), Headers)
-        and callable(getattr(value, "read", None))
-        and callable(getattr(value, "abort", None))
-    )
 
 
 def _abort_all(responses: Iterable[MiddlewareResponse]) -> None:
