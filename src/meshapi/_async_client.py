@@ -7,24 +7,20 @@ from typing import TYPE_CHECKING, Any, NoReturn, Optional, Union
 
 from typing_extensions import Never, Self, TypedDict, Unpack
 
-from meshapi._client import Client, Configured, configured, hidden_given_token, refuse_unknown
+from meshapi._client import Client, Configured, hidden_given_token, refuse_unknown
 from meshapi._connections import (
     DEFAULT_LIMITS,
     DEFAULT_SOCKETS,
+    ConnectionArguments,
     TransportHints,
-    check_connecting,
-    check_transport,
     hidden_proxy,
-    options_given,
-    proxies_of,
-    refuse_beside_http_client,
-    tracing_of,
 )
 from meshapi._settings import NOT_GIVEN, Given, NotGiven
 from meshapi_backends import AsyncCallRunner, AsyncTransport, PerLoopTransport, current_network
 from meshapi_core import (
     Limits,
     MeshAPIConfig,
+    Proxies,
     Proxy,
     RetryPolicy,
     SocketOptions,
@@ -39,7 +35,7 @@ if TYPE_CHECKING:
     from meshapi._raw_clients import AsyncRawMeshAPI
     from meshapi._realtime import AsyncRealtimeResource
     from meshapi.telemetry.options import OpenTelemetryOptions
-    from meshapi_backends import AsyncHTTPXClient, AsyncMiddleware, Hooks
+    from meshapi_backends import AsyncHTTPXClient, AsyncMiddleware, AsyncWatch, Hooks
 
 
 class AsyncConnections(TypedDict, total=False):
@@ -121,48 +117,27 @@ class AsyncMeshAPI(Client[AsyncRunner]):
             user_agent,
             api_version,
         )
-        self._config = configured(hidden, given)
-        check_connecting(limits, sockets)
-        check_transport(transport, async_httpx_client, _HINTS)
-        of_connections = options_given(
-            limits=(limits, DEFAULT_LIMITS),
-            proxy=(hidden_url, NOT_GIVEN),
-            tls=(hidden_tls, None),
-            sockets=(sockets, DEFAULT_SOCKETS),
+        arguments = ConnectionArguments(
+            limits,
+            hidden_url,
+            hidden_tls,
+            sockets,
+            transport,
+            async_httpx_client,
+            middleware,
+            hooks,
+            open_telemetry,
         )
-        if of_connections:
-            refuse_beside_http_client(async_httpx_client, transport, of_connections, _HINTS)
-        reads_environment = not isinstance(hidden, Configured)
-        proxies = proxies_of(hidden_url, sockets, reads_environment=reads_environment)
-        functions: tuple[Any, ...] = ()
-        if middleware != ():
-            from meshapi._middleware import checked_middleware
-
-            functions = checked_middleware(middleware, of_async=True)
-        if hooks is not None or open_telemetry is not None:
-            from meshapi_backends import AsyncWatch, check_hooks
-
-            if hooks is not None:
-                check_hooks(hooks, blocking=False)
-            tracing = tracing_of(open_telemetry)
-            self._watch = AsyncWatch(hooks, tracing)
-        over_http_client: Optional[AsyncTransport] = None
-        if async_httpx_client is not None:
-            from meshapi_backends import AsyncHTTPXTransport
-
-            over_http_client = AsyncHTTPXTransport(async_httpx_client)
-        pool = PerLoopTransport(limits, hidden_tls, proxies=proxies, sockets=sockets)
-        self._send_over(pool, transport, over_http_client, functions)
+        self._set_up(hidden, given, arguments, _HINTS)
 
     @classmethod
     def from_config(cls, config: MeshAPIConfig, **connections: Unpack[AsyncConnections]) -> Self:
-        """Return a client with a configuration that exists already; nothing of the environment.
+        """Return a client with a configuration that exists already; see `MeshAPI.from_config`.
 
         Args:
             config: the gateway, the token, the limits and the retries.
             connections: all arguments that are not in the configuration, such as `proxy`,
-                `transport` and `async_httpx_client`, as for the
-                client.
+                `transport` and `async_httpx_client`, as for the client.
         """
         client = cls.__new__(cls)
         # Not `cls.__init__`, which may take other arguments.
@@ -183,6 +158,23 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         from meshapi._raw_clients import AsyncRawMeshAPI
 
         return self._twin(AsyncRawMeshAPI, self._config)
+
+    def _new_watch(self, hooks: Any, tracing: Any) -> "AsyncWatch":
+        from meshapi_backends import AsyncWatch, check_hooks
+
+        if hooks is not None:
+            check_hooks(hooks, blocking=False)
+        return AsyncWatch(hooks, tracing)
+
+    def _new_pool(self, arguments: ConnectionArguments, proxies: Proxies) -> PerLoopTransport:
+        return PerLoopTransport(
+            arguments.limits, arguments.tls, proxies=proxies, sockets=arguments.sockets
+        )
+
+    def _over(self, http_client: "AsyncHTTPXClient") -> AsyncTransport:
+        from meshapi_backends import AsyncHTTPXTransport
+
+        return AsyncHTTPXTransport(http_client)
 
     def _behind(self, middleware: "tuple[AsyncMiddleware, ...]") -> AsyncTransport:
         # Imported on first use: few clients have middleware.

@@ -7,24 +7,18 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 
 from typing_extensions import Never, Self, TypedDict, Unpack
 
-from meshapi._client import Client, Configured, configured, hidden_given_token, refuse_unknown
+from meshapi._client import Client, Configured, hidden_given_token, refuse_unknown
 from meshapi._connections import (
     DEFAULT_LIMITS,
     DEFAULT_SOCKETS,
+    ConnectionArguments,
     TransportHints,
-    check_connecting,
-    check_transport,
     hidden_proxy,
-    options_given,
-    proxies_of,
-    refuse_beside_http_client,
-    tracing_of,
 )
 from meshapi._settings import (
     NOT_GIVEN,
     Given,
     NotGiven,
-    refuse_async_source,
 )
 from meshapi_backends import (
     CallRunner,
@@ -36,6 +30,7 @@ from meshapi_backends import (
 from meshapi_core import (
     Limits,
     MeshAPIConfig,
+    Proxies,
     Proxy,
     RetryPolicy,
     SocketOptions,
@@ -50,7 +45,7 @@ if TYPE_CHECKING:
     from meshapi._raw_clients import RawMeshAPI
     from meshapi._realtime import RealtimeResource
     from meshapi.telemetry.options import OpenTelemetryOptions
-    from meshapi_backends import Hooks, HTTPXClient, Middleware
+    from meshapi_backends import Hooks, HTTPXClient, Middleware, Watch
 
 
 class Connections(TypedDict, total=False):
@@ -88,7 +83,7 @@ class MeshAPI(Client[Runner]):
         max_retries: the most retries of a call, if it may be retried at all. The default is
             `MESHAPI_MAX_RETRIES`, or 3.
         limits: how many connections may be open, and how many are kept.
-        retry: the whole retry policy, instead of `max_retries`.
+        retry: the whole retry policy; `max_retries` beside it replaces its number of retries.
         default_headers: headers of every request, which replace ours of the same name; a value of
             None removes ours. They are never sent to signed URLs. `MESHAPI_CUSTOM_HEADERS` adds
             further ones, a line `name: value` for each.
@@ -174,43 +169,25 @@ class MeshAPI(Client[Runner]):
             user_agent,
             api_version,
         )
-        self._config = configured(hidden, given)
-        refuse_async_source(self._config)
-        check_connecting(limits, sockets)
-        check_transport(transport, httpx_client, _HINTS)
-        of_connections = options_given(
-            limits=(limits, DEFAULT_LIMITS),
-            proxy=(hidden_url, NOT_GIVEN),
-            tls=(hidden_tls, None),
-            sockets=(sockets, DEFAULT_SOCKETS),
+        arguments = ConnectionArguments(
+            limits,
+            hidden_url,
+            hidden_tls,
+            sockets,
+            transport,
+            httpx_client,
+            middleware,
+            hooks,
+            open_telemetry,
         )
-        if of_connections:
-            refuse_beside_http_client(httpx_client, transport, of_connections, _HINTS)
-        reads_environment = not isinstance(hidden, Configured)
-        proxies = proxies_of(hidden_url, sockets, reads_environment=reads_environment)
-        functions: tuple[Any, ...] = ()
-        if middleware != ():
-            from meshapi._middleware import checked_middleware
-
-            functions = checked_middleware(middleware, of_async=False)
-        if hooks is not None or open_telemetry is not None:
-            from meshapi_backends import Watch, check_hooks
-
-            if hooks is not None:
-                check_hooks(hooks, blocking=True)
-            tracing = tracing_of(open_telemetry)
-            self._watch = Watch(hooks, tracing)
-        over_http_client: Optional[Transport] = None
-        if httpx_client is not None:
-            from meshapi_backends import HTTPXTransport
-
-            over_http_client = HTTPXTransport(httpx_client)
-        pool = ConnectionPool(SocketNetwork(), limits, hidden_tls, proxies=proxies, sockets=sockets)
-        self._send_over(pool, transport, over_http_client, functions)
+        self._set_up(hidden, given, arguments, _HINTS)
 
     @classmethod
     def from_config(cls, config: MeshAPIConfig, **connections: Unpack[Connections]) -> Self:
-        """Return a client with a configuration that exists already; nothing of the environment.
+        """Return a client with a configuration that exists already.
+
+        It reads no variables: it logs nowhere, and goes through no proxy, unless the program says
+        so. Only OpenSSL still looks at `SSL_CERT_FILE` and `SSL_CERT_DIR`; `tls` overrides them.
 
         Args:
             config: the gateway, the token, the limits and the retries.
@@ -236,6 +213,27 @@ class MeshAPI(Client[Runner]):
         from meshapi._raw_clients import RawMeshAPI
 
         return self._twin(RawMeshAPI, self._config)
+
+    def _new_watch(self, hooks: Any, tracing: Any) -> "Watch":
+        from meshapi_backends import Watch, check_hooks
+
+        if hooks is not None:
+            check_hooks(hooks, blocking=True)
+        return Watch(hooks, tracing)
+
+    def _new_pool(self, arguments: ConnectionArguments, proxies: Proxies) -> ConnectionPool:
+        return ConnectionPool(
+            SocketNetwork(),
+            arguments.limits,
+            arguments.tls,
+            proxies=proxies,
+            sockets=arguments.sockets,
+        )
+
+    def _over(self, http_client: "HTTPXClient") -> Transport:
+        from meshapi_backends import HTTPXTransport
+
+        return HTTPXTransport(http_client)
 
     def _behind(self, middleware: "tuple[Middleware, ...]") -> Transport:
         # Imported on first use: few clients have middleware.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Optional, TypeVar, Union
 
 from typing_extensions import Never, Self
 
-from meshapi._connections import TransportHints
+from meshapi._connections import ConnectionArguments, TransportHints, proxies_of, tracing_of
 from meshapi._resources import Resources
 from meshapi._settings import (
     NOT_GIVEN,
@@ -15,12 +15,15 @@ from meshapi._settings import (
     Given,
     NotGiven,
     config_of,
+    log_level,
+    refuse_async_source,
     request_id_headers,
     token_of,
 )
 from meshapi_backends import new_retry_quota
 from meshapi_core import (
     MeshAPIConfig,
+    Proxies,
     RetryPolicy,
     Timeout,
     check_kind,
@@ -41,7 +44,7 @@ class Configured:
 
 
 def configured(token: object, given: Given) -> MeshAPIConfig:
-    """The configuration of a client: by its arguments and the environment, or a ready one.
+    """The configuration of a client: from its arguments and the environment, or a ready one.
 
     Args:
         token: from `token_of`, or a `Configured`.
@@ -52,7 +55,7 @@ def configured(token: object, given: Given) -> MeshAPIConfig:
     else:
         environment = Environment(os.environ)
         config = config_of(token, given, environment)
-        level = environment.get("MESHAPI_LOG")
+        level = log_level(environment)
         if level:
             from meshapi_backends import log_on_stderr
 
@@ -122,25 +125,53 @@ class Client(Resources[R_co]):
         """Return a runner for the client's config and transport."""
         raise NotImplementedError
 
-    def _send_over(
-        self,
-        sockets: T,
-        transport: Optional[T],
-        over_http_client: Optional[T],
-        middleware: tuple[Any, ...] = (),
+    def _set_up(
+        self, token: object, given: Given, arguments: ConnectionArguments, hints: TransportHints
     ) -> None:
-        """Send requests over an HTTP client if given, else a transport if given, else sockets.
+        """Check the arguments of a client, and make what it consists of.
 
-        In either case through the middleware, if there is any.
+        Requests are sent over an HTTP client if given, else a transport if given, else connections
+        of its own; in either case through the middleware, if there is any. Realtime sessions always
+        use the client's own connections, none of which is opened before it is used.
 
-        Realtime sessions always use the sockets, which open nothing before they are used.
+        Args:
+            token: from `hidden_given_token`.
+            given: the arguments of its configuration.
+            arguments: all others.
+            hints: the words for error messages.
         """
-        self._sockets = sockets
-        self._own = (sockets,) if over_http_client is None else (sockets, over_http_client)
-        given = transport if over_http_client is None else over_http_client
-        self._transport = sockets if given is None else given
-        if middleware:
-            self._transport = self._behind(middleware)
+        self._config = configured(token, given)
+        if not hints.is_async:
+            refuse_async_source(self._config)
+        arguments.check(hints)
+        functions = arguments.functions(hints)
+        if arguments.hooks is not None or arguments.open_telemetry is not None:
+            self._watch = self._new_watch(arguments.hooks, tracing_of(arguments.open_telemetry))
+        reads_environment = not isinstance(token, Configured)
+        proxies = proxies_of(
+            arguments.proxy, arguments.sockets, reads_environment=reads_environment
+        )
+        self._sockets = self._transport = self._new_pool(arguments, proxies)
+        self._own = (self._sockets,)
+        if arguments.transport is not None:
+            self._transport = arguments.transport
+        if arguments.http_client is not None:
+            self._transport = self._over(arguments.http_client)
+            self._own = (self._sockets, self._transport)
+        if functions:
+            self._transport = self._behind(functions)
+
+    def _new_watch(self, hooks: Any, tracing: Any) -> Any:
+        """Return what is told of the calls, after checking the hooks."""
+        raise NotImplementedError
+
+    def _new_pool(self, arguments: ConnectionArguments, proxies: Proxies) -> Any:
+        """Return the client's own connections."""
+        raise NotImplementedError
+
+    def _over(self, http_client: Any) -> Any:
+        """Return a transport over an HTTP client of the caller's."""
+        raise NotImplementedError
 
     def _behind(self, middleware: tuple[Any, ...]) -> Any:
         """Return the client's transport, behind middleware."""
@@ -173,8 +204,8 @@ class Client(Resources[R_co]):
                 parameters of methods.
             extra_body: fields of every JSON or form body, for what no parameter covers.
                 All three are added to those of this client.
-            idempotency_key: the key of every POST, in place of one that is drawn for each call. Use
-                it for one call: a gateway that knows the key does not do the work again.
+            idempotency_key: the key of every POST, instead of one that is drawn for each call. Use
+                it for a single call: a gateway that knows the key does not do the work again.
             request_id: sent as X-Request-Id: 1 to 64 letters, digits, dots, underscores, colons and
                 hyphens. A gateway that accepts it uses it as its own request ID.
 
@@ -200,6 +231,10 @@ class Client(Resources[R_co]):
         if idempotency_key is not None:
             MeshAPIConfig.check_idempotency_key(idempotency_key)
             changes["idempotency_key"] = idempotency_key
+            extras = changes.get("extras", config.extras)
+            if extras.headers and "idempotency-key" in extras.headers:
+                # A default header must not replace the key of this call.
+                changes["extras"] = extras.without_header("idempotency-key")
         return self._twin(type(self), config.changed(changes))
 
     def _twin(self, kind: type[ClientT], config: MeshAPIConfig) -> ClientT:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Union
 
-from meshapi._settings import NotGiven
+from meshapi._settings import NOT_GIVEN, NotGiven
 from meshapi_core import (
     InvalidParamsError,
     Limits,
@@ -86,6 +86,11 @@ class TransportHints(NamedTuple):
     close: str
     field: str
     http_client: str
+
+    @property
+    def is_async(self) -> bool:
+        """Whether they are those of the async client."""
+        return self.close == "aclose"
 
 
 _HTTP_CLIENTS: Final = frozenset({"AsyncClient", "Client", "ClientSession", "Session"})
@@ -167,8 +172,47 @@ def refuse_beside_http_client(
                 " pass it to the transport as well",
                 ParamsWarning,
                 # So that the warning names the line that makes the client.
-                stacklevel=3,
+                stacklevel=5,
             )
+
+
+class ConnectionArguments(NamedTuple):
+    """The arguments of a client that are not in its configuration; secrets in them are hidden."""
+
+    limits: Limits
+    proxy: Union[None, str, Proxy, NotGiven, type]
+    tls: object
+    sockets: SocketOptions
+    transport: Any
+    http_client: Any
+    middleware: Any
+    hooks: Any
+    open_telemetry: object
+
+    def check(self, hints: TransportHints) -> None:
+        """Raise unless a client can use them together.
+
+        Raises:
+            TypeError, ValueError: an argument is of a wrong kind, or does not go with another.
+        """
+        check_connecting(self.limits, self.sockets)
+        check_transport(self.transport, self.http_client, hints)
+        given = options_given(
+            limits=(self.limits, DEFAULT_LIMITS),
+            proxy=(self.proxy, NOT_GIVEN),
+            tls=(self.tls, None),
+            sockets=(self.sockets, DEFAULT_SOCKETS),
+        )
+        if given:
+            refuse_beside_http_client(self.http_client, self.transport, given, hints)
+
+    def functions(self, hints: TransportHints) -> tuple[Any, ...]:
+        """The middleware, checked."""
+        if self.middleware == ():
+            return ()
+        from meshapi._middleware import checked_middleware
+
+        return checked_middleware(self.middleware, of_async=hints.is_async)
 
 
 def tracing_of(open_telemetry: object) -> Any:

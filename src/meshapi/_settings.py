@@ -29,6 +29,7 @@ __all__ = [
     "NotGiven",
     "refuse_async_source",
     "config_of",
+    "log_level",
     "request_id_headers",
     "token_of",
 ]
@@ -56,7 +57,7 @@ _USER_AGENT = re.compile(r"[!-~](?:[ -~]{0,198}[!-~])?")
 
 
 class Environment:
-    """The variables of the environment; error trackers show the locals of frames, and no token.
+    """The variables of the environment. Its repr shows none: error trackers show locals.
 
     Args:
         variables: such as `os.environ`.
@@ -76,7 +77,7 @@ class Environment:
 
 
 def _name(variable: str) -> str:
-    """Return what errors call a variable, so that nobody looks for the mistake in the code."""
+    """Return the name of a variable for errors, so that nobody looks for an argument."""
     return f"{variable} (environment)"
 
 
@@ -152,6 +153,20 @@ def _custom_headers(environment: Environment) -> dict[str, Secret]:
             raise InvalidParamsError(_name(variable), "`name: value`", f"no colon in line {number}")
         headers[name] = hidden
     return headers
+
+
+def log_level(environment: Environment) -> str:
+    """Return what to log on stderr, by MESHAPI_LOG: "info" or "debug"; "" is nothing.
+
+    Raises:
+        InvalidParamsError: it is something else.
+    """
+    # It may be anything, in the wrong variable.
+    level = Secret(environment.get("MESHAPI_LOG").strip().lower())
+    if level and level not in ("info", "debug"):
+        got = repr(level.reveal()) if len(level) < 12 else "other text"
+        raise InvalidParamsError(_name("MESHAPI_LOG"), '"info" or "debug"', got)
+    return level.reveal()
 
 
 # Arguments
@@ -233,8 +248,10 @@ def config_of(token: object, given: Given, environment: Environment) -> MeshAPIC
     }
     if given.max_retries is NOT_GIVEN and given.retry is None:
         config["max_retries"] = _max_retries(environment)
-    elif given.max_retries is NOT_GIVEN and isinstance(given.retry, RetryPolicy):
-        config["max_retries"] = given.retry.max_retries
+    elif isinstance(given.retry, RetryPolicy):
+        if given.max_retries is not NOT_GIVEN:
+            config["retry"] = given.retry.limited(given.max_retries)
+        config["max_retries"] = config["retry"].max_retries
     known = {name: value for name, value in config.items() if value is not NOT_GIVEN}
     made = MeshAPIConfig(**known)
     extras = _extras(given, made.service, environment)
@@ -258,10 +275,10 @@ def _extras(given: Given, service: Service, environment: Environment) -> Optiona
     custom = _custom_headers(environment)
     if not ours and not custom and given.default_headers is None and given.default_query is None:
         return None
-    extras = Extras(headers=ours)
-    if custom:
-        extras = extras.merged(_named("MESHAPI_CUSTOM_HEADERS", headers=custom))
-    # An argument comes before a variable, and the more special one before the general one.
+    extras = _named("MESHAPI_CUSTOM_HEADERS", headers=custom) if custom else Extras()
+    # An argument comes before a variable.
+    if ours:
+        extras = extras.with_headers(ours)
     if given.default_headers is not None:
         later = _named("default_headers", headers=given.default_headers)
         extras = extras.merged(later)

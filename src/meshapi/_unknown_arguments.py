@@ -48,6 +48,8 @@ _LIMITS: Final = {
     "poolmaxsize": "max_connections",
     "poolsize": "max_connections",
 }
+_LOGGING: Final = "debug log logger logging loglevel verbose".split()
+_HOOKS: Final = "on_request on_response on_retry on_error on_event".split()
 _IN_HEADERS: Final = {
     "organization": "openai-organization",
     "project": "openai-project",
@@ -103,6 +105,12 @@ def _for_clients(field: str, http_client: str) -> Mapping[str, str]:
         "meshversion": "write api_version=...",
         "idempotencykey": "use client.with_options(idempotency_key=...)",
         "requestid": "use client.with_options(request_id=...)",
+        **dict.fromkeys(_LOGGING, 'set MESHAPI_LOG=debug, or configure the logger "meshapi"'),
+        **{name.replace("_", ""): f"write hooks=meshapi.Hooks({name}=...)" for name in _HOOKS},
+        **{
+            name.replace("_", ""): f'write open_telemetry={{"{name}": ...}}'
+            for name in ("tracer_provider", "meter_provider")
+        },
         "config": f"use {(field.startswith('async') and 'Async') or ''}MeshAPI.from_config(...)",
         "extrabody": "use client.with_options(extra_body=...)",
         **{
@@ -122,7 +130,9 @@ def of_options(names: Sequence[str], client: Any) -> InvalidParamsError:
         client: the class of the client.
     """
     known = _names(client.with_options)
-    return no_such_parameter(names[0], known, instead=_for_options(client.__name__))
+    # With `with_raw_response`, the class is not one that a program can make.
+    name = client.__name__.replace("RawMeshAPI", "MeshAPI")
+    return no_such_parameter(names[0], known, instead=_for_options(name))
 
 
 def _for_options(client: str) -> Mapping[str, str]:
@@ -131,8 +141,8 @@ def _for_options(client: str) -> Mapping[str, str]:
         **dict.fromkeys([*_TOKEN, "token"], f"{new}(token=...)"),
         **dict.fromkeys([*_BASE_URL, "baseurl"], f"{new}(base_url=...)"),
         **dict.fromkeys(
-            "asynchttpxclient hooks httpxclient limits middleware proxy sockets sslcontext tls"
-            " transport".split(),
+            "asynchttpxclient hooks httpxclient limits middleware opentelemetry proxy sockets"
+            " sslcontext tls transport".split(),
             f"{new}(...)",
         ),
         "useragent": 'write extra_headers={"user-agent": "..."}',

@@ -53,6 +53,15 @@ class Hooks(Struct, frozen=True, kw_only=True):
             if hook is not None and not callable(hook):
                 raise TypeError(f"Hooks: {name}: expected a function, got {type_name(hook)}")
 
+    def __repr__(self) -> str:
+        # Not the functions' own: a `partial` shows its arguments.
+        given = [name for name in self.__struct_fields__ if getattr(self, name) is not None]
+        return f"Hooks({', '.join(f'{name}=...' for name in given)})"
+
+    def __rich_repr__(self) -> list[Any]:
+        # Without this, rich would show all fields in place of the repr.
+        return [repr(self)]
+
 
 _CALL: Final = "__call__"
 

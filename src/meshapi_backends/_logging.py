@@ -15,7 +15,6 @@ __all__ = ["LOGGER", "log", "log_connection", "log_failed_hook", "log_on_stderr"
 
 LOGGER = logging.getLogger("meshapi")
 
-_LEVELS = {"info": logging.INFO, "debug": logging.DEBUG}
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 _lock = Lock()
@@ -30,11 +29,16 @@ class _OwnHandler(logging.StreamHandler[TextIO]):
         # after the client was made. Then each line would be written twice.
         others: Optional[logging.Logger] = LOGGER
         while others is not None:
-            if any(handler is not self for handler in others.handlers):
+            if any(self._is_told(each, record) for each in others.handlers):
                 return
             others = others.parent if others.propagate else None
         self.stream = sys.stderr
         super().emit(record)
+
+    def _is_told(self, other: logging.Handler, record: logging.LogRecord) -> bool:
+        # A handler for errors alone does not write these lines, nor does a NullHandler.
+        is_other = other is not self and not isinstance(other, logging.NullHandler)
+        return is_other and record.levelno >= other.level
 
 
 def log_on_stderr(level: str) -> None:
@@ -42,12 +46,9 @@ def log_on_stderr(level: str) -> None:
 
     Does not touch the root logger, nor a level that the program has set.
 
-    Raises:
-        ValueError: there is no such level.
+    Args:
+        level: "info" or "debug".
     """
-    number = _LEVELS.get(level.strip().lower())
-    if number is None:
-        raise ValueError(f'MESHAPI_LOG: expected "info" or "debug", got {level!r}')
     global _handler
     with _lock:
         if _handler is not None:
@@ -56,7 +57,7 @@ def log_on_stderr(level: str) -> None:
         _handler.setFormatter(logging.Formatter(_FORMAT))
         LOGGER.addHandler(_handler)
         if LOGGER.level == logging.NOTSET:
-            LOGGER.setLevel(number)
+            LOGGER.setLevel(level.upper())
 
 
 def log(notice: Notice) -> None:

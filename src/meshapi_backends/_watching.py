@@ -7,7 +7,6 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
-from msgspec import structs
 from typing_extensions import Protocol, Self
 
 from meshapi_backends._hooks import Hooks, call_hook, hook_failed
@@ -62,7 +61,7 @@ class _Watch:
         if headers:
             # What the program sets itself wins.
             extras = Extras(headers=headers).merged(config.extras)
-            config = structs.replace(config, extras=extras)
+            config = config.changed({"extras": extras})
         return watch, config
 
     @property
@@ -73,10 +72,7 @@ class _Watch:
         return has_hook or self._trace is not None or LOGGER.isEnabledFor(logging.DEBUG)
 
     def tell_end(self, notices: Iterable[Notice]) -> None:
-        """Tell what nobody can wait for: of a call that the program has given up.
-
-        Hooks are not called for it.
-        """
+        """Tell of a call that the program has given up. Hooks are not called: nothing can wait."""
         for notice in notices:
             self._tell(notice)
 

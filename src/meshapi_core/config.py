@@ -111,7 +111,7 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True, dict=True, metaclass=Name
         retry: the whole retry policy; if it is given, `max_retries` is ignored.
         extras: headers, query parameters and body members to add to each request.
         service: the service of the gateway: MeshAPI, or another that speaks the same protocol.
-        idempotency_key: the key of every POST, in place of one that is drawn for each call.
+        idempotency_key: the key of every POST, instead of one that is drawn for each call.
         retry_quota: what all calls with this configuration pay their retries from; None sets no
             quota. Two configurations with the same `RetryQuota` share it.
 

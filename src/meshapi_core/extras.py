@@ -167,6 +167,13 @@ class Extras(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
         force_setattr(new, "headers", {**(self.headers or {}), **headers})
         return new
 
+    def without_header(self, name: str) -> "Extras":
+        """These extras without what they say about a header; its name is in lower case."""
+        new = copied(self)
+        headers = self.headers or {}
+        force_setattr(new, "headers", {other: headers[other] for other in headers if other != name})
+        return new
+
     def headers_of(self, ours: Pairs) -> Pairs:
         """The headers of a request with the extras."""
         if not self.headers:

@@ -159,12 +159,12 @@ class ResponseMeta(Struct, frozen=True):
 
     @property
     def deprecation(self) -> Optional[str]:
-        """Since when what was called has been deprecated, as received: `@` and Unix seconds."""
+        """When the endpoint became deprecated, as received: `@` and Unix seconds."""
         return _text(self.headers.get("deprecation"))
 
     @property
     def sunset(self) -> Optional[str]:
-        """When what was called will be gone, as received: an HTTP date."""
+        """When the endpoint will be removed, as received: an HTTP date."""
         return _text(self.headers.get("sunset"))
 
     def __repr__(self) -> str:

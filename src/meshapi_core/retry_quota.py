@@ -70,7 +70,7 @@ class RetryQuota:
             taken = self.taken.pop(origin, 0)
             is_paid = taken + cost <= capacity
             if taken or is_paid:
-                # At the end of the dict: the first ones have not been used for longest.
+                # At the end of the dict, so that the least recently used is the first.
                 self.taken[origin] = taken + cost if is_paid else taken
             if len(self.taken) > _MOST_ORIGINS:
                 del self.taken[next(iter(self.taken))]

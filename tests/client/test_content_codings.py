@@ -34,17 +34,17 @@ in_every_coding = pytest.mark.parametrize("coding", sorted(CODERS))
 @contextlib.asynccontextmanager
 async def client_over(world: World, over: str, url: str, **hooks: Any) -> AsyncIterator[Any]:
     if over == "own":
-        async with world.client(url, max_retries=0) as client:
+        async with world.client(url) as client:
             yield client
         return
     options = {"verify": False, "trust_env": False, **hooks}
     if world.name == "sync":
         with httpx.Client(**options) as http:
-            async with world.client(url, max_retries=0, httpx_client=http) as client:
+            async with world.client(url, httpx_client=http) as client:
                 yield client
     else:
         http = httpx.AsyncClient(**options)
-        async with http, world.client(url, max_retries=0, async_httpx_client=http) as client:
+        async with http, world.client(url, async_httpx_client=http) as client:
             yield client
 
 

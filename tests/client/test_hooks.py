@@ -328,3 +328,8 @@ def test_hooks_are_functions():
         Hooks(on_error="print")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="hooks: expected Hooks, got dict"):
         MeshAPI(token=TOKEN, hooks={"on_error": print})  # type: ignore[arg-type]
+
+
+def test_the_repr_of_hooks_shows_no_arguments():
+    hooks = Hooks(on_request=functools.partial(print, TOKEN), on_error=print)
+    assert repr(hooks) == "Hooks(on_request=..., on_error=...)"

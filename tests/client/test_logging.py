@@ -11,9 +11,10 @@ from client.test_content_codings import client_over, collected, over_both_transp
 from client.test_secrets import QUERY, SIGNATURE, fixed_all, initiated
 from house.fresh import run_python
 
-from meshapi import MeshAPI, MeshAPIError, Reconnect, RetryPolicy
+from meshapi import InvalidParamsError, MeshAPI, MeshAPIError, Reconnect, RetryPolicy
 from support.flavours import ASK, TOKEN, World, on_every_flavour
 from support.realtime_server import RealtimePeer, connected, upgraded
+from support.reporters import seen
 from support.scripted_server import Peer, Script, ScriptedServer
 from support.turns import by_turns
 from support.wire import chunked, failed, good, make_response, stream_head, streamed, texts
@@ -400,5 +401,49 @@ def test_a_program_that_configures_logging_gets_each_line_once():
 @pytest.mark.parametrize("value", ["trace", "1", "warning"])
 def test_another_value_is_refused_with_the_name(value: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MESHAPI_LOG", value)
-    with pytest.raises(ValueError, match=f'MESHAPI_LOG: expected "info" or "debug", got {value!r}'):
+    with pytest.raises(InvalidParamsError) as caught:
         MeshAPI(token=TOKEN)
+    said = f'MESHAPI_LOG (environment): expected "info" or "debug", got {value!r}'
+    assert str(caught.value) == said
+
+
+def test_a_token_in_the_wrong_variable_is_not_shown(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MESHAPI_LOG", TOKEN)
+    with pytest.raises(InvalidParamsError, match="got other text") as caught:
+        MeshAPI(token=TOKEN)
+    assert TOKEN not in seen(caught.value)
+    monkeypatch.setenv("MESHAPI_LOG", " ")
+    MeshAPI(token=TOKEN)
+
+
+@pytest.mark.parametrize(
+    ("setup", "expected"),
+    [
+        # Handlers that do not write the line.
+        ("logging.getLogger('meshapi').addHandler(logging.NullHandler())", 1),
+        ("error = logging.StreamHandler(); error.setLevel(40); root.addHandler(error)", 1),
+        # What the program decides.
+        ("logging.getLogger('meshapi').propagate = False", 1),
+        ("logging.getLogger('meshapi').setLevel(40)", 0),
+        ("logging.disable(logging.INFO)", 0),
+        ("root.setLevel(logging.ERROR)", 1),
+        ("logging.config.dictConfig({'version': 1})", 0),
+        ("logging.config.dictConfig({'version': 1, 'disable_existing_loggers': False})", 1),
+    ],
+)
+@pytest.mark.parametrize("before", [True, False])
+def test_the_variable_and_what_a_program_configures(setup: str, expected: int, before: bool):
+    printed = run_python(
+        *CALL,
+        "import os; os.environ['MESHAPI_LOG'] = 'info'",
+        "import logging, logging.config; root = logging.getLogger()",
+        "with contextlib.redirect_stderr(said):",
+        f"    {setup if before else 'pass'}",
+        "    client = meshapi.MeshAPI(token='rsk_test_x')",
+        f"    {'pass' if before else setup}",
+        "    call()",
+        "print(said.getvalue().count('GET'))",
+    )
+    # A logger that is made later is not an existing one.
+    is_new = before and setup.endswith("{'version': 1})")
+    assert printed.strip() == ("1" if is_new else str(expected))

@@ -316,6 +316,18 @@ async def test_the_limit_of_the_gateway_is_one_of_the_client_as_well(
                     await call(client)
 
 
+@on_every_flavour
+async def test_the_key_of_a_call_comes_before_a_default_header(world: World) -> None:
+    with ScriptedServer(serve) as server:
+        headers = {"Idempotency-Key": "default", "X-Team": "a"}
+        async with world.client(server.url, default_headers=headers) as client:
+            await client.with_options(idempotency_key="mine").chat.completions.create(**ASK)
+            await client.chat.completions.create(**ASK)
+        first, second = (request.headers for request in server.requests)
+    assert (first["idempotency-key"], first["x-team"]) == ("mine", "a")
+    assert (second["idempotency-key"], second["x-team"]) == ("default", "a")
+
+
 @pytest.mark.parametrize("client_class", [MeshAPI, AsyncMeshAPI])
 class TestWhatIsRefused:
     @pytest.mark.parametrize(

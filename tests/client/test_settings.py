@@ -318,3 +318,46 @@ def client_parameters() -> Any:
     from inspect import signature
 
     return signature(MeshAPI).parameters
+
+
+# Arguments and variables together
+
+
+def test_an_argument_replaces_a_header_of_the_environment():
+    environment = {"MESHAPI_CUSTOM_HEADERS": "X-Mesh-Version: 1\nUser-Agent: theirs/1\nX-Team: a"}
+    headers: Any = made(environment, api_version="2", user_agent="mine/1").extras.headers
+    assert headers["x-mesh-version"].reveal() == "2"
+    assert headers["user-agent"].reveal().endswith(" mine/1")
+    assert headers["x-team"].reveal() == "a"
+    given = {"default_headers": {"X-Mesh-Version": "3"}, "api_version": "2"}
+    headers = made(environment, **given).extras.headers
+    assert headers["x-mesh-version"].reveal() == "3"
+
+
+OPTIONS = {
+    "timeout": st.none() | st.floats(0.1, 100) | st.builds(Timeout, total=st.floats(1, 9)),
+    "max_retries": st.integers(0, 9),
+    "retry": st.builds(RetryPolicy, max_retries=st.integers(0, 9), quota=st.none() | st.just(100)),
+    "headers": st.dictionaries(st.sampled_from(["X-A", "x-b"]), st.none() | st.just("v")),
+    "query": st.dictionaries(st.sampled_from("ab"), st.booleans() | st.lists(st.integers(0, 9))),
+}
+NAMES = {"headers": ("default_headers", "extra_headers"), "query": ("default_query", "extra_query")}
+
+
+@given(st.fixed_dictionaries({}, optional=OPTIONS))
+def test_options_make_the_same_client_as_arguments(given_options: dict[str, Any]) -> None:
+    arguments, options = (
+        {NAMES.get(name, (name, name))[at]: value for name, value in given_options.items()}
+        for at in (0, 1)
+    )
+    fresh = MeshAPI(base_url=URL, token=TOKEN, **arguments)
+    other = MeshAPI(base_url=URL, token=TOKEN).with_options(**options)
+    # Only the quota is each client's own.
+    one, two = (client.config.changed({"retry_quota": None}) for client in (fresh, other))
+    for name in one.__struct_fields__:
+        if name != "extras":
+            assert getattr(one, name) == getattr(two, name)
+    assert one.retry_policy == two.retry_policy
+    assert one.time_limits == two.time_limits
+    assert (one.extras.headers or {}) == (two.extras.headers or {})
+    assert (one.extras.query or {}) == (two.extras.query or {})

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator
 from functools import partial
@@ -19,10 +20,14 @@ from client.test_content_codings import collected, over_both_transports
 from meshapi import (
     APITimeoutError,
     AsyncMeshAPI,
+    AttemptStarted,
     AuthenticationError,
+    CallFailed,
+    Hooks,
     InvalidParamsError,
     MeshAPI,
     MeshAPIConfig,
+    RetryPlanned,
     Timeout,
 )
 from support.flavours import ASK, World, on_every_flavour
@@ -311,3 +316,59 @@ def test_a_coroutine_in_a_blocking_client_is_refused_when_it_comes():
 def test_the_repr_of_a_client_shows_nothing_of_the_function():
     client = MeshAPI(base_url=URL, token=partial(str, OLD))
     assert OLD not in repr([client, client.config, vars(client)])
+
+
+@over_both_transports
+@on_every_flavour
+async def test_a_refused_token_is_an_attempt_that_failed(
+    world: World, over: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "meshapi")
+    notices: list[Any] = []
+    hooks = Hooks(**dict.fromkeys(("on_request", "on_retry", "on_error"), notices.append))
+    with ScriptedServer(accept_only(NEW)) as server:
+        options = {"hooks": hooks, "max_retries": 2}
+        async with client_with(
+            world, over, server.url, token=Tokens(OLD, NEW), **options
+        ) as client:
+            response = await client.chat.completions.create(**ASK)
+        assert response.meta.attempts == 2
+        begun, retry, again = notices
+        assert isinstance(retry, RetryPlanned)
+        assert (retry.status, retry.wait, retry.new_token) == (401, 0.0, True)
+        # It takes none of the call's retries.
+        assert (retry.attempt, retry.most_attempts, again.most_attempts) == (1, 4, 4)
+        assert (begun.attempt, again.attempt, again.resent) == (1, 2, False)
+        first, second = (record.getMessage() for record in caplog.records)
+        assert " 401 in " in first
+        assert first.endswith("; again with another token")
+        assert " 200 in " in second
+        assert "attempt 2 of 4" in second
+        for shown in (first, second, repr(notices), seen(retry.error)):
+            assert OLD not in shown
+            assert NEW not in shown
+        notices.clear()
+        async with client_with(world, over, server.url, token=Tokens(OLD), **options) as client:
+            with pytest.raises(AuthenticationError):
+                await client.chat.completions.create(**ASK)
+        # The same token again: there was no further attempt.
+        assert [type(each) for each in notices] == [AttemptStarted, CallFailed]
+
+
+@pytest.mark.parametrize("run", [asyncio.run, trio.run])
+def test_a_timer_that_goes_off_early_is_a_time_out_all_the_same(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def too_late(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr("meshapi_backends._tokens.AsyncAsking.token", too_late)
+
+    async def main() -> None:
+        options = {"token": lambda: OLD, "timeout": Timeout(total=50)}
+        async with AsyncMeshAPI(base_url=URL, **options) as client:
+            with pytest.raises(APITimeoutError) as caught:
+                await client.models.list()
+            assert caught.value.phase == "total"
+
+    run(main) if run is trio.run else run(main())

@@ -37,6 +37,18 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
     ({"tokn": "rsk_test_1"}, "tokn: no such parameter; did you mean token?"),
     ({"url": URL}, "url: no such parameter; write base_url=..."),
     (
+        {"log_level": "info"},
+        'log_level: no such parameter; set MESHAPI_LOG=debug, or configure the logger "meshapi"',
+    ),
+    (
+        {"on_retry": print},
+        "on_retry: no such parameter; write hooks=meshapi.Hooks(on_retry=...)",
+    ),
+    (
+        {"tracer_provider": None},
+        'tracer_provider: no such parameter; write open_telemetry={"tracer_provider": ...}',
+    ),
+    (
         {"organization": "org"},
         ('organization: no such parameter; write default_headers={"openai-organization": "..."}'),
     ),
@@ -216,6 +228,10 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
 
 OF_OPTIONS: "list[tuple[dict[str, Any], str]]" = [
     (
+        {"open_telemetry": {}},
+        "open_telemetry: no such parameter; create a new client: {client}(...)",
+    ),
+    (
         {"token": "rsk_test_1"},
         "token: no such parameter; create a new client: {client}(token=...)",
     ),
@@ -325,6 +341,8 @@ def test_a_client(client_class: Any, given: "dict[str, Any]", message: str) -> N
 def test_with_options(client_class: Any, given: "dict[str, Any]", message: str) -> None:
     client = client_class(base_url=URL, token=TOKEN)
     assert told(lambda: client.with_options(**given)) == of(message, client_class)
+    raw = client.with_raw_response
+    assert told(lambda: raw.with_options(**given)) == of(message, client_class)
 
 
 @on_both

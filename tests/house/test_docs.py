@@ -13,7 +13,7 @@ from house.fresh import ROOT
 import diagrams
 import docs
 import docs_reference
-from meshapi import MeshAPI, MeshAPIError
+from meshapi import AsyncMeshAPI, MeshAPI, MeshAPIError
 from support.client_host import ClientHost, Head
 from support.machine_calls import DONE, POST, STREAM, File, chunk, upload
 from support.pipe_host import PipeHost
@@ -265,3 +265,46 @@ def test_griffe_is_told_what_docstrings_mean() -> None:
     timeout = core["config.Timeout"]
     (fields,) = (each for each in timeout.docstring.parsed if each.kind.value == "attributes")
     assert {"connect", "read", "write", "pool"} <= {each.name for each in fields.value}
+
+
+# The page on configuration
+
+
+def first_cells(page: str, heading: str) -> "list[str]":
+    """The names in the first column of the first table below a heading."""
+    text = (docs.DOCS / page).read_text("utf-8").partition(f"\n## {heading}\n")[2]
+    table = re.search(r"^\|.*\n\|[-|]+\n((?:\|.*\n)+)", text, re.MULTILINE)
+    assert table is not None
+    cells = [row.split("|")[1] for row in table[1].splitlines()]
+    return [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+
+
+def keywords(function: Any) -> "list[str]":
+    declared = inspect.signature(function).parameters.values()
+    return [each.name for each in declared if each.kind is each.KEYWORD_ONLY]
+
+
+def test_one_table_has_each_argument_of_both_clients() -> None:
+    names = first_cells("configuration.md", "Arguments of the client")
+    of_both = [name for name in names if name != "async_httpx_client"]
+    assert of_both == keywords(MeshAPI)
+    of_async = [name for name in names if name != "httpx_client"]
+    assert of_async == keywords(AsyncMeshAPI)
+
+
+def test_one_table_has_each_option_of_a_call() -> None:
+    names = first_cells("configuration.md", "Options for one call")
+    assert names == keywords(MeshAPI.with_options)
+
+
+def test_one_table_has_each_variable_that_a_client_reads() -> None:
+    text = "".join(
+        path.read_text("utf-8")
+        for folder in ("meshapi", "meshapi_backends", "meshapi_core")
+        for path in sorted((ROOT / "src" / folder).rglob("*.py"))
+        if not {"cli", "gateway"} & set(path.parts)
+    )
+    read = set(re.findall(r'"(MESHAPI_[A-Z_]+|SSL_CERT_[A-Z]+|(?:HTTPS?|ALL|NO)_PROXY)"', text))
+    # Their names are put together.
+    read |= {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
+    assert sorted(first_cells("configuration.md", "Environment")) == sorted(read)

@@ -1,4 +1,4 @@
-"""Runs calls for `client.with_raw_response`: another runner does, with another reader."""
+"""Runs calls for `client.with_raw_response`: over another runner, with another reader."""
 
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 

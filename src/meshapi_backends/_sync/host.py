@@ -156,9 +156,10 @@ class Host(Generic[T]):
                 call.fail(exc, now)
             return now
         now = self._network.now()
-        # If time is up, the machine says so.
-        if action.until is None or now < action.until:
-            call.token(token)
+        # If time is up, the machine says so. A timer may go off a moment early.
+        if action.until is not None and (token is None or now >= action.until):
+            return max(now, action.until)
+        call.token(token)
         return now
 
     def _open_files(self, action: OpenFiles, now: float) -> float:

@@ -1,5 +1,5 @@
 # Generated from _async/raw_runner.py by `python tools/mirror.py --write`: edit that file.
-"""Runs calls for `client.with_raw_response`: another runner does, with another reader."""
+"""Runs calls for `client.with_raw_response`: over another runner, with another reader."""
 
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 

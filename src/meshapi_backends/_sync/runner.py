@@ -34,7 +34,7 @@ class CallRunner:
         watch: is told what each call does; None is nobody but the log.
     """
 
-    # Found once `logging` has been loaded; who has not loaded it has not configured it.
+    # Found once `logging` has been loaded: a program that has not loaded it does not log.
     _logger: Any = None
 
     def __init__(

@@ -186,6 +186,10 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
             life.misuse(CallInput.HEAD)
             return
         life.timer.until = None
+        within = life.send.answer_within
+        if within is not None:
+            # A client that does not report `sent` has sent it by now.
+            life.answer_until = earliest(life.answer_until, now + within)
         if not isinstance(headers, Headers):
             given: Any = headers
             headers = Headers(given.items() if hasattr(given, "items") else given)

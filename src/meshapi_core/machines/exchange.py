@@ -188,6 +188,20 @@ class Exchange(Generic[T]):
     """What else no error of this call may show: what was added to the request after it had left
     here, such as the password of a proxy."""
 
+    attempts = 0
+    """How many attempts have begun; sending again on a fresh connection is the same attempt."""
+    elapsed = 0.0
+    """Seconds from the beginning of the call to the response, or to the head of a stream."""
+    # Of the class, because most calls change few of them.
+    _token: Optional[CallToken] = None
+    _attempt = 0
+    _renewals = 0
+    _paid = 0
+    _fresh = False
+    _met_a_dead_one = False
+    _done: Optional[Done[T]] = None
+    _error: Optional[Exception] = None
+
     def __init__(
         self,
         call: AnyCall[T],
@@ -197,8 +211,6 @@ class Exchange(Generic[T]):
         random_bytes: Callable[[int], bytes],
     ) -> None:
         self.state: ExchangeState = _READY
-        self.attempts = 0
-        """How many attempts have begun; sending again on a fresh connection is the same attempt."""
         self._call = call
         self.streaming = call.streaming
         """Whether the body of a good response goes to the decoder that is the result."""
@@ -215,7 +227,6 @@ class Exchange(Generic[T]):
             # This raises. Many calls draw nothing until something fails, which is too late for it.
             drawn(random_bytes, 0)
         self._random_bytes = random_bytes
-        self._token: Optional[CallToken] = None
         token: object = config.token
         if isinstance(token, TokenSource) and getattr(call, "needs_token", True):
             self._token = CallToken(call, config, random_bytes)
@@ -227,18 +238,8 @@ class Exchange(Generic[T]):
         self._within = None if within is None else within + ANSWER_MARGIN
         self.deadline = None if self._timeout.total is None else now + self._timeout.total
         """When the whole call runs out of time; None is never."""
-        self._attempt = 0
-        self._renewals = 0
-        self._paid = 0
-        self._fresh = False
-        self._met_a_dead_one = False
-        self._due = now
-        self.began = now
+        self._due = self.began = now
         """When the call began."""
-        self.elapsed = 0.0
-        """Seconds from the beginning of the call to the response, or to the head of a stream."""
-        self._done: Optional[Done[T]] = None
-        self._error: Optional[Exception] = None
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -337,10 +338,9 @@ class Exchange(Generic[T]):
                 # What the stream raises does not pass through here: the decoder conceals it.
                 decoder.secrets = self.secrets
                 decoder.service = self._config.service
-            made: Any = value
-            if type(made) is RawResponse:
+            if value.__class__ is RawResponse:
                 # Nor does what its `parse` raises.
-                made.secrets = self.secrets
+                cast("RawResponse[Any]", value).secrets = self.secrets
             quota = self._config.retry_quota
             # Where nothing was taken, nothing can be put back.
             if quota is not None and quota.taken and self._policy.quota is not None:

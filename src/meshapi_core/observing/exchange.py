@@ -44,6 +44,8 @@ class ObservedExchange(Exchange[T]):
     attempt_began: Optional[float] = None
     """When the present attempt began; None if none is under way."""
     _head_noted = False
+    # A 401 after which another token is asked for: the error, the time, and what the attempt took.
+    _refused: Optional[tuple[MeshAPIError, float, float]] = None
 
     def __init__(
         self,
@@ -63,11 +65,13 @@ class ObservedExchange(Exchange[T]):
         return {
             "about": self.about,
             "attempt": self.attempts,
-            "most_attempts": max(self.attempts, self._policy.max_retries + 1),
+            "most_attempts": max(self.attempts, self._policy.max_retries + self._renewals + 1),
         }
 
     def seconds(self, now: float) -> Optional[float]:
         """Seconds since the present attempt began; None if none is under way."""
+        if self._refused is not None:
+            return self._refused[2]
         return None if self.attempt_began is None else now - self.attempt_began
 
     def next_action(self, now: float) -> Union[Send, Wait, Done[T], GetToken]:
@@ -88,6 +92,10 @@ class ObservedExchange(Exchange[T]):
         super().token(value)
         # The same object for all notices, so that it stays the key of mappings.
         force_setattr(self.about, "secrets", self.secrets)
+        if self._refused is not None and self.state is ExchangeState.READY:
+            # Not before: with the same token again, there is no further attempt.
+            error, at, seconds = self._refused
+            self._note_retry(error, at, seconds, at, new_token=True)
 
     def receive_head(self, status: int, headers: Headers, now: float) -> None:
         """Note the head of a response, before all of it has come."""
@@ -109,19 +117,28 @@ class ObservedExchange(Exchange[T]):
                 self.receive_head(event.status, event.headers, now)
             self.response = event
         super().receive(event, now)
+        token = self._token
+        if self.state is ExchangeState.TOKEN and token is not None and token.refusal is not None:
+            self._refused = (token.refusal, now, self.seconds(now) or 0.0)
 
     def _retry_or_fail(self, error: MeshAPIError, outcome: Outcome, now: float) -> None:
         super()._retry_or_fail(error, outcome, now)
         if self.state is ExchangeState.WAITING:
-            self.notices.append(
-                RetryPlanned(
-                    **self.facts,
-                    at=now,
-                    # Nobody raises this one, so nothing else has cleaned it.
-                    error=conceal(error, self.secrets),
-                    response=self.response,
-                    seconds=self.seconds(now) or 0.0,
-                    wait=self._due - now,
-                )
+            self._note_retry(error, now, self.seconds(now) or 0.0, self._due)
+
+    def _note_retry(
+        self, error: MeshAPIError, at: float, seconds: float, due: float, *, new_token: bool = False
+    ) -> None:
+        self.notices.append(
+            RetryPlanned(
+                **self.facts,
+                at=at,
+                # Nobody raises this one, so nothing else has cleaned it.
+                error=conceal(error, self.secrets),
+                response=self.response,
+                seconds=seconds,
+                wait=due - at,
+                new_token=new_token,
             )
-            self.attempt_began = None
+        )
+        self.attempt_began = self._refused = None

@@ -53,7 +53,8 @@ def line(notice: Notice) -> str:
 
 def _said(notice: Notice) -> str:
     if isinstance(notice, RetryPlanned):
-        return f"{_ended(notice)}; again in {_seconds(notice.wait)}"
+        follows = "with another token" if notice.new_token else f"in {_seconds(notice.wait)}"
+        return f"{_ended(notice)}; again {follows}"
     if isinstance(notice, ResponseStarted):
         return _began(notice)
     if isinstance(notice, CallSucceeded):

@@ -12,8 +12,8 @@ for each message, `ConnectionLost`, and at the end `SessionEnded`; if it ends wi
 `CallFailed` comes before that.
 
 Notices hold the values that the call has anyway, with no copy of a body. No repr shows a query, a
-header, a body or a secret. The values themselves do: what is made of `headers`, `result` or
-`response` is the program's to keep.
+header, a body or a secret. The values themselves may: `headers`, `result` and `response` are not
+safe to log.
 """
 
 from typing import Any, Optional
@@ -214,10 +214,13 @@ class RetryPlanned(_Failed, frozen=True, eq=False, kw_only=True):
         response: the response that was an error, with its body; None if there was none.
         seconds: since the attempt began.
         wait: seconds until the next attempt.
+        new_token: whether the gateway refused the token, and the next attempt has another one. This
+            takes none of the call's retries.
     """
 
     seconds: float
     wait: float
+    new_token: bool = False
 
     def facts(self) -> list[tuple[str, Any]]:
         """Names and values for the repr, all of them safe to show."""

@@ -115,6 +115,9 @@ def test_an_http_client_that_tells_when_it_has_sent_waits_from_then():
 
 def test_one_that_does_not_has_its_other_phases_on_top():
     check_late(client(create(5), timeout=Timeout(connect=1, pool=2, write=3, read=60)), 12.0)
+    # But when the head comes, the request has been sent.
+    check_late(client(create(5), 2.0, Head(), 0.5, b"x"), 8.0)
+    check_late(client(create(5), 2.0, Head(), 0.5, b"x", timeout=NONE), 6.0)
     host = client(create(5), Head(200), BODY, b"")
     assert len(host.run()) == 1
     assert host.sent[0].timeout == Timeout(read=6.0)
