@@ -1139,7 +1139,7 @@ FIXES = (
         "certificates",
         "a file of authorities that is missing is not named",
         _BACKENDS + "_advice.py",
-        "if path and not os.access(path, os.R_OK):",
+        "if not os.access(path, os.R_OK):",
         "if False:",
         "tests/backends/test_first_errors.py",
     ),

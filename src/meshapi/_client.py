@@ -148,7 +148,9 @@ class Client(Resources[R_co]):
         if arguments.hooks is not None or arguments.open_telemetry is not None:
             self._watch = self._new_watch(arguments.hooks, tracing_of(arguments.open_telemetry))
         reads_environment = not isinstance(token, Configured)
-        proxies = proxies_of(arguments.proxy, reads_environment=reads_environment)
+        proxies = proxies_of(
+            arguments.proxy, arguments.sockets, reads_environment=reads_environment
+        )
         self._sockets = self._transport = self._new_pool(arguments, proxies)
         self._own = (self._sockets,)
         if arguments.transport is not None:

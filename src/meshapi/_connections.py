@@ -46,8 +46,17 @@ def hidden_proxy(proxy: object) -> Union[None, Secret, Proxy, NotGiven, type]:
 
 
 def proxies_of(
-    proxy: Union[None, str, Proxy, NotGiven, type], *, reads_environment: bool
+    proxy: Union[None, str, Proxy, NotGiven, type],
+    sockets: SocketOptions,
+    *,
+    reads_environment: bool,
 ) -> Proxies:
+    if sockets.uds is not None:
+        # Every connection goes to the Unix socket. The environment's proxies are for TCP.
+        if proxy is not None and not isinstance(proxy, NotGiven):
+            hint = "leave out one of them"
+            raise InvalidParamsError("proxy", "None beside sockets.uds", type_name(proxy), hint)
+        return Proxies()
     if isinstance(proxy, NotGiven) and reads_environment:
         return Proxies.of_environment(os.environ)
     if proxy is None or isinstance(proxy, NotGiven):

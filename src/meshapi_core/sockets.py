@@ -12,7 +12,7 @@ from meshapi_core.causes import text_of, word
 from meshapi_core.errors import APIConnectionError, InvalidParamsError
 from meshapi_core.messages import Failure
 
-__all__ = ["SocketOptions", "dial_failure"]
+__all__ = ["SocketOptions", "dial_delay", "dial_failure"]
 
 _SHORTEST_DELAY = 0.01
 _LONGEST_DELAY = 2.0
@@ -27,9 +27,10 @@ class SocketOptions(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
 
     Fields:
         uds: the path of a Unix socket, to which every connection of the client goes, whatever the
-            host in its URL; for https, TLS is spoken over it. None is TCP.
-        local_address: the IP address of this machine to connect from. Only servers of the same
-            family, IPv4 or IPv6, are connected to then.
+            host in its URL and whatever proxies the environment names; for https, the client speaks
+            TLS over it. None is TCP.
+        local_address: the IP address of this machine to connect from. The client then connects to
+            servers of the same family only, IPv4 or IPv6.
         local_port: the port to connect from; None lets the system choose one. Only one connection
             to each server can be open from it.
         keep_alive: seconds of silence before the first keep-alive probe; None sends no probes. The
@@ -39,7 +40,8 @@ class SocketOptions(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
             system's default.
         no_delay: whether small pieces are sent at once (TCP_NODELAY).
         happy_eyeballs_delay: seconds after which the next address of a host is tried as well, 0.01
-            to 2; the first to connect is used. None tries one address after the other.
+            to 2; less if a host has many addresses and little time. The first to connect is used.
+            None tries one address after the other.
 
     Raises:
         InvalidParamsError: a field cannot be used.
@@ -81,11 +83,20 @@ def _path(given: Any) -> str:
     if not isinstance(path, str):
         hint = "write os.fsdecode(x)" if isinstance(path, bytes) else ""
         raise _wrong("uds", "the path of a Unix socket", path, hint)
-    if not path or "\0" in path:
-        raise _wrong("uds", "the path of a Unix socket", path)
+    if not path or "\0" in path or not _is_encodable(path):
+        hint = "abstract names are not supported" if path[:1] == "\0" else ""
+        raise _wrong("uds", "the path of a Unix socket", path, hint)
     if path.startswith(("unix:", "http://", "https://")):
         raise _wrong("uds", "the path of a Unix socket", path, "write the path alone")
     return path
+
+
+def _is_encodable(path: str) -> bool:
+    try:
+        path.encode("utf-8", "surrogateescape")  # as `os.fsencode` does
+    except UnicodeError:
+        return False
+    return True
 
 
 def _check_address(address: object) -> None:
@@ -131,7 +142,27 @@ def _check_delay(delay: object) -> None:
     raise _wrong("happy_eyeballs_delay", expected, delay, hint)
 
 
-def dial_failure(sockets: SocketOptions, host: str, exc: Optional[Exception] = None) -> Failure:
+def dial_delay(sockets: SocketOptions, addresses: int, left: Optional[float]) -> Optional[float]:
+    """Return the seconds between two attempts, few enough for every address to be tried in time.
+
+    Args:
+        sockets: the options.
+        addresses: how many there are.
+        left: the seconds that all attempts may take; None is no limit.
+    """
+    delay = sockets.happy_eyeballs_delay
+    if delay is None or left is None:
+        return delay
+    return min(delay, max(_SHORTEST_DELAY, left / addresses))
+
+
+def dial_failure(
+    sockets: SocketOptions,
+    host: str,
+    exc: Optional[Exception] = None,
+    *,
+    port_taken: bool = False,
+) -> Failure:
     """Return the failure if no connection can be opened as the options say.
 
     Args:
@@ -139,6 +170,7 @@ def dial_failure(sockets: SocketOptions, host: str, exc: Optional[Exception] = N
         host: the host to connect to.
         exc: what the system raised for the Unix socket, or for binding to the local address; None
             if it has no Unix sockets, or the host no address of the local address's family.
+        port_taken: whether another connection to the host has the local port.
     """
     if sockets.uds is not None:
         message, code = _unix_failure(sockets.uds, exc), "connect_failed"
@@ -147,7 +179,7 @@ def dial_failure(sockets: SocketOptions, host: str, exc: Optional[Exception] = N
         # Without Unix sockets, a retry would fail in the same way.
         is_final = exc is None
     else:
-        message, code = _local_failure(sockets, host, exc), "connect_failed"
+        message, code = _local_failure(sockets, host, exc, port_taken), "connect_failed"
         # A port that another connection has taken may be free for the next attempt.
         is_final = exc is not None and sockets.local_port is None
     error = APIConnectionError(message, error_code=code)
@@ -167,11 +199,16 @@ def _unix_failure(path: str, exc: Optional[Exception]) -> str:
     return f"cannot connect to sockets.uds={path!r}: {why}"
 
 
-def _local_failure(sockets: SocketOptions, host: str, exc: Optional[Exception]) -> str:
+def _local_failure(
+    sockets: SocketOptions, host: str, exc: Optional[Exception], port_taken: bool
+) -> str:
     address, port = sockets.local_address, sockets.local_port
     names = [f"sockets.local_address={address!r}"] if address is not None else []
     names += [f"sockets.local_port={port}"] if port is not None else []
     given = " and ".join(names)
+    if port_taken:
+        why = "another connection has this port; use limits=Limits(max_connections=1)"
+        return f"cannot connect from {given}: {why}"
     if exc is not None:
         return f"cannot connect from {given}: {word(exc, 'strerror') or text_of(exc)}"
     family = "IPv6" if ":" in (address or "") else "IPv4"

@@ -12,6 +12,7 @@ from meshapi_core.messages import Failure
 __all__ = ["TLSSettings"]
 
 _EXPECTED = "an ssl.SSLContext, the path of a CA file or folder, or (certificate, key[, password])"
+_LONGEST_PASSWORD = 1024  # PEM_BUFSIZE of OpenSSL
 _WITHOUT_CHECKS = (
     "to turn verification off, write a context with check_hostname=False and"
     " verify_mode=ssl.CERT_NONE"
@@ -118,9 +119,8 @@ _DEFAULT = TLSSettings()
 
 def _identified(*tls: Any) -> TLSSettings:
     if len(tls) not in (2, 3):
-        raise InvalidParamsError(
-            "tls", "(certificate, key) or (certificate, key, password)", f"{len(tls)} values"
-        )
+        got = "one value" if len(tls) == 1 else f"{len(tls)} values"
+        raise InvalidParamsError("tls", "(certificate, key) or (certificate, key, password)", got)
     certificate, key, password = tls if len(tls) == 3 else (*tls, None)
     for position, name, value in ((0, "certificate", certificate), (1, "key", key)):
         if not _path(value):
@@ -133,11 +133,23 @@ def _identified(*tls: Any) -> TLSSettings:
     if not isinstance(password, (str, bytes)) and password not in (None, type(None)):
         got = password.__name__ if isinstance(password, type) else type_name(password)
         raise InvalidParamsError("tls[2]", "the password of the key, str or bytes", got)
+    if isinstance(password, (str, bytes)) and not _is_password(password):
+        expected = f"a password of at most {_LONGEST_PASSWORD} bytes in UTF-8"
+        raise InvalidParamsError("tls[2]", expected, "another one")
     return TLSSettings(
         certificate=_path(certificate),
         key=_path(key),
         password=password if isinstance(password, (str, bytes)) else None,
     )
+
+
+def _is_password(password: Union[str, bytes]) -> bool:
+    # Not by an exception: its text would quote the password.
+    if isinstance(password, str):
+        if any("\ud800" <= c <= "\udfff" for c in str.__str__(password)):
+            return False
+        return len(str.encode(password, "utf-8")) <= _LONGEST_PASSWORD
+    return len(password) <= _LONGEST_PASSWORD
 
 
 def _path(value: Any) -> str:

@@ -1,6 +1,7 @@
 """The first errors that users meet say what to do: TLS on the wrong port, proxies, CAs, names."""
 
 import contextlib
+import os
 import socket
 import ssl
 import threading
@@ -135,6 +136,16 @@ async def test_a_missing_file_of_authorities_is_named(world, monkeypatch, name):
             error = await error_of(client)
     assert error.error_code == "tls_verify"
     assert f"{name} names /nowhere/ca.pem" in str(error)
+
+
+@on_every_flavour
+async def test_of_several_folders_of_authorities_the_missing_one_is_named(world, monkeypatch):
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv("SSL_CERT_DIR", os.pathsep.join(["/", "/nowhere"]))
+    with ScriptedServer(serve, tls=serving("127.0.0.1")) as server:
+        async with world.client(server.url, tls=ssl.create_default_context()) as client:
+            error = await error_of(client)
+    assert "SSL_CERT_DIR names /nowhere, which" in str(error)
 
 
 # Proxies

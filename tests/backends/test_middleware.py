@@ -1,7 +1,10 @@
 """Middleware on every flavour, over our own connections and over httpx."""
 
+import asyncio
 import gc
+import threading
 import time
+from binascii import b2a_base64
 from functools import partial
 from typing import Any, Optional
 
@@ -11,6 +14,7 @@ import pytest
 from meshapi import (
     APIConnectionError,
     APITimeoutError,
+    AsyncMeshAPI,
     AuthenticationError,
     InternalServerError,
     InvalidParamsError,
@@ -664,6 +668,56 @@ async def test_closing_ends_it(world, over, place, whose):
             await world.until(lambda: server.open_now == 0)
 
 
+@on_every_flavour
+async def test_a_response_of_another_call_is_refused_and_that_call_goes_on(world):
+    kept = []
+
+    async def keeps(request: Any, call_next: Any) -> Any:
+        if not kept:
+            kept.append(await call_next(request))
+        return kept[0]
+
+    with ScriptedServer(serve) as server:
+        async with behind(world, server.url, [keeps]) as client:
+            stream = client.chat.completions.stream(**ASK)
+            chunks = [(await stream.__anext__()).text]
+            with pytest.raises(RuntimeError, match="the response of another attempt"):
+                await text_of(client)
+            chunks += [chunk.text async for chunk in stream]
+    assert "".join(chunks) == "pong"
+
+
+def test_two_readers_of_one_response_do_not_wait_for_ever():
+    """On an asyncio stream, the second one would take the place of the first."""
+
+    def halting(peer: Peer) -> None:
+        for _ in peer.requests():
+            head, body = good().split(b"\r\n\r\n")
+            peer.send(head + b"\r\n\r\n")
+            assert refused.wait(10)
+            peer.send(body)
+
+    async def reads_twice(request: Any, call_next: Any) -> Any:
+        response = await call_next(request)
+        first = asyncio.ensure_future(response.read())
+        await asyncio.sleep(0)
+        with pytest.raises(RuntimeError, match="the response is being read already"):
+            await response.read()
+        refused.set()
+        body = await first + await response.read_all()
+        return AsyncBytesResponse(200, response.headers, body)
+
+    async def main() -> None:
+        async with AsyncMeshAPI(
+            base_url=server.url, token=TOKEN, middleware=[reads_twice]
+        ) as client:
+            assert await text_of(client) == "pong"
+
+    refused = threading.Event()
+    with ScriptedServer(halting) as server:
+        asyncio.run(main())
+
+
 # Secrets
 
 
@@ -704,6 +758,30 @@ async def test_a_header_that_it_adds_by_itself_is_in_no_error(world):
             with pytest.raises(AuthenticationError) as caught:
                 await text_of(client)
     assert SECRET not in repr(vars(caught.value)) + str(caught.value)
+
+
+@on_every_flavour
+async def test_a_proxy_that_echoes_its_password_does_not_show_it(world):
+    password = "pr0xy-passw0rd-canary"
+    basic = b2a_base64(f"user:{password}".encode(), newline=False).decode()
+
+    def echo(peer: Peer) -> None:
+        for request in peer.requests():
+            assert basic.encode() in request.head
+            peer.send(failed(401, "unauthorized", f"no: {basic}, {password}"))
+
+    async def passes(request: Any, call_next: Any) -> Any:
+        return await call_next(request)
+
+    with ScriptedServer(echo) as server:
+        proxy = server.url.replace("://", f"://user:{password}@")
+        async with behind(world, "http://gateway.example", [passes], proxy=proxy) as client:
+            with pytest.raises(AuthenticationError) as caught:
+                await text_of(client)
+    text = repr(vars(caught.value)) + str(caught.value)
+    assert "no: ***" in text
+    assert password not in text
+    assert basic not in text
 
 
 @on_every_flavour

@@ -566,6 +566,16 @@ async def test_an_error_of_the_gateway_does_not_name_the_proxy(world):
 
 
 @on_every_flavour
+async def test_a_forwarding_proxy_that_wants_another_method_says_so(world):
+    refusal = b"HTTP/1.1 407 No\r\nProxy-Authenticate: NTLM\r\nContent-Length: 0\r\n\r\n"
+    with ScriptedServer(answering_connect(refusal)) as proxy:
+        async with client_of(world, "http", proxy.url) as client:
+            error = await error_of(client)
+        assert error.error_code == "proxy_auth"
+        assert "it asks for NTLM, and this client offers Basic only" in str(error)
+
+
+@on_every_flavour
 async def test_a_forwarding_proxy_that_echoes_its_password_does_not_show_it(world):
     def echo_head(peer: Peer) -> None:
         head = peer.receive_head() or b""

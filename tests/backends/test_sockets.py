@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 
 import meshapi
 import meshapi_core
-from meshapi import APIConnectionError, APITimeoutError, InvalidParamsError, SocketOptions
+from meshapi import APIConnectionError, APITimeoutError, InvalidParamsError, Proxy, SocketOptions
 from meshapi_backends import TransportError
 from meshapi_backends._networks.addresses import Address
+from meshapi_core import dial_delay
 from support.certificates import serving, trusting
 from support.flavours import ASK, on_every_flavour
 from support.realtime_server import CLOSE, close_frame, upgraded
+from support.reporters import seen
 from support.scripted_server import Peer, ScriptedServer
 from support.wire import serve
 
@@ -81,6 +83,31 @@ async def test_a_realtime_session_goes_to_the_unix_socket(world, path, tls):
             assert (await session.receive(5)).type == "session.created"
             await session.send({"type": "ask"})
             assert (await session.receive(5)).type == "done"
+
+
+@needs_unix
+@on_every_flavour
+async def test_no_proxy_stands_before_a_unix_socket(world, path, monkeypatch):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "MESHAPI_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with ScriptedServer(serve, uds=path) as server:
+        for options in ({}, {"proxy": None}):
+            sockets = SocketOptions(uds=path)
+            async with world.client("http://gateway.test", sockets=sockets, **options) as client:
+                await client.chat.completions.create(**ASK)
+    lines = [request.line for request in server.requests]
+    assert lines == [b"POST /v1/chat/completions HTTP/1.1"] * 2
+
+
+@needs_unix
+@on_every_flavour
+async def test_a_proxy_beside_a_unix_socket_is_refused(world, path):
+    proxy = "http://u:pr0xy-passw0rd-canary@127.0.0.1:9"
+    for each in (proxy, Proxy.of(proxy)):
+        with pytest.raises(InvalidParamsError) as caught:
+            world.client("http://gateway.test", sockets=SocketOptions(uds=path), proxy=each)
+        assert str(caught.value).startswith("proxy: expected None beside sockets.uds")
+        assert "canary" not in seen(caught.value)
 
 
 @needs_unix
@@ -203,6 +230,20 @@ async def test_a_local_port_that_is_in_use_is_named(world):
         sockets = SocketOptions(local_port=port)
         error = await error_of(world.client(server.url, sockets=sockets))
     assert f"cannot connect from sockets.local_port={port}: " in str(error)
+
+
+@on_every_flavour
+async def test_a_local_port_with_a_second_connection_to_the_server_is_named(world):
+    with ScriptedServer(lambda peer: peer.wait_until_left()) as server, socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("0.0.0.0", 0))
+        other.connect(("127.0.0.1", server.port))
+        port = other.getsockname()[1]
+        sockets = SocketOptions(local_port=port)
+        error = await error_of(world.client(server.url, sockets=sockets, max_retries=0))
+    assert error.error_code == "connect_failed"
+    assert f"cannot connect from sockets.local_port={port}: " in str(error)
+    assert "another connection has this port" in str(error)
 
 
 @on_every_flavour
@@ -331,6 +372,21 @@ def test_a_field_is_kept_or_refused_by_name(name, value):
     else:
         assert getattr(options, name) == value
         assert hash(options) == hash(SocketOptions(**{name: value}))
+
+
+@given(st.floats(0.01, 2), st.integers(1, 50), st.one_of(st.none(), st.floats(0.001, 100)))
+def test_the_delay_lets_every_address_have_its_turn(delay, addresses, left):
+    got = dial_delay(SocketOptions(happy_eyeballs_delay=delay), addresses, left)
+    assert got is not None
+    assert 0.01 <= got <= delay
+    assert left is None or got == 0.01 or got * addresses <= left * 1.001
+    assert dial_delay(SocketOptions(happy_eyeballs_delay=None), addresses, left) is None
+
+
+@pytest.mark.parametrize("path", ["\0abstract", "/tmp/\ud800"])
+def test_a_path_that_the_system_cannot_take_is_refused(path):
+    with pytest.raises(InvalidParamsError, match="the path of a Unix socket"):
+        SocketOptions(uds=path)
 
 
 def test_a_path_may_be_path_like(tmp_path):

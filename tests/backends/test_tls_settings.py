@@ -22,6 +22,7 @@ from meshapi_backends._networks.tls_source import TLSSource
 from meshapi_core import TLSSettings
 from support.certificates import authority, serving
 from support.flavours import ASK, on_every_flavour
+from support.proxies import HTTPProxy
 from support.scripted_server import ScriptedServer
 from support.wire import serve
 
@@ -187,6 +188,34 @@ async def test_a_client_certificate_is_shown(world, files, form, monkeypatch):
 
 
 @on_every_flavour
+async def test_a_client_certificate_is_not_shown_to_a_proxy(world, files, monkeypatch):
+    """It may name a person, and the proxy is not who it was issued for."""
+    monkeypatch.setenv("SSL_CERT_FILE", files.authority)
+    seen = []
+
+    def look(peer: Any) -> None:
+        seen.append(peer._sock.getpeercert()["subjectAltName"])
+        serve(peer)
+
+    curious = serving()
+    curious.verify_mode = ssl.CERT_OPTIONAL
+    authority().configure_trust(curious)
+    with (
+        ScriptedServer(look, tls=demanding()) as server,
+        HTTPProxy(tls=curious) as proxy,
+    ):
+        tls = (files.certificate, files.key)
+        async with world.client(server.url, proxy=proxy.url, tls=tls) as client:
+            assert (await client.chat.completions.create(**ASK)).id
+        context = ssl.create_default_context(cafile=files.authority)
+        context.load_cert_chain(*tls)
+        async with world.client(server.url, proxy=proxy.url, tls=context) as client:
+            assert (await client.chat.completions.create(**ASK)).id
+    assert seen == [(("DNS", "client.test"),)] * 2
+    assert [bool(each) for each in proxy.certificates] == [False, True]
+
+
+@on_every_flavour
 async def test_a_server_that_misses_our_certificate_is_a_typed_error(world, files):
     with ScriptedServer(serve, tls=demanding()) as server:
         error = await error_of(world.client(server.url, tls=files.authority))
@@ -246,6 +275,22 @@ async def test_files_are_checked_when_the_client_is_made(world, files, tmp_path,
     with pytest.raises(InvalidParamsError) as caught:
         world.client("https://gateway.test", tls=given[0] if isinstance(tls, str) else given)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("password", ["x" * 1025, b"x" * 1025, "ü" * 513, "canary\ud800"])
+def test_a_password_that_openssl_cannot_take_is_refused(password):
+    with pytest.raises(InvalidParamsError, match=r"tls\[2\]: expected a password") as caught:
+        TLSSettings.of(("c.pem", "k.pem", password))
+    text = "".join(traceback.TracebackException.from_exception(caught.value).format())
+    assert "canary" not in text
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("path", ["a\0b", "a\ud800"])
+def test_a_path_that_the_system_cannot_take_is_refused(path, files):
+    for tls in (path, (path, files.key), (files.certificate, path)):
+        with pytest.raises(InvalidParamsError, match="no path of a file"):
+            TLSSource.of(tls)
 
 
 @pytest.mark.parametrize("options", [{}, {"nothing": 1}, {"base_url": "host"}, {"timeout": "x"}])

@@ -214,7 +214,7 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
     ),
     (
         {"tls": ("client.pem",)},
-        "tls: expected (certificate, key) or (certificate, key, password), got 1 values",
+        "tls: expected (certificate, key) or (certificate, key, password), got one value",
     ),
     (
         {"tls": ("client.pem", None)},

@@ -43,6 +43,7 @@ class _Proxy:
 
     Attributes:
         asked: what clients asked for.
+        certificates: what clients have shown it over TLS; None or empty for none.
         port: where it listens.
         passed_on: everything that went through tunnels towards servers.
     """
@@ -59,6 +60,7 @@ class _Proxy:
         self.asked: list[Asked] = []
         self.passed_on = bytearray()
         self.connections = 0
+        self.certificates: list[Any] = []
         self._names = dict(names or {})
         self._credentials = credentials
         self._tls = tls
@@ -107,6 +109,7 @@ class _Proxy:
     def _accept(self, reader: Any, writer: Any) -> None:
         self._writers.append(writer)
         self.connections += 1
+        self.certificates.append(writer.get_extra_info("peercert"))
         self._tasks.add(self._loop.create_task(self._play(reader, writer)))
 
     async def _play(self, reader: Any, writer: Any) -> None:

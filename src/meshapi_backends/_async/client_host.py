@@ -64,6 +64,9 @@ class AsyncClientHost(AsyncHost[T], Generic[T]):
         else:
             now = self._network.now()
             self._response = response
+            secrets = getattr(response, "secrets", ())
+            if secrets:
+                call.hide(secrets)
             where = getattr(response, "where", "")
             call.receive_head(response.status, response.headers, now, where=where or "the server")
             return now

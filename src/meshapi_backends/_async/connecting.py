@@ -1,7 +1,8 @@
 """Opens connections: dials the host, then does the TLS handshake.
 
-With a proxy on the way, all that leads to the proxy first, which is then asked for a tunnel. In it,
-there is a TLS handshake with the server: TLS in TLS, if the proxy speaks it, too.
+With a proxy on the way, all of that is done for the proxy. Unless it forwards requests, it is then
+asked for a tunnel, and in the tunnel follows the TLS handshake with the server: TLS in TLS, if the
+proxy speaks TLS as well.
 """
 
 from typing import Optional
@@ -94,9 +95,9 @@ async def _open_by_proxy(
         end: when the time is over.
         named_by, sockets: see `open_stream`.
 
-    Raises: as `open_stream`. What is about the proxy is marked (`failed_at`).
+    Raises: as `open_stream`. Failures of the proxy are marked (`failed_at`).
     """
-    # First of all: where this fails, the proxy need not be bothered, and is not the reason.
+    # This comes first: if it fails, that has nothing to do with the proxy.
     address = await _address(network, route, named_by, end) if route.resolves_here else None
     stream: Optional[AsyncNetworkStream] = None
     try:
@@ -127,7 +128,7 @@ async def _open_proxy(
     if origin.scheme != "https":
         return stream
     left = None if end is None else end - network.now()
-    return await _secured(network, stream, origin.host, tls, left)
+    return await _secured(network, stream, origin.host, tls.for_proxies, left)
 
 
 async def _address(
@@ -140,8 +141,8 @@ async def _address(
         found = await permitted(network, origin, found, named_by, end)
     if not found:
         raise OSError("the host name has no address")
-    # The proxy may have other routes than this machine: which of several addresses is best, only
-    # it could know.
+    # The proxy may have other routes than this machine, so which of several addresses is best can
+    # not be known here.
     return found[0].sockaddr[0]
 
 

@@ -1,4 +1,4 @@
-"""Middleware: functions of the program's around every attempt of a call.
+"""Middleware: functions of the program around every attempt of a call.
 
     transport = AsyncMiddlewareTransport([outer, inner], below, network)
 
@@ -26,6 +26,7 @@ from meshapi_backends._async.middleware_responses import (
     AsyncBytesResponse,
     AsyncMiddleware,
     AsyncMiddlewareResponse,
+    is_response,
 )
 from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_backends._async.pool_transport import AsyncPoolTransport
@@ -40,7 +41,6 @@ from meshapi_backends._networks.ending import AsyncEnding
 from meshapi_backends._scopes import Calls, Scope, WaitEnded
 from meshapi_core import (
     Failure,
-    Headers,
     MeshAPIError,
     PassedAttempt,
     Request,
@@ -205,6 +205,9 @@ class _Attempt:
             raise
         finally:
             self._finish(scope)
+        secrets = getattr(response, "secrets", ())
+        if secrets and self._hide is not None:
+            self._hide(secrets)
         return _Sent(response, attempt, transport.network)
 
 
@@ -253,7 +256,13 @@ class _Layer:
             self.abort(all_but=response)
             obtained: AsyncMiddlewareResponse = response
             return obtained
-        if not _is_response(response):
+        if isinstance(response, (_Sent, _Made)):
+            # Neither reading it nor giving it up is this call's business.
+            raise RuntimeError(
+                f"the middleware {self._name} returned the response of another attempt; what"
+                " call_next() returns can be returned once, a BytesResponse any number of times"
+            )
+        if not is_response(response):
             raise TypeError(
                 f"the middleware {self._name}: expected a response to be returned, with status"
                 f" (int), headers (Headers), read() and abort(), got {type_name(response)}; return"
@@ -266,15 +275,6 @@ class _Layer:
         _abort_all(each for each in self._obtained if each is not all_but)
 
 
-def _is_response(value: Any) -> bool:
-    return (
-        isinstance(getattr(value, "status", None), int)
-        and isinstance(getattr(value, "headers", None), Headers)
-        and callable(getattr(value, "read", None))
-        and callable(getattr(value, "abort", None))
-    )
-
-
 def _abort_all(responses: Iterable[AsyncMiddlewareResponse]) -> None:
     for response in responses:
         response.abort()
@@ -282,6 +282,8 @@ def _abort_all(responses: Iterable[AsyncMiddlewareResponse]) -> None:
 
 class _Sent(AsyncMiddlewareResponse):
     """A response of the transport below."""
+
+    _is_being_read = False
 
     def __init__(
         self,
@@ -297,11 +299,19 @@ class _Sent(AsyncMiddlewareResponse):
     async def read(self, until: Optional[float] = None) -> bytes:
         if until is None:
             until = self._attempt.read_until(self._network().now())
+        if self._is_being_read:
+            # Of two readers of one connection, one would wait for ever.
+            raise RuntimeError(
+                "the response is being read already; to share it, make a BytesResponse of it"
+            )
+        self._is_being_read = True
         try:
             return await self._response.read(until)
         except Exception as exc:
             mark_of_transport(exc)
             raise
+        finally:
+            self._is_being_read = False
 
 
 class _Made(AsyncMiddlewareResponse):

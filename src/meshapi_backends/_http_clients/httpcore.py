@@ -7,6 +7,7 @@ Source: https://www.encode.io/httpcore/connection-pools/, https://www.encode.io/
 """
 
 import sys
+from binascii import b2a_base64
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, NamedTuple, Optional, Union
@@ -15,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from meshapi_backends._http_clients.requests import Pairs
 from meshapi_backends._http_clients.sockets import shut_down
 from meshapi_backends._networks.tls_source import TLSSource
-from meshapi_core import Limits, OpenBody, Request, check_kind, type_name
+from meshapi_core import Limits, OpenBody, Request, Secret, check_kind, type_name
 
 _PROXIES = ("http", "https", "socks5", "socks5h")
 
@@ -36,6 +37,7 @@ class Options(NamedTuple):
         library: the module `httpcore` or `httpcore2`.
         proxy: the proxy, as an object of theirs.
         where_proxy: the proxy's address without its password, for messages; "" without one.
+        secrets: what no error may show of the proxy's credentials.
     """
 
     library: Any
@@ -43,6 +45,7 @@ class Options(NamedTuple):
     http2: bool
     proxy: Any
     where_proxy: str
+    secrets: tuple[str, ...]
     uds: Optional[str]
     local_address: Optional[str]
     tls: TLSSource
@@ -113,8 +116,8 @@ def options_of(
     library = library or _library(name)
     if http2:
         _h2(name)
-    made, where = (None, "") if proxy is None else _proxy(name, library, proxy)
-    return Options(library, http1, http2, made, where, uds, local_address, source, limits)
+    made, where, secrets = (None, "", ()) if proxy is None else _proxy(name, library, proxy)
+    return Options(library, http1, http2, made, where, secrets, uds, local_address, source, limits)
 
 
 def _library(name: str) -> Any:
@@ -153,7 +156,7 @@ def _missing(package: str, extra: str, what: str) -> ImportError:
     )
 
 
-def _proxy(name: str, library: Any, url: object) -> tuple[Any, str]:
+def _proxy(name: str, library: Any, url: object) -> tuple[Any, str, tuple[str, ...]]:
     if not isinstance(url, str):
         raise TypeError(f"proxy: expected str or None, got {type_name(url)}")
     # The messages below do not quote the URL, which may contain a password.
@@ -171,12 +174,16 @@ def _proxy(name: str, library: Any, url: object) -> tuple[Any, str]:
     port = port or {"http": 80, "https": 443}.get(parts.scheme, 1080)
     address = library.URL(scheme=parts.scheme, host=host, port=port, target="/")
     auth = None
+    secrets: tuple[str, ...] = ()
     if user is not None:
         auth = tuple(HiddenBytes(unquote(each or "").encode()) for each in (user, password))
+        basic = b2a_base64(b":".join(auth), newline=False).decode()
+        # A user name without a password is a token.
+        secrets = (Secret(unquote(password or user)), Secret(basic))
     proxy = library.Proxy(address, auth=auth)
     proxy.headers = [(key, HiddenBytes(value)) for key, value in proxy.headers]
     shown = f"[{host}]" if ":" in host else host
-    return proxy, f"the proxy {shown}:{port}"
+    return proxy, f"the proxy {shown}:{port}", secrets
 
 
 def pool_of(options: Options, pool_class: str, backend: Any, tls: Optional[Contexts]) -> Any:

@@ -40,10 +40,11 @@ class TLSSource:
         context: the context; None until it has been made.
     """
 
-    __slots__ = ("_settings", "context")
+    __slots__ = ("_for_proxies", "_settings", "context")
 
     def __init__(self, settings: TLSSettings) -> None:
         self._settings = settings
+        self._for_proxies: Optional[TLSSource] = None
         self.context: Optional[ssl.SSLContext] = settings.context
 
     @classmethod
@@ -66,6 +67,18 @@ class TLSSource:
         if settings.certificate is not None and settings.key is not None:
             _check_certificate(settings, settings.certificate, settings.key)
         return cls(settings)
+
+    @property
+    def for_proxies(self) -> "TLSSource":
+        """The source for connections to https proxies, which are not shown our certificate.
+
+        A caller's own context is used as it is.
+        """
+        if self._settings.certificate is None:
+            return self
+        if self._for_proxies is None:
+            self._for_proxies = TLSSource(TLSSettings(authorities=self._settings.authorities))
+        return self._for_proxies
 
     def make(self) -> "ssl.SSLContext":
         """The context, made now unless there is one. Reads files, so not in an event loop.
@@ -127,6 +140,8 @@ def _fault_of_file(path: str, pattern: "re.Pattern[bytes]", what: str) -> str:
             content = file.read(_LARGEST)
     except OSError as exc:
         return _words(exc)
+    except ValueError:  # a null character, or what the system's encoding lacks
+        return "it is no path of a file"
     if pattern.search(content):
         return ""
     hint = "; if it is in DER form, convert it with openssl" if content[:1] == b"\x30" else ""

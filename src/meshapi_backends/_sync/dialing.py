@@ -4,6 +4,7 @@
 `meshapi_core.dialing` decides when to try which address, the network does it.
 """
 
+import errno
 import socket
 from typing import Optional
 
@@ -16,6 +17,7 @@ from meshapi_core import (
     Dialing,
     Origin,
     SocketOptions,
+    dial_delay,
     dial_failure,
     not_public,
 )
@@ -23,6 +25,10 @@ from meshapi_core import (
 # Seconds between two attempts while the queue of a Unix socket is full. Nothing tells when there is
 # room in it.
 _QUEUE_PAUSE = 0.01
+
+# What connecting from a port raises that a connection to the same server has; it depends on the
+# system.
+_PORT_TAKEN = (errno.EADDRNOTAVAIL, errno.EADDRINUSE)
 
 
 def dial(
@@ -58,13 +64,18 @@ def dial(
         found = permitted(network, Origin("", host, port), found, named_by, end)
     if sockets.local_address is not None:
         found = _of_the_family(found, sockets, host)
-    if len(found) == 1:
-        return network.connect(found[0], seconds_until(end, network.now), sockets)
-    if not found:
-        raise OSError("the host name has no address")
-    delay = sockets.happy_eyeballs_delay
-    dialing = Dialing(interleaved(found), delay=delay, until=end)
-    return network.connect_first(dialing, sockets)
+    try:
+        if len(found) == 1:
+            return network.connect(found[0], seconds_until(end, network.now), sockets)
+        if not found:
+            raise OSError("the host name has no address")
+        delay = dial_delay(sockets, len(found), None if end is None else end - network.now())
+        dialing = Dialing(interleaved(found), delay=delay, until=end)
+        return network.connect_first(dialing, sockets)
+    except OSError as exc:
+        if sockets.local_port is not None and exc.errno in _PORT_TAKEN:
+            raise TransportError(dial_failure(sockets, host, exc, port_taken=True)) from exc
+        raise
 
 
 def _dial_unix(

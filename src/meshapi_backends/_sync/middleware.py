@@ -1,5 +1,5 @@
 # Generated from _async/middleware.py by `python tools/mirror.py --write`: edit that file.
-"""Middleware: functions of the program's around every attempt of a call.
+"""Middleware: functions of the program around every attempt of a call.
 
     transport = MiddlewareTransport([outer, inner], below, network)
 
@@ -27,6 +27,7 @@ from meshapi_backends._sync.middleware_responses import (
     BytesResponse,
     Middleware,
     MiddlewareResponse,
+    is_response,
 )
 from meshapi_backends._sync.networks import Network
 from meshapi_backends._sync.pool_transport import PoolTransport
@@ -41,7 +42,6 @@ from meshapi_backends._networks.ending import Ending
 from meshapi_backends._scopes import Calls, Scope, WaitEnded
 from meshapi_core import (
     Failure,
-    Headers,
     MeshAPIError,
     PassedAttempt,
     Request,
@@ -206,6 +206,9 @@ class _Attempt:
             raise
         finally:
             self._finish(scope)
+        secrets = getattr(response, "secrets", ())
+        if secrets and self._hide is not None:
+            self._hide(secrets)
         return _Sent(response, attempt, transport.network)
 
 
@@ -254,7 +257,13 @@ class _Layer:
             self.abort(all_but=response)
             obtained: MiddlewareResponse = response
             return obtained
-        if not _is_response(response):
+        if isinstance(response, (_Sent, _Made)):
+            # Neither reading it nor giving it up is this call's business.
+            raise RuntimeError(
+                f"the middleware {self._name} returned the response of another attempt; what"
+                " call_next() returns can be returned once, a BytesResponse any number of times"
+            )
+        if not is_response(response):
             raise TypeError(
                 f"the middleware {self._name}: expected a response to be returned, with status"
                 f" (int), headers (Headers), read() and abort(), got {type_name(response)}; return"
@@ -267,15 +276,6 @@ class _Layer:
         _abort_all(each for each in self._obtained if each is not all_but)
 
 
-def _is_response(value: Any) -> bool:
-    return (
-        isinstance(getattr(value, "status", None), int)
-        and isinstance(getattr(value, "headers", None), Headers)
-        and callable(getattr(value, "read", None))
-        and callable(getattr(value, "abort", None))
-    )
-
-
 def _abort_all(responses: Iterable[MiddlewareResponse]) -> None:
     for response in responses:
         response.abort()
@@ -283,6 +283,8 @@ def _abort_all(responses: Iterable[MiddlewareResponse]) -> None:
 
 class _Sent(MiddlewareResponse):
     """A response of the transport below."""
+
+    _is_being_read = False
 
     def __init__(
         self,
@@ -298,11 +300,19 @@ class _Sent(MiddlewareResponse):
     def read(self, until: Optional[float] = None) -> bytes:
         if until is None:
             until = self._attempt.read_until(self._network().now())
+        if self._is_being_read:
+            # Of two readers of one connection, one would wait for ever.
+            raise RuntimeError(
+                "the response is being read already; to share it, make a BytesResponse of it"
+            )
+        self._is_being_read = True
         try:
             return self._response.read(until)
         except Exception as exc:
             mark_of_transport(exc)
             raise
+        finally:
+            self._is_being_read = False
 
 
 class _Made(MiddlewareResponse):

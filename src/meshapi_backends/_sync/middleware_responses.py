@@ -168,6 +168,16 @@ class BytesResponse:
         return f"<{type(self).__name__} {self.status} ({len(self.body)} bytes)>"
 
 
+def is_response(value: Any) -> bool:
+    """Whether a value has what a response of middleware needs."""
+    return (
+        isinstance(getattr(value, "status", None), int)
+        and isinstance(getattr(value, "headers", None), Headers)
+        and callable(getattr(value, "read", None))
+        and callable(getattr(value, "abort", None))
+    )
+
+
 CallNext: TypeAlias = Callable[[Request], MiddlewareResponse]
 """Sends a request, through the rest of the middleware, and returns the response."""
 

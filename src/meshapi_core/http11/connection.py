@@ -161,7 +161,11 @@ class HTTP11Connection:
     def _send_by_h11(self, request: Request) -> SecretBytes:
         sent = sending(request)
         if sent is None:
-            raise _not_now()
+            raise ProtocolError(
+                "the request cannot be sent over HTTP/1.1: its method, its target or a header"
+                " has a character that does not belong there",
+                error_code="framing",
+            )
         head, response = sent
         assert isinstance(self._response, PlainResponse)
         # What h11 sent decides how it reads the response, so it must read all of it. The one thing

@@ -74,7 +74,7 @@ def sending(request: Request) -> "Optional[tuple[SecretBytes, H11Response]]":
                 )
             )
         )
-    except h11.LocalProtocolError:
+    except (h11.LocalProtocolError, UnicodeEncodeError):
         return None
     if len(body):
         # h11 only asks for its length; the pieces are written by the caller.

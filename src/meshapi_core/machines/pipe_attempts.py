@@ -25,7 +25,7 @@ from meshapi_core.machines.pace import HeadPace
 from meshapi_core.machines.states import CallState
 from meshapi_core.machines.timer import LAST_WORD, earliest
 from meshapi_core.messages import SUCCESS, Failure, Response, Stage
-from meshapi_core.proxies.refusals import name_proxy, wants_credentials
+from meshapi_core.proxies.refusals import name_proxy, other_methods, wants_credentials
 from meshapi_core.signals import NEED_DATA
 
 __all__ = ["FAILINGS", "STEPS", "Conversation", "Connecting"]
@@ -295,7 +295,8 @@ def _hears_head(life: Lifecycle, now: float) -> bool:
     elif (via := conversation.http.via) is not None and wants_credentials(
         head.status, head.headers
     ):
-        fail(life, unexpected_status(head.status, via.where, via.hint), now)
+        hint = other_methods(head.headers) or via.hint
+        fail(life, unexpected_status(head.status, via.where, hint), now)
     else:
         # The connection passes over interim responses: this is the final head, the only one. From
         # here on its `next_event` returns the body.

@@ -66,7 +66,7 @@ class RequestCall(PipeCall[bytes]):
 
     @property
     def further_secrets(self) -> tuple[str, ...]:
-        """What was added to the request on its way, and may be quoted by its response."""
+        """What errors must not show beside the secrets of the request: a proxy's password."""
         return self._only.further_secrets
 
     @property

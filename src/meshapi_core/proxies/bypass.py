@@ -14,7 +14,7 @@ There is no standard. These are the rules, where other programs differ:
     anything else       nothing                             the same
 
 Entries are separated by commas or blanks. Upper and lower case are the same, and so are names with
-and without a dot at the end.
+and without a dot at the end, and international names in Unicode and in ASCII ("xn--...").
 
 Source: https://curl.se/docs/manpage.html#--noproxy,
     https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config,
@@ -28,6 +28,7 @@ from typing import Optional, Union
 from msgspec import Struct
 
 from meshapi_core.messages import Origin
+from meshapi_core.urls import server_of
 
 __all__ = ["Bypass", "is_loopback"]
 
@@ -35,6 +36,7 @@ _Network = Union[IPv4Network, IPv6Network]
 _Address = Union[IPv4Address, IPv6Address]
 
 _SEPARATORS = re.compile(r"[\s,]+")
+_MAPPED_BITS = 96
 _WITH_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*):([0-9]{1,5})")
 
 
@@ -99,7 +101,7 @@ def _entry(word: str) -> Optional[_Entry]:
     network = _network(name)
     if network is not None:
         return _Entry("", network, port)
-    name = _without_dot(name[1:] if name.startswith("*.") else name).lstrip(".")
+    name = _ascii(_without_dot(name[1:] if name.startswith("*.") else name).lstrip("."))
     return _Entry(name, None, port) if name and "*" not in name and "/" not in name else None
 
 
@@ -107,14 +109,27 @@ def _without_dot(name: str) -> str:
     return name[:-1] if name.endswith(".") else name
 
 
+def _ascii(name: str) -> str:
+    """A name as requests have it; "" if it cannot be encoded."""
+    if name.isascii():
+        return name
+    found = server_of(f"http://{name}/")
+    return "" if isinstance(found, str) else found[1].host
+
+
 def _network(text: str) -> Optional[_Network]:
     address, slash, size = text.partition("/")
     bracketed = address.startswith("[") and address.endswith("]")
     try:
         # Bits beyond the prefix are ignored, as in Go and curl.
-        return ip_network(f"{address[1:-1] if bracketed else address}{slash}{size}", strict=False)
+        found = ip_network(f"{address[1:-1] if bracketed else address}{slash}{size}", strict=False)
     except ValueError:
         return None
+    # IPv4 addresses that are written as IPv6 are compared as IPv4: see `_address`.
+    mapped = found.network_address.ipv4_mapped if isinstance(found, IPv6Network) else None
+    if mapped is None or found.prefixlen < _MAPPED_BITS:
+        return found
+    return IPv4Network((mapped, found.prefixlen - _MAPPED_BITS))
 
 
 def _address(host: str) -> Optional[_Address]:

@@ -1,7 +1,7 @@
 """Asks an HTTP proxy for a tunnel: CONNECT. Bytes in, bytes out, no I/O.
 
-The request has two headers, Host and Proxy-Authorization: nothing of what is for the server. Of the
-response only the head counts. It is read by the machine of any other connection, with its limits.
+The request has two headers, Host and Proxy-Authorization, and nothing that is meant for the server.
+Of the response, only the head counts. `HTTP11Connection` reads it, with the limits of any head.
 
 Source: https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6,
     https://www.rfc-editor.org/rfc/rfc9112#section-3.2.3 (the target is host and port)
@@ -17,6 +17,7 @@ from meshapi_core.messages import SUCCESS, Failure, Origin, Request
 from meshapi_core.proxies.refusals import (
     ask_for_credentials,
     early_bytes,
+    other_methods,
     own_response,
     refused,
 )
@@ -107,7 +108,9 @@ class ConnectTunnel:
         reason = f"{status} {phrase}".rstrip() + (f"; {meaning}" if meaning else "") + code
         if credentials:
             given = route.proxy.username is not None
-            reason += ask_for_credentials(given=given, variable=route.variable)
+            reason += other_methods(head.headers) or ask_for_credentials(
+                given=given, variable=route.variable
+            )
         again = status in _WORTH_ANOTHER
         return refused(route.where, reason, again=again, credentials=credentials)
 

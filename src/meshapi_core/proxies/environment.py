@@ -3,7 +3,7 @@
     variable                   what it is
     -------------------------  ---------------------------------------------------------------------
     MESHAPI_PROXY              like `proxy=`: the one proxy for all servers, this machine included;
-                               "none" or "direct" for no proxy. The others are not looked at then.
+                               "none" or "direct" for no proxy. The others are ignored then.
     https_proxy, HTTPS_PROXY   the proxy for https servers, WebSockets (wss) included
     http_proxy, HTTP_PROXY     the proxy for http servers, WebSockets (ws) included
     all_proxy, ALL_PROXY       the proxy for servers whose scheme has none
@@ -13,8 +13,8 @@ The lower-case name comes first, as in curl. An empty value is the same as none.
 machine (localhost, 127.0.0.0/8, ::1) are never reached through these, as in Go: a local gateway
 stays within reach of a program whose environment names the company's proxy.
 
-Under CGI, a request header `Proxy:` becomes the variable `HTTP_PROXY`. So where `REQUEST_METHOD` is
-set, that name counts for nothing in upper case (on Windows: in neither).
+Under CGI, a request header `Proxy:` becomes the variable `HTTP_PROXY`. So if `REQUEST_METHOD` is
+set, that name is ignored in upper case (on Windows, in either case).
 
 Source: https://curl.se/docs/manpage.html#ENVIRONMENT, https://httpoxy.org,
     https://pkg.go.dev/golang.org/x/net/http/httpproxy#FromEnvironment

@@ -1,4 +1,4 @@
-"""The address of a proxy, with the user name and password that it asks for. No I/O.
+"""A proxy as a value: its address, and a user name and a password for it. No I/O.
 
 Source: https://www.rfc-editor.org/rfc/rfc3986#section-3.2.1 (user information),
     https://www.rfc-editor.org/rfc/rfc7617#section-2 (no colon in a user name),
@@ -40,8 +40,8 @@ class Proxy(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
             looks host names up itself.
         host: its name, or an IP address without brackets.
         port: its port.
-        username, password: what it asks for, as plain text; they become `Secret`s. A password needs
-            a user name.
+        username, password: the credentials for it, as plain text; they become `Secret`s. A password
+            needs a user name.
 
     Raises:
         InvalidParamsError: a field cannot be used. The message never shows the credentials.
@@ -179,7 +179,7 @@ def _read(
     rest = text if found is None else text[found.end() :]
     end = next(position for position, c in enumerate(f"{rest}/") if c in "/?#")
     authority, tail = rest[:end], rest[end:]
-    user, at, place = authority.rpartition("@")
+    user, _, place = authority.rpartition("@")
     server = server_of(f"http://{place}{tail}")
     if isinstance(server, str):
         hint = "; percent-encode / ? # in the user name and password" if "@" in rest else ""
@@ -190,8 +190,10 @@ def _read(
     port = SCHEMES[scheme] if parts.port is None else parts.port
     name, colon, word = user.partition(":")
     try:
-        username = Secret(unquote_to_bytes(name).decode("utf-8")) if at else None
-        password = Secret(unquote_to_bytes(word).decode("utf-8")) if colon else None
+        # "@" and ":@" are what is left of a template without values: no credentials.
+        given = bool(name or word)
+        username = Secret(unquote_to_bytes(name).decode("utf-8")) if given else None
+        password = Secret(unquote_to_bytes(word).decode("utf-8")) if given and colon else None
     except UnicodeError:
         return "its user name or password is not percent-encoded UTF-8"
     fault = _fault_of(scheme, username, password)

@@ -1,8 +1,8 @@
-"""The errors of a proxy that opens no tunnel, or does not forward a request.
+"""The errors if a proxy opens no tunnel or forwards no request, and whether to ask it again.
 
     what the proxy did                                  error code       retried
     --------------------------------------------------  ---------------  -------
-    it wants other credentials, or any (407, 401, SOCKS)
+    it wants credentials, or other ones (407, 401, SOCKS)
                                                         proxy_auth       no
     it could not reach the server (502, 503, 504, SOCKS 1, 3 to 6), or failed itself (500)
                                                         proxy_connect    yes
@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple, Optional
 
 from meshapi_core.errors import APIConnectionError, MeshAPIError, ProtocolError
+from meshapi_core.headers import Headers
 from meshapi_core.messages import Failure, Stage
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "name_proxy",
     "no_tunnel",
     "not_passed_on",
+    "other_methods",
     "own_response",
     "refused",
     "wants_credentials",
@@ -51,6 +53,7 @@ _SAYS_PASSWORD = (
 )
 _FINAL = re.compile(rf"(?:^|\D)(?:401|403|407)(?:\D|$)|{_SAYS_PASSWORD}")
 _WANTS_PASSWORD = re.compile(rf"(?:^|\D)(?:401|407)(?:\D|$)|{_SAYS_PASSWORD}")
+_METHOD = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,29}(?![^\s,])")
 _GIVE_PASSWORD = "; give the HTTP client's proxy a user name and a password"
 
 _MISSING, _WRONG = 407, 401
@@ -126,8 +129,22 @@ def ask_for_credentials(*, given: bool, variable: str) -> str:
     return f"; write a user name and a password {place}: http://user:password@..."
 
 
+def other_methods(headers: Headers) -> str:
+    """What to say if a proxy wants credentials, but not by Basic authentication; otherwise "".
+
+    Args:
+        headers: those of its 407.
+    """
+    wanted = headers.get_all("proxy-authenticate")
+    found = [_METHOD.match(value) for value in wanted]
+    names = list(dict.fromkeys(each[0] for each in found if each is not None))
+    if not names or any("basic" in value.lower() for value in wanted):
+        return ""
+    return f"; it asks for {' or '.join(names[:3])}, and this client offers Basic only"
+
+
 def refused(where: str, reason: str, *, again: bool, credentials: bool = False) -> Failure:
-    """The failure where a proxy opens no tunnel.
+    """The failure if a proxy opens no tunnel.
 
     Args:
         where: what the proxy is called.
@@ -142,7 +159,7 @@ def refused(where: str, reason: str, *, again: bool, credentials: bool = False) 
 
 
 def no_tunnel(where: str, reason: str) -> Failure:
-    """The failure where an HTTP client says that a proxy opens no tunnel.
+    """The failure if an HTTP client says that a proxy opens no tunnel.
 
     Args:
         where: what the proxy is called; "" if it is not known.
@@ -155,7 +172,7 @@ def no_tunnel(where: str, reason: str) -> Failure:
 
 
 def not_passed_on(where: str, hint: str, status: int = _MISSING) -> Failure:
-    """The failure where a proxy wants credentials, in place of the server's response.
+    """The failure if a proxy that wants credentials responds instead of the server.
 
     Args:
         where: what the proxy is called; "" if it is not known.
@@ -180,7 +197,7 @@ def name_proxy(error: MeshAPIError, where: str) -> None:
 
 
 def early_bytes() -> Failure:
-    """The failure where bytes came out of a tunnel before anything was sent into it."""
+    """The failure if bytes came out of a tunnel before anything was sent into it."""
     # As on a connection of our own: see `HTTP11Connection.send`.
     error = ProtocolError("the server sent bytes before the request", error_code="desync")
     return Failure(error, "connect")

@@ -6,8 +6,8 @@
     http, an upgrade to a WebSocket     tunnel (CONNECT)      tunnel
     http, anything else                 the proxy forwards    tunnel
 
-A proxy that forwards reads the request, the token in it included; one that opens a tunnel to an
-https server only sees the server's name.
+A proxy that forwards can read the request, and so the token. Through a tunnel to an https server it
+sees the server's name and port only.
 
 Source: https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6,
     https://www.rfc-editor.org/rfc/rfc6455#section-4.1 (a WebSocket goes through CONNECT)

@@ -2,9 +2,9 @@
 
     GREETING ─▶ (CREDENTIALS) ─▶ REPLY ─▶ open, or `failure`
 
-In each of these states one message of the proxy is due, whose length its first bytes say: at most
-262 bytes are due at once. What follows the last message is `trailing_data`. The first byte that is
-not as it has to be ends it.
+In each of these states, one message of the proxy is due. Its first bytes tell its length, which is
+262 bytes at most. What follows the last message is `trailing_data`. The first byte that breaks the
+protocol ends it.
 
 Source: https://www.rfc-editor.org/rfc/rfc1928 (sections 3, 4, 5 and 6),
     https://www.rfc-editor.org/rfc/rfc1929#section-2 (user name and password)

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import threading
 import time
+from binascii import b2a_base64
 from typing import Any
+from urllib.parse import unquote
 
 import h2.config
 import h2.connection
@@ -18,7 +20,14 @@ import h2.events
 import pytest
 import trio
 
-from meshapi import APIConnectionError, APITimeoutError, AsyncMeshAPI, RetryPolicy, Timeout
+from meshapi import (
+    APIConnectionError,
+    APITimeoutError,
+    AsyncMeshAPI,
+    MeshAPIError,
+    RetryPolicy,
+    Timeout,
+)
 from meshapi.transports import AsyncHTTPCoreTransport, HTTPCoreTransport
 from meshapi_backends._networks.tls_source import TLSSource
 from support.asgi_server import ASGIServer
@@ -28,7 +37,7 @@ from support.proxies import HTTPProxy
 from support.reporters import seen
 from support.scripted_server import Peer, ScriptedServer
 from support.transports import core, httpcore, httpcore2
-from support.wire import good, serve
+from support.wire import failed, good, serve
 
 LIBRARIES = [each for each in (httpcore, httpcore2) if each is not None]
 on_both_libraries = pytest.mark.parametrize("library", LIBRARIES, ids=lambda each: each.__name__)
@@ -293,6 +302,28 @@ async def test_an_http_proxy_that_wants_a_password_is_a_typed_error(world, libra
             assert caught.value.error_code == "proxy_auth"
             assert f"the proxy 127.0.0.1:{server.port}" in caught.value.message
             expect_no_password(seen(caught.value))
+
+
+@on_both_libraries
+@on_every_flavour
+async def test_a_proxy_that_echoes_its_password_does_not_show_it(world, library):
+    password = unquote(PASSWORD)
+    basic = b2a_base64(f"user:{password}".encode(), newline=False).decode()
+
+    def echo(peer: Peer) -> None:
+        for request in peer.requests():
+            assert basic.encode() in request.head
+            peer.send(failed(401, "unauthorized", f"no: {basic}, {password}"))
+
+    with ScriptedServer(echo) as server:
+        async with (
+            core(world, library, proxy=f"http://user:{PASSWORD}@127.0.0.1:{server.port}") as how,
+            client_on(world, "http://gateway.example", how) as client,
+        ):
+            with pytest.raises(MeshAPIError) as caught:
+                await text_of(client)
+    assert "no: ***" in str(caught.value)
+    assert basic not in repr(vars(caught.value)) + str(caught.value)
 
 
 # Addresses

@@ -8,6 +8,7 @@ from fuzz_http11 import REQUEST, Outcome, outcome
 from held import held
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec import structs
 from pieces import byte_by_byte
 
 from meshapi_core._secret import Secret
@@ -293,6 +294,24 @@ def test_no_traceback_of_a_refused_request_shows_the_token(value):
             refusing.send(secret_request(value))
         assert caught.value.__context__ is None
         assert TOKEN not in shown(caught.value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"headers": (("x-a", "b\r\nx-evil: 1"),)},
+        {"headers": (("x-a\r\nx-evil", "1"),)},
+        {"target": "/ HTTP/1.1\r\nx-evil: 1\r\n\r\n"},
+        {"target": "/\u00fc"},
+        {"method": "GET /\r\n"},
+    ],
+)
+def test_a_request_that_would_be_two_is_refused(changes):
+    """Middleware can make any request."""
+    connection = HTTP11Connection()
+    with pytest.raises(ProtocolError, match="the request cannot be sent"):
+        connection.send(structs.replace(REQUEST, **changes))
+    assert b"".join(connection.send(REQUEST)), "nothing was sent"
 
 
 # Responses

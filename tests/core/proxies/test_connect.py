@@ -156,6 +156,28 @@ def test_a_refusal_says_where_the_credentials_go(status):
         assert words in tunnel.failure.error.message
 
 
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ("Proxy-Authenticate: Basic realm=x", "check the user name"),
+        ("Proxy-Authenticate: NTLM\r\nProxy-Authenticate: Basic realm=x", "check the user name"),
+        ("Proxy-Authenticate: Negotiate, basic realm=x", "check the user name"),
+        (
+            "Proxy-Authenticate: Negotiate\r\nproxy-authenticate: NTLM\r\nX: y",
+            "; it asks for Negotiate or NTLM, and this client offers Basic only",
+        ),
+        ('Proxy-Authenticate: Digest realm="x", nonce=y', "; it asks for Digest, and"),
+        ("Proxy-Authenticate: ", "check the user name"),
+        ('Proxy-Authenticate: "?"', "check the user name"),
+    ],
+)
+def test_a_407_that_wants_another_method_says_so(fields, words):
+    tunnel = Proxies.through(USER).route(NAME).tunnel()
+    tunnel.receive_data(f"HTTP/1.1 407 No\r\n{fields}\r\n\r\n".encode())
+    assert tunnel.failure is not None
+    assert words in tunnel.failure.error.message
+
+
 def test_a_head_without_end_is_refused():
     line = b"x: " + b"y" * 60_000 + b"\r\n"
     assert run([b"HTTP/1.1 200 OK\r\n", *[line] * 10])[0] == ("proxy_connect", "verify")

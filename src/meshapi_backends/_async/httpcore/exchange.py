@@ -40,6 +40,7 @@ class AsyncHTTPCoreResponse:
         self.status: int = response.status
         self.headers = Headers(response.headers)
         self.where = exchange.where
+        self.secrets = exchange.secrets
 
     async def read(self, until: Optional[float] = None) -> bytes:
         """The next piece of the body. See `AsyncTransportResponse.read`."""
@@ -83,6 +84,11 @@ class AsyncExchange:
     def where(self) -> str:
         """Who responds: the server, or a proxy."""
         return self._attempt.where
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no error may show of the proxy's credentials."""
+        return self._options.secrets
 
     async def head(self, sent: Optional[Callable[[float], Optional[float]]]) -> Any:
         """Send the request, and return the response, of which only the head has been read."""
