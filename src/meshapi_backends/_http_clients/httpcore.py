@@ -7,18 +7,14 @@ Source: https://www.encode.io/httpcore/connection-pools/, https://www.encode.io/
 """
 
 import sys
-from binascii import b2a_base64
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, NamedTuple, Optional, Union
-from urllib.parse import unquote, urlsplit
 
 from meshapi_backends._http_clients.requests import Pairs
 from meshapi_backends._http_clients.sockets import shut_down
 from meshapi_backends._networks.tls_source import TLSSource
-from meshapi_core import Limits, OpenBody, Request, Secret, check_kind, type_name
-
-_PROXIES = ("http", "https", "socks5", "socks5h")
+from meshapi_core import InvalidParamsError, Limits, OpenBody, Proxy, Request, Secret, check_kind
 
 
 class HiddenBytes(bytes):
@@ -36,7 +32,6 @@ class Options(NamedTuple):
     Fields:
         library: the module `httpcore` or `httpcore2`.
         proxy: the proxy, as an object of theirs.
-        where_proxy: the proxy's address without its password, for messages; "" without one.
         secrets: what no error may show of the proxy's credentials.
     """
 
@@ -44,7 +39,6 @@ class Options(NamedTuple):
     http1: bool
     http2: bool
     proxy: Any
-    where_proxy: str
     secrets: tuple[str, ...]
     uds: Optional[str]
     local_address: Optional[str]
@@ -67,23 +61,42 @@ class Contexts(NamedTuple):
     proxy: Any
 
 
-def one_proxy(proxy: Optional[str], socks: Any) -> Optional[str]:
+def hidden_proxy(proxy: object) -> Union[None, Secret, Proxy, type]:
+    """The argument, as error trackers may show it; if it is of a wrong type, only the type."""
+    if proxy is None or isinstance(proxy, Proxy):
+        return proxy
+    return Secret(str.__str__(proxy)) if isinstance(proxy, str) else type(proxy)
+
+
+def one_proxy(
+    proxy: Union[None, Secret, Proxy, type], socks: Union[None, Secret, Proxy, type]
+) -> Optional[Proxy]:
     """The one proxy of two arguments, of which `socks` may lack its scheme.
 
+    Args:
+        proxy, socks: from `hidden_proxy`.
+
     Raises:
-        TypeError, ValueError: both are given, or `socks` is no SOCKS proxy.
+        TypeError, ValueError: both are given, or one cannot be used. The message does not show it.
     """
     if socks is None:
-        return proxy
+        return None if proxy is None else _read_proxy("proxy", proxy)
     if proxy is not None:
         raise TypeError("socks: given together with proxy; leave one of them out")
-    if not isinstance(socks, str):
-        raise TypeError(f"socks: expected str or None, got {type_name(socks)}")
-    if "://" not in socks:
-        return f"socks5://{socks}"
-    if not socks.startswith(("socks5://", "socks5h://")):
+    if isinstance(socks, Secret) and "://" not in socks:
+        # Joined, not formatted: a formatted `Secret` is asterisks.
+        socks = Secret("socks5://" + socks)
+    found = _read_proxy("socks", socks)
+    if not found.is_socks:
         raise ValueError("socks: expected socks5://host:port; write proxy=... for other proxies")
-    return socks
+    return found
+
+
+def _read_proxy(field: str, proxy: Union[Secret, Proxy, type]) -> Proxy:
+    if isinstance(proxy, type):
+        hint = "write x.decode()" if proxy is bytes else ""
+        raise InvalidParamsError(field, "a URL, a Proxy or None", proxy.__name__, hint)
+    return proxy if isinstance(proxy, Proxy) else Proxy.of(proxy, field=field)
 
 
 def options_of(
@@ -91,7 +104,7 @@ def options_of(
     library: Any,
     http1: bool,
     http2: bool,
-    proxy: Optional[str],
+    proxy: Optional[Proxy],
     uds: Optional[str],
     local_address: Optional[str],
     tls: Any,
@@ -116,8 +129,8 @@ def options_of(
     library = library or _library(name)
     if http2:
         _h2(name)
-    made, where, secrets = (None, "", ()) if proxy is None else _proxy(name, library, proxy)
-    return Options(library, http1, http2, made, where, secrets, uds, local_address, source, limits)
+    made, secrets = (None, ()) if proxy is None else (_proxy(name, library, proxy), proxy.secrets)
+    return Options(library, http1, http2, made, secrets, uds, local_address, source, limits)
 
 
 def _library(name: str) -> Any:
@@ -156,34 +169,18 @@ def _missing(package: str, extra: str, what: str) -> ImportError:
     )
 
 
-def _proxy(name: str, library: Any, url: object) -> tuple[Any, str, tuple[str, ...]]:
-    if not isinstance(url, str):
-        raise TypeError(f"proxy: expected str or None, got {type_name(url)}")
-    # The messages below do not quote the URL, which may contain a password.
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-        user, password = parts.username, parts.password
-    except ValueError:
-        raise ValueError("proxy: not a URL; write http://host:port") from None
-    if parts.scheme not in _PROXIES or not host:
-        schemes = ", ".join(f"{scheme}://" for scheme in _PROXIES)
-        raise ValueError(f"proxy: expected a URL with a host that begins with one of {schemes}")
-    if parts.scheme.startswith("socks"):
+def _proxy(name: str, library: Any, proxy: Proxy) -> Any:
+    """The proxy as an object of the library's."""
+    if proxy.is_socks:
         _socksio(name)
-    port = port or {"http": 80, "https": 443}.get(parts.scheme, 1080)
-    address = library.URL(scheme=parts.scheme, host=host, port=port, target="/")
+    address = library.URL(scheme=proxy.scheme, host=proxy.host, port=proxy.port, target="/")
     auth = None
-    secrets: tuple[str, ...] = ()
-    if user is not None:
-        auth = tuple(HiddenBytes(unquote(each or "").encode()) for each in (user, password))
-        basic = b2a_base64(b":".join(auth), newline=False).decode()
-        # A user name without a password is a token.
-        secrets = (Secret(unquote(password or user)), Secret(basic))
-    proxy = library.Proxy(address, auth=auth)
-    proxy.headers = [(key, HiddenBytes(value)) for key, value in proxy.headers]
-    shown = f"[{host}]" if ":" in host else host
-    return proxy, f"the proxy {shown}:{port}", secrets
+    if proxy.username is not None:
+        given = (proxy.username, proxy.password or "")
+        auth = tuple(HiddenBytes(str.encode(each, "utf-8", "replace")) for each in given)
+    made = library.Proxy(address, auth=auth)
+    made.headers = [(key, HiddenBytes(value)) for key, value in made.headers]
+    return made
 
 
 def pool_of(options: Options, pool_class: str, backend: Any, tls: Optional[Contexts]) -> Any:

@@ -9,7 +9,7 @@ Source: https://www.encode.io/httpcore/, https://github.com/encode/httpcore/issu
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from meshapi_backends._sync.httpcore.exchange import Exchange, HTTPCoreResponse
 from meshapi_backends._sync.httpcore.pools import LoopPools
@@ -19,7 +19,7 @@ from meshapi_backends._http_clients.failures import Attempt
 from meshapi_backends._http_clients.flavours import Flavour
 from meshapi_backends._http_clients.requests import Progress, TimeLimits
 from meshapi_backends._scopes import Calls
-from meshapi_core import Limits, Request, Timeout, TLSSettings, client_closed
+from meshapi_core import Limits, Proxy, Request, Timeout, TLSSettings, client_closed
 
 if TYPE_CHECKING:
     from meshapi_backends._networks.tls_source import TLSArgument
@@ -38,8 +38,9 @@ class HTTPCoreTransport:
     Args:
         http1: whether to offer HTTP/1.1; without it, `http://` URLs speak HTTP/2 as well.
         http2: whether to offer HTTP/2 to servers with TLS.
-        proxy: the URL of a proxy, which begins with `http://`, `https://`, `socks5://` or
-            `socks5h://` and may have a user name and a password.
+        proxy: what the client's `proxy` takes: a `Proxy`, or its URL, which begins with `http://`,
+            `https://`, `socks5://` or `socks5h://` and may have a user name and a password. With
+            either kind of SOCKS, the proxy looks host names up.
         socks: the same for a SOCKS proxy; `socks5://` may be left out.
         uds: the path of a Unix socket, to connect to that instead of the host in the URL.
         local_address: the address to connect from.
@@ -61,8 +62,8 @@ class HTTPCoreTransport:
         *,
         http1: bool = True,
         http2: bool = False,
-        proxy: Optional[str] = None,
-        socks: Optional[str] = None,
+        proxy: "Union[None, str, Proxy]" = None,
+        socks: "Union[None, str, Proxy]" = None,
         uds: Optional[str] = None,
         local_address: Optional[str] = None,
         tls: "Optional[TLSArgument]" = None,
@@ -71,10 +72,11 @@ class HTTPCoreTransport:
     ) -> None:
         # Error trackers show the locals of frames that raise.
         hidden = TLSSettings.hidden(tls)
-        del tls
-        proxy = httpcore.one_proxy(proxy, socks)
+        proxies = httpcore.hidden_proxy(proxy), httpcore.hidden_proxy(socks)
+        del tls, proxy, socks
+        name, route = type(self).__name__, httpcore.one_proxy(*proxies)
         self._options = httpcore.options_of(
-            type(self).__name__, library, http1, http2, proxy, uds, local_address, hidden, limits
+            name, library, http1, http2, route, uds, local_address, hidden, limits
         )
         self.flavour = Flavour()
         self._pools = LoopPools(self._options, self.flavour)
@@ -148,5 +150,7 @@ class HTTPCoreTransport:
             exchange.close()
 
     def __repr__(self) -> str:
-        name = self._options.library.__name__
-        return f"<{type(self).__name__} on {name}>"
+        # Works without `_options`, too: error trackers show transports whose `__init__` raised.
+        options: Optional[httpcore.Options] = vars(self).get("_options")
+        name = "(not made)" if options is None else f"on {options.library.__name__}"
+        return f"<{type(self).__name__} {name}>"
