@@ -90,6 +90,13 @@ def mark_of_transport(exc: BaseException) -> None:
     exc.__dict__[_OF_TRANSPORT] = True
 
 
+def out_of_time() -> TimeoutError:
+    """The exception of a transport whose time ran out."""
+    exc = TimeoutError()
+    mark_of_transport(exc)
+    return exc
+
+
 def is_of_transport(exc: BaseException) -> bool:
     """Whether an exception is marked as a transport's."""
     return _OF_TRANSPORT in exc.__dict__

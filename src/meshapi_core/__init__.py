@@ -142,7 +142,6 @@ if TYPE_CHECKING:
     from meshapi_core.signals import EndOfStream as EndOfStream
     from meshapi_core.signals import NeedData as NeedData
     from meshapi_core.sockets import SocketOptions as SocketOptions
-    from meshapi_core.sockets import dial_delay as dial_delay
     from meshapi_core.sockets import dial_failure as dial_failure
     from meshapi_core.sse import ServerSentEvent as ServerSentEvent
     from meshapi_core.sse import SSEDecoder as SSEDecoder

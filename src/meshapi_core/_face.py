@@ -60,7 +60,7 @@ _NAMES: Final = {
     "meshapi_core.retry_quota": "RetryQuota",
     "meshapi_core.service": "DEFAULT_BASE_URL Service",
     "meshapi_core.signals": "END_OF_BODY END_OF_STREAM EndOfBody EndOfStream NEED_DATA NeedData",
-    "meshapi_core.sockets": "SocketOptions dial_delay dial_failure",
+    "meshapi_core.sockets": "SocketOptions dial_failure",
     "meshapi_core.sse": "SSEDecoder ServerSentEvent",
     "meshapi_core.tls_settings": "TLSSettings",
     "meshapi_core.tokens": "TokenSource",

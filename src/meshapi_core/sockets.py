@@ -12,7 +12,7 @@ from meshapi_core.causes import text_of, word
 from meshapi_core.errors import APIConnectionError, InvalidParamsError
 from meshapi_core.messages import Failure
 
-__all__ = ["SocketOptions", "dial_delay", "dial_failure"]
+__all__ = ["SocketOptions", "dial_failure"]
 
 _SHORTEST_DELAY = 0.01
 _LONGEST_DELAY = 2.0
@@ -72,6 +72,18 @@ class SocketOptions(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
                 got = value_name(getattr(self, name), show=True)
                 hint = f"leave out uds or {name}"
                 raise InvalidParamsError(f"sockets.{name}", "None beside uds", got, hint)
+
+    def delay(self, addresses: int, left: Optional[float]) -> Optional[float]:
+        """Return the seconds between two attempts, few enough for each address to have its turn.
+
+        Args:
+            addresses: how many there are.
+            left: the seconds that all attempts may take; None is no limit.
+        """
+        delay = self.happy_eyeballs_delay
+        if delay is None or left is None:
+            return delay
+        return min(delay, max(_SHORTEST_DELAY, left / addresses))
 
 
 def _wrong(name: str, expected: str, got: object, hint: str = "") -> InvalidParamsError:
@@ -140,20 +152,6 @@ def _check_delay(delay: object) -> None:
     hint = "write seconds, not milliseconds" if is_number and delay > _LONGEST_DELAY else ""  # type: ignore[operator]  # it is a number
     expected = f"{_SHORTEST_DELAY} to {_LONGEST_DELAY:g} seconds, or None"
     raise _wrong("happy_eyeballs_delay", expected, delay, hint)
-
-
-def dial_delay(sockets: SocketOptions, addresses: int, left: Optional[float]) -> Optional[float]:
-    """Return the seconds between two attempts, few enough for every address to be tried in time.
-
-    Args:
-        sockets: the options.
-        addresses: how many there are.
-        left: the seconds that all attempts may take; None is no limit.
-    """
-    delay = sockets.happy_eyeballs_delay
-    if delay is None or left is None:
-        return delay
-    return min(delay, max(_SHORTEST_DELAY, left / addresses))
 
 
 def dial_failure(

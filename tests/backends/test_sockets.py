@@ -17,7 +17,6 @@ import meshapi_core
 from meshapi import APIConnectionError, APITimeoutError, InvalidParamsError, Proxy, SocketOptions
 from meshapi_backends import TransportError
 from meshapi_backends._networks.addresses import Address
-from meshapi_core import dial_delay
 from support.certificates import serving, trusting
 from support.flavours import ASK, on_every_flavour
 from support.realtime_server import CLOSE, close_frame, upgraded
@@ -376,11 +375,11 @@ def test_a_field_is_kept_or_refused_by_name(name, value):
 
 @given(st.floats(0.01, 2), st.integers(1, 50), st.one_of(st.none(), st.floats(0.001, 100)))
 def test_the_delay_lets_every_address_have_its_turn(delay, addresses, left):
-    got = dial_delay(SocketOptions(happy_eyeballs_delay=delay), addresses, left)
+    got = SocketOptions(happy_eyeballs_delay=delay).delay(addresses, left)
     assert got is not None
     assert 0.01 <= got <= delay
     assert left is None or got == 0.01 or got * addresses <= left * 1.001
-    assert dial_delay(SocketOptions(happy_eyeballs_delay=None), addresses, left) is None
+    assert SocketOptions(happy_eyeballs_delay=None).delay(addresses, left) is None
 
 
 @pytest.mark.parametrize("path", ["\0abstract", "/tmp/\ud800"])

@@ -17,7 +17,6 @@ from meshapi_core import (
     Dialing,
     Origin,
     SocketOptions,
-    dial_delay,
     dial_failure,
     not_public,
 )
@@ -69,7 +68,7 @@ def dial(
             return network.connect(found[0], seconds_until(end, network.now), sockets)
         if not found:
             raise OSError("the host name has no address")
-        delay = dial_delay(sockets, len(found), None if end is None else end - network.now())
+        delay = sockets.delay(len(found), None if end is None else end - network.now())
         dialing = Dialing(interleaved(found), delay=delay, until=end)
         return network.connect_first(dialing, sockets)
     except OSError as exc:

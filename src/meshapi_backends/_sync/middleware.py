@@ -37,6 +37,7 @@ from meshapi_backends._failures import (
     is_of_transport,
     mark_foreign,
     mark_of_transport,
+    out_of_time,
 )
 from meshapi_backends._networks.ending import Ending
 from meshapi_backends._scopes import Calls, Scope, WaitEnded
@@ -427,13 +428,7 @@ class _Block:
         if self._outer.failure is not None:
             raise TransportError(self._outer.failure)
         if self.ending.ended:
-            raise _out_of_time()
-
-
-def _out_of_time() -> TimeoutError:
-    exc = TimeoutError()
-    mark_of_transport(exc)
-    return exc
+            raise out_of_time()
 
 
 @contextmanager
