@@ -29,9 +29,9 @@ _SOCKETS: Final = {
     "uds": "uds",
     "unixsocket": "uds",
 }
-_PROXY: Final = "httpproxy httpsproxy proxies proxyurl".split()
+_PROXY: Final = "httpproxy httpsproxy proxies proxyurl socks socksproxy".split()
 _HTTP_CLIENT: Final = "client httpclient requestssession session".split()
-_OF_HTTPX: Final = "app cookies defaultencoding eventhooks followredirects http1 http2".split()
+_OF_HTTPX: Final = "app cookies defaultencoding eventhooks followredirects".split()
 _HEADERS: Final = "defaultheaders extraheaders headers".split()
 _QUERY: Final = "defaultquery extraquery params query".split()
 _RETRIES: Final = "maxnetworkretries numretries retries".split()
@@ -80,6 +80,7 @@ def of_clients(
 
 def _for_clients(field: str, http_client: str) -> Mapping[str, str]:
     over_httpx = f"write {field}={http_client}"
+    prefix = "Async" if field.startswith("async") else ""
     return {
         **dict.fromkeys(_TOKEN, "write token=..."),
         **dict.fromkeys(_BASE_URL, "write base_url=..."),
@@ -99,6 +100,10 @@ def _for_clients(field: str, http_client: str) -> Mapping[str, str]:
         **dict.fromkeys(["asynchttpxclient", "httpxclient"], f"{over_httpx}(...)"),
         **dict.fromkeys(["interceptors", "middlewares"], "write middleware=[fn]"),
         **dict.fromkeys(_OF_HTTPX, f"{over_httpx}(...), which takes it"),
+        **{
+            name: f"write transport=meshapi.transports.{prefix}HTTPCoreTransport({name}=...)"
+            for name in ("http1", "http2")
+        },
         **dict.fromkeys(_HEADERS, "write default_headers=..."),
         **dict.fromkeys(_QUERY, "write default_query=..."),
         **dict.fromkeys(["appinfo", "appname"], 'write user_agent="name/1.0"'),
@@ -111,7 +116,7 @@ def _for_clients(field: str, http_client: str) -> Mapping[str, str]:
             name.replace("_", ""): f'write open_telemetry={{"{name}": ...}}'
             for name in ("tracer_provider", "meter_provider")
         },
-        "config": f"use {(field.startswith('async') and 'Async') or ''}MeshAPI.from_config(...)",
+        "config": f"use {prefix}MeshAPI.from_config(...)",
         "extrabody": "use client.with_options(extra_body=...)",
         **{
             name: f'write default_headers={{"{header}": "..."}}'

@@ -310,6 +310,7 @@ async def test_the_limit_of_the_gateway_is_one_of_the_client_as_well(
             lambda client: client.chat.completions.create(**ASK, timeout=0.01),
             lambda client: collected(client.chat.completions.stream(**ASK, timeout=0.01)),
             lambda client: client.responses.create(model="m", input="x", timeout=0.01),
+            lambda client: collected(client.responses.stream(model="m", input="x", timeout=0.01)),
         ):
             async with client_over(world, over, server.url) as client:
                 with pytest.raises(APITimeoutError, match=r"timeout=0\.01 in the parameters"):

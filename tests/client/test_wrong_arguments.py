@@ -31,7 +31,7 @@ URL = "http://127.0.0.1:9"
 
 on_both = pytest.mark.parametrize("client_class", [MeshAPI, AsyncMeshAPI])
 
-# For both clients; `{client}` and `{httpx}` stand for their own names.
+# For both clients; `{client}`, `{httpx}` and `{core}` stand for their own names.
 OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
     ({"api_key": "rsk_test_1"}, "api_key: no such parameter; write token=..."),
     ({"tokn": "rsk_test_1"}, "tokn: no such parameter; did you mean token?"),
@@ -92,7 +92,12 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
         "trust_env: no such parameter; write proxy=None to ignore the environment's proxies",
     ),
     ({"http_client": None}, "http_client: no such parameter; write {httpx}(...)"),
-    ({"http2": True}, "http2: no such parameter; write {httpx}(...), which takes it"),
+    ({"cookies": {}}, "cookies: no such parameter; write {httpx}(...), which takes it"),
+    (
+        {"http2": True},
+        "http2: no such parameter; write transport=meshapi.transports.{core}(http2=...)",
+    ),
+    ({"socks": URL}, "socks: no such parameter; write proxy=..."),
     (
         {"connect_timeout": 5},
         "connect_timeout: no such parameter; write timeout=meshapi.Timeout(connect=...)",
@@ -326,6 +331,8 @@ def of(message: str, client_class: Any) -> str:
         AsyncMeshAPI: "async_httpx_client=httpx.AsyncClient",
     }
     message = message.replace("{httpx}", theirs[client_class])
+    core = client_class.__name__.replace("MeshAPI", "HTTPCoreTransport")
+    message = message.replace("{core}", core)
     return message.replace("{client}", client_class.__name__)
 
 
