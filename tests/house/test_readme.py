@@ -133,6 +133,13 @@ def test_the_readme_is_a_front_door_and_no_manual() -> None:
         assert f"\n{command}\n" in text
 
 
+def test_no_advice_installs_the_official_package() -> None:
+    """`pip install meshapi` gets the official one: extras are those of a checkout."""
+    paths = [*documents(), *SRC.rglob("*.py")]
+    wrong = [p for p in paths if re.search(r"pip install '?meshapi\[", p.read_text("utf-8"))]
+    assert wrong == []
+
+
 def test_ci_takes_its_commands_from_the_readme() -> None:
     """`.ci/run` does not repeat them, but takes them from the README by their position."""
     text = (ROOT / ".ci" / "run").read_text("utf-8")

@@ -164,8 +164,8 @@ def _socksio(name: str) -> Any:
 
 def _missing(package: str, extra: str, what: str) -> ImportError:
     return ImportError(
-        f"{what} needs the package {package}, which is not installed: run"
-        f" pip install 'meshapi[{extra}]'"
+        f"{what} needs the package {package}, which is not installed: in a checkout,"
+        f" pip install '.[{extra}]'"
     )
 
 

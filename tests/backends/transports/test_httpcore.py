@@ -535,9 +535,9 @@ def test_a_wrong_argument_is_refused_without_the_password(kind, options, error, 
 @pytest.mark.parametrize(
     ("missing", "options", "extra"),
     [
-        (("httpcore", "httpcore2"), {}, "meshapi[http2]"),
-        (("h2",), {"http2": True}, "meshapi[http2]"),
-        (("socksio",), {"socks": "127.0.0.1:1080"}, "meshapi[socks]"),
+        (("httpcore", "httpcore2"), {}, ".[http2]"),
+        (("h2",), {"http2": True}, ".[http2]"),
+        (("socksio",), {"socks": "127.0.0.1:1080"}, ".[socks]"),
     ],
 )
 def test_a_missing_package_is_named_with_its_extra(missing, options, extra, monkeypatch):
