@@ -422,7 +422,9 @@ async def test_http_1_1_is_offered_by_alpn(world, files):
 
 
 @on_every_flavour
-async def test_a_context_is_made_outside_the_event_loop(world, files, tmp_path, monkeypatch):
+async def test_clients_share_a_context_that_is_made_outside_the_event_loop(
+    world, files, tmp_path, monkeypatch
+):
     path, threads = str(tmp_path / "ca.pem"), []
     shutil.copy(files.authority, path)
     make = contexts._new_context
@@ -433,8 +435,10 @@ async def test_a_context_is_made_outside_the_event_loop(world, files, tmp_path, 
 
     monkeypatch.setattr(contexts, "_new_context", watched)
     with ScriptedServer(serve, tls=serving()) as server:
-        async with world.client(server.url, tls=path) as client:
-            await client.chat.completions.create(**ASK)
+        for _ in range(2):
+            async with world.client(server.url, tls=path) as client:
+                await client.chat.completions.create(**ASK)
+        assert server.connections == 2
     # A blocking call has a thread of its own.
     assert len(threads) == 1
     assert (threads[0] == threading.get_ident()) is (world.name == "sync")

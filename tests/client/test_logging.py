@@ -248,6 +248,7 @@ async def test_binary_bodies_are_told_by_their_size(
             except MeshAPIError:
                 pass
     told = "\n".join(lines(caplog, logging.DEBUG))
+    assert "receives 3 bytes of audio/mpeg" in told
     assert "\\x00" not in told
     assert "\0" not in told
 
