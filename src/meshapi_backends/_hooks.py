@@ -23,9 +23,9 @@ class Hooks(Struct, frozen=True, kw_only=True):
     """Functions that a client calls when something happens in its calls.
 
     On the async client, they may be async functions, which are awaited before the call goes on.
-    They are called in the task or thread that makes the call, one at a time and in the order of
-    what happens. A function that raises an Exception changes nothing: the logger `meshapi` tells of
-    it. Cancellation and KeyboardInterrupt pass through it.
+    They are called in the task or thread that makes the call, one at a time, in the order in which
+    things happen. A function that raises an Exception changes nothing; the logger `meshapi` has a
+    line about it. Cancellation and KeyboardInterrupt pass through it.
 
     Each function is given one object, whose fields say what happened; `about` is the same object
     for everything in a call. Its repr is safe to log. What a response holds is not: see the fields.
