@@ -254,7 +254,7 @@ async def test_a_socks_proxy_that_refuses_is_a_typed_error_that_names_it(world, 
         ):
             with pytest.raises(APIConnectionError) as caught:
                 await text_of(client)
-    assert caught.value.error_code == "proxy_connect"
+    assert caught.value.error_code == "proxy_auth"
     assert f"the proxy 127.0.0.1:{server.port}" in caught.value.message
     expect_no_password(seen(caught.value))
     expect_no_password("".join(record.getMessage() for record in caplog.records))
