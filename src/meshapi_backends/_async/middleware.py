@@ -162,7 +162,6 @@ class _Attempt:
         if self.block is not None and not self._sending:
             self.block.ending.limit(self._attempt.deadline)
             if scope.failure is not None:
-                # Only the function is left to be ended.
                 self.block.ending.end()
 
     async def passed(self, position: int, request: Request) -> AsyncMiddlewareResponse:
