@@ -139,7 +139,7 @@ class _Attempt:
         self._attempt = attempt
         self._fresh = fresh
         self._sent = sent
-        self._hide = hide
+        self._hide = hide or _forget
         # Requests that are under way: there may be several at once.
         self._sending: set[Scope] = set()
         self.block: Optional[_Block] = None
@@ -155,8 +155,7 @@ class _Attempt:
         scope = Scope()
         self._sending.add(scope)
         if self.block is not None:
-            # A transport ends its request by itself, and more gently: not all HTTP clients clean up
-            # when they are cancelled.
+            # A transport ends its request by itself: not all HTTP clients survive cancellation.
             self.block.ending.limit(None)
         return scope
 
@@ -165,7 +164,6 @@ class _Attempt:
         if self.block is not None and not self._sending:
             self.block.ending.limit(self._attempt.deadline)
             if scope.failure is not None:
-                # Only the function is left to be ended.
                 self.block.ending.end()
 
     def passed(self, position: int, request: Request) -> MiddlewareResponse:
@@ -185,13 +183,12 @@ class _Attempt:
 
     def _send(self, request: Request) -> MiddlewareResponse:
         transport, attempt = self._transport, self._attempt
-        if self._hide is not None:
-            self._hide(attempt.secrets_of(request))
+        self._hide(attempt.secrets_of(request))
         more: dict[str, Any] = {}
         if transport.tells_sent:
             more = {"until": attempt.head_until(transport.network().now()), "sent": self._sent}
         if transport.is_told_more:
-            more.update(attempt=attempt.number, hide=self._hide or _forget)
+            more.update(attempt=attempt.number, hide=self._hide)
         scope = self._begin()
         try:
             with scope.running():
@@ -207,9 +204,7 @@ class _Attempt:
             raise
         finally:
             self._finish(scope)
-        secrets = getattr(response, "secrets", ())
-        if secrets and self._hide is not None:
-            self._hide(secrets)
+        self._hide(getattr(response, "secrets", ()))
         return _Sent(response, attempt, transport.network)
 
 
