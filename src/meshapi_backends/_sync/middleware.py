@@ -155,7 +155,8 @@ class _Attempt:
         scope = Scope()
         self._sending.add(scope)
         if self.block is not None:
-            # A transport ends its request by itself: not all HTTP clients survive cancellation.
+            # A transport ends its request by itself, and more gently: not all HTTP clients clean up
+            # when they are cancelled.
             self.block.ending.limit(None)
         return scope
 
@@ -164,6 +165,7 @@ class _Attempt:
         if self.block is not None and not self._sending:
             self.block.ending.limit(self._attempt.deadline)
             if scope.failure is not None:
+                # Only the function is left to be ended.
                 self.block.ending.end()
 
     def passed(self, position: int, request: Request) -> MiddlewareResponse:
