@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Optional, Union
 from meshapi_backends._http_clients.requests import Pairs
 from meshapi_backends._http_clients.sockets import shut_down
 from meshapi_backends._networks.tls_source import TLSSource
-from meshapi_core import InvalidParamsError, Limits, OpenBody, Proxy, Request, Secret, check_kind
+from meshapi_core import Limits, OpenBody, Proxy, Request, Secret, check_kind
 
 
 class HiddenBytes(bytes):
@@ -94,8 +94,8 @@ def one_proxy(
 
 def _read_proxy(field: str, proxy: Union[Secret, Proxy, type]) -> Proxy:
     if isinstance(proxy, type):
-        hint = "write x.decode()" if proxy is bytes else ""
-        raise InvalidParamsError(field, "a URL, a Proxy or None", proxy.__name__, hint)
+        hint = "; write x.decode()" if proxy is bytes else ""
+        raise TypeError(f"{field}: expected a URL, a Proxy or None, got {proxy.__name__}{hint}")
     return proxy if isinstance(proxy, Proxy) else Proxy.of(proxy, field=field)
 
 
