@@ -28,10 +28,11 @@ def _escape(match: "re.Match[str]") -> str:
     return match[0].encode("unicode_escape").decode("ascii")
 
 
-def with_facts(message: str, status: int, code: str, request_id: str) -> str:
-    """Return a message followed by the status, the error code and the request ID in parentheses.
+def with_facts(message: str, status: int, code: str, request_id: str, attempts: int = 0) -> str:
+    """Return a message followed by the status, the error code and so on in parentheses.
 
-    What the message already contains is left out, and so is what is not known: 0 and "".
+    What the message already contains is left out, and so is what is not known: 0 and "". Only more
+    attempts than one are worth a word.
     """
     # Whoever made the error may have set these later, from a header.
     code, request_id = one_line(code), one_line(request_id)
@@ -44,6 +45,8 @@ def with_facts(message: str, status: int, code: str, request_id: str) -> str:
     told = [" ".join(facts)] if facts else []
     if request_id and not _has_word(message, request_id):
         told.append(f"request {request_id}")
+    if attempts > 1:
+        told.append(f"{attempts} attempts")
     line = f"{message} " if message else ""
     return f"{line}({', '.join(told)})" if told else message
 

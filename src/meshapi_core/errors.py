@@ -94,9 +94,9 @@ class ErrorFacts(TypedDict, total=False):
 class MeshAPIError(Exception, CallFacts):
     """The base class of every error that a call can raise.
 
-    `str(e)` is one line: the message, then in parentheses the status, the error code and the
-    request ID, if known: `no such model 'x' (404 model_not_found, request req_123)`. It leaves out
-    whatever the message already contains. `e.message` is the message alone.
+    `str(e)` is one line: the message, then in parentheses the status, the error code, the request
+    ID and the attempts if there were several: `no such model 'x' (404 model_not_found, request
+    req_123)`, without what the message already contains. `e.message` is the message alone.
 
     Errors can be pickled and copied, with their attributes but without cause and traceback.
 
@@ -183,7 +183,7 @@ class MeshAPIError(Exception, CallFacts):
 
     def __str__(self) -> str:
         code = "" if self.error_code == _UNKNOWN else self.error_code
-        return with_facts(self.message, self.status, code, self.request_id)
+        return with_facts(self.message, self.status, code, self.request_id, self.attempts)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By default an exception is rebuilt as cls(*args), which fails for every subclass whose

@@ -70,7 +70,7 @@ async def test_an_error_is_one_line(
         async with client_over(world, over, server.url) as client:
             with pytest.raises(MeshAPIError):
                 await client.chat.completions.create(**ASK)
-    assert lines(caplog) == [f"{PATH} 404 in _ s (request req_01TEST, attempt 1 of 3)"]
+    assert lines(caplog) == [f"{PATH} 404 not_found in _ s (request req_01TEST, attempt 1 of 3)"]
     assert caplog.records[-1].meshapi["error_code"] == "not_found"  # type: ignore[attr-defined]
 
 
@@ -82,7 +82,7 @@ async def test_a_retry_says_why_and_when(world: World, caplog: pytest.LogCapture
         async with world.client(server.url) as client:
             await client.chat.completions.create(**ASK)
     assert lines(caplog) == [
-        f"{PATH} 503 in _ s (request req_01TEST, attempt 1 of 3); again in _ s",
+        f"{PATH} 503 overloaded in _ s (request req_01TEST, attempt 1 of 3); again in _ s",
         f"{PATH} 200 in _ s (request req_01TEST, attempt 2 of 3)",
     ]
 

@@ -340,7 +340,7 @@ async def test_a_refused_token_is_an_attempt_that_failed(
         assert (retry.attempt, retry.most_attempts, again.most_attempts) == (1, 4, 4)
         assert (begun.attempt, again.attempt, again.resent) == (1, 2, False)
         first, second = (record.getMessage() for record in caplog.records)
-        assert " 401 in " in first
+        assert " 401 unauthorized in " in first
         assert first.endswith("; again with another token")
         assert " 200 in " in second
         assert "attempt 2 of 4" in second

@@ -440,3 +440,11 @@ def test_an_envelope_can_be_changed():
     error = APIStatusError("no", details=[1])
     error.envelope()["error"]["details"].append(2)
     assert error.details == [1]
+
+
+def test_an_error_says_how_many_attempts_there_were_if_there_were_several():
+    error = APIConnectionError("cannot connect", error_code="connect_refused")
+    error.attempts = 1
+    assert str(error) == "cannot connect (connect_refused)"
+    error.attempts = 4
+    assert str(error) == "cannot connect (connect_refused, 4 attempts)"

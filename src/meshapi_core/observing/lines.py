@@ -10,7 +10,9 @@ from typing import Any, Optional, Union
 
 import msgspec
 
+from meshapi_core._log_safe import with_facts
 from meshapi_core.bodies import StreamedBody
+from meshapi_core.errors import MeshAPIError
 from meshapi_core.headers import Headers, content_type
 from meshapi_core.messages import Request
 from meshapi_core.observing.notices import (
@@ -90,23 +92,31 @@ def _began(notice: ResponseStarted) -> str:
 
 def _failed(notice: CallFailed) -> str:
     if notice.seconds is None:
-        return f": failed after {_of_call(notice, '')}: {notice.error}"
+        return f": failed after {_of_call(notice, '')}: {_error(notice.error)}"
     if notice.items and notice.about.call.streaming:
         items = _count(notice.items, "chunk")
         after = _of_call(notice, notice.request_id, items)
-        return f": stream failed after {after}: {notice.error}"
+        return f": stream failed after {after}: {_error(notice.error)}"
     return _ended(notice)
 
 
 def _ended(notice: Union[RetryPlanned, CallFailed]) -> str:
     seconds = notice.seconds or 0.0
     if notice.is_response:
-        return _in_time(notice, notice.status, seconds, notice.request_id)
+        status = " ".join(filter(None, (str(notice.status), notice.error_code)))
+        return _in_time(notice, status, seconds, notice.request_id)
     attempt = _attempt(notice, notice.request_id)
-    return f" failed after {_seconds(seconds)} ({attempt}): {notice.error}"
+    return f" failed after {_seconds(seconds)} ({attempt}): {_error(notice.error)}"
 
 
-def _in_time(notice: Notice, status: int, seconds: float, request_id: str) -> str:
+def _error(error: Exception) -> str:
+    """An error without what the line says by itself: the request, and the attempts."""
+    if not isinstance(error, MeshAPIError):
+        return str(error)
+    return with_facts(error.message, error.status, error.error_code, "")
+
+
+def _in_time(notice: Notice, status: Union[int, str], seconds: float, request_id: str) -> str:
     return f" {status} in {_seconds(seconds)} ({_attempt(notice, request_id)})"
 
 

@@ -17,7 +17,7 @@ safe to log. A pickle, which may leave the process, has what the server sent, bu
 secrets of the request.
 """
 
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from msgspec import Struct, structs
 from typing_extensions import Self
@@ -29,6 +29,7 @@ from meshapi_core.calls import AnyCall, SignedPut
 from meshapi_core.errors import APIStatusError, MeshAPIError
 from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.messages import Origin, Request, Response
+from meshapi_core.multipart import Multipart
 from meshapi_core.redaction import concealed
 from meshapi_core.websocket.closing import Closed
 
@@ -54,7 +55,7 @@ class CallInfo(Struct, frozen=True, eq=False, weakref=True):
     It compares and hashes by identity, so that it can be the key of a mapping.
 
     Fields:
-        call: what was asked for; its `body` has the parameters, as JSON or as a form.
+        call: what was asked for.
         method: of the request.
         path: of the request, percent-encoded, without the query.
         origin: the server.
@@ -76,6 +77,12 @@ class CallInfo(Struct, frozen=True, eq=False, weakref=True):
         """Return what is known of a call that begins."""
         path = str.__str__(request.target).partition("?")[0]
         return cls(call, request.method, path, request.origin, started_at, secrets)
+
+    @property
+    def body(self) -> Union[bytes, Multipart]:
+        """The parameters, as JSON or as a form; empty if the call has none."""
+        body: Union[bytes, Multipart] = getattr(self.call, "body", b"")
+        return body
 
     def conceal(self, text: str, longest: int = 500) -> str:
         """Return text from elsewhere as one line that is safe to log, without the secrets."""

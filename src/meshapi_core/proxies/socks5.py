@@ -93,6 +93,9 @@ class SOCKS5Tunnel:
             return
         if not data:
             reason = f"it closed the connection before it said {self._state.value}"
+            if self._state is _State.GREETING and self._proxy.username is None:
+                # Some do so instead of refusing every method that was offered.
+                reason += "; if it wants a user name and a password, put them into its URL"
             self._refuse(reason, again=True)
             return
         self._received += data

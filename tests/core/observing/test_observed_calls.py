@@ -15,6 +15,7 @@ from meshapi_core import (
     MeshAPIConfig,
     MeshAPIError,
     Notify,
+    Origin,
     PipeCall,
     Release,
     stream_closed,
@@ -23,6 +24,7 @@ from meshapi_core.observing import (
     AttemptStarted,
     CallClosed,
     CallFailed,
+    CallInfo,
     CallSucceeded,
     ItemReceived,
     Notice,
@@ -269,3 +271,10 @@ def test_no_repr_shows_a_query_or_a_secret():
         [[error]],
     )
     assert "".join(map(repr, told)).count("/v1/chat/completions") == 3
+
+
+def test_a_notice_has_the_parameters_of_its_call() -> None:
+    server = Origin("http", "h", 80)
+    about = CallInfo(POST, "POST", "/v1/chat/completions", server, 0.0)
+    assert about.body == POST.body != b""
+    assert CallInfo(GET, "GET", "/v1/models", server, 0.0).body == b""

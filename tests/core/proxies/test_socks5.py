@@ -194,6 +194,17 @@ def test_a_proxy_that_closes_may_be_asked_again(received):
     assert run(pieces)[1] == ("proxy_connect", "connect")
 
 
+@pytest.mark.parametrize("url", [NOBODY, "socks5h://u:p@p:1"])
+def test_a_proxy_that_hangs_up_without_a_word_may_want_credentials(url):
+    tunnel = Proxies.through(url).route(NAME).tunnel()
+    while not isinstance(action := tunnel.next_action(), Finished):
+        if not isinstance(action, Write):
+            tunnel.receive_data(b"")
+    assert tunnel.failure is not None
+    wants = "if it wants a user name and a password" in tunnel.failure.error.message
+    assert wants is (url == NOBODY)
+
+
 def test_bytes_before_a_plain_request_are_refused():
     data = NO_CREDENTIALS + OPENED[0] + b"HTTP/1.1 200 OK\r\n"
     assert run([data], origin=PLAIN)[1] == ("desync", "connect")
