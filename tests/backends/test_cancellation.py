@@ -32,6 +32,7 @@ from meshapi import (
     APIConnectionError,
     AsyncMeshAPI,
     ContentTooLargeError,
+    Hooks,
     Limits,
     MeshAPIError,
     NotFoundError,
@@ -234,7 +235,7 @@ class World:
             kind = scenario.proxy
             at = "u:p@" if kind == "socks5" else ""
             proxies = Proxies.through(f"{kind}://{at}127.0.0.1:{server.port}")
-        self._middleware = scenario.middleware
+        self._middleware, self._watched = scenario.middleware, scenario.watched
         self.pool = pool_class(network, limits, context, proxies=proxies, sockets=sockets)
         self.transport = PerLoopTransport(limits, context, network=lambda: network, proxies=proxies)
         self.transport._pools[network.token()] = self.pool
@@ -251,11 +252,12 @@ class World:
         limit = None if pool_seconds is None else RUN_LIMIT
         client = AsyncMeshAPI(
             base_url=self.url,
-            token="rsk_test_cancellation",
+            token=_token if self._watched else "rsk_test_cancellation",
             timeout=Timeout(connect=limit, read=limit, write=limit, pool=pool_seconds),
             retry=RetryPolicy(max_retries=1, initial_delay=0.0005, max_delay=0.0005),
             transport=self.transport,
             middleware=self._middleware,
+            hooks=_HOOKS if self._watched else None,
         )
         # Sessions run on the client's own connections, which are the watched ones here.
         client._sockets = self.transport
@@ -279,6 +281,11 @@ async def _nothing(world: World) -> None:
 
 async def _create(world: World) -> Any:
     return await world.ask()
+
+
+async def _raw(world: World) -> Any:
+    raw = await world.client.with_raw_response.chat.completions.create(**ask("plain"))
+    return raw.parse().choices[0].message.content
 
 
 async def _last(world: World) -> None:
@@ -621,6 +628,7 @@ class Scenario(NamedTuple):
         resumable: whether what it leaves half-way could go on, and therefore ends with its owner.
         proxy: the kind of the proxy on the way, if there is one.
         middleware: the middleware of the client.
+        watched: whether the client has hooks that wait, and a token that is asked for.
     """
 
     play: Callable[[World], Awaitable[Any]]
@@ -637,6 +645,21 @@ class Scenario(NamedTuple):
     resumable: bool = False
     proxy: str = ""
     middleware: tuple[Any, ...] = ()
+    watched: bool = False
+
+
+async def _notice(notice: Any) -> None:
+    await anyio.lowlevel.checkpoint()
+
+
+async def _token() -> str:
+    await anyio.lowlevel.checkpoint()
+    return "rsk_test_cancellation"
+
+
+_HOOKS = Hooks(
+    on_request=_notice, on_response=_notice, on_retry=_notice, on_error=_notice, on_event=_notice
+)
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -792,6 +815,20 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "middleware, closing": Scenario(
         _close_below, None, (1, 1), prepare=_hold_slot, middleware=(_passes,)
+    ),
+    "raw": Scenario(_raw, "whole", (3, 3)),
+    "watched": Scenario(_create, "whole", (None, None), watched=True),
+    "watched, waiting to try again": Scenario(_busy_once, "whole", (None, None), watched=True),
+    "watched, a stream": Scenario(_stream, "ab", (None, None), resumable=True, watched=True),
+    "watched, a stream that is broken off": Scenario(_broken_off, "a", (None, None), watched=True),
+    "watched, realtime": Scenario(
+        _realtime_with_pings, ["session.created", "answer"], (None, None), watched=True
+    ),
+    "watched, realtime, connecting again": Scenario(
+        _realtime_again, ["meshapi.reconnected", "session.created"], (None, None), watched=True
+    ),
+    "watched, realtime, the server hangs up": Scenario(
+        _realtime_hung_up, 1006, (None, None), watched=True
     ),
     "closing": Scenario(_close, None, (1, 1), prepare=_hold_slot),
     "closing when all is idle": Scenario(_close, None, (1, 1), prepare=_create),
@@ -1187,11 +1224,12 @@ async def _resumed(flavour: Flavour, stream: Any, blow: Blow) -> tuple[int, list
 
 PACKAGE = Path(meshapi_backends.__file__).parent
 FILES = [
-    # An injected client is another library's, with a pool of its own: see test_httpx_client.
+    # Another library's client has a pool of its own: see test_httpx_client, and
+    # transports/test_cancelled_steps.
     *sorted(
         path
         for path in (PACKAGE / "_async").rglob("*.py")
-        if path.name != "client_host.py" and path.parent.name != "httpx"
+        if path.name != "client_host.py" and path.parent.name not in ("httpx", "httpcore")
     ),
     *sorted((PACKAGE / "_networks").glob("*.py")),
     PACKAGE / "_per_loop.py",
