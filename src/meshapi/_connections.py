@@ -235,6 +235,7 @@ def tracing_of(open_telemetry: object) -> Any:
         from meshapi.telemetry.spans import Telemetry
     except ModuleNotFoundError as exc:
         raise ImportError(
-            f"open_telemetry: needs {exc.name}; pip install 'meshapi[otel]'", name=exc.name
+            f"open_telemetry: needs {exc.name}: in a checkout, pip install '.[otel]'",
+            name=exc.name,
         ) from exc
     return Telemetry(settings)

@@ -113,14 +113,15 @@ def options_of(
     source = TLSSource.of(tls)
     if uds is not None and proxy is not None:
         raise TypeError("uds: given together with proxy; leave one of them out")
-    library = library or _library(name)
+    socks = isinstance(proxy, str) and proxy.startswith("socks")
+    library = library or _library(name, "socks" if socks else "http2")
     if http2:
         _h2(name)
     made, where, secrets = (None, "", ()) if proxy is None else _proxy(name, library, proxy)
     return Options(library, http1, http2, made, where, secrets, uds, local_address, source, limits)
 
 
-def _library(name: str) -> Any:
+def _library(name: str, extra: str) -> Any:
     # Each is imported when a transport is made, and not before.
     try:
         import httpcore2
@@ -128,7 +129,7 @@ def _library(name: str) -> Any:
         try:
             import httpcore
         except ImportError as exc:
-            raise _missing("httpcore", "http2", name) from exc
+            raise _missing("httpcore", extra, name) from exc
         return httpcore
     return httpcore2
 
@@ -151,8 +152,8 @@ def _socksio(name: str) -> Any:
 
 def _missing(package: str, extra: str, what: str) -> ImportError:
     return ImportError(
-        f"{what} needs the package {package}, which is not installed: run"
-        f" pip install 'meshapi[{extra}]'"
+        f"{what} needs the package {package}, which is not installed: in a checkout,"
+        f" pip install '.[{extra}]'"
     )
 
 

@@ -108,7 +108,9 @@ def test_without_the_package_the_error_says_what_to_install(client: str) -> None
         "except ImportError as exc:",
         "    print(exc)",
     )
-    assert printed.strip() == "open_telemetry: needs opentelemetry; pip install 'meshapi[otel]'"
+    assert printed.strip() == (
+        "open_telemetry: needs opentelemetry: in a checkout, pip install '.[otel]'"
+    )
 
 
 @pytest.mark.slow
