@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Sequence
-from inspect import iscoroutinefunction
+from inspect import Signature, iscoroutinefunction, signature
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Union
 
 from meshapi._settings import NOT_GIVEN, NotGiven
@@ -112,6 +112,35 @@ _OF_AIOHTTP: Final = {
 }
 
 
+def _of_class(kind: type) -> str:
+    """What to do with the class of a transport."""
+    if not hasattr(kind, "send"):
+        return ""
+    try:
+        signature(kind).bind()
+    except (TypeError, ValueError):
+        return f"; write {kind.__name__}(...)"
+    return f"; write {kind.__name__}()"
+
+
+def _check_parameters(transport: object, send: Any) -> None:
+    names = ["timeout", "deadline", "fresh"]
+    names += ["until", "sent"] if getattr(transport, "tells_sent", False) else []
+    names += ["attempt", "hide"] if getattr(transport, "changes_requests", False) else []
+    try:
+        parameters = signature(send)
+    except (TypeError, ValueError):
+        return  # it does not tell
+    try:
+        parameters.bind(None, **dict.fromkeys(names))
+    except TypeError:
+        shown = parameters.replace(return_annotation=Signature.empty)
+        raise TypeError(
+            f"the transport {type_name(transport)}: expected send(request, *, {', '.join(names)}),"
+            f" got send{shown}; add **options"
+        ) from None
+
+
 def check_transport(transport: object, http_client: object, hints: TransportHints) -> None:
     if transport is None:
         return
@@ -121,19 +150,24 @@ def check_transport(transport: object, http_client: object, hints: TransportHint
     # HTTP clients have methods of these names, too, but for requests of their own.
     is_client = _is_http_client(type(transport))
     # Only the blocking side can be sure: a plain `def send` may still return an awaitable.
-    if not fits or is_client or (hints.close == "close" and iscoroutinefunction(send)):
+    is_class = isinstance(transport, type)
+    if not fits or is_class or is_client or (hints.close == "close" and iscoroutinefunction(send)):
         kind = type_name(transport)
         hint = ""
         if kind.startswith("aiohttp") and is_client:
             hint = _OF_AIOHTTP[hints.close]
         elif is_client:
             hint = f"; write {hints.field}=..."
+        elif isinstance(transport, type):
+            hint = _of_class(transport)
         elif kind.startswith("httpx"):
             hint = f"; write {hints.field}={hints.http_client}(transport=...)"
         raise TypeError(
             f"transport: expected {hints.kind} transport, with send() and {hints.close}(), got"
             f" {kind}{hint}"
         )
+    if hasattr(transport, "send"):
+        _check_parameters(transport, send)
     if http_client is not None:
         raise TypeError(f"{hints.field}: given together with transport; leave one of them out")
 
