@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 from meshapi_backends._failures import mark_foreign
 from meshapi_core import Headers, type_name
 
-__all__ = ["AsyncReturned", "Returned", "check_response", "discard", "check_piece"]
+__all__ = ["AsyncReturned", "Returned", "check_flavour", "check_response", "discard", "check_piece"]
 
 _SENT: Final = "send() to return a response, with status (int), headers, read() and abort()"
 _READ: Final = "read() of its response to return bytes"
@@ -78,6 +78,36 @@ def discard(value: Any) -> None:
     close = getattr(value, "close", None)
     if callable(close):
         close()
+
+
+_ASYNC: Final = "meshapi_backends._async."
+_BLOCKING: Final = "meshapi_backends._sync."
+
+
+def check_flavour(response: Any, name: str, module: str) -> None:
+    """Raise if middleware returned a coroutine, or a response of the other client.
+
+    Args:
+        response: what it returned.
+        name: of the function.
+        module: of the caller, of which there is one for each of the clients.
+    """
+    if hasattr(response, "cr_code"):
+        discard(response)
+        raise TypeError(
+            f"the middleware {name}: expected a response to be returned, got coroutine; write"
+            " await call_next(request)"
+        )
+    is_async = module.startswith(_ASYNC)
+    other = _BLOCKING if is_async else _ASYNC
+    for kind in type(response).__mro__:
+        if kind.__module__.startswith(other):
+            right = f"Async{kind.__name__}" if is_async else kind.__name__[len("Async") :]
+            raise TypeError(
+                f"the middleware {name}: expected a response of"
+                f" {'AsyncMeshAPI' if is_async else 'MeshAPI'}, got {type_name(response)}; use"
+                f" {right}"
+            )
 
 
 def check_response(response: Any, transport: object) -> None:

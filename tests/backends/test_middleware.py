@@ -22,6 +22,7 @@ from meshapi import (
     MeshAPI,
     MeshAPIError,
     Timeout,
+    transports,
 )
 from meshapi.transports import (
     AsyncBytesResponse,
@@ -516,6 +517,41 @@ def test_a_transport_error_is_copied_with_its_stage(stage):
     assert str(error) == "net down"
     assert copy.copy(error).failure is error.failure
     assert error.failure.stage == stage
+
+
+@pytest.mark.parametrize("kind", ["BytesResponse", "MiddlewareResponse"])
+@pytest.mark.filterwarnings("error")
+@on_every_flavour
+async def test_a_response_of_the_other_client_says_which_to_use(world, kind):
+    right, wrong = ("", "Async") if world.name == "sync" else ("Async", "")
+    made: Any = getattr(transports, f"{wrong}BytesResponse")(200)
+    if kind != "BytesResponse":
+        made = getattr(transports, wrong + kind)(made)
+
+    async def mock(request: Any, call_next: Any) -> Any:
+        return made
+
+    async with behind(world, "http://127.0.0.1:1", [mock]) as client:
+        with pytest.raises(TypeError) as caught:
+            await text_of(client)
+    assert str(caught.value).endswith(
+        f"mock: expected a response of {right}MeshAPI, got {wrong}{kind}; use {right}{kind}"
+    )
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_forgotten_await_is_named():
+    async def mock(request: Any, call_next: Any) -> Any:
+        return call_next(request)
+
+    async def main() -> None:
+        async with AsyncMeshAPI(
+            base_url="http://127.0.0.1:1", token=TOKEN, middleware=[mock]
+        ) as client:
+            await client.models.list()
+
+    with pytest.raises(TypeError, match=r"got coroutine; write await call_next\(request\)$"):
+        asyncio.run(main())
 
 
 @on_every_flavour

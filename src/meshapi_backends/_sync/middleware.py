@@ -38,7 +38,7 @@ from meshapi_backends._failures import (
     mark_foreign,
     mark_of_transport,
 )
-from meshapi_backends._mistakes import Returned, check_piece, check_response
+from meshapi_backends._mistakes import Returned, check_flavour, check_piece, check_response
 from meshapi_backends._scopes import Calls, Scope
 from meshapi_core import (
     Failure,
@@ -260,6 +260,7 @@ class _Layer:
                 f"the middleware {self._name} returned the response of another attempt; what"
                 " call_next() returns can be returned once, a BytesResponse any number of times"
             )
+        check_flavour(response, self._name, __name__)
         if not is_response(response):
             raise TypeError(
                 f"the middleware {self._name}: expected a response to be returned, with status"
