@@ -232,8 +232,12 @@ class ConnectionArguments(NamedTuple):
     hooks: Any
     open_telemetry: object
 
-    def check(self, hints: TransportHints) -> None:
+    def check(self, hints: TransportHints, *, reads_environment: bool) -> None:
         """Raise unless a client can use them together.
+
+        Args:
+            hints: the words for the messages.
+            reads_environment: whether the client takes a proxy from the environment.
 
         Raises:
             TypeError, ValueError: an argument is of a wrong kind, or does not go with another.
@@ -248,6 +252,18 @@ class ConnectionArguments(NamedTuple):
         )
         if given:
             refuse_beside_http_client(self.http_client, self.transport, given, hints)
+        if reads_environment and (self.transport is not None or self.http_client is not None):
+            self._warn_of_proxy("transport" if self.http_client is None else hints.field)
+
+    def _warn_of_proxy(self, sender: str) -> None:
+        # Like `proxy=`. The other variables are for programs at large, and no reason to warn.
+        if isinstance(self.proxy, NotGiven) and os.environ.get("MESHAPI_PROXY", "").strip():
+            warnings.warn(
+                f"MESHAPI_PROXY: used for realtime sessions only, because {sender} sends the"
+                f" requests; pass the proxy to the {sender} as well",
+                ParamsWarning,
+                stacklevel=5,
+            )
 
     def functions(self, hints: TransportHints) -> tuple[Any, ...]:
         """The middleware, checked."""
