@@ -143,11 +143,11 @@ class Client(Resources[R_co]):
         self._config = configured(token, given)
         if not hints.is_async:
             refuse_async_source(self._config)
-        arguments.check(hints)
+        reads_environment = not isinstance(token, Configured)
+        arguments.check(hints, reads_environment=reads_environment)
         functions = arguments.functions(hints)
         if arguments.hooks is not None or arguments.open_telemetry is not None:
             self._watch = self._new_watch(arguments.hooks, tracing_of(arguments.open_telemetry))
-        reads_environment = not isinstance(token, Configured)
         proxies = proxies_of(
             arguments.proxy, arguments.sockets, reads_environment=reads_environment
         )

@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Sequence
-from inspect import iscoroutinefunction
+from inspect import Signature, iscoroutinefunction, signature
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Union
 
 from meshapi._settings import NOT_GIVEN, NotGiven
@@ -112,6 +112,35 @@ _OF_AIOHTTP: Final = {
 }
 
 
+def _of_class(kind: type) -> str:
+    """What to do with the class of a transport."""
+    if not hasattr(kind, "send"):
+        return ""
+    try:
+        signature(kind).bind()
+    except (TypeError, ValueError):
+        return f"; write {kind.__name__}(...)"
+    return f"; write {kind.__name__}()"
+
+
+def _check_parameters(transport: object, send: Any) -> None:
+    names = ["timeout", "deadline", "fresh"]
+    names += ["until", "sent"] if getattr(transport, "tells_sent", False) else []
+    names += ["attempt", "hide"] if getattr(transport, "changes_requests", False) else []
+    try:
+        parameters = signature(send)
+    except (TypeError, ValueError):
+        return  # it does not tell
+    try:
+        parameters.bind(None, **dict.fromkeys(names))
+    except TypeError:
+        shown = parameters.replace(return_annotation=Signature.empty)
+        raise TypeError(
+            f"the transport {type_name(transport)}: expected send(request, *, {', '.join(names)}),"
+            f" got send{shown}; add **options"
+        ) from None
+
+
 def check_transport(transport: object, http_client: object, hints: TransportHints) -> None:
     if transport is None:
         return
@@ -121,19 +150,24 @@ def check_transport(transport: object, http_client: object, hints: TransportHint
     # HTTP clients have methods of these names, too, but for requests of their own.
     is_client = _is_http_client(type(transport))
     # Only the blocking side can be sure: a plain `def send` may still return an awaitable.
-    if not fits or is_client or (hints.close == "close" and iscoroutinefunction(send)):
+    is_class = isinstance(transport, type)
+    if not fits or is_class or is_client or (hints.close == "close" and iscoroutinefunction(send)):
         kind = type_name(transport)
         hint = ""
         if kind.startswith("aiohttp") and is_client:
             hint = _OF_AIOHTTP[hints.close]
         elif is_client:
             hint = f"; write {hints.field}=..."
+        elif isinstance(transport, type):
+            hint = _of_class(transport)
         elif kind.startswith("httpx"):
             hint = f"; write {hints.field}={hints.http_client}(transport=...)"
         raise TypeError(
             f"transport: expected {hints.kind} transport, with send() and {hints.close}(), got"
             f" {kind}{hint}"
         )
+    if hasattr(transport, "send"):
+        _check_parameters(transport, send)
     if http_client is not None:
         raise TypeError(f"{hints.field}: given together with transport; leave one of them out")
 
@@ -198,8 +232,12 @@ class ConnectionArguments(NamedTuple):
     hooks: Any
     open_telemetry: object
 
-    def check(self, hints: TransportHints) -> None:
+    def check(self, hints: TransportHints, *, reads_environment: bool) -> None:
         """Raise unless a client can use them together.
+
+        Args:
+            hints: the words for the messages.
+            reads_environment: whether the client takes a proxy from the environment.
 
         Raises:
             TypeError, ValueError: an argument is of a wrong kind, or does not go with another.
@@ -214,6 +252,18 @@ class ConnectionArguments(NamedTuple):
         )
         if given:
             refuse_beside_http_client(self.http_client, self.transport, given, hints)
+        if reads_environment and (self.transport is not None or self.http_client is not None):
+            self._warn_of_proxy("transport" if self.http_client is None else hints.field)
+
+    def _warn_of_proxy(self, sender: str) -> None:
+        # Like `proxy=`. The other variables are for programs at large, and no reason to warn.
+        if isinstance(self.proxy, NotGiven) and os.environ.get("MESHAPI_PROXY", "").strip():
+            warnings.warn(
+                f"MESHAPI_PROXY: used for realtime sessions only, because {sender} sends the"
+                f" requests; pass the proxy to the {sender} as well",
+                ParamsWarning,
+                stacklevel=5,
+            )
 
     def functions(self, hints: TransportHints) -> tuple[Any, ...]:
         """The middleware, checked."""
@@ -235,6 +285,7 @@ def tracing_of(open_telemetry: object) -> Any:
         from meshapi.telemetry.spans import Telemetry
     except ModuleNotFoundError as exc:
         raise ImportError(
-            f"open_telemetry: needs {exc.name}; in a checkout, pip install '.[otel]'", name=exc.name
+            f"open_telemetry: needs {exc.name}: in a checkout, pip install '.[otel]'",
+            name=exc.name,
         ) from exc
     return Telemetry(settings)

@@ -4,9 +4,9 @@
 """
 
 from collections.abc import Callable
-from typing import Optional
+from typing import Any, Optional, Union
 
-from meshapi_core import Failure
+from meshapi_core import APIConnectionError, Failure, MeshAPIError, Stage, type_name
 
 __all__ = [
     "TransportError",
@@ -23,14 +23,48 @@ __all__ = [
 
 
 class TransportError(Exception):
-    """An attempt got no response, or only a part of one; `failure` says how far it got."""
+    """An attempt got no response, or only a part of one; `failure` says how far it got.
 
-    def __init__(self, failure: Failure) -> None:
+    Args:
+        failure: why; or a message or an error, of which a `Failure` is made.
+        stage: how far the attempt got, for a message or an error. After "connect", the default,
+            nothing has been sent, so that the call is retried. See `Stage`.
+
+    Raises:
+        TypeError, ValueError: it is none of these, or there is no such stage.
+    """
+
+    def __init__(
+        self, failure: Union[Failure, MeshAPIError, str], *, stage: Optional[Stage] = None
+    ) -> None:
+        if not isinstance(failure, Failure):
+            failure = _made(failure, "connect" if stage is None else stage)
+        elif stage is not None:
+            raise TypeError("stage: given together with a Failure, which has one; leave it out")
         super().__init__(failure)
         self.failure = failure
 
     def __str__(self) -> str:
         return self.failure.error.message
+
+
+_STAGES = ("pool", "closed", "connect", "verify", "request", "response")
+
+
+def _made(given: Any, stage: Stage) -> Failure:
+    if stage not in _STAGES:
+        expected = ", ".join(_STAGES)
+        raise ValueError(f"stage: expected one of {expected}, got {stage!r}")
+    if isinstance(given, MeshAPIError):
+        return Failure(given, stage)
+    if isinstance(given, str):
+        code = "connect_failed" if stage == "connect" else None
+        return Failure(APIConnectionError(given, error_code=code), stage)
+    hint = "; raise it as it is" if isinstance(given, Exception) else ""
+    raise TypeError(
+        "TransportError: expected a message (str), a MeshAPIError or a Failure, got"
+        f" {type_name(given)}{hint}"
+    )
 
 
 def seconds_until(end: Optional[float], now: Callable[[], float]) -> Optional[float]:

@@ -211,6 +211,10 @@ _CODES = {"dns": "dns", "refused": "connect_refused", "reset": "reset"}
 # Of a proxy: it cannot be connected to, or TLS with it failed.
 _NO_PROXY, _NO_TLS_PROXY = "proxy_refused", "proxy_tls"
 
+# Mistakes in the program, such as in a transport: their texts quote names and kinds, and whatever
+# else is secret in them is concealed. A ValueError may be about a header's value, and quote that.
+_MISTAKES = (TypeError, AttributeError, NameError)
+
 # Phases before anything is sent.
 _EARLY: dict[str, Stage] = {"connect": "connect", "pool": "pool"}
 
@@ -392,8 +396,11 @@ class _FailedAttempt(NamedTuple):
         if kind in ("bad", "framing", "large", "upgrade"):
             return self._not_http(kind, fact.exc)
         if kind in ("", "misuse") or self._is_misuse:
-            # Without the exception's text, which may quote a header's value.
-            return APIConnectionError(f"the HTTP client failed: {type(exc).__name__}")
+            said = f"the HTTP client failed: {type(exc).__name__}"
+            if isinstance(exc, _MISTAKES) and text_of(exc):
+                return APIConnectionError(f"{said}: {text_of(exc)}")
+            # Without the text of others, which may quote a header's value.
+            return APIConnectionError(said)
         if kind == "failed":
             words = self._words(fact.exc)
             return APIConnectionError(f"the HTTP client failed: {type(exc).__name__}: {words}")

@@ -267,9 +267,13 @@ class Failure(Struct, frozen=True):
         return isinstance(self.error, APITimeoutError)
 
 
-def client_closed() -> Failure:
-    """The failure of a call whose client was closed before or during it."""
-    error = APIConnectionError("the client is closed: make a new one", error_code="client_closed")
+def client_closed(which: str = "the client") -> Failure:
+    """The failure of a call whose client was closed before or during it.
+
+    Args:
+        which: what was closed, where it was not the client itself, such as "the httpx client".
+    """
+    error = APIConnectionError(f"{which} is closed: make a new one", error_code="client_closed")
     return Failure(error, "closed")
 
 

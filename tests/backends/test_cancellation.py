@@ -253,7 +253,14 @@ class World:
         client = AsyncMeshAPI(
             base_url=self.url,
             token=_token if self._watched else "rsk_test_cancellation",
-            timeout=Timeout(connect=limit, read=limit, write=limit, pool=pool_seconds),
+            timeout=Timeout(
+                connect=limit,
+                read=limit,
+                write=limit,
+                pool=pool_seconds,
+                # So that a token that is asked for has a limit.
+                total=RUN_LIMIT if self._watched else None,
+            ),
             retry=RetryPolicy(max_retries=1, initial_delay=0.0005, max_delay=0.0005),
             transport=self.transport,
             middleware=self._middleware,
@@ -1247,6 +1254,9 @@ OUT_OF_REACH = {
     ("tls.py", "handshake", "await self._flush(left)"),
     ("tls.py", "handshake", "await self._try_flush(left)"),
     ("tls.py", "_try_flush", "await self._flush(timeout)"),
+    # Giving a connection back waits for nothing, and no hook is for the end of a session.
+    ("watched.py", "_let_go", "await super()._let_go(action, now)"),
+    ("session.py", "aclose", "await self._opener.tell()"),
     # While the queue of a Unix socket is full; nothing is open then.
     ("dialing.py", "_dial_unix", _QUEUE_IS_FULL),
     ("connecting.py", "_ask", "await stream.write(action.data, left)"),

@@ -717,6 +717,7 @@ async def test_the_injected_client_stays_open_and_ours_does_not(world, library):
                 await close(world, http)
                 error = await error_of(another, "create", ASK)
                 assert error.error_code == "client_closed"
+                assert error.message == "the httpx client is closed: make a new one"
         assert server.connections == 1
 
 

@@ -1,6 +1,7 @@
 """Middleware on every flavour, over our own connections and over httpx."""
 
 import asyncio
+import copy
 import gc
 import threading
 import time
@@ -21,6 +22,7 @@ from meshapi import (
     MeshAPI,
     MeshAPIError,
     Timeout,
+    transports,
 )
 from meshapi.transports import (
     AsyncBytesResponse,
@@ -29,7 +31,7 @@ from meshapi.transports import (
     MiddlewareResponse,
     TransportError,
 )
-from meshapi_core import FileSource, SignedPut
+from meshapi_core import Failure, FileSource, SignedPut
 from support.flavours import ASK, TOKEN, World, on_every_flavour
 from support.scripted_server import Peer, ScriptedServer, answering
 from support.wire import (
@@ -461,6 +463,95 @@ async def test_what_it_lets_through_is_judged_and_retried(world):
             await text_of(client)
         assert caught.value.error_code == "connect_refused"
     assert count == ["connect_refused"] * 3
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "attempts", "code"),
+    [
+        ("net down", {}, 3, "connect_failed"),
+        (APITimeoutError("slow", phase="connect"), {}, 3, "connect_timeout"),
+        # The request may have arrived, so a POST is not sent again.
+        ("net down", {"stage": "request"}, 1, "connection_error"),
+        (Failure(APIConnectionError("no", error_code="mine"), "connect"), {}, 3, "mine"),
+    ],
+)
+@on_every_flavour
+async def test_a_mock_fails_like_a_network(world, given, options, attempts, code):
+    count = []
+
+    async def fails(request: Any, call_next: Any) -> Any:
+        count.append(1)
+        raise TransportError(given, **options)
+
+    async with behind(world, "http://127.0.0.1:1", [fails]) as client:
+        with pytest.raises(APIConnectionError) as caught:
+            await text_of(client)
+    assert caught.value.error_code == code
+    assert len(count) == attempts
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "error", "words"),
+    [
+        (None, {}, TypeError, "expected a message (str), a MeshAPIError or a Failure, got None"),
+        (OSError("down"), {}, TypeError, "got OSError; raise it as it is"),
+        (OSError, {}, TypeError, "got the class OSError"),
+        ("down", {"stage": "conect"}, ValueError, "stage: expected one of pool, closed, connect,"),
+        (
+            Failure(APIConnectionError("down"), "connect"),
+            {"stage": "request"},
+            TypeError,
+            "stage: given together with a Failure, which has one",
+        ),
+    ],
+)
+def test_a_transport_error_says_what_it_takes(given, options, error, words):
+    with pytest.raises(error) as caught:
+        TransportError(given, **options)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("stage", ["connect", "request"])
+def test_a_transport_error_is_copied_with_its_stage(stage):
+    error = TransportError("net down", stage=stage)
+    assert str(error) == "net down"
+    assert copy.copy(error).failure is error.failure
+    assert error.failure.stage == stage
+
+
+@pytest.mark.parametrize("kind", ["BytesResponse", "MiddlewareResponse"])
+@pytest.mark.filterwarnings("error")
+@on_every_flavour
+async def test_a_response_of_the_other_client_says_which_to_use(world, kind):
+    right, wrong = ("", "Async") if world.name == "sync" else ("Async", "")
+    made: Any = getattr(transports, f"{wrong}BytesResponse")(200)
+    if kind != "BytesResponse":
+        made = getattr(transports, wrong + kind)(made)
+
+    async def mock(request: Any, call_next: Any) -> Any:
+        return made
+
+    async with behind(world, "http://127.0.0.1:1", [mock]) as client:
+        with pytest.raises(TypeError) as caught:
+            await text_of(client)
+    assert str(caught.value).endswith(
+        f"mock: expected a response of {right}MeshAPI, got {wrong}{kind}; use {right}{kind}"
+    )
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_forgotten_await_is_named():
+    async def mock(request: Any, call_next: Any) -> Any:
+        return call_next(request)
+
+    async def main() -> None:
+        async with AsyncMeshAPI(
+            base_url="http://127.0.0.1:1", token=TOKEN, middleware=[mock]
+        ) as client:
+            await client.models.list()
+
+    with pytest.raises(TypeError, match=r"got coroutine; write await call_next\(request\)$"):
+        asyncio.run(main())
 
 
 @on_every_flavour

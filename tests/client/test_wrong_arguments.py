@@ -485,6 +485,34 @@ def test_options_of_connections_that_carry_no_requests_are_not_ignored_in_silenc
 
 
 @pytest.mark.parametrize("client_class", [MeshAPI, AsyncMeshAPI])
+@pytest.mark.parametrize("over", ["transport", "an HTTP client"])
+def test_a_proxy_of_the_environment_that_carries_no_requests_is_not_ignored_in_silence(
+    client_class: Any, over: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_async = client_class is AsyncMeshAPI
+    options: dict[str, Any] = {"transport": PerLoopTransport(Limits())}
+    if not is_async:
+        options = {"transport": ConnectionPool(SocketNetwork(), Limits())}
+    if over == "an HTTP client":
+        http = httpx.AsyncClient(verify=False) if is_async else httpx.Client(verify=False)
+        options = {"async_httpx_client" if is_async else "httpx_client": http}
+    (sender,) = options
+    # This one is for programs at large.
+    monkeypatch.setenv("HTTPS_PROXY", "http://u:canary-1234@127.0.0.1:9")
+    client_class(token=TOKEN, **options)
+    monkeypatch.setenv("MESHAPI_PROXY", "http://u:canary-1234@127.0.0.1:9")
+    with pytest.warns(ParamsWarning) as seen:
+        client_class(token=TOKEN, **options)
+    assert [str(warning.message) for warning in seen] == [
+        (
+            f"MESHAPI_PROXY: used for realtime sessions only, because {sender} sends the requests;"
+            f" pass the proxy to the {sender} as well"
+        )
+    ]
+    assert seen[0].filename == __file__
+
+
+@pytest.mark.parametrize("client_class", [MeshAPI, AsyncMeshAPI])
 @pytest.mark.parametrize(
     ("proxy", "words"),
     [
@@ -571,7 +599,7 @@ def test_a_file_that_gives_no_bytes(file: Any, message: str) -> None:
 
 def test_a_transport_may_have_any_name() -> None:
     class Client:
-        def send(self, *args: Any) -> Any: ...
+        def send(self, *args: Any, **options: Any) -> Any: ...
 
         def close(self) -> None: ...
 

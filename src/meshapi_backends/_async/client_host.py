@@ -6,6 +6,7 @@ from meshapi_backends._async.host import Acts, AsyncHost
 from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_backends._async.transports import AsyncTransport, AsyncTransportResponse
 from meshapi_backends._failures import TransportError, is_interrupt
+from meshapi_backends._mistakes import AsyncReturned, check_piece, check_response
 from meshapi_backends._scopes import Calls
 from meshapi_core import (
     Abort,
@@ -50,13 +51,15 @@ class AsyncClientHost(AsyncHost[T], Generic[T]):
         call = self.call
         try:
             with self._scope.running():
-                response = await self._transport.send(
+                sending: Any = self._transport.send(
                     action.request,
                     timeout=action.timeout,
                     deadline=call.deadline,
                     fresh=action.fresh,
                     **self._told(action),
                 )
+                response = await AsyncReturned.send(sending, self._transport)
+                check_response(response, self._transport)
         except BaseException as exc:
             if not self._tell(exc):
                 call.interrupted(exc, self._network.now())
@@ -97,7 +100,10 @@ class AsyncClientHost(AsyncHost[T], Generic[T]):
         if response is None:
             return now  # ended from outside
         try:
-            data = await response.read(action.until)
+            reading: Any = response.read(action.until)
+            data = await AsyncReturned.read(reading, self._transport)
+            if data.__class__ is not bytes:
+                check_piece(data, self._transport)
         except BaseException as exc:
             if self._tell(exc):
                 return self._network.now()

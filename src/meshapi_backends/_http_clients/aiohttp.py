@@ -18,6 +18,7 @@ from meshapi_backends._http_clients.requests import Progress
 from meshapi_backends._networks.current import current_network
 from meshapi_backends._scopes import Calls, WaitEnded
 from meshapi_core import (
+    Failure,
     Headers,
     MeshAPIError,
     OpenBody,
@@ -73,6 +74,10 @@ class AiohttpTransport:
         """Whether `aclose` has been called, or the session was closed."""
         return self._closed or bool(self._session.closed)
 
+    def closed_failure(self) -> Failure:
+        """The failure of a call after that."""
+        return client_closed() if self._closed else client_closed("the aiohttp session")
+
     async def send(
         self,
         request: Request,
@@ -88,7 +93,7 @@ class AiohttpTransport:
         """
         # aiohttp cannot be told to open a new connection, so `fresh` has no effect here.
         if self.closed:
-            raise TransportError(client_closed())
+            raise TransportError(self.closed_failure())
         network = current_network()
         self._check_loop(network.token())
         attempt = Attempt(request, timeout, Progress(network.now))
@@ -195,7 +200,7 @@ class AiohttpTransport:
         if isinstance(exc, (MeshAPIError, TransportError)):
             return
         if self.closed:
-            raise TransportError(client_closed()) from None
+            raise TransportError(self.closed_failure()) from None
         failure = attempt.failure(exc, has_head=has_head)
         if failure is None:
             mark_foreign(exc)  # of a middleware or a trace of the session's
@@ -239,7 +244,7 @@ class AiohttpResponse:
         """The next piece of the body. See `AsyncTransportResponse.read`."""
         if self._closed:
             if not self._ended and self._transport.closed:
-                raise TransportError(client_closed())
+                raise TransportError(self._transport.closed_failure())
             return b""
         network = self._network
         piece: Optional[bytes] = None

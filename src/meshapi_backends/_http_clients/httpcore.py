@@ -126,14 +126,15 @@ def options_of(
     source = TLSSource.of(tls)
     if uds is not None and proxy is not None:
         raise TypeError("uds: given together with proxy; leave one of them out")
-    library = library or _library(name)
+    socks = isinstance(proxy, str) and proxy.startswith("socks")
+    library = library or _library(name, "socks" if socks else "http2")
     if http2:
         _h2(name)
     made, secrets = (None, ()) if proxy is None else (_proxy(name, library, proxy), proxy.secrets)
     return Options(library, http1, http2, made, secrets, uds, local_address, source, limits)
 
 
-def _library(name: str) -> Any:
+def _library(name: str, extra: str) -> Any:
     # Each is imported when a transport is made, and not before.
     try:
         import httpcore2
@@ -141,7 +142,7 @@ def _library(name: str) -> Any:
         try:
             import httpcore
         except ImportError as exc:
-            raise _missing("httpcore", "http2", name) from exc
+            raise _missing("httpcore", extra, name) from exc
         return httpcore
     return httpcore2
 

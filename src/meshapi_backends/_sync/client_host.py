@@ -7,6 +7,7 @@ from meshapi_backends._sync.host import Acts, Host
 from meshapi_backends._sync.networks import Network
 from meshapi_backends._sync.transports import Transport, TransportResponse
 from meshapi_backends._failures import TransportError, is_interrupt
+from meshapi_backends._mistakes import Returned, check_piece, check_response
 from meshapi_backends._scopes import Calls
 from meshapi_core import (
     Abort,
@@ -51,13 +52,15 @@ class ClientHost(Host[T], Generic[T]):
         call = self.call
         try:
             with self._scope.running():
-                response = self._transport.send(
+                sending: Any = self._transport.send(
                     action.request,
                     timeout=action.timeout,
                     deadline=call.deadline,
                     fresh=action.fresh,
                     **self._told(action),
                 )
+                response = Returned.send(sending, self._transport)
+                check_response(response, self._transport)
         except BaseException as exc:
             if not self._tell(exc):
                 call.interrupted(exc, self._network.now())
@@ -98,7 +101,10 @@ class ClientHost(Host[T], Generic[T]):
         if response is None:
             return now  # ended from outside
         try:
-            data = response.read(action.until)
+            reading: Any = response.read(action.until)
+            data = Returned.read(reading, self._transport)
+            if data.__class__ is not bytes:
+                check_piece(data, self._transport)
         except BaseException as exc:
             if self._tell(exc):
                 return self._network.now()

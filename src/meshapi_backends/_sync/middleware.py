@@ -13,16 +13,16 @@ The functions are code that we do not know, so these rules hold for them:
 - Each run of a function is a `_Layer`, which knows the responses that the function got. Those that
   it does not return are aborted when it returns or raises, and those that it may have wrapped when
   the wrapping response ends.
-- A function that waits is ended when its call or the client is closed (`_block`). On an event loop
-  it is cancelled; in a thread, its `call_next` ends.
+- A function that waits is ended when its call or the client is closed (`block_of`). On an event
+  loop it is cancelled; in a thread, its `call_next` ends.
 """
 
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Optional
 
 from meshapi_backends._sync.connections import Pools
+from meshapi_backends._sync.middleware_blocks import Block, block_of
 from meshapi_backends._sync.middleware_responses import (
     BytesResponse,
     Middleware,
@@ -37,10 +37,9 @@ from meshapi_backends._failures import (
     is_of_transport,
     mark_foreign,
     mark_of_transport,
-    out_of_time,
 )
-from meshapi_backends._networks.ending import Ending
-from meshapi_backends._scopes import Calls, Scope, WaitEnded
+from meshapi_backends._mistakes import Returned, check_flavour, check_piece, check_response
+from meshapi_backends._scopes import Calls, Scope
 from meshapi_core import (
     Failure,
     MeshAPIError,
@@ -101,7 +100,7 @@ class MiddlewareTransport:
         under_way = _Attempt(self, passed, fresh, sent, hide)
         response: Optional[MiddlewareResponse] = None
         try:
-            with _block(self.calls, deadline, under_way.end) as block:
+            with block_of(self.calls, deadline, under_way.end) as block:
                 under_way.block = block
                 response = under_way.passed(0, passed.request)
             block.check()
@@ -142,7 +141,7 @@ class _Attempt:
         self._hide = hide or _forget
         # Requests that are under way: there may be several at once.
         self._sending: set[Scope] = set()
-        self.block: Optional[_Block] = None
+        self.block: Optional[Block] = None
 
     def end(self, failure: Failure) -> bool:
         """End the requests that are under way; whether there are any."""
@@ -194,20 +193,22 @@ class _Attempt:
         scope = self._begin()
         try:
             with scope.running():
-                response = transport.transport.send(
+                sending = transport.transport.send(
                     request,
                     timeout=attempt.timeout,
                     deadline=attempt.deadline,
                     fresh=self._fresh,
                     **more,
                 )
+                response = Returned.send(sending, transport.transport)
+                check_response(response, transport.transport)
         except Exception as exc:
             mark_of_transport(exc)
             raise
         finally:
             self._finish(scope)
         self._hide(getattr(response, "secrets", ()))
-        return _Sent(response, attempt, transport.network)
+        return _Sent(response, attempt, transport)
 
 
 class _Layer:
@@ -261,6 +262,7 @@ class _Layer:
                 f"the middleware {self._name} returned the response of another attempt; what"
                 " call_next() returns can be returned once, a BytesResponse any number of times"
             )
+        check_flavour(response, self._name, __name__)
         if not is_response(response):
             raise TypeError(
                 f"the middleware {self._name}: expected a response to be returned, with status"
@@ -288,16 +290,16 @@ class _Sent(MiddlewareResponse):
         self,
         response: TransportResponse,
         attempt: PassedAttempt,
-        network: Callable[[], Network],
+        transport: MiddlewareTransport,
     ) -> None:
         super().__init__(response)
         self._attempt = attempt
-        self._network = network
+        self._transport = transport
         self.resumable = bool(getattr(response, "resumable", False))
 
     def read(self, until: Optional[float] = None) -> bytes:
         if until is None:
-            until = self._attempt.read_until(self._network().now())
+            until = self._attempt.read_until(self._transport.network().now())
         if self._is_being_read:
             # Of two readers of one connection, one would wait for ever.
             raise RuntimeError(
@@ -305,7 +307,12 @@ class _Sent(MiddlewareResponse):
             )
         self._is_being_read = True
         try:
-            return self._response.read(until)
+            transport: Any = self._transport.transport
+            reading: Any = self._response.read(until)
+            piece: bytes = Returned.read(reading, transport)
+            if piece.__class__ is not bytes:
+                check_piece(piece, transport)
+            return piece
         except Exception as exc:
             mark_of_transport(exc)
             raise
@@ -353,7 +360,7 @@ class _Checked:
     ) -> None:
         self._response = response
         self._transport = transport
-        self._block: Optional[_Block] = None
+        self._block: Optional[Block] = None
         self._is_given_up = False
         self.status = response.status
         self.headers = response.headers
@@ -370,7 +377,7 @@ class _Checked:
             return response.read(until)
         piece = b""
         try:
-            with _block(self._transport.calls, until) as block:
+            with block_of(self._transport.calls, until) as block:
                 self._block = block
                 piece = response.read(until)
             if self._is_given_up:
@@ -395,53 +402,3 @@ def _mark_own(exc: BaseException) -> None:
     """Mark an exception as the program's, unless a transport raised it or might have."""
     if not isinstance(exc, (TransportError, MeshAPIError)) and not is_of_transport(exc):
         mark_foreign(exc)
-
-
-class _Block:
-    """A block that runs code of the program's."""
-
-    def __init__(self, until: Optional[float], end: Optional[Callable[[Failure], bool]]) -> None:
-        self.ending = Ending(until)
-        # The program's code may use another client, whose waits end with this scope.
-        self.inner = Scope()
-        self._end = end
-        self._outer = Scope()
-
-    def end(self, scope: Scope) -> None:
-        """End the block from outside."""
-        self._outer = scope
-        assert scope.failure is not None
-        self.inner.end(scope.failure)
-        if self._end is None or not self._end(scope.failure):
-            self.ending.end()
-
-    def check(self) -> None:
-        """Raise what ended the block, if it did not come to its own end.
-
-        Raises:
-            TransportError: its call or the client was closed.
-            TimeoutError: its time ran out.
-        """
-        if self._outer.failure is not None:
-            raise TransportError(self._outer.failure)
-        if self.ending.ended:
-            raise out_of_time()
-
-
-@contextmanager
-def _block(
-    calls: Calls, until: Optional[float], end: Optional[Callable[[Failure], bool]] = None
-) -> Generator[_Block, None, None]:
-    """Run a block until it ends, or its time, its call, or the client."""
-    block = _Block(until, end)
-    with calls.waiting() as scope:
-        try:
-            with scope.waiting(partial(block.end, scope)), block.ending, block.inner.running():
-                yield block
-        except WaitEnded as exc:
-            raise TransportError(exc.failure) from None
-        except Exception as exc:
-            # Whatever the end has led to, its reason is what counts.
-            if scope.failure is None:
-                raise
-            raise TransportError(scope.failure) from exc

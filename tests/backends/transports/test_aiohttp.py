@@ -100,6 +100,7 @@ async def test_a_closed_session_is_a_typed_error(server):
     with pytest.raises(APIConnectionError) as caught:
         await ask(server.url, session)
     assert caught.value.error_code == "client_closed"
+    assert caught.value.message == "the aiohttp session is closed: make a new one"
 
 
 @on_asyncio

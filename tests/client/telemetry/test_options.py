@@ -108,8 +108,9 @@ def test_without_the_package_the_error_says_what_to_install(client: str) -> None
         "except ImportError as exc:",
         "    print(exc)",
     )
-    advice = "in a checkout, pip install '.[otel]'"
-    assert printed.strip() == f"open_telemetry: needs opentelemetry; {advice}"
+    assert printed.strip() == (
+        "open_telemetry: needs opentelemetry: in a checkout, pip install '.[otel]'"
+    )
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from meshapi_backends._failures import TransportError, mark_foreign, seconds_unt
 from meshapi_backends._http_clients.failures import Attempt
 from meshapi_backends._http_clients.requests import Pairs, TimeLimits
 from meshapi_backends._http_clients.sockets import is_http1
-from meshapi_core import Headers, client_closed
+from meshapi_core import Headers
 
 if TYPE_CHECKING:
     from meshapi_backends._sync.httpx.transport import HTTPXTransport
@@ -66,7 +66,7 @@ class OpenResponse:
         """The next piece; `b""` at the end, and after it."""
         if self.closed:
             if not self._ended and self.transport.closed:
-                raise TransportError(client_closed())
+                raise TransportError(self.transport.closed_failure())
             return b""
         self._reading = over = True
         try:

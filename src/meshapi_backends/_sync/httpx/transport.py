@@ -29,7 +29,7 @@ from meshapi_backends._http_clients.requests import (
 )
 from meshapi_backends._http_clients.sockets import hang_up
 from meshapi_backends._scopes import Calls, WaitEnded
-from meshapi_core import MeshAPIError, Request, Timeout, client_closed
+from meshapi_core import Failure, MeshAPIError, Request, Timeout, client_closed
 
 
 class HTTPXTransport:
@@ -59,6 +59,10 @@ class HTTPXTransport:
         """Whether `close` has been called, or the injected client was closed."""
         return self._is_closed()
 
+    def closed_failure(self) -> Failure:
+        """The failure of a call after that."""
+        return client_closed() if self._closed else client_closed("the httpx client")
+
     def _is_closed(self) -> bool:
         return self._closed or bool(self._client.is_closed)
 
@@ -85,7 +89,7 @@ class HTTPXTransport:
         sent: Optional[Callable[[float], Optional[float]]],
     ) -> TransportResponse:
         if self._is_closed():
-            raise TransportError(client_closed())
+            raise TransportError(self.closed_failure())
         limits = TimeLimits(attempt.timeout, until, self.flavour.now)
         response = self._head(attempt, limits, sent)
         if not response.is_closed:  # a hook may have read it
@@ -94,7 +98,7 @@ class HTTPXTransport:
         self._open.add(open_response)
         if self._is_closed():
             open_response.close()
-            raise TransportError(client_closed())
+            raise TransportError(self.closed_failure())
         return HTTPXResponse(
             open_response, header_fields(self._library, response), attempt.where
         )
@@ -166,7 +170,7 @@ class HTTPXTransport:
         if isinstance(exc, (MeshAPIError, TransportError)):
             return None
         if self._is_closed():
-            return TransportError(client_closed())
+            return TransportError(self.closed_failure())
         failure = attempt.failure(exc, has_head=has_head)
         if failure is None:
             return None
