@@ -6,7 +6,7 @@
 from collections.abc import Callable
 from typing import Any, Optional, Union
 
-from meshapi_core import APIConnectionError, Failure, MeshAPIError, Stage, type_name
+from meshapi_core import Failure, MeshAPIError, Stage, not_connected, type_name
 
 __all__ = [
     "TransportError",
@@ -58,8 +58,7 @@ def _made(given: Any, stage: Stage) -> Failure:
     if isinstance(given, MeshAPIError):
         return Failure(given, stage)
     if isinstance(given, str):
-        code = "connect_failed" if stage == "connect" else None
-        return Failure(APIConnectionError(given, error_code=code), stage)
+        return not_connected(given, stage)
     hint = "; raise it as it is" if isinstance(given, Exception) else ""
     raise TypeError(
         "TransportError: expected a message (str), a MeshAPIError or a Failure, got"

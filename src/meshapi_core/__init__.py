@@ -108,6 +108,7 @@ if TYPE_CHECKING:
     from meshapi_core.messages import Stage as Stage
     from meshapi_core.messages import client_closed as client_closed
     from meshapi_core.messages import interrupted as interrupted
+    from meshapi_core.messages import not_connected as not_connected
     from meshapi_core.messages import stream_closed as stream_closed
     from meshapi_core.params.wrong_names import no_such_parameter as no_such_parameter
     from meshapi_core.pool import Decision as Decision

@@ -43,7 +43,7 @@ _NAMES: Final = {
     "meshapi_core.machines.pipe_call": "PipeAction PipeCall",
     "meshapi_core.machines.request_call": "RequestCall",
     "meshapi_core.messages": """
-        Failure Origin Request Response Stage client_closed interrupted stream_closed
+        Failure Origin Request Response Stage client_closed interrupted not_connected stream_closed
     """,
     "meshapi_core.params.wrong_names": "no_such_parameter",
     "meshapi_core.pool": "Decision PoolState",

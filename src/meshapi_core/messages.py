@@ -267,6 +267,12 @@ class Failure(Struct, frozen=True):
         return isinstance(self.error, APITimeoutError)
 
 
+def not_connected(message: str, stage: Stage) -> Failure:
+    """The failure of an attempt of which only a message is known, and how far it got."""
+    code = "connect_failed" if stage == "connect" else None
+    return Failure(APIConnectionError(message, error_code=code), stage)
+
+
 def client_closed(which: str = "the client") -> Failure:
     """The failure of a call whose client was closed before or during it.
 

@@ -15,7 +15,7 @@ networks      the contract of a network
 transports    the contract of a transport
 pool_transport  our own connections as a transport
 middleware    functions of the program's around every attempt
-middleware_responses
+middleware_blocks middleware_responses
               the responses that they get and return
 httpcore      httpcore or httpcore2 as a transport
 httpx         an injected httpx client as a transport

@@ -38,7 +38,6 @@ __all__ = [
     "other_methods",
     "own_response",
     "refused",
-    "say_not_accepted",
     "wants_credentials",
 ]
 
@@ -184,13 +183,6 @@ def not_passed_on(where: str, hint: str, status: int = _MISSING) -> Failure:
     message = f"{where or 'the proxy'} did not pass the request on: {reason}"
     error = APIConnectionError(message + (hint or _GIVE_PASSWORD), error_code="proxy_auth")
     return Failure(error, "verify")
-
-
-def say_not_accepted(error: MeshAPIError) -> None:
-    """Say in an HTTP client's error that the credentials that its proxy has were not accepted."""
-    said = "; its user name or password was not accepted"
-    error.message = error.message.replace(_GIVE_PASSWORD, said)
-    error.args = (error.message,)
 
 
 def name_proxy(error: MeshAPIError, where: str) -> None:

@@ -257,7 +257,6 @@ async def test_a_socks_proxy_that_refuses_is_a_typed_error_that_names_it(world, 
                 await text_of(client)
     assert caught.value.error_code == "proxy_auth"
     assert f"the proxy 127.0.0.1:{server.port}" in caught.value.message
-    assert caught.value.message.endswith("; its user name or password was not accepted")
     expect_no_password(seen(caught.value))
     expect_no_password("".join(record.getMessage() for record in caplog.records))
 
@@ -303,7 +302,6 @@ async def test_an_http_proxy_that_wants_a_password_is_a_typed_error(world, libra
                     await text_of(client)
             assert caught.value.error_code == "proxy_auth"
             assert f"the proxy 127.0.0.1:{server.port}" in caught.value.message
-            assert caught.value.message.endswith("; its user name or password was not accepted")
             expect_no_password(seen(caught.value))
 
 

@@ -13,14 +13,11 @@ from meshapi_backends._http_clients.failures import Attempt, without_request
 from meshapi_backends._http_clients.requests import TimeLimits
 from meshapi_backends._http_clients.sockets import has_surplus
 from meshapi_backends._scopes import WaitEnded
-from meshapi_core import Failure, Headers, MeshAPIError, client_closed
+from meshapi_core import Headers, MeshAPIError, client_closed
 
 if TYPE_CHECKING:
     from meshapi_backends._async.httpcore.transport import AsyncHTTPCoreTransport
 
-
-# The status of a proxy that wants credentials, or other ones.
-_REFUSED = 407
 
 # Until it has sent its first headers, a cancellation would break an HTTP/2 connection of httpcore's
 # for all calls: its count of streams would be wrong.
@@ -115,13 +112,6 @@ class AsyncExchange:
                 self._interrupted()
                 raise
         self._errand = None
-        if self._response.status == _REFUSED and self.secrets:
-            from meshapi_core.failures import unexpected_status
-
-            self.close()
-            failure = unexpected_status(_REFUSED, self.where)
-            self._note_credentials(failure)
-            raise TransportError(failure)
         return self._response
 
     async def _send(self, sent: Optional[Callable[[float], Optional[float]]]) -> Any:
@@ -219,15 +209,7 @@ class AsyncExchange:
             mark_foreign(exc)
             return
         without_request(exc, None)
-        self._note_credentials(failure)
         raise TransportError(failure) from exc
-
-    def _note_credentials(self, failure: Failure) -> None:
-        if self.secrets and failure.error.error_code == "proxy_auth":
-            # Imported on first use: most programs have no such proxy.
-            from meshapi_core.proxies.refusals import say_not_accepted
-
-            say_not_accepted(failure.error)
 
     def _is_connecting(self) -> bool:
         # Others may already be waiting for the connection, and the pool may have removed it.
