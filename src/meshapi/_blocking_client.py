@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 
 from typing_extensions import Never, Self, TypedDict, Unpack
 
-from meshapi._client import Client, Configured, hidden_given_token, refuse_unknown
+from meshapi._client import (
+    Client,
+    Configured,
+    hidden_given_token,
+    refuse_configured,
+    refuse_unknown,
+)
 from meshapi._connections import (
     DEFAULT_LIMITS,
     DEFAULT_SOCKETS,
@@ -196,6 +202,7 @@ class MeshAPI(Client[Runner]):
             connections: all arguments that are not in the configuration, such as `proxy`,
                 `transport` and `httpx_client`, as for the client.
         """
+        refuse_configured(connections)
         client = cls.__new__(cls)
         # Not `cls.__init__`, which may take other arguments.
         init: Any = MeshAPI.__init__

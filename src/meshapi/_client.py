@@ -43,6 +43,14 @@ class Configured:
         self.config = config
 
 
+def refuse_configured(connections: Any) -> None:
+    """Refuse arguments of `from_config` that are part of the configuration."""
+    if connections:
+        from meshapi._unknown_arguments import of_configuration
+
+        of_configuration(connections)
+
+
 def configured(token: object, given: Given) -> MeshAPIConfig:
     """The configuration of a client: from its arguments and the environment, or a ready one.
 

@@ -127,6 +127,12 @@ def _for_clients(field: str, http_client: str) -> Mapping[str, str]:
     }
 
 
+_CONFIGURED = frozenset(
+    "base_url token timeout max_retries retry default_headers default_query user_agent"
+    " api_version".split()
+)
+
+
 def of_options(names: Sequence[str], client: Any) -> InvalidParamsError:
     """Return the error for arguments that `with_options` does not accept.
 
@@ -138,6 +144,24 @@ def of_options(names: Sequence[str], client: Any) -> InvalidParamsError:
     # With `with_raw_response`, the class is not one that a program can make.
     name = client.__name__.replace("RawMeshAPI", "MeshAPI")
     return no_such_parameter(names[0], known, instead=_for_options(name))
+
+
+def of_configuration(connections: dict[str, Any]) -> None:
+    """Refuse arguments beside a configuration that are part of it.
+
+    Args:
+        connections: the arguments; emptied if one is refused, as it may be secret.
+
+    Raises:
+        InvalidParamsError: there is one.
+    """
+    name = next((each for each in connections if each in _CONFIGURED), "")
+    if name:
+        connections.clear()
+        hint = f"write MeshAPIConfig({name}=...)"
+        if name in ("timeout", "max_retries", "retry"):
+            hint += f", or from_config(config).with_options({name}=...)"
+        raise InvalidParamsError(name, "", "is part of the configuration", hint)
 
 
 def _for_options(client: str) -> Mapping[str, str]:

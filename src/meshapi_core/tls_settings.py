@@ -13,6 +13,7 @@ __all__ = ["TLSSettings"]
 
 _EXPECTED = "an ssl.SSLContext, the path of a CA file or folder, or (certificate, key[, password])"
 _LONGEST_PASSWORD = 1024  # PEM_BUFSIZE of OpenSSL
+_LONGEST_PATH = 4096  # PATH_MAX of Linux
 _WITHOUT_CHECKS = (
     "to turn verification off, write a context with check_hostname=False and"
     " verify_mode=ssl.CERT_NONE"
@@ -26,6 +27,20 @@ def _hidden(password: object) -> object:
     if isinstance(password, str):
         return Secret(str.__str__(password))
     return SecretBytes(password) if isinstance(password, bytes) else type(password)
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is the text of a key or certificate, or anything else that is no path."""
+    if not isinstance(value, str):
+        return False
+    return "\n" in value or len(value) > _LONGEST_PATH or value.lstrip().startswith("-----BEGIN")
+
+
+def _hidden_path(path: object, *, is_secret: bool = False) -> object:
+    # A key may stand where its path should; a password, where the path of the key should.
+    if isinstance(path, str) and (is_secret or _is_text(path)):
+        return Secret(str.__str__(path))
+    return SecretBytes(path) if isinstance(path, bytes) else path
 
 
 class TLSSettings(Struct, frozen=True):
@@ -53,9 +68,13 @@ class TLSSettings(Struct, frozen=True):
             given = cast("Any", tls)
             # Of another length, it is refused, and nobody knows which of them is the password.
             paths = 2 if len(given) in (2, 3) else 0
-            return (*given[:paths], *map(_hidden, given[paths:]))
+            shown = (
+                _hidden_path(path, is_secret=place == 1 and len(given) == 3)
+                for place, path in enumerate(given[:paths])
+            )
+            return (*shown, *map(_hidden, given[paths:]))
         # Passwords in a list are not kept.
-        return list if isinstance(tls, list) else tls
+        return list if isinstance(tls, list) else _hidden_path(tls)
 
     @classmethod
     def of(cls, tls: object) -> "TLSSettings":
@@ -75,6 +94,8 @@ class TLSSettings(Struct, frozen=True):
             return tls
         if isinstance(tls, tuple):
             return _identified(*tls)
+        if _is_text(tls):
+            raise InvalidParamsError("tls", "the path of a CA file or folder", _TEXT, _WRITE_PATH)
         path = _path(tls)
         if path:
             return cls(authorities=path)
@@ -93,6 +114,10 @@ class TLSSettings(Struct, frozen=True):
             path: the file.
             why: what is wrong with it.
         """
+        # Perhaps the password, in the wrong place.
+        if isinstance(path, Secret):
+            hint = "the order is (certificate, key, password)"
+            return InvalidParamsError(field, expected, f"a path that cannot be used: {why}", hint)
         return InvalidParamsError(field, expected, f"{path!r}: {why}")
 
     @staticmethod
@@ -115,6 +140,8 @@ class TLSSettings(Struct, frozen=True):
 
 
 _DEFAULT = TLSSettings()
+_TEXT = "the text of a key or certificate"
+_WRITE_PATH = "write the path of its file"
 
 
 def _identified(*tls: Any) -> TLSSettings:
@@ -123,11 +150,14 @@ def _identified(*tls: Any) -> TLSSettings:
         raise InvalidParamsError("tls", "(certificate, key) or (certificate, key, password)", got)
     certificate, key, password = tls if len(tls) == 3 else (*tls, None)
     for position, name, value in ((0, "certificate", certificate), (1, "key", key)):
+        if _is_text(value):
+            expected = f"the path of the {name}"
+            raise InvalidParamsError(f"tls[{position}]", expected, _TEXT, _WRITE_PATH)
         if not _path(value):
             raise InvalidParamsError(
                 f"tls[{position}]",
                 f"the path of the {name}",
-                type_name(value),
+                _kind(value),
                 "if both are in one file, name it twice" if value is None else "",
             )
     if not isinstance(password, (str, bytes)) and password not in (None, type(None)):
@@ -163,6 +193,8 @@ def _path(value: Any) -> str:
 def _kind(tls: object) -> str:
     if isinstance(tls, bool) or tls == "":
         return repr(tls)
+    if isinstance(tls, bytes):
+        return "bytes"
     return tls.__name__ if isinstance(tls, type) else type_name(tls)
 
 

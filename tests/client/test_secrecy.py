@@ -758,6 +758,8 @@ ALL_ARGUMENTS: dict[str, Any] = {
     "tls": ("/certificate", "/key", SECRETS["the password of a key"]),
 }
 
+_KEY_TEXT = f"-----BEGIN PRIVATE KEY-----\n{SECRETS['the password of a key']}\n"
+
 WRONG: dict[str, dict[str, Any]] = {
     "url": {"base_url": "no URL"},
     "url with a password": {"base_url": f"https://{USER}:{PASSWORD}@{NAME}"},
@@ -791,6 +793,10 @@ WRONG: dict[str, dict[str, Any]] = {
     "tls in a list": {"tls": ["a", "b", SECRETS["the password of a key"]]},
     "tls with no path": {"tls": (1, "b", SECRETS["the password of a key"])},
     "tls without a file": {},
+    "tls in the wrong order": {"tls": (__file__, SECRETS["the password of a key"], "key.pem")},
+    "tls with the text of a key": {"tls": (__file__, _KEY_TEXT)},
+    "tls with the text of a key and a password": {"tls": (__file__, _KEY_TEXT, "password")},
+    "tls as the text of a key": {"tls": _KEY_TEXT},
     "password in a list": {"tls": ("a", "b", [SECRETS["the password of a key"]])},
 }
 

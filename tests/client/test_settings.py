@@ -275,6 +275,27 @@ async def test_a_client_of_a_configuration_reads_no_variables(
     assert request.headers["authorization"] == f"Bearer {TOKEN}"
 
 
+@pytest.mark.parametrize("client_class", [MeshAPI, AsyncMeshAPI])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        *((name, True) for name in ("timeout", "max_retries", "retry")),
+        *((name, False) for name in ("base_url", "token", "default_headers", "default_query")),
+        *((name, False) for name in ("user_agent", "api_version")),
+    ],
+)
+def test_from_config_refuses_what_is_part_of_it(
+    client_class: Any, name: str, options: bool
+) -> None:
+    config = MeshAPIConfig(base_url=URL, token=TOKEN)
+    also = f", or from_config(config).with_options({name}=...)" if options else ""
+    with pytest.raises(InvalidParamsError) as caught:
+        client_class.from_config(config, **{name: "rsk_test_given"})
+    assert str(caught.value) == (
+        f"{name}: is part of the configuration; write MeshAPIConfig({name}=...){also}"
+    )
+
+
 @on_both
 def test_from_config_takes_what_a_configuration_does_not_have(client_class: Any) -> None:
     config = MeshAPIConfig(base_url=URL, token=TOKEN)

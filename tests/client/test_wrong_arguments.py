@@ -218,6 +218,20 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
         )
     ),
     (
+        {"tls": "-----BEGIN CERTIFICATE-----\nMII"},
+        (
+            "tls: expected the path of a CA file or folder, got the text of a key or certificate;"
+            " write the path of its file"
+        ),
+    ),
+    (
+        {"tls": ("client.pem", "-----BEGIN PRIVATE KEY-----\nMII")},
+        (
+            "tls[1]: expected the path of the key, got the text of a key or certificate;"
+            " write the path of its file"
+        ),
+    ),
+    (
         {"tls": ("client.pem",)},
         "tls: expected (certificate, key) or (certificate, key, password), got one value",
     ),
