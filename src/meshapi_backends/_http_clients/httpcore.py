@@ -126,7 +126,7 @@ def options_of(
     source = TLSSource.of(tls)
     if uds is not None and proxy is not None:
         raise TypeError("uds: given together with proxy; leave one of them out")
-    socks = isinstance(proxy, str) and proxy.startswith("socks")
+    socks = proxy is not None and proxy.scheme.startswith("socks")
     library = library or _library(name, "socks" if socks else "http2")
     if http2:
         _h2(name)
