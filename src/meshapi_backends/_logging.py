@@ -7,7 +7,7 @@ log nothing.
 import logging
 import sys
 from threading import Lock
-from typing import Any, Optional, TextIO
+from typing import TYPE_CHECKING, Any, Optional, TextIO
 
 from meshapi_core.observing import Notice, details, facts, line
 
@@ -21,7 +21,14 @@ _lock = Lock()
 _handler: "Optional[_OwnHandler]" = None
 
 
-class _OwnHandler(logging.StreamHandler[TextIO]):
+if TYPE_CHECKING:
+    _StreamHandler = logging.StreamHandler[TextIO]
+else:
+    # Before Python 3.11, it takes no parameter.
+    _StreamHandler = logging.StreamHandler
+
+
+class _OwnHandler(_StreamHandler):
     """Writes on stderr what no handler of the program's gets."""
 
     def emit(self, record: logging.LogRecord) -> None:
