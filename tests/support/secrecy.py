@@ -137,7 +137,8 @@ class Shown(logging.Handler):
 
     def error(self, error: BaseException) -> None:
         """Take what reporters show of an error: its frames, its causes, its pickle."""
-        self.text("error", seen(error), "".join(traceback.format_exception_only(error)))
+        lines = traceback.format_exception_only(type(error), error)
+        self.text("error", seen(error), "".join(lines))
 
     def client(self, client: Any, *, has_data: bool = False) -> None:
         """Take the reprs of a client, and of all that it is made of.
