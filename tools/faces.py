@@ -21,6 +21,7 @@ SRC = Path(__file__).resolve().parents[1] / "src"
 PACKAGES = (
     "meshapi_core.types",
     "meshapi_core.endpoints",
+    "meshapi_core.flows",
     "meshapi_core.observing",
     "meshapi_core",
     "meshapi_backends",

@@ -1,6 +1,7 @@
-"""Write `meshapi_backends/_sync/` from `meshapi_backends/_async/`.
+"""Write the packages `_sync` from their twins `_async`.
 
-Runners, hosts, connections and sessions are written once, as async source. Their blocking twin is
+Runners, hosts, connections and sessions (`meshapi_backends`), and what programs hold of streams,
+pages and conversations (`meshapi_core`), are written once, as async source. Their blocking twin is
 that source without `await`, and this file defines exactly what "without" means. It works on tokens,
 not on lines, so layout, comments and line numbers stay (except for one line at the top).
 
@@ -21,6 +22,7 @@ of the networks (`_networks/`), under the same name on both sides.
 """
 
 import io
+import itertools
 import re
 import sys
 import tokenize
@@ -28,8 +30,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-ASYNC_DIR = ROOT / "src" / "meshapi_backends" / "_async"
-SYNC_DIR = ROOT / "src" / "meshapi_backends" / "_sync"
+PACKAGES = [ROOT / "src" / "meshapi_backends", ROOT / "src" / "meshapi_core"]
 
 HEADER = "# Generated from _async/{name} by `python tools/mirror.py --write`: edit that file.\n"
 
@@ -109,13 +110,13 @@ def mirror_name(name: str) -> str:
     return found.group(1) + found.group(2) if found else name
 
 
-def expected_files(source: Path = ASYNC_DIR, target: Path = SYNC_DIR) -> dict[Path, str]:
-    """Return the path and the text of every file that the blocking package must have.
+def expected_files(package: Path) -> dict[Path, str]:
+    """Return the path and the text of every file that `_sync` in a package must have.
 
     Args:
-        source: the async package; its folders are mirrored with their files.
-        target: the folder of its twin.
+        package: has the folder `_async`, whose folders are mirrored with their files.
     """
+    source, target = package / "_async", package / "_sync"
     expected: dict[Path, str] = {}
     for path in sorted(source.rglob("*.py")):
         name = path.relative_to(source)
@@ -124,21 +125,21 @@ def expected_files(source: Path = ASYNC_DIR, target: Path = SYNC_DIR) -> dict[Pa
     return expected
 
 
-def differing_files(source: Path = ASYNC_DIR, target: Path = SYNC_DIR) -> list[Path]:
+def differing_files(package: Path) -> list[Path]:
     """Return the blocking files that are missing, differ, or have no async twin."""
-    expected = expected_files(source, target)
-    bare_lines = [path for path in sorted(target.rglob("*.py")) if path not in expected]
-    return bare_lines + [
+    expected = expected_files(package)
+    orphans = [path for path in sorted((package / "_sync").rglob("*.py")) if path not in expected]
+    return orphans + [
         path
         for path, text in expected.items()
         if not path.exists() or path.read_text("utf-8") != text
     ]
 
 
-def write_files(source: Path = ASYNC_DIR, target: Path = SYNC_DIR) -> list[Path]:
-    """Make the blocking package equal to its async twin; return the files that changed."""
-    changed = differing_files(source, target)
-    expected = expected_files(source, target)
+def write_files(package: Path) -> list[Path]:
+    """Make `_sync` in a package equal to its async twin; return the files that changed."""
+    changed = differing_files(package)
+    expected = expected_files(package)
     for path in changed:
         if path in expected:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -338,13 +339,13 @@ def _prose(text: str) -> str:
 def main(arguments: list[str]) -> int:
     """Compare or, with `--write`, regenerate; return the exit status."""
     if arguments == ["--write"]:
-        for path in write_files():
+        for path in itertools.chain.from_iterable(map(write_files, PACKAGES)):
             print(f"wrote {path.relative_to(ROOT)}")
         return 0
     if arguments:
         print(__doc__)
         return 2
-    differing = differing_files()
+    differing = [*itertools.chain.from_iterable(map(differing_files, PACKAGES))]
     for path in differing:
         print(f"{path.relative_to(ROOT)} is not the twin of its async text")
     return 1 if differing else 0

@@ -4,36 +4,33 @@ The backends' runners and streams implement them, and those of another host can,
 uses nothing else of a runner.
 """
 
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
-from typing import Any, NoReturn, Optional, TypeVar, Union
+from typing import Any, NoReturn, Optional, TypeVar
 
 from typing_extensions import Protocol, Self, runtime_checkable
 
-from meshapi_core.bodies import FileSource
 from meshapi_core.calls import AnyCall, Call, StreamCall
+from meshapi_core.flows.steps import Flow, ItemFlow
 from meshapi_core.headers import Headers
 from meshapi_core.raw_response import RawResponse
 from meshapi_core.response_meta import ResponseMeta
 
 __all__ = [
+    "AsyncItemStream",
     "AsyncRawRunner",
     "AsyncRunner",
     "AsyncStream",
-    "Flow",
+    "ItemStream",
     "RawRunner",
     "Runner",
     "Stream",
 ]
 
 T = TypeVar("T")
+R = TypeVar("R")
 T_co = TypeVar("T_co", covariant=True)
-
-Flow = Generator[Union[AnyCall[Any], FileSource], Any, T]
-"""A generator of calls that follow from each other. It yields each call, is sent the call's result
-(or has its error thrown in), and returns the result of all. Where it yields a `FileSource`, the
-runner checks that the file is there, so that a missing file is noticed before the calls that
-precede its upload."""
+R_co = TypeVar("R_co", covariant=True)
 
 
 @runtime_checkable
@@ -124,6 +121,80 @@ class AsyncStream(Protocol[T_co]):
         ...
 
 
+@runtime_checkable
+class ItemStream(Protocol[T_co, R_co]):
+    """The items that a flow hands over on its way: an iterator and a context manager.
+
+    The first step is done when the first item is asked for. Iterating to the end, leaving the
+    `with` block, or calling `close()` releases what the flow holds. Only one thread at a time may
+    use it.
+    """
+
+    @property
+    def ended(self) -> bool:
+        """Whether the flow has ended: with a result, with an error, or because it was closed."""
+        ...
+
+    def until_done(self) -> R_co:
+        """Do what is left, pass over its items, and return the result. Harmless twice.
+
+        Raises:
+            StreamUsageError: it was closed before its end, or ended with an error.
+        """
+        ...
+
+    def __iter__(self) -> Iterator[T_co]: ...
+    def __next__(self) -> T_co: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+        /,
+    ) -> None: ...
+    def close(self) -> None:
+        """End the flow now. Harmless twice."""
+        ...
+
+
+@runtime_checkable
+class AsyncItemStream(Protocol[T_co, R_co]):
+    """The items that a flow hands over on its way: an async iterator and context manager.
+
+    The first step is done when the first item is asked for. Iterating to the end, leaving the
+    `async with` block, or calling `aclose()` releases what the flow holds. Only one task at a time
+    may use it.
+    """
+
+    @property
+    def ended(self) -> bool:
+        """Whether the flow has ended: with a result, with an error, or because it was closed."""
+        ...
+
+    async def until_done(self) -> R_co:
+        """Do what is left, pass over its items, and return the result. Harmless twice.
+
+        Raises:
+            StreamUsageError: it was closed before its end, or ended with an error.
+        """
+        ...
+
+    def __aiter__(self) -> AsyncIterator[T_co]: ...
+    async def __anext__(self) -> T_co: ...
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+        /,
+    ) -> None: ...
+    async def aclose(self) -> None:
+        """End the flow now. Harmless twice."""
+        ...
+
+
 class Runner(Protocol):
     """Runs calls and blocks until they are done."""
 
@@ -132,7 +203,11 @@ class Runner(Protocol):
         ...
 
     def run_flow(self, flow: Flow[T], /) -> T:
-        """Return the flow's result, after making its calls one after the other."""
+        """Return the flow's result, after doing its steps one after the other."""
+        ...
+
+    def open_flow(self, flow: ItemFlow[T, R], /) -> ItemStream[T, R]:
+        """Return the items of a flow; no step is done yet."""
         ...
 
     def open(self, call: StreamCall[T], /) -> Stream[T]:
@@ -151,6 +226,10 @@ class RawRunner(Protocol):
         """Raise TypeError: a flow has several responses."""
         ...
 
+    def open_flow(self, flow: ItemFlow[Any, Any], /) -> NoReturn:
+        """Raise TypeError: a flow has several responses."""
+        ...
+
     def open(self, call: StreamCall[T], /) -> Stream[T]:
         """Return the call's stream, as a `Runner` does."""
         ...
@@ -164,7 +243,11 @@ class AsyncRunner(Protocol):
         ...
 
     async def run_flow(self, flow: Flow[T], /) -> T:
-        """Return the flow's result, after making its calls one after the other."""
+        """Return the flow's result, after doing its steps one after the other."""
+        ...
+
+    def open_flow(self, flow: ItemFlow[T, R], /) -> AsyncItemStream[T, R]:
+        """Return the items of a flow; no step is done yet."""
         ...
 
     def open(self, call: StreamCall[T], /) -> AsyncStream[T]:
@@ -180,6 +263,10 @@ class AsyncRawRunner(Protocol):
         ...
 
     async def run_flow(self, flow: Flow[Any], /) -> NoReturn:
+        """Raise TypeError: a flow has several responses."""
+        ...
+
+    def open_flow(self, flow: ItemFlow[Any, Any], /) -> NoReturn:
         """Raise TypeError: a flow has several responses."""
         ...
 

@@ -61,7 +61,13 @@ ROOMS = _rooms_of_the_backends()
 stands beside them imports none."""
 
 FACES = frozenset(
-    {*PACKAGES, "meshapi_core.types", "meshapi_core.endpoints", "meshapi_core.observing"}
+    {
+        *PACKAGES,
+        "meshapi_core.types",
+        "meshapi_core.endpoints",
+        "meshapi_core.flows",
+        "meshapi_core.observing",
+    }
 )
 """What other packages import from; `_face.py` of each loads what they ask for."""
 

@@ -40,7 +40,13 @@ from meshapi_backends._sync import connecting as sync_connecting
 from meshapi_backends._sync import connections as sync_connections
 from meshapi_backends._sync.chunk_stream import ChunkStream
 from meshapi_core import Limits, Origin, PoolState, SocketOptions
-from meshapi_core.endpoints import Resource, endpoint, flow_endpoint, stream_endpoint
+from meshapi_core.endpoints import (
+    Resource,
+    endpoint,
+    flow_endpoint,
+    item_flow_endpoint,
+    stream_endpoint,
+)
 
 TOKEN = "rsk_test_canary_of_every_flavour"
 ASK: dict[str, Any] = {
@@ -333,7 +339,10 @@ _AWAITED = frozenset(
     }
     | {"receive", "wait_for", "send_audio", "commit_audio", "update"}
     | {"read_ready", "write_some", "flush"}
+    | {"until_done"}
 )
+"""Methods that block; those declared as endpoints need not be named."""
+
 _DRESSED = (MeshAPI, RawMeshAPI, Resource, ChunkStream, RealtimeResource, RealtimeSession)
 
 
@@ -346,7 +355,8 @@ class Awaited:
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._target, "close" if name == "aclose" else name)
         declared = getattr(type(self._target), name, None)
-        if isinstance(declared, stream_endpoint) or name == "with_options":
+        opening = (stream_endpoint, item_flow_endpoint)
+        if isinstance(declared, opening) or name in ("open_flow", "with_options"):
             return functools.partial(_opened, value)
         if isinstance(self._target, RealtimeResource) and name == "connect":
             return functools.partial(_Connecting, value)
@@ -355,8 +365,8 @@ class Awaited:
         return Awaited(value) if isinstance(value, _DRESSED) else value
 
     def __aiter__(self) -> "Awaited":
-        assert iter(self._target) is self._target
-        return self
+        iterator = iter(self._target)
+        return self if iterator is self._target else Awaited(iterator)
 
     async def __anext__(self) -> Any:
         try:

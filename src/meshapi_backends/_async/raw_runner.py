@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from meshapi_core import Call, RawResponse, StreamCall, raw_call
-from meshapi_core.endpoints import AsyncRunner, Flow
+from meshapi_core.endpoints import AsyncRunner, Flow, ItemFlow
 
 if TYPE_CHECKING:
     from meshapi_core.endpoints import AsyncStream
@@ -29,12 +29,20 @@ class AsyncRawCallRunner:
 
     async def run_flow(self, flow: Flow[Any], /) -> NoReturn:
         """Raise TypeError: a flow has several responses."""
-        name = getattr(flow, "__name__", "this method")
-        raise TypeError(
-            f"{name}() makes several calls and has no single raw response; call it without"
-            " with_raw_response, its result has .meta"
-        )
+        raise _several_responses(flow)
+
+    def open_flow(self, flow: ItemFlow[Any, Any], /) -> NoReturn:
+        """Raise TypeError: a flow has several responses."""
+        raise _several_responses(flow)
 
     def open(self, call: StreamCall[T], /) -> "AsyncStream[T]":
         """Return the stream of a call, which has its headers and `.meta`."""
         return self._runner.open(call)
+
+
+def _several_responses(flow: object) -> TypeError:
+    name = getattr(flow, "__name__", "this method")
+    return TypeError(
+        f"{name}() makes several calls and has no single raw response; call it without"
+        " with_raw_response, its result has .meta"
+    )

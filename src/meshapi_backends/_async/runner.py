@@ -13,13 +13,16 @@ from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_backends._async.pipe_host import AsyncPipeHost
 from meshapi_backends._async.transports import AsyncTransport
 from meshapi_backends._listening import INFO, found_logger
-from meshapi_core import AnyCall, FileSource, MeshAPIConfig, PipeCall, StreamCall
-from meshapi_core.endpoints import Flow
+from meshapi_backends._scopes import Calls
+from meshapi_core import AnyCall, MeshAPIConfig, PipeCall, StreamCall
+from meshapi_core.endpoints import Flow, ItemFlow
 
 if TYPE_CHECKING:
     from meshapi_backends._async.chunk_stream import AsyncChunkStream
+    from meshapi_backends._async.flows import AsyncFlowItems
     from meshapi_backends._watching import AsyncWatch
 
+R = TypeVar("R")
 T = TypeVar("T")
 
 
@@ -54,28 +57,17 @@ class AsyncCallRunner:
         return await self._host(call).result()
 
     async def run_flow(self, flow: Flow[T], /) -> T:
-        """Return the result of a flow, whose calls are made one after the other."""
-        try:
-            call = next(flow)
-            while True:
-                try:
-                    response = None
-                    if isinstance(call, FileSource):
-                        from meshapi_backends._sources import check_source
+        """Return the result of a flow, whose steps are done one after the other."""
+        # Imported on first use: few calls are flows.
+        from meshapi_backends._async.flows import AsyncFlowSteps
 
-                        check_source(call)
-                    else:
-                        response = await self.run(call)
-                except Exception as exc:
-                    # The flow decides: it may catch the error and go on with another call.
-                    call = flow.throw(exc)
-                else:
-                    call = flow.send(response)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-        finally:
-            flow.close()
+        return await AsyncFlowSteps(flow, self, self._network, self._calls).result()
+
+    def open_flow(self, flow: ItemFlow[T, R], /) -> "AsyncFlowItems[T, R]":
+        """Return the items of a flow; no step is done yet."""
+        from meshapi_backends._async.flows import AsyncFlowItems, AsyncFlowSteps
+
+        return AsyncFlowItems(AsyncFlowSteps(flow, self, self._network, self._calls))
 
     def open(self, call: StreamCall[T], /) -> "AsyncChunkStream[T]":
         """Return the stream of a call; nothing is sent yet."""
@@ -87,6 +79,14 @@ class AsyncCallRunner:
         if self._watch is not None:
             make_host = partial(self._host, call, self._watch.at_this_place())
         return AsyncChunkStream(make_host)
+
+    def _calls(self) -> Calls:
+        """The calls that closing the client ends."""
+        transport = self._transport
+        if self._has_pipes:
+            transport = transport.connections()
+        calls: Calls = getattr(transport, "calls", None) or Calls()
+        return calls
 
     def _host(self, call: AnyCall[T], watch: "Optional[AsyncWatch]" = None) -> AsyncHost[T]:
         network = self._network()

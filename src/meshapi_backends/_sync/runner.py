@@ -14,13 +14,16 @@ from meshapi_backends._sync.networks import Network
 from meshapi_backends._sync.pipe_host import PipeHost
 from meshapi_backends._sync.transports import Transport
 from meshapi_backends._listening import INFO, found_logger
-from meshapi_core import AnyCall, FileSource, MeshAPIConfig, PipeCall, StreamCall
-from meshapi_core.endpoints import Flow
+from meshapi_backends._scopes import Calls
+from meshapi_core import AnyCall, MeshAPIConfig, PipeCall, StreamCall
+from meshapi_core.endpoints import Flow, ItemFlow
 
 if TYPE_CHECKING:
     from meshapi_backends._sync.chunk_stream import ChunkStream
+    from meshapi_backends._sync.flows import FlowItems
     from meshapi_backends._watching import Watch
 
+R = TypeVar("R")
 T = TypeVar("T")
 
 
@@ -55,28 +58,17 @@ class CallRunner:
         return self._host(call).result()
 
     def run_flow(self, flow: Flow[T], /) -> T:
-        """Return the result of a flow, whose calls are made one after the other."""
-        try:
-            call = next(flow)
-            while True:
-                try:
-                    response = None
-                    if isinstance(call, FileSource):
-                        from meshapi_backends._sources import check_source
+        """Return the result of a flow, whose steps are done one after the other."""
+        # Imported on first use: few calls are flows.
+        from meshapi_backends._sync.flows import FlowSteps
 
-                        check_source(call)
-                    else:
-                        response = self.run(call)
-                except Exception as exc:
-                    # The flow decides: it may catch the error and go on with another call.
-                    call = flow.throw(exc)
-                else:
-                    call = flow.send(response)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-        finally:
-            flow.close()
+        return FlowSteps(flow, self, self._network, self._calls).result()
+
+    def open_flow(self, flow: ItemFlow[T, R], /) -> "FlowItems[T, R]":
+        """Return the items of a flow; no step is done yet."""
+        from meshapi_backends._sync.flows import FlowItems, FlowSteps
+
+        return FlowItems(FlowSteps(flow, self, self._network, self._calls))
 
     def open(self, call: StreamCall[T], /) -> "ChunkStream[T]":
         """Return the stream of a call; nothing is sent yet."""
@@ -88,6 +80,14 @@ class CallRunner:
         if self._watch is not None:
             make_host = partial(self._host, call, self._watch.at_this_place())
         return ChunkStream(make_host)
+
+    def _calls(self) -> Calls:
+        """The calls that closing the client ends."""
+        transport = self._transport
+        if self._has_pipes:
+            transport = transport.connections()
+        calls: Calls = getattr(transport, "calls", None) or Calls()
+        return calls
 
     def _host(self, call: AnyCall[T], watch: "Optional[Watch]" = None) -> Host[T]:
         network = self._network()

@@ -63,9 +63,11 @@ is for files.
 
 `@flow_endpoint` is for a method that makes several calls: a generator function that yields a
 `Call`, is sent its response (or thrown its error), yields the next, and returns the result
-(`Flow`). It may also yield a `FileSource` to have the file checked, so that a missing file is
-noticed before the calls that lead up to its upload. The function is written once, and runs in every
-flavour.
+(`Flow`). It may yield other steps, such as `Pause`, or a `FileSource` to have the file checked, so
+that a missing file is noticed before the calls that lead up to its upload: `meshapi_core.flows` has
+them all. Under `@item_flow_endpoint`, the function also yields an `Emit` for everything that the
+program gets while it goes on; the method returns an `ItemStream` or an `AsyncItemStream`. Either
+function is written once, and runs in every flavour.
 """
 
 from typing import TYPE_CHECKING
@@ -81,6 +83,7 @@ if TYPE_CHECKING:
     from meshapi_core.endpoints._descriptor import Resource as Resource
     from meshapi_core.endpoints._descriptor import endpoint as endpoint
     from meshapi_core.endpoints._descriptor import flow_endpoint as flow_endpoint
+    from meshapi_core.endpoints._descriptor import item_flow_endpoint as item_flow_endpoint
     from meshapi_core.endpoints._descriptor import stream_endpoint as stream_endpoint
     from meshapi_core.endpoints.account import APIVersions as APIVersions
     from meshapi_core.endpoints.account import Balance as Balance
@@ -103,16 +106,19 @@ if TYPE_CHECKING:
     from meshapi_core.endpoints.videos import Videos as Videos
     from meshapi_core.endpoints.web import Web as Web
     from meshapi_core.errors import InvalidParamsError as InvalidParamsError
+    from meshapi_core.flows.steps import Flow as Flow
+    from meshapi_core.flows.steps import ItemFlow as ItemFlow
     from meshapi_core.multipart import FilePart as FilePart
     from meshapi_core.multipart import Multipart as Multipart
     from meshapi_core.params.encoding import build_params as build_params
     from meshapi_core.params.encoding import encode_params as encode_params
     from meshapi_core.paths import model_path as model_path
     from meshapi_core.paths import path_segment as path_segment
+    from meshapi_core.protocols import AsyncItemStream as AsyncItemStream
     from meshapi_core.protocols import AsyncRawRunner as AsyncRawRunner
     from meshapi_core.protocols import AsyncRunner as AsyncRunner
     from meshapi_core.protocols import AsyncStream as AsyncStream
-    from meshapi_core.protocols import Flow as Flow
+    from meshapi_core.protocols import ItemStream as ItemStream
     from meshapi_core.protocols import RawRunner as RawRunner
     from meshapi_core.protocols import Runner as Runner
     from meshapi_core.protocols import Stream as Stream

@@ -21,7 +21,9 @@ What `create` is depends on where it is looked up, and type checkers see what Py
                                          `RawRunner`, and so on
 
 `@stream_endpoint` does the same for a `StreamCall`, and returns a `Stream` or an `AsyncStream`.
-`@flow_endpoint` is for a generator function that makes several calls: see `Flow`.
+`@flow_endpoint` is for a generator function that makes several calls: see `meshapi_core.flows`.
+`@item_flow_endpoint` is for one that also hands over items on its way, and returns an `ItemStream`
+or an `AsyncItemStream`.
 
 The types: each decorator is a generic descriptor. Its `__init__` takes the function as
 `Callable[Concatenate[Any, P], ...]`, which drops `self` and captures the parameters in `P`. The
@@ -54,11 +56,13 @@ from typing import Any, ClassVar, Generic, NoReturn, TypeVar, Union, get_args, g
 from typing_extensions import Concatenate, ParamSpec, Self, Unpack
 
 from meshapi_core.calls import Call, StreamCall
+from meshapi_core.flows.steps import Emit, Flow, ItemFlow
 from meshapi_core.protocols import (
+    AsyncItemStream,
     AsyncRawRunner,
     AsyncRunner,
     AsyncStream,
-    Flow,
+    ItemStream,
     RawRunner,
     Runner,
     Stream,
@@ -66,6 +70,7 @@ from meshapi_core.protocols import (
 from meshapi_core.raw_response import RawResponse
 
 P = ParamSpec("P")
+R = TypeVar("R")
 T = TypeVar("T")
 B_co = TypeVar("B_co", covariant=True)
 R_co = TypeVar("R_co", bound=Union[Runner, AsyncRunner, RawRunner, AsyncRawRunner], covariant=True)
@@ -96,7 +101,7 @@ class Resource(Generic[R_co]):
 
 
 class _Declared(Generic[P, B_co]):
-    """What the three decorators share: the function under them, and `build`."""
+    """What the decorators share: the function under them, and `build`."""
 
     def __init__(self, build: Callable[Concatenate[Any, P], B_co]) -> None:
         self._build = build
@@ -162,17 +167,8 @@ class stream_endpoint(_Declared[P, StreamCall[T]], Generic[P, T]):  # noqa: N801
         """Return this descriptor, or the function that opens the stream."""
         if resource is None:
             return self
-        build, open_stream = self._build, resource._runner.open
-
-        def bound(*args: P.args, **kwargs: P.kwargs) -> Any:
-            try:
-                call = build(None, *args, **kwargs)
-            except TypeError as exc:
-                _explain_arguments(build, args, kwargs, exc)
-                raise
-            return open_stream(call)
-
-        return _store(resource, self._name, bound, build)
+        bound = _opening(resource._runner.open, self._build)
+        return _store(resource, self._name, bound, self._build)
 
 
 class flow_endpoint(_Declared[P, Flow[T]], Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
@@ -198,6 +194,45 @@ class flow_endpoint(_Declared[P, Flow[T]], Generic[P, T]):  # noqa: N801 - used 
             return self
         bound = _bound(resource._runner.run_flow, self._build)
         return _store(resource, self._name, bound, self._build)
+
+
+class item_flow_endpoint(_Declared[P, ItemFlow[T, R]], Generic[P, T, R]):  # noqa: N801 - used as a decorator, named as those are
+    """Declares a flow whose items a program iterates over; see `meshapi_core.endpoints`."""
+
+    @overload
+    def __get__(self, resource: None, owner: type, /) -> Self: ...
+    @overload
+    def __get__(
+        self, resource: Resource[Runner], owner: type, /
+    ) -> Callable[P, ItemStream[T, R]]: ...
+    @overload
+    def __get__(
+        self, resource: Resource[AsyncRunner], owner: type, /
+    ) -> Callable[P, AsyncItemStream[T, R]]: ...
+    @overload
+    def __get__(
+        self, resource: Union[Resource[RawRunner], Resource[AsyncRawRunner]], owner: type, /
+    ) -> Callable[P, NoReturn]: ...
+    def __get__(self, resource: Any, owner: type, /) -> Any:
+        """Return this descriptor, or the function that begins the flow."""
+        if resource is None:
+            return self
+        bound = _opening(resource._runner.open_flow, self._build)
+        return _store(resource, self._name, bound, self._build)
+
+
+def _opening(open_it: Callable[..., Any], build: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function that builds a call or a flow and opens it; a plain one in any flavour."""
+
+    def opening_method(*args: Any, **kwargs: Any) -> Any:
+        try:
+            call = build(None, *args, **kwargs)
+        except TypeError as exc:
+            _explain_arguments(build, args, kwargs, exc)
+            raise
+        return open_it(call)
+
+    return opening_method
 
 
 def _bound(run: Callable[..., Any], build: Callable[..., Any]) -> Callable[..., Any]:
@@ -258,20 +293,38 @@ def _signature(build: Callable[..., Any], runner: Any) -> Signature:
     declared = signature(build)
     returned: Any = declared.return_annotation
     if get_origin(returned) in (Call, StreamCall, Generator):
-        response: Any = get_args(returned)[-1]
-        stream: Any = AsyncStream if iscoroutinefunction(runner.run) else Stream
-        # A coroutine function is annotated with the result of awaiting it.
-        raw: Any = RawResponse
-        if getattr(runner, "returns_raw", False) and get_origin(returned) is not StreamCall:
-            returned = raw[response] if get_origin(returned) is Call else NoReturn
-        else:
-            returned = stream[response] if get_origin(returned) is StreamCall else response
+        returned = _returned(
+            returned,
+            is_async=iscoroutinefunction(runner.run),
+            is_raw=getattr(runner, "returns_raw", False),
+        )
     parameters = list(declared.parameters.values())[1:]
     keywords = _keywords(build)
     if keywords:
         # They replace `**fields`, from which a notebook could complete no name.
         parameters[-1:] = [each for each in keywords if each.name not in declared.parameters]
     return declared.replace(parameters=parameters, return_annotation=returned)
+
+
+def _returned(declared: Any, *, is_async: bool, is_raw: bool) -> Any:
+    """Return the annotation of a method's result, as that of its declaration has it.
+
+    A coroutine function is annotated with the result of awaiting it.
+    """
+    kind, arguments = get_origin(declared), get_args(declared)
+    result: Any = arguments[-1]
+    stream: Any = AsyncStream if is_async else Stream
+    items: Any = AsyncItemStream if is_async else ItemStream
+    raw: Any = RawResponse
+    if kind is StreamCall:
+        return stream[result]
+    if is_raw:
+        return raw[result] if kind is Call else NoReturn
+    if kind is Generator:
+        emitted = [step for step in get_args(arguments[0]) if get_origin(step) is Emit]
+        if emitted:
+            return items[(*get_args(emitted[0]), result)]
+    return result
 
 
 class _NotGiven:

@@ -12,7 +12,9 @@ _NAMES: Final = {
     "meshapi_core.accumulators": "Accumulator",
     "meshapi_core.bodies": "FileSource file_source",
     "meshapi_core.calls": "Call SignedPut StreamCall",
-    "meshapi_core.endpoints._descriptor": "R_co Resource endpoint flow_endpoint stream_endpoint",
+    "meshapi_core.endpoints._descriptor": """
+        R_co Resource endpoint flow_endpoint item_flow_endpoint stream_endpoint
+    """,
     "meshapi_core.endpoints.account": "APIVersions Balance Usage",
     "meshapi_core.endpoints.audio": "Audio",
     "meshapi_core.endpoints.batches": "Batches",
@@ -31,10 +33,13 @@ _NAMES: Final = {
     "meshapi_core.endpoints.videos": "Videos",
     "meshapi_core.endpoints.web": "Web",
     "meshapi_core.errors": "InvalidParamsError",
+    "meshapi_core.flows.steps": "Flow ItemFlow",
     "meshapi_core.multipart": "FilePart Multipart",
     "meshapi_core.params.encoding": "build_params encode_params",
     "meshapi_core.paths": "model_path path_segment",
-    "meshapi_core.protocols": "AsyncRawRunner AsyncRunner AsyncStream Flow RawRunner Runner Stream",
+    "meshapi_core.protocols": """
+        AsyncItemStream AsyncRawRunner AsyncRunner AsyncStream ItemStream RawRunner Runner Stream
+    """,
     "meshapi_core.queries": "encode_query",
     "meshapi_core.readers": """
         ByteStreamReader BytesReader ChunkReader EmptyReader JSONReader ListReader Reader

@@ -14,12 +14,12 @@ from meshapi_core.bodies import FileSource, file_source
 from meshapi_core.calls import Call, SignedPut
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, flow_endpoint
 from meshapi_core.errors import InvalidParamsError, JobFailedError
+from meshapi_core.flows.steps import Flow
 from meshapi_core.headers import find_request_id
 from meshapi_core.media_types import checked_media_type, media_type
 from meshapi_core.messages import Response
 from meshapi_core.params.encoding import build_params, encode_params
 from meshapi_core.paths import path_segment
-from meshapi_core.protocols import Flow
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import JSONReader, Reader
 from meshapi_core.types._base import Params

@@ -1,0 +1,271 @@
+"""Drives flows: does the steps that a generator yields, and sends back their results.
+
+`meshapi_core.flows` has the steps. `AsyncFlowSteps` does them, and `AsyncFlowItems` is what a
+program iterates over where a flow hands over items on its way.
+"""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from types import TracebackType
+from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
+
+from typing_extensions import Self
+
+from meshapi_backends._async.networks import AsyncNetwork
+from meshapi_backends._closing import AsyncCloses
+from meshapi_backends._failures import TransportError
+from meshapi_backends._scopes import Calls, Scope, WaitEnded
+from meshapi_backends._telling import AsyncTelling
+from meshapi_core import (
+    END_OF_STREAM,
+    EndOfStream,
+    FileSource,
+    MeshAPIError,
+    StreamUsageError,
+    stream_closed,
+)
+from meshapi_core.endpoints import AsyncRunner
+from meshapi_core.flows import (
+    CloseStream,
+    Emit,
+    NextChunk,
+    Now,
+    OpenStream,
+    Pause,
+    RandomBytes,
+    Tell,
+)
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class AsyncFlowSteps(Generic[R]):
+    """Does the steps of one flow.
+
+    Args:
+        flow: the generator.
+        runner: makes its calls.
+        network: returns the network of the running program, for its clock and its waits.
+        calls: returns the calls that closing the client ends; its waits end with them.
+    """
+
+    def __init__(
+        self,
+        flow: Generator[Any, Any, R],
+        runner: AsyncRunner,
+        network: Callable[[], AsyncNetwork],
+        calls: Callable[[], Calls] = Calls,
+    ) -> None:
+        self._flow = flow
+        self._runner = runner
+        self._network = network
+        self._calls = calls
+        self._scope = Scope()
+        self._open: list[Any] = []
+        self._sent: Any = None
+        self._is_over = False
+        self._result: Optional[tuple[R]] = None
+
+    async def result(self) -> R:
+        """Do all the steps that are left, pass over items, and return the flow's result.
+
+        Raises:
+            StreamUsageError: the flow has ended with an error, or was closed.
+        """
+        while not self._is_over:
+            await self.next()
+        if self._result is None:
+            raise StreamUsageError(
+                "this was closed, or ended with an error, and has no result; call the method again"
+                " for a new one"
+            )
+        return self._result[0]
+
+    async def next(self) -> Union[Any, EndOfStream]:
+        """Do the steps up to the next item, and return it; END_OF_STREAM where there is none."""
+        flow, error = self._flow, None
+        try:
+            while True:
+                step = flow.send(self._sent) if error is None else flow.throw(error)
+                error = self._sent = None
+                if type(step) is Emit:
+                    return step.value
+                try:
+                    self._sent = await self._do(step)
+                except Exception as exc:
+                    # The flow decides: it may catch the error and go on.
+                    error = exc
+        except StopIteration as stop:
+            # A flow that was closed from elsewhere ends without a result.
+            if self._scope.failure is None:
+                self._result = (stop.value,)
+            await self.leave()
+            return END_OF_STREAM
+        except BaseException:
+            await self.leave()
+            raise
+
+    async def leave(self) -> None:
+        """End the flow, and every stream that it left open. Harmless twice."""
+        self._is_over = True
+        streams, self._open = self._open, []
+        for stream in streams:
+            await stream.close()
+        try:
+            self._flow.close()
+        except ValueError:
+            # It is running: a function that it called has closed it, and it ends after that.
+            pass
+
+    def wake(self) -> None:
+        """End the flow's present wait, and those to come, from any task or thread."""
+        self._scope.end(stream_closed())
+
+    async def _do(self, step: Any) -> Any:
+        act = self._acts.get(type(step))
+        if act is None:
+            return await self._runner.run(step)
+        return await act(self, step)
+
+    async def _check(self, step: FileSource) -> None:
+        from meshapi_backends._sources import check_source
+
+        check_source(step)
+
+    async def _pause(self, step: Pause) -> None:
+        waiter = self._network().waiter()
+        try:
+            with self._scope.running(), self._calls().waiting() as scope:
+                with scope.waiting(waiter.set):
+                    await waiter.wait(max(step.seconds, 0.0))
+                scope.check()
+        except (TransportError, WaitEnded) as exc:
+            raise exc.failure.error from None
+
+    async def _now(self, step: Now) -> float:
+        return self._network().now()
+
+    async def _random(self, step: RandomBytes) -> bytes:
+        return os.urandom(step.size)
+
+    async def _tell(self, step: Tell) -> Any:
+        return await AsyncTelling.tell(step.function, step.arguments)
+
+    async def _open_stream(self, step: OpenStream) -> Any:
+        stream = self._runner.open(step.call)
+        self._open.append(stream)
+        return stream
+
+    async def _next_chunk(self, step: NextChunk) -> Any:
+        try:
+            return await step.stream.__anext__()
+        except StopAsyncIteration:
+            return END_OF_STREAM
+
+    async def _close_stream(self, step: CloseStream) -> None:
+        self._open.remove(step.stream)
+        await step.stream.close()
+
+    _acts: ClassVar[dict[type, Callable[[Any, Any], Awaitable[Any]]]] = {
+        CloseStream: _close_stream,
+        FileSource: _check,
+        NextChunk: _next_chunk,
+        Now: _now,
+        OpenStream: _open_stream,
+        Pause: _pause,
+        RandomBytes: _random,
+        Tell: _tell,
+    }
+
+
+class AsyncFlowItems(AsyncCloses, Generic[T, R]):
+    """The items of a flow. See `meshapi_core.endpoints.AsyncItemStream`.
+
+    Args:
+        steps: does the steps of the flow.
+    """
+
+    def __init__(self, steps: AsyncFlowSteps[R]) -> None:
+        self._steps = steps
+        self._ended = self._busy = False
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {'ended' if self._ended else 'open'}>"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the flow has ended: with a result, with an error, or because it was closed."""
+        return self._ended
+
+    async def until_done(self) -> R:
+        """Do what is left, pass over its items, and return the result. Harmless twice.
+
+        Raises:
+            StreamUsageError: it was closed before its end, or ended with an error.
+        """
+        while not self._ended:
+            await self._next()
+        return await self._steps.result()
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        if self._ended:
+            # A loop over it would be empty, and look like an empty result.
+            raise StreamUsageError(
+                "this has ended or was closed, and cannot be iterated again; call the method again"
+                " for a new one"
+            )
+        return self
+
+    async def __anext__(self) -> T:
+        item: Union[T, EndOfStream] = END_OF_STREAM if self._ended else await self._next()
+        if item is END_OF_STREAM:
+            raise StopAsyncIteration
+        return item
+
+    async def _next(self) -> Any:
+        if self._busy:
+            raise StreamUsageError(
+                "this is already being iterated over by another task or thread; do it in one of"
+                " them only"
+            )
+        self._busy = has_ended = True
+        try:
+            item = await self._steps.next()
+            has_ended = item is END_OF_STREAM
+            # `aclose` of another task left the flow to this one.
+            if self._ended and not has_ended:
+                await self._steps.leave()
+            return END_OF_STREAM if self._ended else item
+        except MeshAPIError:
+            # Closed by another task while this one was waiting: not an error.
+            if not self._ended:
+                raise
+            return END_OF_STREAM
+        finally:
+            self._busy = False
+            self._ended = self._ended or has_ended
+
+    async def __aenter__(self) -> Self:
+        self.__aiter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+        /,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End the flow now. Harmless twice.
+
+        A task or thread that iterates over it finishes the call that it is making, and its loop
+        ends. A wait ends at once.
+        """
+        self._ended = True
+        self._steps.wake()
+        if not self._busy:
+            await self._steps.leave()

@@ -1,0 +1,5 @@
+"""What programs on an event loop hold: wrappers that add to the streams of a runner.
+
+They do no I/O: they call the stream that the runner returned, and pass on what it gives. Any runner
+will do, so that hosts of the core have them too. `_sync` is generated from here.
+"""

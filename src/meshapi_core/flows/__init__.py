@@ -1,0 +1,24 @@
+"""Flows: work that takes several steps, written once as generators, for every flavour.
+
+A flow is a generator. It yields a step (a `Call` to make, a `Pause`, ...), is sent the step's
+result or has its error thrown in, and returns the result of all. It does no I/O and reads no clock:
+the runner that drives it does, on a blocking client as on an event loop.
+
+    def upload_and_wait(...) -> Flow[Document]:
+        upload = yield announce
+        yield SignedPut(...)
+        while not document.ended:
+            yield Pause(2.0)
+            document = yield Call(...)
+        return document
+
+- `steps`: the steps, and what a runner does for each.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from meshapi_core.flows.steps import *
+else:
+    from meshapi_core.flows._face import EXPORTED as __all__
+    from meshapi_core.flows._face import __dir__, __getattr__
