@@ -14,9 +14,9 @@ __all__ = ["TLSSettings"]
 _EXPECTED = "an ssl.SSLContext, the path of a CA file or folder, or (certificate, key[, password])"
 _LONGEST_PASSWORD = 1024  # PEM_BUFSIZE of OpenSSL
 _LONGEST_PATH = 4096  # PATH_MAX of Linux
-_WITHOUT_CHECKS = (
-    "to turn verification off, write a context with check_hostname=False and"
-    " verify_mode=ssl.CERT_NONE"
+_ALWAYS_VERIFIED = (
+    "certificates are always verified; for a private CA or a self-signed server, write the path of"
+    " its certificate"
 )
 
 
@@ -202,7 +202,7 @@ def _hint(tls: object) -> str:
     if tls is True:
         return "leave it out: certificates are verified by default"
     if tls is False:
-        return _WITHOUT_CHECKS
+        return _ALWAYS_VERIFIED
     if tls is list:
         return "write a tuple"
     if isinstance(tls, bytes):

@@ -56,18 +56,25 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
         {"extra_headers": {}},
         "extra_headers: no such parameter; write default_headers=...",
     ),
-    (
-        {"verify": "ca.pem"},
+    *(
         (
-            'verify: no such parameter; write tls="ca.pem", the path of a CA file or folder; to'
-            " turn verification off, tls= takes an ssl.SSLContext"
-        ),
+            {"verify": verify},
+            (
+                "verify: no such parameter; certificates are always verified; for a private CA or"
+                ' a self-signed server, write tls="ca.pem", the path of its certificate'
+            ),
+        )
+        for verify in (False, True, "ca.pem")
+    ),
+    (
+        {"ca_file": "ca.pem"},
+        'ca_file: no such parameter; write tls="ca.pem", the path of a CA file or folder',
     ),
     (
         {"ssl_context": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)},
         (
-            'ssl_context: no such parameter; write tls="ca.pem", the path of a CA file or folder;'
-            " to turn verification off, tls= takes an ssl.SSLContext"
+            "ssl_context: no such parameter; write tls=..., an ssl.SSLContext, or"
+            ' "ca.pem", the path of a CA file or folder'
         ),
     ),
     (
@@ -86,6 +93,26 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
         ),
     ),
     ({"proxies": URL}, "proxies: no such parameter; write proxy=..."),
+    *(
+        (
+            {"proxy": word},
+            (
+                "proxy: expected a URL such as http://user:password@proxy.example:3128, got"
+                f" {word!r}; for no proxy, write proxy=None"
+            ),
+        )
+        for word in ("none", "None", "direct")
+    ),
+    (
+        {
+            "proxy": "http://me:hunter2@10.0.0.1:3128",
+            "sockets": SocketOptions(uds="/run/gateway.sock"),
+        },
+        (
+            "proxy: given together with sockets.uds, to which all connections go; leave one of them"
+            " out"
+        ),
+    ),
     ({"mounts": {}}, "mounts: no such parameter; write proxy=..., or {httpx}(mounts=...)"),
     (
         {"trust_env": False},
@@ -207,8 +234,8 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
             (
                 False,
                 (
-                    "False; to turn verification off, write a context with check_hostname=False and"
-                    " verify_mode=ssl.CERT_NONE"
+                    "False; certificates are always verified; for a private CA or a self-signed"
+                    " server, write the path of its certificate"
                 ),
             ),
             (True, "True; leave it out: certificates are verified by default"),
@@ -293,6 +320,7 @@ OF_OPTIONS: "list[tuple[dict[str, Any], str]]" = [
         "extra_body['stream']: set by the method; call stream() or create()",
     ),
 ]
+
 
 OF_CLASSES: "list[tuple[Callable[[], object], str]]" = [
     (

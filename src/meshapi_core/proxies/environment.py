@@ -25,13 +25,12 @@ from typing import Optional
 
 from meshapi_core._secret import Secret
 from meshapi_core.proxies.bypass import Bypass
-from meshapi_core.proxies.proxy import Proxy
+from meshapi_core.proxies.proxy import NONE, Proxy
 from meshapi_core.proxies.routes import Proxies
 
 __all__ = ["proxies_of", "variables_in"]
 
 _OURS = "MESHAPI_PROXY"
-_NONE = ("none", "direct")
 
 
 def proxies_of(found: Mapping[str, Secret]) -> Proxies:
@@ -42,7 +41,7 @@ def proxies_of(found: Mapping[str, Secret]) -> Proxies:
     """
     ours = found.get(_OURS)
     if ours is not None:
-        if ours.reveal().lower() in _NONE:
+        if ours.reveal().lower() in NONE:
             return Proxies()
         return Proxies.through(ours, variable=_OURS)
     https, https_variable = _proxy(found, "https")
