@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from meshapi_core import types as types
     from meshapi_core._checks import check_kind as check_kind
     from meshapi_core._json_kinds import type_name as type_name
+    from meshapi_core._named_fields import NamedFields as NamedFields
     from meshapi_core._secret import Secret as Secret
     from meshapi_core._secret import SecretBytes as SecretBytes
     from meshapi_core._version import __version__ as __version__

@@ -11,6 +11,7 @@ PACKAGE: Final = "meshapi_core"
 _NAMES: Final = {
     "meshapi_core._checks": "check_kind",
     "meshapi_core._json_kinds": "type_name",
+    "meshapi_core._named_fields": "NamedFields",
     "meshapi_core._secret": "Secret SecretBytes",
     "meshapi_core._version": "__version__",
     "meshapi_core.bodies": "FileSource OpenBody OpenSource PIECE",

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from meshapi import (
     AsyncMeshAPI,
+    Hooks,
     InvalidParamsError,
     Limits,
     MeshAPI,
@@ -322,6 +323,14 @@ OF_OPTIONS: "list[tuple[dict[str, Any], str]]" = [
 ]
 
 
+def takes_nothing() -> None:
+    """No hook."""
+
+
+def takes_two(notice: object, token: object) -> None:
+    """No hook, unless by `partial`."""
+
+
 OF_CLASSES: "list[tuple[Callable[[], object], str]]" = [
     (
         lambda: Timeout(5),
@@ -345,6 +354,28 @@ OF_CLASSES: "list[tuple[Callable[[], object], str]]" = [
     (
         lambda: RetryPolicy(backoff=2),
         "backoff: no such field in RetryPolicy; did you mean initial_delay?",
+    ),
+    (
+        lambda: Hooks(on_respnse=print),
+        "on_respnse: no such field in Hooks; did you mean on_response?",
+    ),
+    (
+        lambda: Hooks(print),
+        "positional arguments of Hooks: expected none, got 1; write Hooks(on_request=...)",
+    ),
+    (
+        lambda: Hooks(on_response=takes_nothing),
+        (
+            "Hooks: on_response: expected a function that takes one argument, got takes_nothing(),"
+            " which takes none"
+        ),
+    ),
+    (
+        lambda: Hooks(on_event=takes_two),
+        (
+            "Hooks: on_event: expected a function that takes one argument, got takes_two(notice,"
+            " token)"
+        ),
     ),
     (
         lambda: Reconnect(codes=1006),
