@@ -44,7 +44,8 @@ class Advice(Struct, frozen=True):
     Fields:
         network: for a connection that could not be opened, such as "; HTTPS_PROXY is set, but not
             used".
-        trust: for a certificate from an unknown authority, such as "; set SSL_CERT_FILE".
+        trust: for a certificate from an unknown authority, such as "; SSL_CERT_FILE names a file
+            that does not exist"; without it, the message says how to trust one.
     """
 
     network: str = ""

@@ -522,6 +522,10 @@ def test_only_an_unknown_authority_gets_the_advice_to_trust_one():
     assert failure_of(told, "connect", advice=Advice(trust="; trust")).error.message.endswith(
         "; trust"
     )
+    for proxied in ("https://x", "the proxy https://x"):
+        said = failure_of(told, "connect", where=proxied).error.message
+        assert 'write tls="/path/to/ca.pem", the path of its certificate' in said
+    assert "tls=" not in failure_of(expired, "connect").error.message
 
 
 def test_a_host_that_knows_of_a_handshake_makes_a_vague_error_exact():

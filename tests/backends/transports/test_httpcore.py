@@ -388,6 +388,22 @@ async def test_tls_is_verified(world, library):
         assert caught.value.error_code == "tls_verify"
 
 
+@on_both_libraries
+@on_every_flavour
+async def test_an_unknown_authority_says_what_to_pass(world, library, monkeypatch):
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    with ScriptedServer(serve, tls=serving()) as server:
+        context = ssl.create_default_context()
+        async with (
+            core(world, library, tls=context) as how,
+            client_on(world, server.url, how) as client,
+        ):
+            with pytest.raises(APIConnectionError) as caught:
+                await text_of(client)
+    assert 'write tls="/path/to/ca.pem"' in str(caught.value)
+
+
 @pytest.fixture
 def authorities(tmp_path):
     """The path of the test authority's certificate."""
