@@ -361,6 +361,7 @@ class ChunkDecoder(Generic[T]):
             )
         exc.request_id = exc.request_id or self.request_id
         exc.headers = exc.headers or self.headers
+        exc.stream_status = self.status
         if isinstance(exc, ResponseDecodeError):
             exc.status = self.status
         if exc.partial is None:
