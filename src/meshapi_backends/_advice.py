@@ -5,13 +5,13 @@ import os
 from meshapi_core import Advice
 
 
-def advice(network: str = "") -> Advice:
+def advice(network: str = "", *, credentials: bool = False) -> Advice:
     """The hints that this process can give.
 
     Args:
-        network: see `Advice`.
+        network, credentials: see `Advice`.
     """
-    return Advice(network, _untrusting())
+    return Advice(network, _untrusting(), credentials)
 
 
 _TRUST_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")

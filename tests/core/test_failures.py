@@ -528,6 +528,15 @@ def test_only_an_unknown_authority_gets_the_advice_to_trust_one():
     assert "tls=" not in failure_of(expired, "connect").error.message
 
 
+def test_credentials_that_a_proxy_does_not_accept_are_not_asked_for_again():
+    refused = named("ProxyError", module="httpcore")("407 Proxy Authentication Required")
+    for given, said in ((False, "give the HTTP client's proxy"), (True, "it did not accept the")):
+        advice = Advice(credentials=given)
+        failure = failure_of(refused, "request", where="the proxy p:1", advice=advice)
+        assert (failure.error.error_code, failure.stage) == ("proxy_auth", "verify")
+        assert said in failure.error.message
+
+
 def test_a_host_that_knows_of_a_handshake_makes_a_vague_error_exact():
     vague = named("ConnectError", module="httpx")("it ended")
     failure = failure_of(vague, "request", where="x", handshaking=True)
