@@ -72,7 +72,6 @@ if TYPE_CHECKING:
     from meshapi_core.failures import failure_of as failure_of
     from meshapi_core.failures import hint_at_tls as hint_at_tls
     from meshapi_core.failures import timed_out as timed_out
-    from meshapi_core.failures import unexpected_status as unexpected_status
     from meshapi_core.headers import Headers as Headers
     from meshapi_core.headers import find_request_id as find_request_id
     from meshapi_core.http11.connection import HTTP11Connection as HTTP11Connection

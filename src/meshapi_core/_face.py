@@ -31,7 +31,7 @@ _NAMES: Final = {
         UnprocessableEntityError
     """,
     "meshapi_core.extras": "Extras hidden_values",
-    "meshapi_core.failures": "Advice failure_of hint_at_tls timed_out unexpected_status",
+    "meshapi_core.failures": "Advice failure_of hint_at_tls timed_out",
     "meshapi_core.headers": "Headers find_request_id",
     "meshapi_core.http11.connection": "HTTP11Connection ResponseHead",
     "meshapi_core.machines.actions": """

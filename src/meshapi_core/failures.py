@@ -44,8 +44,7 @@ class Advice(Struct, frozen=True):
     Fields:
         network: for a connection that could not be opened, such as "; HTTPS_PROXY is set, but not
             used".
-        trust: for a certificate from an unknown authority, such as "; SSL_CERT_FILE names a file
-            that does not exist"; without it, the message says how to trust one.
+        trust: for a certificate from an unknown authority; "" says how to trust one.
         credentials: whether the host's HTTP client gave its proxy a user name and a password.
     """
 
@@ -167,8 +166,7 @@ def unexpected_status(status: int, where: str = "the server", hint: str = "") ->
     Args:
         status: the status of the response.
         where: the other end of the connection; see `failure_of`.
-        hint: what to do about credentials, to be appended to the message; "" is for HTTP clients
-            that gave the proxy none.
+        hint: what to do about credentials, to be appended; see `not_passed_on`.
     """
     if status in (401, 407):
         return not_passed_on(where if where.startswith(A_PROXY) else "", hint, status)

@@ -22,8 +22,8 @@ from meshapi_core import (
     failure_of,
     hint_at_tls,
     timed_out,
-    unexpected_status,
 )
+from meshapi_core.failures import unexpected_status
 
 STAGES = ("pool", "connect", "request", "response")
 
@@ -530,8 +530,11 @@ def test_only_an_unknown_authority_gets_the_advice_to_trust_one():
 
 def test_credentials_that_a_proxy_does_not_accept_are_not_asked_for_again():
     refused = named("ProxyError", module="httpcore")("407 Proxy Authentication Required")
-    for given, said in ((False, "give the HTTP client's proxy"), (True, "it did not accept the")):
-        advice = Advice(credentials=given)
+    for has_some, said in (
+        (False, "give the HTTP client's proxy"),
+        (True, "it did not accept the"),
+    ):
+        advice = Advice(credentials=has_some)
         failure = failure_of(refused, "request", where="the proxy p:1", advice=advice)
         assert (failure.error.error_code, failure.stage) == ("proxy_auth", "verify")
         assert said in failure.error.message

@@ -142,7 +142,8 @@ def test_an_exception_that_means_no_server_is_named_in_a_warning(no_proxy, shown
 
 def test_exceptions_that_nobody_needs_cause_no_warning():
     for environment in ({}, {"MESHAPI_PROXY": A}, {"MESHAPI_PROXY": "none", "ALL_PROXY": A}):
-        Proxies.of_environment({"NO_PROXY": "http://host", **environment})
+        proxies = Proxies.of_environment({"NO_PROXY": "http://host", **environment})
+        assert proxies.bypass is None
     for usual in (" ", "localhost,127.0.0.1,::1", ".svc,.cluster.local,169.254.169.254", "a_b,*"):
         Proxies.of_environment({"ALL_PROXY": A, "NO_PROXY": usual})
 
