@@ -90,8 +90,9 @@ def _with_status(status: int, headers: Mapping[str, str], text: str, proxy: str)
         text = own.reason or text
         code = f" ({own.code})" if own.code else ""
     said = f"{said}: {text}{code}" if text else f"{said}{code}"
-    if own is None and proxy and status in _OF_PROXIES:
-        # The proxy's or the server's: nothing in it says whose it is.
+    if own is None and proxy and status in _OF_PROXIES and "via" not in headers:
+        # The proxy's or the server's: nothing says whose it is. With a Via, a proxy passed it on
+        # (RFC 9110, section 7.6.3).
         said = f"{said.rstrip('. ')}; the request went through {proxy}"
     return said
 
