@@ -54,8 +54,8 @@ def proxies_of(
     if sockets.uds is not None:
         # Every connection goes to the Unix socket. The environment's proxies are for TCP.
         if proxy is not None and not isinstance(proxy, NotGiven):
-            hint = "leave out one of them"
-            raise InvalidParamsError("proxy", "None beside sockets.uds", type_name(proxy), hint)
+            got = "given together with sockets.uds, to which all connections go"
+            raise InvalidParamsError("proxy", "", got, "leave one of them out")
         return Proxies()
     if isinstance(proxy, NotGiven) and reads_environment:
         return Proxies.of_environment(os.environ)

@@ -1,7 +1,8 @@
 """The settings of a client: arguments, then variables of the environment, then defaults.
 
 Everything here is a function of its arguments. Of the environment, only those variables are looked
-at for which no argument is given. An empty variable counts as not set.
+at for which no argument is given. An empty variable counts as not set, and so does a blank one:
+whitespace around a value is ignored.
 """
 
 import re
@@ -105,7 +106,9 @@ def _timeout(environment: Environment) -> Union[None, float, NotGiven]:
     expected = "seconds, or none for no limit"
     seconds = _number(environment, "MESHAPI_TIMEOUT", float, expected)
     if isinstance(seconds, float):
-        _check(lambda: Timeout.of(seconds), "MESHAPI_TIMEOUT")
+        # As it was written: 0, not 0.0.
+        given = int(seconds) if seconds.is_integer() else seconds
+        _check(lambda: Timeout.of(given), "MESHAPI_TIMEOUT")
     value: Union[None, float, NotGiven] = seconds
     return value
 
@@ -119,7 +122,7 @@ def _max_retries(environment: Environment) -> Union[int, NotGiven]:
 
 
 def _base_url(environment: Environment) -> str:
-    url: str = hidden_url(environment.get("MESHAPI_BASE_URL"))
+    url: str = hidden_url(environment.get("MESHAPI_BASE_URL").strip())
     if not url:
         return DEFAULT_BASE_URL
     _check(lambda: MeshAPIConfig.check_base_url(url), "MESHAPI_BASE_URL")
@@ -132,6 +135,7 @@ def _check(make: Callable[[], object], variable: str) -> None:
         make()
     except (TypeError, ValueError) as exc:
         what = str(exc).partition(": ")[2] or str(exc)
+        what = what.replace("None means no limit", "write none for no limit")
     else:
         return
     raise InvalidParamsError(_name(variable), "", what)
@@ -157,17 +161,17 @@ def _custom_headers(environment: Environment) -> dict[str, Secret]:
 
 
 def log_level(environment: Environment) -> str:
-    """Return what to log on stderr, by MESHAPI_LOG: "info" or "debug"; "" is nothing.
+    """Return what to log on stderr, by MESHAPI_LOG: "info" or "debug"; "" for "off", and unset.
 
     Raises:
         InvalidParamsError: it is something else.
     """
     # It may be anything, in the wrong variable.
     level = Secret(environment.get("MESHAPI_LOG").strip().lower())
-    if level and level not in ("info", "debug"):
+    if level and level not in ("info", "debug", "off"):
         got = repr(level.reveal()) if len(level) < 12 else "other text"
-        raise InvalidParamsError(_name("MESHAPI_LOG"), '"info" or "debug"', got)
-    return level.reveal()
+        raise InvalidParamsError(_name("MESHAPI_LOG"), '"info", "debug" or "off"', got)
+    return "" if level == "off" else level.reveal()
 
 
 # Arguments
@@ -191,9 +195,10 @@ def token_of(given: object, environment: Environment) -> object:
             return TokenSource(given)
         return TokenSource.hidden(given)
     tokens = {
-        variable: Secret(environment.get(variable))
+        # With `echo`, or from a file, a newline comes with it.
+        variable: Secret(environment.get(variable).strip())
         for variable in ("MESHAPI_TOKEN", "MESHAPI_API_KEY")
-        if environment.get(variable)
+        if environment.get(variable).strip()
     }
     if not tokens:
         raise ValueError(

@@ -15,7 +15,9 @@ __all__ = ["of_clients", "of_options"]
 
 _TOKEN: Final = "accesstoken apikey auth authtoken bearertoken key secretkey".split()
 _BASE_URL: Final = "apibase azureendpoint baseuri endpoint host server url".split()
-_TLS: Final = "cabundle cafile ssl sslcontext sslverify verify verifyssl".split()
+_AUTHORITIES: Final = "cabundle cacert cacerts cafile capath".split()
+_TLS: Final = "context ssl sslcontext tlscontext".split()
+_VERIFY: Final = "insecure sslverify verify verifyssl".split()
 _CERTIFICATE: Final = "cert certificate clientcert clientcertificate".split()
 _SOCKETS: Final = {
     "happyeyeballsdelay": "happy_eyeballs_delay",
@@ -85,10 +87,14 @@ def _for_clients(field: str, http_client: str) -> Mapping[str, str]:
         **dict.fromkeys(_TOKEN, "write token=..."),
         **dict.fromkeys(_BASE_URL, "write base_url=..."),
         "websocketbaseurl": "realtime sessions use base_url",
+        **dict.fromkeys(_AUTHORITIES, 'write tls="ca.pem", the path of a CA file or folder'),
         **dict.fromkeys(
-            _TLS,
-            'write tls="ca.pem", the path of a CA file or folder; to turn verification off, tls='
-            " takes an ssl.SSLContext",
+            _TLS, 'write tls=..., an ssl.SSLContext, or "ca.pem", the path of a CA file or folder'
+        ),
+        **dict.fromkeys(
+            _VERIFY,
+            "certificates are always verified; for a private CA or a self-signed server, write"
+            ' tls="ca.pem", the path of its certificate',
         ),
         **dict.fromkeys(_CERTIFICATE, 'write tls=("certificate.pem", "key.pem")'),
         "socketoptions": "write sockets=meshapi.SocketOptions(...)",

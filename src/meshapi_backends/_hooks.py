@@ -1,12 +1,12 @@
 """Functions of a program that a client calls when something happens in its calls."""
 
 from collections.abc import Callable
-from inspect import isawaitable, iscoroutinefunction
+from inspect import isawaitable, iscoroutinefunction, signature
 from typing import Any, Final, Optional
 
 from msgspec import Struct
 
-from meshapi_core import type_name
+from meshapi_core import NamedFields, type_name
 from meshapi_core.observing import (
     AttemptStarted,
     CallFailed,
@@ -19,7 +19,7 @@ from meshapi_core.observing import (
 __all__ = ["Hooks", "check_hooks"]
 
 
-class Hooks(Struct, frozen=True, kw_only=True):
+class Hooks(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
     """Functions that a client calls when something happens in its calls.
 
     On the async client, they may be async functions, which are awaited before the call goes on.
@@ -39,6 +39,9 @@ class Hooks(Struct, frozen=True, kw_only=True):
             closes, or a call that is cancelled.
         on_event: a chunk of a stream, or a message of a realtime session, has arrived. It is called
             before the program gets it.
+
+    Raises:
+        TypeError: one of them is no function, or cannot be called with one argument.
     """
 
     on_request: Optional[Callable[[AttemptStarted], object]] = None
@@ -52,6 +55,10 @@ class Hooks(Struct, frozen=True, kw_only=True):
             hook = getattr(self, name)
             if hook is not None and not callable(hook):
                 raise TypeError(f"Hooks: {name}: expected a function, got {type_name(hook)}")
+            fault = "" if hook is None else _fault_of(hook)
+            if fault:
+                expected = "a function that takes one argument"
+                raise TypeError(f"Hooks: {name}: expected {expected}, got {fault}")
 
     def __repr__(self) -> str:
         # Not the functions' own: a `partial` shows its arguments.
@@ -61,6 +68,23 @@ class Hooks(Struct, frozen=True, kw_only=True):
     def __rich_repr__(self) -> list[Any]:
         # Without this, rich would show all fields in place of the repr.
         return [repr(self)]
+
+
+def _fault_of(hook: Any) -> str:
+    """A function that cannot be called with one argument, in words; "" for any other."""
+    try:
+        parameters = signature(hook)
+    except (TypeError, ValueError):
+        return ""  # it does not tell
+    try:
+        parameters.bind(None)
+    except TypeError:
+        function = getattr(hook, "func", hook)
+        name = getattr(function, "__name__", type_name(function))
+        # Without default values, which may be secret: those of a `partial` are its arguments.
+        shown = ", ".join(parameters.parameters)
+        return f"{name}({shown})" + ("" if shown else ", which takes none")
+    return ""
 
 
 _CALL: Final = "__call__"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from meshapi_core import types as types
     from meshapi_core._checks import check_kind as check_kind
     from meshapi_core._json_kinds import type_name as type_name
+    from meshapi_core._named_fields import NamedFields as NamedFields
     from meshapi_core._secret import Secret as Secret
     from meshapi_core._secret import SecretBytes as SecretBytes
     from meshapi_core._version import __version__ as __version__
@@ -71,7 +72,6 @@ if TYPE_CHECKING:
     from meshapi_core.failures import failure_of as failure_of
     from meshapi_core.failures import hint_at_tls as hint_at_tls
     from meshapi_core.failures import timed_out as timed_out
-    from meshapi_core.failures import unexpected_status as unexpected_status
     from meshapi_core.headers import Headers as Headers
     from meshapi_core.headers import find_request_id as find_request_id
     from meshapi_core.http11.connection import HTTP11Connection as HTTP11Connection

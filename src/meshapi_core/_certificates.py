@@ -8,6 +8,10 @@ __all__ = ["hint_at_certificate", "without_place"]
 # self-signed one in the chain, no issuer found (two codes). Source:
 # https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/
 _UNKNOWN_AUTHORITY = frozenset({18, 19, 20, 21})
+_TRUST = (
+    '; for a private CA or a self-signed server, write tls="/path/to/ca.pem", the path of its'
+    " certificate, or set SSL_CERT_FILE (for an HTTP client of your own: its verify=)"
+)
 _UNKNOWN_WORDS = re.compile(r"(?i)self.signed|local issuer|unable to verify the first")
 
 # The codes for a certificate outside its validity period, and for a certificate for other names.
@@ -26,7 +30,7 @@ def hint_at_certificate(code: int, said: str, trust: str, *, proxied: bool) -> s
     Args:
         code: X509_V_ERR_...; 0 if the exception has none.
         said: the reason in words, which decide if there is no code.
-        trust: the advice for an unknown authority; see `Advice`.
+        trust: the host's advice for an unknown authority, which replaces ours; see `Advice`.
         proxied: whether the certificate is a proxy's.
     """
 
@@ -34,7 +38,7 @@ def hint_at_certificate(code: int, said: str, trust: str, *, proxied: bool) -> s
         return code in codes if code else bool(words.search(said))
 
     if means(_UNKNOWN_AUTHORITY, _UNKNOWN_WORDS):
-        return trust
+        return trust or _TRUST
     if means(_OUT_OF_DATE, _OUT_OF_DATE_WORDS):
         return "; the server needs a new one, unless the clock of this machine is wrong"
     if means(_OTHER_NAME, _OTHER_NAME_WORDS) and not proxied:

@@ -11,6 +11,7 @@ PACKAGE: Final = "meshapi_core"
 _NAMES: Final = {
     "meshapi_core._checks": "check_kind",
     "meshapi_core._json_kinds": "type_name",
+    "meshapi_core._named_fields": "NamedFields",
     "meshapi_core._secret": "Secret SecretBytes",
     "meshapi_core._version": "__version__",
     "meshapi_core.bodies": "FileSource OpenBody OpenSource PIECE",
@@ -30,7 +31,7 @@ _NAMES: Final = {
         UnprocessableEntityError
     """,
     "meshapi_core.extras": "Extras hidden_values",
-    "meshapi_core.failures": "Advice failure_of hint_at_tls timed_out unexpected_status",
+    "meshapi_core.failures": "Advice failure_of hint_at_tls timed_out",
     "meshapi_core.headers": "Headers find_request_id",
     "meshapi_core.http11.connection": "HTTP11Connection ResponseHead",
     "meshapi_core.machines.actions": """

@@ -213,6 +213,7 @@ class ByteDecoder:
             error.__cause__ = failure.error
         error.request_id = error.request_id or self.request_id
         error.headers = error.headers or self.headers
+        error.stream_status = self.status
         self._error = error
 
     def next_event(self) -> Union[bytes, NeedData, EndOfStream]:

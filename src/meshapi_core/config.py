@@ -107,8 +107,8 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True, dict=True, metaclass=Name
             a function that returns it: then a machine asks its host to call it (`GetToken`), once
             for each call, and once more if the gateway refuses the token.
         timeout: seconds for each phase, or a `Timeout`.
-        max_retries: attempts after the first one.
-        retry: the whole retry policy; if it is given, `max_retries` is ignored.
+        max_retries: attempts after the first one; beside `retry`, the policy's number replaces it.
+        retry: the whole retry policy. By default, it is one with `max_retries`.
         extras: headers, query parameters and body members to add to each request.
         service: the service of the gateway: MeshAPI, or another that speaks the same protocol.
         idempotency_key: the key of every POST, instead of one that is drawn for each call.
@@ -139,7 +139,9 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True, dict=True, metaclass=Name
         force_setattr(self, "base_url", _checked_base_url(self.base_url, self.service))
         force_setattr(self, "timeout", Timeout.of(self.timeout))
         check_count("max_retries", self.max_retries, 0)
-        force_setattr(self, "retry", _checked_policy(self.retry, self.max_retries))
+        policy = _checked_policy(self.retry, self.max_retries)
+        force_setattr(self, "retry", policy)
+        force_setattr(self, "max_retries", policy.max_retries)
         check_kind("extras", self.extras, Extras)
         _check_key(self.idempotency_key)
         check_kind("retry_quota", self.retry_quota, RetryQuota, optional=True)

@@ -39,16 +39,18 @@ Phase = Literal["connect", "read", "write", "pool", "idle", "total"]
 
 
 class Advice(Struct, frozen=True):
-    """Advice that only the host can give, appended to messages where it fits; "" for none.
+    """What only the host knows. Texts are appended to messages where they fit; "" for none.
 
     Fields:
         network: for a connection that could not be opened, such as "; HTTPS_PROXY is set, but not
             used".
-        trust: for a certificate from an unknown authority, such as "; set SSL_CERT_FILE".
+        trust: for a certificate from an unknown authority; "" says how to trust one.
+        credentials: whether the host's HTTP client gave its proxy a user name and a password.
     """
 
     network: str = ""
     trust: str = ""
+    credentials: bool = False
 
 
 _NO_ADVICE = Advice()
@@ -164,7 +166,7 @@ def unexpected_status(status: int, where: str = "the server", hint: str = "") ->
     Args:
         status: the status of the response.
         where: the other end of the connection; see `failure_of`.
-        hint: what to do about credentials, to be appended to the message; "" is about HTTP clients.
+        hint: what to do about credentials, to be appended; see `not_passed_on`.
     """
     if status in (401, 407):
         return not_passed_on(where if where.startswith(A_PROXY) else "", hint, status)
@@ -268,7 +270,8 @@ class _FailedAttempt(NamedTuple):
             message = "the HTTP client could not write the request"
             return ProtocolError(message, error_code="framing"), self.stage
         if fact.kind == "proxy" and self.stage != "response":
-            failure = no_tunnel(self.where if self._proxied else "", _reason_of_proxy(fact.exc))
+            where, given = self.where if self._proxied else "", self.advice.credentials
+            failure = no_tunnel(where, _reason_of_proxy(fact.exc), given=given)
             return failure.error, failure.stage
         if self._not_connected(fact):
             return self._connect_failure(fact, exc), "connect"

@@ -188,17 +188,20 @@ class CallFacts:
     Attributes:
         attempts: how many attempts the call took; 0 if the error is not that of a call.
         elapsed: seconds from the beginning of the call to its failure.
+        stream_status: the status of the response whose stream failed; 0 if there was no stream.
     """
 
     status: int
     headers: Mapping[str, str]
     attempts: int = 0
     elapsed: float = 0.0
+    stream_status: int = 0
 
     @property
     def meta(self) -> ResponseMeta:
         """Rate limits, routing and the like, as a response that is not an error has them."""
-        return ResponseMeta(self.status, Headers(self.headers), self.attempts, self.elapsed)
+        status = self.status or self.stream_status
+        return ResponseMeta(status, Headers(self.headers), self.attempts, self.elapsed)
 
 
 def _text(value: Optional[str]) -> Optional[str]:

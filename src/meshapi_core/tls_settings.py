@@ -1,5 +1,6 @@
 """Whom a client trusts and how it identifies itself over TLS: the argument `tls`, as a value."""
 
+import re
 from typing import Any, Optional, Union, cast
 
 from msgspec import Struct
@@ -14,9 +15,9 @@ __all__ = ["TLSSettings"]
 _EXPECTED = "an ssl.SSLContext, the path of a CA file or folder, or (certificate, key[, password])"
 _LONGEST_PASSWORD = 1024  # PEM_BUFSIZE of OpenSSL
 _LONGEST_PATH = 4096  # PATH_MAX of Linux
-_WITHOUT_CHECKS = (
-    "to turn verification off, write a context with check_hostname=False and"
-    " verify_mode=ssl.CERT_NONE"
+_ALWAYS_VERIFIED = (
+    "certificates are always verified; for a private CA or a self-signed server, write the path of"
+    " its certificate"
 )
 
 
@@ -36,9 +37,13 @@ def _is_text(value: object) -> bool:
     return "\n" in value or len(value) > _LONGEST_PATH or value.lstrip().startswith("-----BEGIN")
 
 
-def _hidden_path(path: object, *, is_secret: bool = False) -> object:
-    # A key may stand where its path should; a password, where the path of the key should.
-    if isinstance(path, str) and (is_secret or _is_text(path)):
+# How the names of such files end. A password does not; it may have slashes, being base64.
+_FILE = re.compile(r"(?i)\.(?:cer|cert|chain|crt|key|p12|pem|pfx)\Z")
+
+
+def _hidden_path(path: object, *, in_tuple: bool = False) -> object:
+    # A key may stand where its path should; a password, where the path of another file should.
+    if isinstance(path, str) and (_is_text(path) or (in_tuple and not _FILE.search(path))):
         return Secret(str.__str__(path))
     return SecretBytes(path) if isinstance(path, bytes) else path
 
@@ -62,16 +67,17 @@ class TLSSettings(Struct, frozen=True):
 
     @staticmethod
     def hidden(tls: object) -> object:
-        """Return the argument `tls` with its password, if any, as a secret; raises nothing."""
+        """Return the argument `tls` with its password, if any, as a secret; raises nothing.
+
+        So is whatever else in a tuple may be the password, in the wrong place: what is not named
+        like a file with a certificate or a key.
+        """
         # Before anything can raise: error trackers show the locals of frames that raise.
         if isinstance(tls, tuple):
             given = cast("Any", tls)
             # Of another length, it is refused, and nobody knows which of them is the password.
             paths = 2 if len(given) in (2, 3) else 0
-            shown = (
-                _hidden_path(path, is_secret=place == 1 and len(given) == 3)
-                for place, path in enumerate(given[:paths])
-            )
+            shown = (_hidden_path(path, in_tuple=True) for path in given[:paths])
             return (*shown, *map(_hidden, given[paths:]))
         # Passwords in a list are not kept.
         return list if isinstance(tls, list) else _hidden_path(tls)
@@ -114,7 +120,7 @@ class TLSSettings(Struct, frozen=True):
             path: the file.
             why: what is wrong with it.
         """
-        # Perhaps the password, in the wrong place.
+        # Perhaps the password, in the wrong place: see `hidden`.
         if isinstance(path, Secret):
             hint = "the order is (certificate, key, password)"
             return InvalidParamsError(field, expected, f"a path that cannot be used: {why}", hint)
@@ -202,7 +208,7 @@ def _hint(tls: object) -> str:
     if tls is True:
         return "leave it out: certificates are verified by default"
     if tls is False:
-        return _WITHOUT_CHECKS
+        return _ALWAYS_VERIFIED
     if tls is list:
         return "write a tuple"
     if isinstance(tls, bytes):

@@ -123,7 +123,7 @@ async def test_an_unknown_authority_says_what_to_pass(world, monkeypatch):
         async with world.client(server.url) as client:
             error = await error_of(client)
     assert error.error_code == "tls_verify"
-    assert "tls=" in str(error)
+    assert 'write tls="/path/to/ca.pem", the path of its certificate, or set SSL_C' in str(error)
 
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])

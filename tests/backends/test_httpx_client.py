@@ -592,7 +592,9 @@ async def test_a_refused_connection_is_tried_again_and_says_so(world, library):
 
 @on_both_libraries
 @on_every_flavour
-async def test_a_certificate_that_is_not_trusted_is_final(world, library):
+async def test_a_certificate_that_is_not_trusted_is_final(world, library, monkeypatch):
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
     with ScriptedServer(serve, tls=serving()) as server:
         async with (
             injected(world, library, verify=True) as http,
@@ -600,6 +602,7 @@ async def test_a_certificate_that_is_not_trusted_is_final(world, library):
         ):
             error = await error_of(client, "create", ASK)
         assert (type(error), error.error_code) == (APIConnectionError, "tls_verify")
+        assert "its verify=" in str(error)
         assert server.connections == 1
 
 

@@ -566,6 +566,18 @@ async def test_an_error_of_the_gateway_does_not_name_the_proxy(world):
 
 
 @on_every_flavour
+async def test_an_error_that_may_be_the_proxys_own_names_it(world):
+    with ScriptedServer(responding(503)) as proxy:
+        url = proxy.url.replace("://", f"://u:{PASSWORD}@")
+        async with client_of(world, "http", url) as client:
+            with pytest.raises(InternalServerError) as caught:
+                await client.chat.completions.create(**ASK)
+    said = f"HTTP 503; the request went through the proxy {proxy.url}"
+    assert caught.value.message == said
+    assert PASSWORD not in seen(caught.value)
+
+
+@on_every_flavour
 async def test_a_forwarding_proxy_that_wants_another_method_says_so(world):
     refusal = b"HTTP/1.1 407 No\r\nProxy-Authenticate: NTLM\r\nContent-Length: 0\r\n\r\n"
     with ScriptedServer(answering_connect(refusal)) as proxy:

@@ -105,6 +105,9 @@ class BegunResponse:
     def __init__(self) -> None:
         self.aborted = False
 
+    def read(self, until: Any = None) -> Any:
+        raise AssertionError("nobody reads this response")
+
     def abort(self) -> None:
         self.aborted = True
 
@@ -201,7 +204,7 @@ async def test_exceptions_of_the_program_are_raised_unchanged(world):
 class SilentResponse(BegunResponse):
     """A response whose body never comes."""
 
-    async def read(self, until: Any = None) -> bytes:
+    async def read(self, until: Any = None) -> Any:
         await anyio.sleep_forever()
         return b""
 

@@ -105,7 +105,7 @@ async def test_a_proxy_beside_a_unix_socket_is_refused(world, path):
     for each in (proxy, Proxy.of(proxy)):
         with pytest.raises(InvalidParamsError) as caught:
             world.client("http://gateway.test", sockets=SocketOptions(uds=path), proxy=each)
-        assert str(caught.value).startswith("proxy: expected None beside sockets.uds")
+        assert str(caught.value).startswith("proxy: given together with sockets.uds")
         assert "canary" not in seen(caught.value)
 
 

@@ -259,9 +259,15 @@ async def test_a_client_certificate_that_cannot_be_loaded_is_named(
         ("{key}", "it has no certificate in PEM form"),
         ("{nothing}", "the folder has no hashed certificates; run `openssl rehash` on it"),
         ("{der}", "it has no certificate in PEM form; if it is in DER form, convert it"),
-        (("/nowhere", "{key}"), "tls[0]: expected the file of a client certificate, got"),
+        (
+            ("/nowhere/c.pem", "{key}"),
+            "tls[0]: expected the file of a client certificate, got '/nowhere/c.pem': it does not",
+        ),
         (("{key}", "{key}"), "it has no certificate in PEM form"),
-        (("{certificate}", "/nowhere"), "tls[1]: expected the file of a private key, got"),
+        (
+            ("{certificate}", "/nowhere/x.KEY"),
+            "tls[1]: expected the file of a private key, got '/nowhere/x.KEY': it does not exist",
+        ),
         (("{certificate}", "{certificate}"), "it has no private key in PEM form"),
         (("{certificate}", "{nothing}"), "it is a folder"),
         (("{certificate}", "{encrypted_key}"), "the key is encrypted; write (certificate, key, pa"),
@@ -291,6 +297,34 @@ def test_a_path_that_the_system_cannot_take_is_refused(path, files):
     for tls in (path, (path, files.key), (files.certificate, path)):
         with pytest.raises(InvalidParamsError, match="no path of a file"):
             TLSSource.of(tls)
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "c2FsdHk/+w==", "a.b", "x.pem "])
+def test_a_password_in_the_wrong_place_is_not_shown(password, files):
+    for tls in (
+        (password, files.certificate, files.key),
+        (files.certificate, password, files.key),
+        (password, files.key),
+        (files.certificate, password),
+    ):
+        with pytest.raises(InvalidParamsError) as caught:
+            TLSSource.of(tls)
+        assert password not in str(caught.value)
+        assert str(caught.value).endswith("the order is (certificate, key, password)")
+        frames = caught.value.__traceback__
+        assert frames is not None
+        told = traceback.TracebackException(
+            type(caught.value), caught.value, frames.tb_next, capture_locals=True
+        )
+        # The first frame is this test's own, the second has its argument.
+        assert password not in "".join(told.format()).replace(repr(tls), "")
+
+
+def test_files_with_other_names_can_be_used(files, tmp_path):
+    for name, path in (("certificate", files.certificate), ("key", files.key)):
+        shutil.copy(path, tmp_path / name)
+    context = TLSSource.of((str(tmp_path / "certificate"), str(tmp_path / "key"))).make()
+    assert isinstance(context, ssl.SSLContext)
 
 
 @pytest.mark.parametrize("options", [{}, {"nothing": 1}, {"base_url": "host"}, {"timeout": "x"}])

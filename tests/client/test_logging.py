@@ -404,7 +404,7 @@ def test_another_value_is_refused_with_the_name(value: str, monkeypatch: pytest.
     monkeypatch.setenv("MESHAPI_LOG", value)
     with pytest.raises(InvalidParamsError) as caught:
         MeshAPI(token=TOKEN)
-    said = f'MESHAPI_LOG (environment): expected "info" or "debug", got {value!r}'
+    said = f'MESHAPI_LOG (environment): expected "info", "debug" or "off", got {value!r}'
     assert str(caught.value) == said
 
 

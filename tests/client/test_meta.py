@@ -198,6 +198,38 @@ async def test_the_partial_response_of_a_stream_has_it(world: World) -> None:
     assert caught.value.elapsed > 0
 
 
+@pytest.mark.parametrize("call", ["chat", "speech"])
+@over_both_transports
+@on_every_flavour
+async def test_the_error_of_a_stream_has_the_status_of_the_head(
+    world: World, over: str, call: str
+) -> None:
+    kind = "text/event-stream" if call == "chat" else "audio/mpeg"
+    body = b"".join(texts("po")[:1]) if call == "chat" else b"\xff\xf3" * 50
+    whole = make_response(201, body + b"x", *LIMITS, kind=kind)
+    with ScriptedServer(fixed(whole[:-1])) as server:
+        async with client_over(world, over, server.url) as client:
+            chat = call == "chat"
+            stream = (
+                client.chat.completions.stream(**ASK) if chat else client.audio.stream(**SPEECH)
+            )
+            with pytest.raises(StreamInterruptedError) as caught:
+                await collected(stream)
+    for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):
+        assert (error.status, error.meta.status, error.meta.attempts) == (0, 201, 1)
+        assert error.meta.rate_limits.requests.limit == 60
+
+
+@on_every_flavour
+async def test_an_error_in_a_stream_has_the_status_of_the_head(world: World) -> None:
+    event = b'data: {"error": {"code": "rate_limit_exceeded", "message": "no"}}\n\n'
+    with ScriptedServer(fixed(stream_head() + chunked(*texts("po")[:1], event))) as server:
+        async with world.client(server.url) as client:
+            with pytest.raises(RateLimitError) as caught:
+                await collected(client.chat.completions.stream(**ASK))
+    assert (caught.value.status, caught.value.meta.status) == (0, 200)
+
+
 # Errors
 
 

@@ -817,7 +817,7 @@ def _urls(options: dict[str, Any]) -> dict[str, Any]:
 
 
 VARIABLES: dict[str, str] = {
-    "MESHAPI_TOKEN": f"{SECRETS['the token of the environment']}\n",
+    "MESHAPI_TOKEN": f"{SECRETS['the token of the environment']}\nx",
     "MESHAPI_API_KEY": SECRETS["the first token of a function"],
     "MESHAPI_TIMEOUT": SECRETS["the token of the environment"],
     "MESHAPI_MAX_RETRIES": SECRETS["the token of the environment"],

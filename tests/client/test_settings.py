@@ -15,7 +15,7 @@ from meshapi import (
     RetryPolicy,
     Timeout,
 )
-from meshapi._settings import Environment, Given, config_of, token_of
+from meshapi._settings import Environment, Given, config_of, log_level, token_of
 from support.flavours import ASK, TOKEN, World, on_every_flavour
 from support.reporters import seen
 from support.scripted_server import ScriptedServer
@@ -100,7 +100,12 @@ def test_a_timeout_in_the_environment(text, seconds):
     ("variable", "text", "told"),
     [
         ("MESHAPI_TIMEOUT", "5s", "expected seconds, or none for no limit, got '5s'"),
-        ("MESHAPI_TIMEOUT", "0", "expected more than 0"),
+        (
+            "MESHAPI_TIMEOUT",
+            "0",
+            "expected more than 0 and at most 2000000 seconds, got 0; write none for no limit",
+        ),
+        ("MESHAPI_TIMEOUT", "0.0", "got 0; write none for no limit"),
         ("MESHAPI_TIMEOUT", "-1", "expected more than 0"),
         ("MESHAPI_TIMEOUT", "nan", "expected more than 0"),
         ("MESHAPI_TIMEOUT", "inf", "expected more than 0"),
@@ -114,7 +119,12 @@ def test_a_timeout_in_the_environment(text, seconds):
         ("MESHAPI_BASE_URL", "gateway.example", "'gateway.example' has no scheme"),
         ("MESHAPI_BASE_URL", f"{URL}/v1", "it ends in /v1, which the client adds; leave it out"),
         ("MESHAPI_TOKEN", f"Bearer {TOKEN}", 'leave out "Bearer ", which the client adds'),
-        ("MESHAPI_TOKEN", f"{TOKEN}\n", "it has whitespace around it"),
+        (
+            "MESHAPI_TOKEN",
+            f"{TOKEN[:9]}\n{TOKEN[9:]}",
+            "it contains whitespace, a control character",
+        ),
+        ("MESHAPI_TOKEN", f"{TOKEN}\n{TOKEN}", "it contains whitespace, a control character"),
         ("MESHAPI_CUSTOM_HEADERS", f"{SECRET}", "expected `name: value`, got no colon in line 1"),
         ("MESHAPI_CUSTOM_HEADERS", f"x: y\n{SECRET}", "got no colon in line 2"),
         ("MESHAPI_CUSTOM_HEADERS", f"a b: {SECRET}", "expected header names of letters"),
@@ -154,6 +164,28 @@ def test_a_header_that_the_client_sets_itself_is_refused():
 )
 def test_a_bad_value_that_nobody_uses_is_not_looked_at(variable, given):
     assert isinstance(made({variable: "no good"}, **given), MeshAPIConfig)
+
+
+@pytest.mark.parametrize("around", ["\n", "\r\n", " ", "\t"])
+def test_whitespace_around_a_variable_is_ignored(around):
+    token: Any = token_of(None, Environment({"MESHAPI_TOKEN": f"{TOKEN}{around}"}))
+    assert token.reveal() == TOKEN
+    both = {"MESHAPI_TOKEN": f"{around}{TOKEN}", "MESHAPI_API_KEY": TOKEN}
+    assert token_of(None, Environment(both)) == TOKEN
+    assert made({"MESHAPI_BASE_URL": f"{around}{URL}{around}"}).base_url == URL
+    assert made({"MESHAPI_BASE_URL": around}).base_url == "https://api.meshapi.ai"
+    blank = Environment({"MESHAPI_TOKEN": around, "MESHAPI_API_KEY": TOKEN})
+    assert token_of(None, blank) == TOKEN
+    with pytest.raises(ValueError, match="MESHAPI_TOKEN is not set"):
+        token_of(None, Environment({"MESHAPI_TOKEN": around}))
+
+
+@pytest.mark.parametrize(
+    ("text", "level"),
+    [("info", "info"), ("Debug", "debug"), (" INFO\n", "info"), ("off", ""), ("OFF", ""), ("", "")],
+)
+def test_a_level_in_the_environment(text, level):
+    assert log_level(Environment({"MESHAPI_LOG": text})) == level
 
 
 def test_the_token_has_two_names():

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from meshapi import (
     AsyncMeshAPI,
+    Hooks,
     InvalidParamsError,
     Limits,
     MeshAPI,
@@ -56,18 +57,25 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
         {"extra_headers": {}},
         "extra_headers: no such parameter; write default_headers=...",
     ),
-    (
-        {"verify": "ca.pem"},
+    *(
         (
-            'verify: no such parameter; write tls="ca.pem", the path of a CA file or folder; to'
-            " turn verification off, tls= takes an ssl.SSLContext"
-        ),
+            {"verify": verify},
+            (
+                "verify: no such parameter; certificates are always verified; for a private CA or"
+                ' a self-signed server, write tls="ca.pem", the path of its certificate'
+            ),
+        )
+        for verify in (False, True, "ca.pem")
+    ),
+    (
+        {"ca_file": "ca.pem"},
+        'ca_file: no such parameter; write tls="ca.pem", the path of a CA file or folder',
     ),
     (
         {"ssl_context": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)},
         (
-            'ssl_context: no such parameter; write tls="ca.pem", the path of a CA file or folder;'
-            " to turn verification off, tls= takes an ssl.SSLContext"
+            "ssl_context: no such parameter; write tls=..., an ssl.SSLContext, or"
+            ' "ca.pem", the path of a CA file or folder'
         ),
     ),
     (
@@ -86,6 +94,26 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
         ),
     ),
     ({"proxies": URL}, "proxies: no such parameter; write proxy=..."),
+    *(
+        (
+            {"proxy": word},
+            (
+                "proxy: expected a URL such as http://user:password@proxy.example:3128, got"
+                f" {word!r}; for no proxy, write proxy=None"
+            ),
+        )
+        for word in ("none", "None", "direct")
+    ),
+    (
+        {
+            "proxy": "http://me:hunter2@10.0.0.1:3128",
+            "sockets": SocketOptions(uds="/run/gateway.sock"),
+        },
+        (
+            "proxy: given together with sockets.uds, to which all connections go; leave one of them"
+            " out"
+        ),
+    ),
     ({"mounts": {}}, "mounts: no such parameter; write proxy=..., or {httpx}(mounts=...)"),
     (
         {"trust_env": False},
@@ -207,8 +235,8 @@ OF_BOTH: "list[tuple[dict[str, Any], str]]" = [
             (
                 False,
                 (
-                    "False; to turn verification off, write a context with check_hostname=False and"
-                    " verify_mode=ssl.CERT_NONE"
+                    "False; certificates are always verified; for a private CA or a self-signed"
+                    " server, write the path of its certificate"
                 ),
             ),
             (True, "True; leave it out: certificates are verified by default"),
@@ -294,6 +322,15 @@ OF_OPTIONS: "list[tuple[dict[str, Any], str]]" = [
     ),
 ]
 
+
+def takes_nothing() -> None:
+    """No hook."""
+
+
+def takes_two(notice: object, token: object) -> None:
+    """No hook, unless by `partial`."""
+
+
 OF_CLASSES: "list[tuple[Callable[[], object], str]]" = [
     (
         lambda: Timeout(5),
@@ -317,6 +354,28 @@ OF_CLASSES: "list[tuple[Callable[[], object], str]]" = [
     (
         lambda: RetryPolicy(backoff=2),
         "backoff: no such field in RetryPolicy; did you mean initial_delay?",
+    ),
+    (
+        lambda: Hooks(on_respnse=print),
+        "on_respnse: no such field in Hooks; did you mean on_response?",
+    ),
+    (
+        lambda: Hooks(print),
+        "positional arguments of Hooks: expected none, got 1; write Hooks(on_request=...)",
+    ),
+    (
+        lambda: Hooks(on_response=takes_nothing),
+        (
+            "Hooks: on_response: expected a function that takes one argument, got takes_nothing(),"
+            " which takes none"
+        ),
+    ),
+    (
+        lambda: Hooks(on_event=takes_two),
+        (
+            "Hooks: on_event: expected a function that takes one argument, got takes_two(notice,"
+            " token)"
+        ),
     ),
     (
         lambda: Reconnect(codes=1006),

@@ -160,6 +160,7 @@ def test_a_count_of_retries_is_a_policy_and_a_policy_wins():
     assert config(max_retries=1).retry_policy == RetryPolicy(max_retries=1)
     policy = RetryPolicy(max_retries=7)
     assert config(max_retries=1, retry=policy).retry_policy is policy
+    assert config(max_retries=1, retry=policy).max_retries == policy.max_retries
 
 
 @pytest.mark.parametrize(

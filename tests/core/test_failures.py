@@ -22,8 +22,8 @@ from meshapi_core import (
     failure_of,
     hint_at_tls,
     timed_out,
-    unexpected_status,
 )
+from meshapi_core.failures import unexpected_status
 
 STAGES = ("pool", "connect", "request", "response")
 
@@ -522,6 +522,22 @@ def test_only_an_unknown_authority_gets_the_advice_to_trust_one():
     assert failure_of(told, "connect", advice=Advice(trust="; trust")).error.message.endswith(
         "; trust"
     )
+    for proxied in ("https://x", "the proxy https://x"):
+        said = failure_of(told, "connect", where=proxied).error.message
+        assert 'write tls="/path/to/ca.pem", the path of its certificate' in said
+    assert "tls=" not in failure_of(expired, "connect").error.message
+
+
+def test_credentials_that_a_proxy_does_not_accept_are_not_asked_for_again():
+    refused = named("ProxyError", module="httpcore")("407 Proxy Authentication Required")
+    for has_some, said in (
+        (False, "give the HTTP client's proxy"),
+        (True, "it did not accept the"),
+    ):
+        advice = Advice(credentials=has_some)
+        failure = failure_of(refused, "request", where="the proxy p:1", advice=advice)
+        assert (failure.error.error_code, failure.stage) == ("proxy_auth", "verify")
+        assert said in failure.error.message
 
 
 def test_a_host_that_knows_of_a_handshake_makes_a_vague_error_exact():

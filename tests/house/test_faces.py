@@ -126,7 +126,9 @@ def members(owner: type) -> list[str]:
 def explained_members(owner: type) -> set[str]:
     """Return the members with a docstring, and the fields, which the class's docstring lists."""
     described = {name for name in members(owner) if inspect.getdoc(getattr(owner, name))}
-    return described | set(getattr(owner, "__struct_fields__", ()))
+    # A metaclass of Structs has the descriptor of that attribute.
+    fields = () if issubclass(owner, type) else getattr(owner, "__struct_fields__", ())
+    return described | set(fields)
 
 
 def test_the_official_names_of_chat_are_exported() -> None:

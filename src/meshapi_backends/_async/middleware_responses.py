@@ -63,6 +63,12 @@ class AsyncMiddlewareResponse:
         where: str = getattr(self._response, "where", "")
         return where
 
+    @property
+    def proxy_credentials(self) -> bool:
+        """Whether the transport gave its proxy a user name and a password."""
+        given: bool = getattr(self._response, "proxy_credentials", False)
+        return given
+
     async def read(self, until: Optional[float] = None) -> bytes:
         """Return the next piece of the body, as it was sent over the wire; `b""` at its end.
 

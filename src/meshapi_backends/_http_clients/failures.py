@@ -20,11 +20,14 @@ class Attempt(NamedTuple):
         request: the request.
         timeout: its time limits.
         progress: how far it got.
+        credentials: whether the client gives its proxy a user name and a password, if that is
+            known.
     """
 
     request: Request
     timeout: Timeout
     progress: Progress
+    credentials: bool = False
 
     def failure(self, exc: Exception, *, has_head: bool) -> Optional[Failure]:
         """The failure behind an exception of httpx's or of the system; None for any other.
@@ -44,7 +47,7 @@ class Attempt(NamedTuple):
             timeout=self.timeout,
             reused=self.progress.reused and not has_head,
             silence=self.progress.silence,
-            advice=advice(),
+            advice=advice(credentials=self.credentials),
             handshaking=self.progress.in_handshake,
         )
         if self.request.origin.scheme == "http" and not has_head and not self.progress.reused:

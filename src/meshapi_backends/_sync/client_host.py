@@ -72,7 +72,13 @@ class ClientHost(Host[T], Generic[T]):
             if secrets:
                 call.hide(secrets)
             where = getattr(response, "where", "")
-            call.receive_head(response.status, response.headers, now, where=where or "the server")
+            call.receive_head(
+                response.status,
+                response.headers,
+                now,
+                where=where or "the server",
+                credentials=getattr(response, "proxy_credentials", False),
+            )
             return now
         return self._network.now()
 

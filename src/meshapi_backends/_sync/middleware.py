@@ -365,6 +365,7 @@ class _Checked:
         self.status = response.status
         self.headers = response.headers
         self.where = response.where
+        self.proxy_credentials = response.proxy_credentials
         self.resumable = bool(getattr(response, "resumable", False))
 
     @property

@@ -39,6 +39,8 @@ class TransportResponse(Protocol):
     - `resumable`: whether nothing is lost when `read` is interrupted, by cancellation or by an
       exception of a signal handler, so that the next read goes on. False if missing: the call ends.
     - `where`: who sent the response, for messages, such as "the proxy 10.0.0.1:3128".
+    - `proxy_credentials`: whether the transport gave that proxy a user name and a password, so that
+      the error says that they were not accepted.
     - `secrets`: what the transport added to the request and no error may show, such as the password
       of a proxy.
     """

@@ -355,12 +355,11 @@ class ChunkDecoder(Generic[T]):
         """Return an error with everything added that is known about the response."""
         is_response = self._first_bytes is not None and self._first_bytes.kind == "json"
         if exc.error_code == "event_too_large" and is_response:
-            exc = ResponseDecodeError(
-                f"the response is larger than {self._max_size} bytes",
-                error_code="response_too_large",
-            )
+            larger = f"the response is larger than {self._max_size} bytes"
+            exc = ResponseDecodeError(larger, error_code="response_too_large")
         exc.request_id = exc.request_id or self.request_id
         exc.headers = exc.headers or self.headers
+        exc.stream_status = self.status
         if isinstance(exc, ResponseDecodeError):
             exc.status = self.status
         if exc.partial is None:

@@ -5,7 +5,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any, Final, Optional
 
 from meshapi_core.codec.parsing import parse
 from meshapi_core.envelopes.error_fields import code_in, objects_in, unwrapped
@@ -74,6 +74,10 @@ _ANY_STATUS = re.compile(
 )
 
 
+# What a proxy responds with if it could not reach the server, and gateways respond with, too.
+_OF_PROXIES: Final = (502, 503, 504)
+
+
 def _with_status(status: int, headers: Mapping[str, str], text: str, proxy: str) -> str:
     """Return a text that is not of the gateway, after the status and who says it."""
     own, said = own_response(headers), f"HTTP {status}"
@@ -85,7 +89,12 @@ def _with_status(status: int, headers: Mapping[str, str], text: str, proxy: str)
         said += f" from {'a proxy' if own.passed_on else proxy or 'a proxy'}"
         text = own.reason or text
         code = f" ({own.code})" if own.code else ""
-    return f"{said}: {text}{code}" if text else f"{said}{code}"
+    said = f"{said}: {text}{code}" if text else f"{said}{code}"
+    if own is None and proxy and status in _OF_PROXIES and "via" not in headers:
+        # The proxy's or the server's: nothing says whose it is. With a Via, a proxy passed it on
+        # (RFC 9110, section 7.6.3).
+        said = f"{said.rstrip('. ')}; the request went through {proxy}"
+    return said
 
 
 # Up to the data of the first event, or up to bare JSON.

@@ -60,7 +60,7 @@ from meshapi_core.machines.pace import INTERIM_TIMES
 from meshapi_core.machines.states import COMMON, CallInput, CallState, Table
 from meshapi_core.machines.timer import earliest
 from meshapi_core.messages import FINAL, SUCCESS, Failure, Stage, interrupted
-from meshapi_core.proxies.refusals import A_PROXY, wants_credentials
+from meshapi_core.proxies.refusals import A_PROXY, hint_for_clients, wants_credentials
 
 __all__ = ["ClientAction", "ClientCall"]
 
@@ -173,6 +173,7 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
         now: float,
         *,
         where: str = "the server",
+        credentials: bool = False,
     ) -> None:
         """The head of the response has arrived.
 
@@ -181,6 +182,7 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
             headers: pairs of names and values, str or bytes; or an object whose `items()` are.
             now: the time.
             where: who sent it; see `failure_of`.
+            credentials: whether the client gave its proxy a user name and a password.
         """
         life = self._life
         if (life.state, CallInput.HEAD) not in TRANSITIONS:
@@ -205,7 +207,8 @@ class ClientCall(CallMachine[T, ClientAction[T]], Generic[T]):
         ):
             # RFC 9110: a 407 comes from a proxy (section 15.5.8), a 1xx is not final (15.2), and
             # what is not in 100 to 599 is no status (15).
-            life.fail_attempt(unexpected_status(status, where), now)
+            hint = hint_for_clients(given=credentials, headers=headers)
+            life.fail_attempt(unexpected_status(status, where, hint), now)
         else:
             life.receive_head(status, headers, attempt.next_event, now, proxy=proxy)
 

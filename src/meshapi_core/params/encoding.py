@@ -9,11 +9,11 @@ is wrong.
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Optional, TypeVar, cast
+from typing import Any, Final, Optional, TypeVar, cast
 
 import msgspec
 
-from meshapi_core._json_kinds import fields_of, kind_name, shape, value_name
+from meshapi_core._json_kinds import fields_of, kind_name, shape, type_name, value_name
 from meshapi_core.codec.decoding import hand_down, without_unknown
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.plain_values import NOT_JSON, TOO_DEEP, as_plain, is_ready, refuse_odd
@@ -22,6 +22,8 @@ from meshapi_core.params.unknown_names import look_at_names
 __all__ = ["build_params", "check", "encode_params"]
 
 P = TypeVar("P")
+
+_LIMITS: Final = "for those of the client, use client.with_options(timeout=meshapi.Timeout(...))"
 
 
 def encode_params(
@@ -127,6 +129,13 @@ def _as_declared(
 ) -> InvalidParamsError:
     """Return the error, made more precise by what only the parameters as given tell."""
     name = error.field
+    if name == "timeout":
+        given = fields.get(name) if params is None else getattr(params, name, None)
+        if type(given).__name__.endswith("Timeout"):
+            # The time limits of a client, ours or another library's.
+            return InvalidParamsError(
+                name, "the seconds of the gateway's limit", type_name(given), _LIMITS
+            )
     if error.got == "nothing" and name in fields:
         # It was given as None, which is left out before anything is checked.
         hint = error.hint if name == "messages" else ""

@@ -11,7 +11,7 @@ There is no standard. These are the rules, where other programs differ:
     example.com:8443    the same, at this port only         the same
     10.0.0.1, [::1]     this address, as written in a URL   the same
     10.0.0.0/8, fd00::/8  the addresses of this network     Python's urllib: nothing
-    anything else       nothing                             the same
+    anything else       nothing, with a warning             nothing, without one
 
 Entries are separated by commas or blanks. Upper and lower case are the same, and so are names with
 and without a dot at the end, and international names in Unicode and in ASCII ("xn--...").
@@ -37,6 +37,9 @@ _Address = Union[IPv4Address, IPv6Address]
 
 _SEPARATORS = re.compile(r"[\s,]+")
 _MAPPED_BITS = 96
+_LAST_PORT = 65535
+# Without what no host name has: parts of URLs, patterns, and other programs' separators.
+_NAME = re.compile(r"[^/:@*?#%;|<>\[\]]+")
 _WITH_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*):([0-9]{1,5})")
 
 
@@ -64,16 +67,23 @@ class Bypass(Struct, frozen=True):
     Fields:
         everything: all of them.
         entries: which ones.
+        odd: entries that match no server, as they were written.
     """
 
     everything: bool = False
     entries: tuple[_Entry, ...] = ()
+    odd: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, text: str) -> "Bypass":
-        """What a value of `NO_PROXY` exempts. Entries that mean nothing match nothing."""
-        words = [word for word in _SEPARATORS.split(text.lower()) if word]
-        return cls("*" in words, tuple(filter(None, map(_entry, words))))
+        """What a value of `NO_PROXY` exempts."""
+        words = [word for word in _SEPARATORS.split(text) if word]
+        entries = [(word, _entry(word.lower())) for word in words if word != "*"]
+        return cls(
+            "*" in words,
+            tuple(entry for _, entry in entries if entry is not None),
+            tuple(word for word, entry in entries if entry is None),
+        )
 
     def covers(self, origin: Origin) -> bool:
         """Whether a server is reached without a proxy."""
@@ -98,11 +108,13 @@ def is_loopback(host: str) -> bool:
 def _entry(word: str) -> Optional[_Entry]:
     found = _WITH_PORT.fullmatch(word)
     name, port = (word, None) if found is None else (found[1], int(found[2]))
+    if port is not None and not 0 < port <= _LAST_PORT:
+        return None
     network = _network(name)
     if network is not None:
         return _Entry("", network, port)
     name = _ascii(_without_dot(name[1:] if name.startswith("*.") else name).lstrip("."))
-    return _Entry(name, None, port) if name and "*" not in name and "/" not in name else None
+    return _Entry(name, None, port) if _NAME.fullmatch(name) else None
 
 
 def _without_dot(name: str) -> str:

@@ -24,14 +24,18 @@ from collections.abc import Mapping
 from typing import Optional
 
 from meshapi_core._secret import Secret
+from meshapi_core._warnings import warn
+from meshapi_core.errors import ParamsWarning
 from meshapi_core.proxies.bypass import Bypass
-from meshapi_core.proxies.proxy import Proxy
+from meshapi_core.proxies.proxy import NONE, Proxy
 from meshapi_core.proxies.routes import Proxies
 
 __all__ = ["proxies_of", "variables_in"]
 
 _OURS = "MESHAPI_PROXY"
-_NONE = ("none", "direct")
+
+# What a warning shows: enough to find the entries.
+_MOST_NAMED, _LONGEST_NAMED = 3, 60
 
 
 def proxies_of(found: Mapping[str, Secret]) -> Proxies:
@@ -42,18 +46,18 @@ def proxies_of(found: Mapping[str, Secret]) -> Proxies:
     """
     ours = found.get(_OURS)
     if ours is not None:
-        if ours.reveal().lower() in _NONE:
+        if ours.reveal().lower() in NONE:
             return Proxies()
         return Proxies.through(ours, variable=_OURS)
     https, https_variable = _proxy(found, "https")
     http, http_variable = _proxy(found, "http")
     if http is None and https is None:
         return Proxies()
-    exempt = found.get("no_proxy", found.get("NO_PROXY"))
+    exempt_by = "no_proxy" if "no_proxy" in found else "NO_PROXY"
     return Proxies(
         http,
         https,
-        bypass=None if exempt is None else Bypass.of(exempt.reveal()),
+        bypass=_bypass(found[exempt_by], exempt_by) if exempt_by in found else None,
         spares_loopback=True,
         http_variable=http_variable,
         https_variable=https_variable,
@@ -74,6 +78,24 @@ def _counts(name: str) -> bool:
         name in (name.lower(), name.upper())
         and name.lower() in ("https_proxy", "http_proxy", "all_proxy", "no_proxy")
     )
+
+
+def _bypass(value: Secret, variable: str) -> Bypass:
+    bypass = Bypass.of(value.reveal())
+    if bypass.odd:
+        shown = ", ".join(repr(_without_password(word)) for word in bypass.odd[:_MOST_NAMED])
+        more = ", ..." if len(bypass.odd) > _MOST_NAMED else ""
+        warn(
+            f"{variable}: no server matches {shown}{more}; write names, addresses or networks:"
+            " example.com, 10.0.0.1:8080, 10.0.0.0/8",
+            ParamsWarning,
+        )
+    return bypass
+
+
+def _without_password(word: str) -> str:
+    word = word.rpartition("@")[2]
+    return word if len(word) <= _LONGEST_NAMED else f"{word[:_LONGEST_NAMED]}..."
 
 
 def _proxy(found: Mapping[str, Secret], scheme: str) -> tuple[Optional[Proxy], str]:

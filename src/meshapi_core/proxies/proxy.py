@@ -19,10 +19,13 @@ from meshapi_core.errors import InvalidParamsError
 from meshapi_core.messages import Origin
 from meshapi_core.urls import server_of
 
-__all__ = ["SCHEMES", "Proxy"]
+__all__ = ["NONE", "SCHEMES", "Proxy"]
 
 SCHEMES: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 """Schemes of proxies -> their default ports."""
+
+NONE: Final = ("none", "direct")
+"""What `MESHAPI_PROXY` says for no proxy, in lower case. They are not taken for hosts."""
 
 _SOCKS = ("socks5", "socks5h")
 _EXPECTED = "a URL such as http://user:password@proxy.example:3128"
@@ -94,6 +97,9 @@ class Proxy(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
             raise InvalidParamsError(field, _EXPECTED, kind, hint)
         # This comes first: where a later line raises, error trackers show the locals.
         url = Secret(str.__str__(url))
+        if url.reveal().lower() in NONE:
+            hint = "write proxy=None" if field == "proxy" else f"unset {field}"
+            raise InvalidParamsError(field, _EXPECTED, repr(url.reveal()), f"for no proxy, {hint}")
         found = _read(url)
         if isinstance(found, str):
             raise InvalidParamsError(field, "", found)

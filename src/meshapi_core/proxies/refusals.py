@@ -32,6 +32,7 @@ __all__ = [
     "OwnResponse",
     "ask_for_credentials",
     "early_bytes",
+    "hint_for_clients",
     "name_proxy",
     "no_tunnel",
     "not_passed_on",
@@ -55,6 +56,7 @@ _FINAL = re.compile(rf"(?:^|\D)(?:401|403|407)(?:\D|$)|{_SAYS_PASSWORD}")
 _WANTS_PASSWORD = re.compile(rf"(?:^|\D)(?:401|407)(?:\D|$)|{_SAYS_PASSWORD}")
 _METHOD = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,29}(?![^\s,])")
 _GIVE_PASSWORD = "; give the HTTP client's proxy a user name and a password"
+_NOT_ACCEPTED = "; it did not accept the user name and the password that it was given"
 
 _MISSING, _WRONG = 407, 401
 _MEANINGS: Final = {_MISSING: "Proxy Authentication Required", _WRONG: "Unauthorized"}
@@ -121,6 +123,18 @@ def wants_credentials(status: int, headers: Mapping[str, str]) -> bool:
     return own is not None and not own.passed_on and challenge.lower().startswith("basic ")
 
 
+def hint_for_clients(*, given: bool, headers: Optional[Headers] = None) -> str:
+    """What to do about an HTTP client's proxy that wants a user name and a password, or other ones.
+
+    Args:
+        given: whether it was given some.
+        headers: those of its 407, where they are known.
+    """
+    if not given:
+        return _GIVE_PASSWORD
+    return ("" if headers is None else other_methods(headers)) or _NOT_ACCEPTED
+
+
 def ask_for_credentials(*, given: bool, variable: str) -> str:
     """What to do about a proxy that wants a user name and a password, or other ones."""
     place = f"in {variable}" if variable else "in its URL"
@@ -158,16 +172,17 @@ def refused(where: str, reason: str, *, again: bool, credentials: bool = False) 
     return Failure(error, stage)
 
 
-def no_tunnel(where: str, reason: str) -> Failure:
+def no_tunnel(where: str, reason: str, *, given: bool = False) -> Failure:
     """The failure if an HTTP client says that a proxy opens no tunnel.
 
     Args:
         where: what the proxy is called; "" if it is not known.
         reason: what the client says.
+        given: whether the proxy was given a user name and a password.
     """
     credentials = _WANTS_PASSWORD.search(reason) is not None
     again = _FINAL.search(reason) is None
-    reason += _GIVE_PASSWORD if credentials else ""
+    reason += hint_for_clients(given=given) if credentials else ""
     return refused(where or "the proxy", reason, again=again, credentials=credentials)
 
 
@@ -176,12 +191,14 @@ def not_passed_on(where: str, hint: str, status: int = _MISSING) -> Failure:
 
     Args:
         where: what the proxy is called; "" if it is not known.
-        hint: what to do, to be appended; "" is about HTTP clients.
+        hint: what to do, to be appended; "" is for HTTP clients that gave it none.
         status: of its response, 407 or 401.
     """
     reason = f"{status} {_MEANINGS[status]}"
     message = f"{where or 'the proxy'} did not pass the request on: {reason}"
-    error = APIConnectionError(message + (hint or _GIVE_PASSWORD), error_code="proxy_auth")
+    error = APIConnectionError(
+        message + (hint or hint_for_clients(given=False)), error_code="proxy_auth"
+    )
     return Failure(error, "verify")
 
 

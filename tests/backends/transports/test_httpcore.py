@@ -44,6 +44,7 @@ LIBRARIES = [each for each in (httpcore, httpcore2) if each is not None]
 on_both_libraries = pytest.mark.parametrize("library", LIBRARIES, ids=lambda each: each.__name__)
 
 NEVER = RetryPolicy(max_retries=0)
+NOT_ACCEPTED = "; it did not accept the user name and the password that it was given"
 
 PASSWORD = "p%40ss-w0rd-0123456789"
 PLAIN_PASSWORD = "p@ss-w0rd-0123456789"
@@ -257,6 +258,7 @@ async def test_a_socks_proxy_that_refuses_is_a_typed_error_that_names_it(world, 
                 await text_of(client)
     assert caught.value.error_code == "proxy_auth"
     assert f"the proxy 127.0.0.1:{server.port}" in caught.value.message
+    assert caught.value.message.endswith(NOT_ACCEPTED)
     expect_no_password(seen(caught.value))
     expect_no_password("".join(record.getMessage() for record in caplog.records))
 
@@ -302,7 +304,34 @@ async def test_an_http_proxy_that_wants_a_password_is_a_typed_error(world, libra
                     await text_of(client)
             assert caught.value.error_code == "proxy_auth"
             assert f"the proxy 127.0.0.1:{server.port}" in caught.value.message
+            assert caught.value.message.endswith(NOT_ACCEPTED)
             expect_no_password(seen(caught.value))
+
+
+@pytest.mark.parametrize("behind", [False, True], ids=["alone", "behind middleware"])
+@on_both_libraries
+@on_every_flavour
+async def test_a_proxy_that_was_given_no_password_asks_for_one(world, library, behind):
+    async def passing(request, call_next):
+        return await call_next(request)
+
+    def passing_blocking(request, call_next):
+        return call_next(request)
+
+    middleware = [passing_blocking if world.name == "sync" else passing] if behind else []
+    refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+    with ScriptedServer(lambda peer: [peer.send(refusal) for _ in peer.requests()]) as server:
+        proxy = f"127.0.0.1:{server.port}"
+        for user, said in (("", "a user name and a password"), (f"u:{PASSWORD}@", NOT_ACCEPTED)):
+            for url in ("http://gateway.example", "https://gateway.example"):
+                async with (
+                    core(world, library, proxy=f"http://{user}{proxy}") as how,
+                    client_on(world, url, how, middleware=middleware) as client,
+                ):
+                    with pytest.raises(APIConnectionError) as caught:
+                        await text_of(client)
+                assert caught.value.error_code == "proxy_auth"
+                assert caught.value.message.endswith(said)
 
 
 @on_both_libraries
@@ -386,6 +415,22 @@ async def test_tls_is_verified(world, library):
             with pytest.raises(APIConnectionError) as caught:
                 await text_of(client)
         assert caught.value.error_code == "tls_verify"
+
+
+@on_both_libraries
+@on_every_flavour
+async def test_an_unknown_authority_says_what_to_pass(world, library, monkeypatch):
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    with ScriptedServer(serve, tls=serving()) as server:
+        context = ssl.create_default_context()
+        async with (
+            core(world, library, tls=context) as how,
+            client_on(world, server.url, how) as client,
+        ):
+            with pytest.raises(APIConnectionError) as caught:
+                await text_of(client)
+    assert 'write tls="/path/to/ca.pem"' in str(caught.value)
 
 
 @pytest.fixture
@@ -511,7 +556,8 @@ async def test_a_kept_connection_that_dies_with_a_request_costs_no_error(world, 
         ({"http1": False}, ValueError, "http1: False needs http2=True"),
         ({"tls": True}, TypeError, "tls: expected an ssl.SSLContext, the path of a CA file"),
         ({"tls": "/nowhere"}, ValueError, "'/nowhere': it does not exist"),
-        ({"tls": ("/nowhere", "/no", PASSWORD)}, ValueError, "'/nowhere': it does not exist"),
+        ({"tls": ("/no.pem", "/no", PASSWORD)}, ValueError, "'/no.pem': it does not exist"),
+        ({"tls": (PASSWORD, "c.pem", "k.pem")}, ValueError, "tls[0]: expected the file of a"),
         ({"proxy": 5}, TypeError, "proxy: expected a URL, a Proxy or None, got int"),
         ({"proxy": f"ftp://u:{PASSWORD}@h"}, ValueError, "proxy: expected http://, https://"),
         ({"proxy": f"http://u:{PASSWORD}@h:x"}, ValueError, "proxy: its port"),

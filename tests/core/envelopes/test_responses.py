@@ -303,13 +303,28 @@ def test_the_page_of_a_squid_further_on_does_not_get_the_name_of_the_next_proxy(
     assert error.message.startswith("HTTP 503 from a proxy: it could not resolve")
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [{}, {"server": "tinyproxy/1", "via": "1.1 p"}, {"server": "nginx"}, {"x-squid-error": "?"}],
-)
+@pytest.mark.parametrize("headers", [{"via": "1.1 p"}, {"server": "tinyproxy/1", "via": "1.1 p"}])
 def test_a_response_that_was_passed_on_is_the_servers(headers):
     error = error_from_response(503, headers, b"no", proxy="the proxy http://p:3128")
     assert error.message == "HTTP 503: no"
+
+
+@pytest.mark.parametrize("headers", [{}, {"server": "nginx"}, {"x-squid-error": "?"}])
+def test_a_response_that_a_proxy_may_have_made_names_it(headers):
+    """Nothing says whose it is, so a user is told that there is a proxy."""
+    name = "the proxy http://p:3128"
+    for status in (502, 503, 504):
+        error = error_from_response(status, headers, b"no.", proxy=name)
+        assert error.message == f"HTTP {status}: no; the request went through {name}"
+        error = error_from_response(status, headers, b"", proxy=name)
+        assert error.message == f"HTTP {status}; the request went through {name}"
+    for status in (400, 500):
+        assert (
+            error_from_response(status, headers, b"no", proxy=name).message == f"HTTP {status}: no"
+        )
+    assert error_from_response(503, headers, b"no").message == "HTTP 503: no"
+    envelope = json.dumps(ENVELOPE).encode()
+    assert error_from_response(503, headers, envelope, proxy=name).message == "slow down"
 
 
 def test_an_envelope_says_what_is_wrong_whoever_sent_it():

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from msgspec import UNSET, UnsetType
 
+from meshapi_core.config import Timeout
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.encoding import build_params, encode_params
 from meshapi_core.types._base import OpenRecord, Params
@@ -89,6 +90,18 @@ class TestTheTwoForms:
     def test_an_unknown_name_is_refused_at_the_top(self):
         error = refused(messages=[], temprature=1)
         assert str(error) == ("temprature: no such parameter; did you mean temperature?")
+
+    def test_the_time_limits_of_a_client_are_not_the_gateways(self):
+        limits = type("Timeout", (), {"__module__": "httpx"})()
+        ours: Any = Timeout(read=5)
+        for timeout, name in ((ours, "Timeout"), (limits, "httpx.Timeout")):
+            message = (
+                f"timeout: expected the seconds of the gateway's limit, got {name}; for those of"
+                " the client, use client.with_options(timeout=meshapi.Timeout(...))"
+            )
+            assert str(refused(messages=[USER], timeout=timeout)) == message
+            assert str(refused(ChatCompletionParams(messages=[USER], timeout=timeout))) == message
+        assert str(refused(messages=[USER], timeout=0)) == "timeout: expected float > 0, got 0"
 
     def test_a_tuple_is_as_good_as_a_list(self):
         assert sent(messages=(USER,), stop=("a", "b"))["stop"] == ["a", "b"]

@@ -1,14 +1,19 @@
 """Which proxies environment variables name, for which servers."""
 
+import warnings
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi_core import InvalidParamsError, Origin, Proxies
+from meshapi_core import InvalidParamsError, Origin, ParamsWarning, Proxies
 from support.reporters import seen
 
 PASSWORD = "pr0xy-passw0rd-canary"
 A, B, C = "http://a:1", "http://b:1", "http://c:1"
+
+
+quietly = pytest.mark.filterwarnings("ignore::meshapi_core.ParamsWarning")
 
 
 def proxy_for(url_of: str, **environment: str) -> "str | None":
@@ -51,6 +56,7 @@ def test_which_variable_counts(environment, https, http):
     assert proxy_for("http://s:80", **environment) == http
 
 
+@quietly
 @pytest.mark.parametrize(
     ("no_proxy", "spared", "proxied"),
     [
@@ -105,6 +111,43 @@ def test_which_servers_are_reached_without_a_proxy(no_proxy, spared, proxied):
                 assert proxy_for(f"{scheme}://{server}", **environment) == A, server
 
 
+@pytest.mark.parametrize(
+    ("no_proxy", "shown"),
+    [
+        ("http://host", "'http://host'"),
+        ("good.example,Host:1:2 10.0.0.0/8", "'Host:1:2'"),
+        ("a/b, 10.0.0.0/33, 10.*, :80, x", "'a/b', '10.0.0.0/33', '10.*', ..."),
+        ("[::1", "'[::1'"),
+        ("a;b", "'a;b'"),
+        ("a:0 a:65536", "'a:0', 'a:65536'"),
+        ("straße.example", "'straße.example'"),
+        ("*,http://host", "'http://host'"),
+        (f"http://u:{PASSWORD}@host", "'host'"),
+        ("x/" * 50, f"'{'x/' * 30}...'"),
+    ],
+)
+def test_an_exception_that_means_no_server_is_named_in_a_warning(no_proxy, shown):
+    for name in ("no_proxy", "NO_PROXY"):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            Proxies.of_environment({"ALL_PROXY": A, name: no_proxy})
+        (warning,) = caught
+        assert warning.category is ParamsWarning
+        assert str(warning.message) == (
+            f"{name}: no server matches {shown}; write names, addresses or networks:"
+            " example.com, 10.0.0.1:8080, 10.0.0.0/8"
+        )
+        assert warning.filename == __file__
+
+
+def test_exceptions_that_nobody_needs_cause_no_warning():
+    for environment in ({}, {"MESHAPI_PROXY": A}, {"MESHAPI_PROXY": "none", "ALL_PROXY": A}):
+        proxies = Proxies.of_environment({"NO_PROXY": "http://host", **environment})
+        assert proxies.bypass is None
+    for usual in (" ", "localhost,127.0.0.1,::1", ".svc,.cluster.local,169.254.169.254", "a_b,*"):
+        Proxies.of_environment({"ALL_PROXY": A, "NO_PROXY": usual})
+
+
 def test_the_lower_case_exceptions_come_first():
     environment = {"ALL_PROXY": A, "no_proxy": "x", "NO_PROXY": "y"}
     assert proxy_for("https://x:1", **environment) is None
@@ -139,6 +182,7 @@ def test_a_variable_that_does_not_count_is_not_read():
 names = st.sampled_from("http_proxy HTTPS_PROXY ALL_PROXY no_proxy MESHAPI_PROXY".split())
 
 
+@quietly
 @given(st.dictionaries(names, st.text() | st.sampled_from([A, "none", "*", "a/b", "[::1"])))
 def test_any_environment_has_a_meaning_or_is_refused(environment):
     try:
@@ -151,6 +195,7 @@ def test_any_environment_has_a_meaning_or_is_refused(environment):
     assert bool(proxies) or route.proxy is None
 
 
+@quietly
 @given(st.text(st.sampled_from("a.:*/[]1f ,%\x00ü"), max_size=12))
 def test_no_exception_comes_of_odd_exceptions(text):
     proxy_for("https://s.example:1", ALL_PROXY=A, NO_PROXY=text)

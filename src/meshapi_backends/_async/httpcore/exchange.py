@@ -41,6 +41,7 @@ class AsyncHTTPCoreResponse:
         self.headers = Headers(response.headers)
         self.where = exchange.where
         self.secrets = exchange.secrets
+        self.proxy_credentials = exchange.proxy_credentials
 
     async def read(self, until: Optional[float] = None) -> bytes:
         """The next piece of the body. See `AsyncTransportResponse.read`."""
@@ -89,6 +90,11 @@ class AsyncExchange:
     def secrets(self) -> tuple[str, ...]:
         """What no error may show of the proxy's credentials."""
         return self._options.secrets
+
+    @property
+    def proxy_credentials(self) -> bool:
+        """Whether the proxy was given a user name and a password."""
+        return self._attempt.credentials
 
     async def head(self, sent: Optional[Callable[[float], Optional[float]]]) -> Any:
         """Send the request, and return the response, of which only the head has been read."""

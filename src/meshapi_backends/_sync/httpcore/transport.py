@@ -103,7 +103,9 @@ class HTTPCoreTransport:
         """Send through a pool of the library's. See `Transport`."""
         self._collect_dropped()
         self._check_open()
-        attempt = Attempt(request, timeout, Progress(self.flavour.now))
+        attempt = Attempt(
+            request, timeout, Progress(self.flavour.now), credentials=bool(self._options.secrets)
+        )
         limits = TimeLimits(timeout, deadline if until is None else until, self.flavour.now)
         pool = self._pools.pool(request, fresh=fresh, timeout=limits.get("connect"))
         self._check_open()
