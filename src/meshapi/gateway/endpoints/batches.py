@@ -227,7 +227,7 @@ def _response(state: GatewayState, asked: dict[str, Any]) -> dict[str, Any]:
     if faults:
         raise invalid(*faults)
     body = prepared(state, asked)
-    completion = completion_of(body)
+    completion = completion_of(state, body)
     failing_models.refuse(state, completion.requested, body.get("user") or "")
     if completion.requested in failing_models.BREAKS_OFF:
         raise GatewayError(*failing_models.BREAKS_OFF[completion.requested])

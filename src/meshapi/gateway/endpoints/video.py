@@ -40,7 +40,7 @@ from meshapi.gateway.http.validation import (
     string,
 )
 from meshapi.gateway.http.wire import ulid
-from meshapi.gateway.models import DEFAULT_VIDEO_MODEL, STALL, VIDEO_MODELS, choose_from
+from meshapi.gateway.models import DEFAULT_VIDEO_MODEL, STALL, VIDEO_MODELS, choose_from, cost_of
 from meshapi.gateway.state import GatewayState
 from meshapi.gateway.store import Store
 
@@ -205,6 +205,7 @@ class _Task:
             "framespersecond": _FRAMES_PER_SECOND,
             "draft_task_id": None,
             "usage": {"completion_tokens": tokens, "total_tokens": tokens} if done else None,
+            "cost": cost_of(self.model, 0, tokens) if done else None,
         }
 
     def _content(self, state: GatewayState, request: Request) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def _chat_body(common: dict[str, Any], model: str, override: dict[str, Any]) -> 
 def _entry(state: GatewayState, asked: dict[str, Any], request_id: str) -> Entry:
     model = asked["model"]
     try:
-        completion = completion_of(asked)
+        completion = completion_of(state, asked)
         failing_models.refuse(state, model)
     except GatewayError as error:
         code = error.error["code"] if error.error["code"] in _CODES else _CODES[-1]

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from meshapi.gateway.content.tokens import count_words
 from meshapi.gateway.http.auth import public_url
 from meshapi.gateway.http.wire import iso, ulid
+from meshapi.gateway.models import DEFAULT_EMBEDDING_MODEL, cost_of
 from meshapi.gateway.store import Store
 
 # Only the first bytes of a file are searched, in chunks of this many words.
@@ -138,7 +139,7 @@ class RagFiles(Store[RagFile]):
             "created_at": iso(file.created_at),
             "updated_at": iso(file.updated_at),
             "total_tokens": tokens if ready else None,
-            "total_cost_usd": 0.0 if ready else None,
+            "total_cost_usd": float(cost_of(DEFAULT_EMBEDDING_MODEL, tokens, 0)) if ready else None,
             "last_error_code": file.error,
             "metadata": file.metadata,
         }

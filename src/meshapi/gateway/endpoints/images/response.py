@@ -18,7 +18,7 @@ from meshapi.gateway.http.responses import stream_response, whole_response
 from meshapi.gateway.http.streams import Script
 from meshapi.gateway.http.validation import Check, Detail, Location, detail, integer, one_of, string
 from meshapi.gateway.http.wire import PING, dump, frame, ulid
-from meshapi.gateway.models import REFUSAL
+from meshapi.gateway.models import REFUSAL, cost_of
 from meshapi.gateway.state import GatewayState
 
 DEFAULT_SIDE = 1024
@@ -77,8 +77,13 @@ async def respond_with_pictures(
         _item(state, request, body, Picture(f"{known_by} {index}", *size))
         for index in range(body.get("n") or 1)
     ]
+    words = count_words(body.get("prompt") or "")
+    charged = {
+        "usage": _usage(words, len(items)),
+        "cost": cost_of(model, words, 0, pictures=len(items)),
+    }
     if body.get("stream"):
-        return stream_response(state, model, _script(model, items))
+        return stream_response(state, model, _script(model, items, charged))
     response = {
         "created": int(time.time()),
         "data": items,
@@ -86,7 +91,7 @@ async def respond_with_pictures(
         "output_format": "png",
         "quality": body.get("quality") or "auto",
         "size": f"{size[0]}x{size[1]}",
-        "usage": _usage(count_words(body.get("prompt") or ""), len(items)),
+        **charged,
     }
     return await whole_response(request, model, dump(response))
 
@@ -99,7 +104,7 @@ def _item(
     return {"url": publish(state, request, picture)}
 
 
-def _script(model: str, items: list[dict[str, Any]]) -> Script:
+def _script(model: str, items: list[dict[str, Any]], charged: dict[str, Any]) -> Script:
     """Keep-alive chunks, then the pictures in one chunk."""
     head = {
         "id": f"img_{ulid()}",
@@ -108,7 +113,7 @@ def _script(model: str, items: list[dict[str, Any]]) -> Script:
         "model": model,
     }
     waiting = frame({**head, "data": [], "status": "processing"})
-    done = frame({**head, "data": items, "status": "completed"})
+    done = frame({**head, "data": items, "status": "completed", **charged})
     return Script([waiting], [PING + waiting] * _KEEP_ALIVES, [done])
 
 

@@ -25,9 +25,12 @@ from meshapi.gateway.http.query import read_query
 from meshapi.gateway.http.responses import json_response, stream_response, whole_response
 from meshapi.gateway.http.validation import detail, invalid, read_json
 from meshapi.gateway.http.wire import dump, ulid
-from meshapi.gateway.models import AUTO, STALL
+from meshapi.gateway.models import AUTO, STALL, cost_of
 from meshapi.gateway.state import GatewayState
 from meshapi.gateway.store import Store
+
+# Why a response is incomplete, by the finish reason that chat would give.
+_INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
 def routes(state: GatewayState) -> list[Route]:
@@ -88,6 +91,7 @@ class _StoredResponse:
             "status": status,
             "output": [],
             "usage": None,
+            "cost": None,
             "completed_at": None,
         }
         return {**self.response, **unfinished, "incomplete_details": None}
@@ -117,7 +121,7 @@ def _make(state: GatewayState, body: dict[str, Any]) -> _StoredResponse:
     previous = body.get("previous_response_id")
     earlier = kept.get(previous).conversation if previous is not None else []
     asked = prepared(state, chat_body(body, earlier))
-    completion = completion_of(asked)
+    completion = completion_of(state, asked)
     response = _response(body, asked["messages"], completion)
     said = [*earlier, *messages_of(body["input"]), *messages_of(response["output"])]
     return _StoredResponse(response, completion, said)
@@ -128,7 +132,8 @@ def _response(
 ) -> dict[str, Any]:
     choice = completion.choices[0]
     summary = _summary(body.get("reasoning") or {}, question_of(messages))
-    cut_short = choice.finish_reason == "length"
+    cut_short = _INCOMPLETE.get(choice.finish_reason)
+    usage = _usage(completion.prompt_tokens, choice.size(), count_words(summary or ""))
     response = {
         "id": f"resp_{ulid()}",
         "object": "response",
@@ -137,10 +142,11 @@ def _response(
         "status": "incomplete" if cut_short else "completed",
         "background": bool(body.get("background")),
         "error": None,
-        "incomplete_details": {"reason": "max_output_tokens"} if cut_short else None,
+        "incomplete_details": {"reason": cut_short} if cut_short else None,
         "model": completion.model,
         "output": items_of(choice, summary),
-        "usage": _usage(completion.prompt_tokens, choice.size(), count_words(summary or "")),
+        "usage": usage,
+        "cost": cost_of(completion.model, usage["input_tokens"], usage["output_tokens"]),
         **_settings(body),
     }
     if completion.requested == AUTO:
@@ -191,4 +197,11 @@ def _failed(response: dict[str, Any]) -> dict[str, Any]:
     if failure is None:
         return response
     error = {"code": failure.code, "message": "The provider did not finish the response."}
-    return {**response, "status": "failed", "output": [], "usage": None, "error": error}
+    return {
+        **response,
+        "status": "failed",
+        "output": [],
+        "usage": None,
+        "cost": None,
+        "error": error,
+    }

@@ -116,7 +116,7 @@ SCHEMA: Check = fields(
 
 
 # The fields that have the same name and meaning in both.
-_SHARED = ("model", "template", "variables", "parallel_tool_calls")
+_SHARED = ("model", "template", "variables", "user", "parallel_tool_calls")
 
 
 def chat_body(body: dict[str, Any], earlier: Sequence[dict[str, Any]]) -> dict[str, Any]:
