@@ -1,8 +1,4 @@
-"""What the model says in one choice of a chat response: a text, tool calls, or a refusal.
-
-Models that fail on purpose go wrong here in what they say; `failing_models` has those that go wrong
-in how it is sent.
-"""
+"""What the model says in one choice of a chat response: a text, tool calls, or a refusal."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,26 +7,11 @@ from typing import Any, Optional
 from meshapi.gateway.content.answers import REFUSAL_TEXT, answer, shorten, words
 from meshapi.gateway.content.schema_samples import sample
 from meshapi.gateway.content.tokens import count_words
-from meshapi.gateway.content.tool_calls import ToolCall, calls, new_call
+from meshapi.gateway.content.tool_calls import ToolCall
 from meshapi.gateway.http.wire import dump
-from meshapi.gateway.models import (
-    CONTENT_FILTER,
-    LENGTH,
-    NOT_JSON,
-    REFUSAL,
-    TOOL_LOOP,
-    UNKNOWN_TOOL,
-    WRONG_JSON,
-    WRONG_JSON_ONCE,
-)
+from meshapi.gateway.mistakes import CUT_SHORT, MISTAKEN, called_by, half, mistake
+from meshapi.gateway.models import REFUSAL, WRONG_JSON_ONCE
 from meshapi.gateway.state import GatewayState
-
-# Matches no schema that says what it wants.
-_WRONG = {"wrong": [None]}
-
-_CUT_SHORT = {LENGTH: "length", CONTENT_FILTER: "content_filter"}
-_MAKES_MISTAKES = (WRONG_JSON, WRONG_JSON_ONCE, NOT_JSON)
-_NO_SUCH_TOOL = "no_such_tool"
 
 
 @dataclass(frozen=True)
@@ -45,7 +26,7 @@ class Choice:
     @property
     def cut_short(self) -> Optional[str]:
         """The finish reason of a choice that is not complete."""
-        return self.finish_reason if self.finish_reason in _CUT_SHORT.values() else None
+        return self.finish_reason if self.finish_reason in CUT_SHORT.values() else None
 
     def message(self) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": self.text}
@@ -75,7 +56,7 @@ def choose_words(state: GatewayState, body: dict[str, Any], model: str, index: i
         return Choice(None, "stop", refusal=REFUSAL_TEXT)
     called = _tool_calls(body, model)
     choice = Choice(None, "tool_calls", called) if called else _text(state, body, model, index)
-    return _cut(choice, _CUT_SHORT[model]) if model in _CUT_SHORT else choice
+    return _cut(choice, CUT_SHORT[model]) if model in CUT_SHORT else choice
 
 
 def text_of(message: dict[str, Any]) -> str:
@@ -87,20 +68,11 @@ def text_of(message: dict[str, Any]) -> str:
 
 
 def _tool_calls(body: dict[str, Any], model: str) -> list[ToolCall]:
-    tools, choice = body.get("tools") or [], body.get("tool_choice")
-    messages: Sequence[dict[str, Any]] = body["messages"]
+    tools: list[dict[str, Any]] = body.get("tools") or []
+    messages: list[dict[str, Any]] = body["messages"]
     turn = _turns_of_tools(messages)
-    # The model that makes a mistake once gets another turn for the correction.
-    again = model == WRONG_JSON_ONCE and turn > 0
-    wanted_turn = 0 if model == TOOL_LOOP else turn - 1 if again else turn
-    called = calls(tools, choice, _question(messages), wanted_turn)
-    if body.get("parallel_tool_calls") is False:
-        called = called[:1]
-    if model == UNKNOWN_TOOL:
-        return [new_call(_NO_SUCH_TOOL, "{}") for _ in called[:1]]
-    if model in _MAKES_MISTAKES and not again:
-        return [replace(call, arguments=_mistake(model)) for call in called]
-    return called
+    called = called_by(model, tools, body.get("tool_choice"), _question(messages), turn)
+    return called[:1] if body.get("parallel_tool_calls") is False else called
 
 
 def _text(state: GatewayState, body: dict[str, Any], model: str, index: int) -> Choice:
@@ -109,7 +81,7 @@ def _text(state: GatewayState, body: dict[str, Any], model: str, index: int) -> 
     text = f"The tool answered: {'; '.join(results)}" if results else answer(question)
     wanted: dict[str, Any] = body.get("response_format") or {}
     if wanted.get("type") in ("json_object", "json_schema") and _is_mistaken(state, body, model):
-        text = _mistake(model)
+        text = mistake(model)
     else:
         text = _formatted(text, wanted, question)
     if index and wanted.get("type") in (None, "text"):
@@ -123,11 +95,7 @@ def _text(state: GatewayState, body: dict[str, Any], model: str, index: int) -> 
 def _is_mistaken(state: GatewayState, body: dict[str, Any], model: str) -> bool:
     if model == WRONG_JSON_ONCE:
         return state.next_turn(f"{WRONG_JSON_ONCE} {body.get('user') or ''}") % 2 == 0
-    return model in _MAKES_MISTAKES
-
-
-def _mistake(model: str) -> str:
-    return "This is not JSON." if model == NOT_JSON else dump(_WRONG).decode()
+    return model in MISTAKEN
 
 
 def _formatted(text: str, wanted: dict[str, Any], question: str) -> str:
@@ -142,13 +110,9 @@ def _cut(choice: Choice, reason: str) -> Choice:
     """The first half of the choice."""
     if choice.tool_calls:
         *complete, last = choice.tool_calls
-        half = replace(last, arguments=_half(last.arguments))
-        return replace(choice, tool_calls=[*complete, half], finish_reason=reason)
-    return replace(choice, text=_half(choice.text or ""), finish_reason=reason)
-
-
-def _half(text: str) -> str:
-    return text[: len(text) // 2]
+        cut = replace(last, arguments=half(last.arguments))
+        return replace(choice, tool_calls=[*complete, cut], finish_reason=reason)
+    return replace(choice, text=half(choice.text or ""), finish_reason=reason)
 
 
 def _question(messages: Sequence[dict[str, Any]]) -> str:
