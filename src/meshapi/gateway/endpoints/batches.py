@@ -202,8 +202,8 @@ def _complete(state: GatewayState, batch: _Batch) -> None:
         entry = _result_of(state, row)
         (errors if entry["error"] else results).append(entry)
     files = state.store(BatchFiles)
-    batch.output_file_id = files.add(results, "batch_output").id if results else None
-    batch.error_file_id = files.add(errors, "batch_output").id if errors else None
+    batch.output_file_id = files.add(results, "batch_output", batch.model).id if results else None
+    batch.error_file_id = files.add(errors, "batch_output", batch.model).id if errors else None
     batch.results, batch.errors = results, errors
     batch.status, batch.completed_at = "completed", int(time.time())
 

@@ -17,6 +17,7 @@ from meshapi.gateway.content.documents import MEDIA_TYPES, NOTE, write
 from meshapi.gateway.content.tokens import count_words
 from meshapi.gateway.failing_models import FAILED_JOBS, refuse
 from meshapi.gateway.http.auth import protected, public, public_url
+from meshapi.gateway.http.downloads import download
 from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.pages import offset_page, page_query
 from meshapi.gateway.http.query import read_query
@@ -67,16 +68,19 @@ def routes(state: GatewayState) -> list[Route]:
         document.advance()
         return json_response(document.as_object(request))
 
-    async def download(request: Request) -> Response:
+    async def fetch(request: Request) -> Response:
         document = state.store(_Documents).get(request.path_params["id"])
         headers = {"Content-Disposition": f'attachment; filename="{document.id}.{document.format}"'}
-        return Response(document.content, headers=headers, media_type=MEDIA_TYPES[document.format])
+        media_type = MEDIA_TYPES[document.format]
+        return download(
+            state, request, document.content, media_type, model=document.model, headers=headers
+        )
 
     return [
         protected(state, "/v1/documents", ["GET"], collection),
         protected(state, "/v1/documents/generate", ["POST"], generate),
         protected(state, "/v1/documents/{id}", ["GET"], one),
-        public("/documents/{id}", ["GET"], download),
+        public("/documents/{id}", ["GET"], fetch),
     ]
 
 

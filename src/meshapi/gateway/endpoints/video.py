@@ -22,6 +22,7 @@ from meshapi.gateway.content.pictures import Picture
 from meshapi.gateway.endpoints.pictures import publish
 from meshapi.gateway.failing_models import FAILED_JOBS, refuse
 from meshapi.gateway.http.auth import protected, public, public_url
+from meshapi.gateway.http.downloads import download
 from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.pages import offset_page, page_query
 from meshapi.gateway.http.query import read_query, word
@@ -137,7 +138,7 @@ def routes(state: GatewayState) -> list[Route]:
 
     async def play(request: Request) -> Response:
         task = state.store(_Tasks).get(request.path_params["id"])
-        return Response(mp4(task.seconds), media_type="video/mp4")
+        return download(state, request, mp4(task.seconds), "video/mp4", model=task.model)
 
     return [
         protected(state, "/v1/video/generations", ["GET", "POST"], collection),
@@ -210,7 +211,9 @@ class _Task:
 
     def _content(self, state: GatewayState, request: Request) -> dict[str, Any]:
         if self.body.get("return_last_frame") and self.last_frame_url is None:
-            self.last_frame_url = publish(state, request, Picture(self.prompt, 1280, 720))
+            self.last_frame_url = publish(
+                state, request, Picture(self.prompt, 1280, 720), self.model
+            )
         url = public_url(request, f"/videos/{self.id}.mp4")
         return {"video_url": url, "last_frame_url": self.last_frame_url}
 

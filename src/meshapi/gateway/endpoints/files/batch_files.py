@@ -46,9 +46,10 @@ UPLOAD: Check = fields({"requests": requests_check}, {"purpose": one_of("batch")
 
 @dataclass
 class BatchFile:
-    """One file. Its rows are requests, or their results."""
+    """One file. Its rows are requests, or their results, of the model."""
 
     rows: Sequence[Any]
+    model: str
     purpose: str = "batch"
     id: str = field(default_factory=lambda: f"file-{ulid()}")
     created_at: int = field(default_factory=lambda: int(time.time()))
@@ -74,7 +75,7 @@ class BatchFile:
 class BatchFiles(Store[BatchFile]):
     what = "File"
 
-    def add(self, rows: Sequence[Any], purpose: str = "batch") -> BatchFile:
-        made = BatchFile(rows, purpose)
+    def add(self, rows: Sequence[Any], purpose: str = "batch", model: Any = None) -> BatchFile:
+        made = BatchFile(rows, model if isinstance(model, str) else "", purpose)
         self.put(made.id, made)
         return made

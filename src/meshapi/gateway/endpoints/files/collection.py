@@ -14,6 +14,7 @@ from starlette.routing import Route
 from meshapi.gateway.endpoints.files.batch_files import UPLOAD, BatchFiles
 from meshapi.gateway.endpoints.files.rag_files import RagFile, RagFiles
 from meshapi.gateway.http.auth import protected
+from meshapi.gateway.http.downloads import download
 from meshapi.gateway.http.pages import offset_page, page_query
 from meshapi.gateway.http.query import read_query
 from meshapi.gateway.http.responses import json_response
@@ -35,7 +36,9 @@ def routes(state: GatewayState) -> list[Route]:
             return json_response(_page(state, request))
         if _is_batch_file(await request.body()):
             body = await read_json(request, UPLOAD)
-            made = state.store(BatchFiles).add(body["requests"])
+            made = state.store(BatchFiles).add(
+                body["requests"], model=body["requests"][0]["body"].get("model")
+            )
             return json_response(made.as_object())
         return json_response(_begin_upload(state, request, await read_json(request, _RAG_UPLOAD)))
 
@@ -52,7 +55,7 @@ def routes(state: GatewayState) -> list[Route]:
 
     async def content(request: Request) -> Response:
         found = state.store(BatchFiles).get(request.path_params["id"])
-        return Response(found.content, media_type="application/jsonl")
+        return download(state, request, found.content, "application/jsonl", model=found.model)
 
     return [
         protected(state, "/v1/files", ["GET", "POST"], collection),

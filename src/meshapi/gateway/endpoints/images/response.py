@@ -74,7 +74,7 @@ async def respond_with_pictures(
         raise GatewayError(400, "content_policy_violation", message)
     size = fitted(*size)
     items = [
-        _item(state, request, body, Picture(f"{known_by} {index}", *size))
+        _item(state, request, body, Picture(f"{known_by} {index}", *size), model)
         for index in range(body.get("n") or 1)
     ]
     words = count_words(body.get("prompt") or "")
@@ -97,11 +97,11 @@ async def respond_with_pictures(
 
 
 def _item(
-    state: GatewayState, request: Request, body: dict[str, Any], picture: Picture
+    state: GatewayState, request: Request, body: dict[str, Any], picture: Picture, model: str
 ) -> dict[str, Any]:
     if body.get("response_format") == "b64_json":
         return {"b64_json": base64.b64encode(picture.png()).decode()}
-    return {"url": publish(state, request, picture)}
+    return {"url": publish(state, request, picture, model)}
 
 
 def _script(model: str, items: list[dict[str, Any]], charged: dict[str, Any]) -> Script:
