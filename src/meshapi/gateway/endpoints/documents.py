@@ -19,12 +19,13 @@ from meshapi.gateway.failing_models import FAILED_JOBS, refuse
 from meshapi.gateway.http.auth import protected, public, public_url
 from meshapi.gateway.http.downloads import download
 from meshapi.gateway.http.errors import GatewayError
-from meshapi.gateway.http.pages import offset_page, page_query
+from meshapi.gateway.http.pages import has_repeated_page, offset_page, page_query
 from meshapi.gateway.http.query import read_query
 from meshapi.gateway.http.responses import json_response
 from meshapi.gateway.http.validation import Check, fields, mapping, one_of, read_json, string, text
 from meshapi.gateway.http.wire import iso, ulid
-from meshapi.gateway.models import CHAT_MODELS, DEFAULT_MODEL, STALL, choose_from
+from meshapi.gateway.jobs import end_of, job_response
+from meshapi.gateway.models import CHAT_MODELS, DEFAULT_MODEL, JOB_RETRY_AFTER, choose_from
 from meshapi.gateway.state import GatewayState
 from meshapi.gateway.store import Store
 
@@ -59,14 +60,17 @@ def routes(state: GatewayState) -> list[Route]:
     async def collection(request: Request) -> Response:
         query = read_query(request, page_query(_HIGHEST_LIMIT))
         found = state.store(_Documents).newest_first()
+        repeats = has_repeated_page(one.model for one in found)
         return json_response(
-            offset_page("documents", found, query, lambda one: one.as_object(request))
+            offset_page(
+                "documents", found, query, lambda one: one.as_object(request), repeats=repeats
+            )
         )
 
     async def one(request: Request) -> Response:
         document = state.store(_Documents).get(request.path_params["id"])
         document.advance()
-        return json_response(document.as_object(request))
+        return job_response(document.model, document.as_object(request), document.status)
 
     async def fetch(request: Request) -> Response:
         document = state.store(_Documents).get(request.path_params["id"])
@@ -93,6 +97,7 @@ class _Document:
     created_at: float = field(default_factory=time.time)
     updated_at: float = field(default_factory=time.time)
     status: str = "processing"
+    looks: int = 0
 
     @property
     def content(self) -> bytes:
@@ -100,8 +105,12 @@ class _Document:
 
     def advance(self) -> None:
         """Move to the next status; called at each look."""
-        if self.status == "processing" and self.model != STALL:
-            self.status = "failed" if self.model in FAILED_JOBS else "completed"
+        end = end_of(self.model, "completed")
+        # With Retry-After, there is one look more, so that a client sees it.
+        patient = self.model == JOB_RETRY_AFTER and not self.looks
+        self.looks += 1
+        if self.status == "processing" and end is not None and not patient:
+            self.status = end
             self.updated_at = time.time()
 
     def as_object(self, request: Request) -> dict[str, Any]:

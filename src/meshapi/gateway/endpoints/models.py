@@ -13,7 +13,7 @@ from meshapi.gateway.http.pages import offset_page, page_query
 from meshapi.gateway.http.query import flag, read_query, word, words
 from meshapi.gateway.http.responses import json_response
 from meshapi.gateway.http.validation import one_of
-from meshapi.gateway.models import MODELS, Model, find_model
+from meshapi.gateway.models import MODELS, REPEATED_PAGE, Model, find_model
 from meshapi.gateway.state import GatewayState
 
 _DEFAULT_LIMIT, _HIGHEST_LIMIT = 50, 200
@@ -125,13 +125,15 @@ def _search(query: dict[str, Any]) -> dict[str, Any]:
     found.sort(key=lambda info: (_sort_value(info, key), info["id"]))
     if query.get("order") == "desc":
         found.reverse()
-    return {**offset_page("items", found, query, default=_DEFAULT_LIMIT), "brands": brands}
+    repeats = query.get("q") == REPEATED_PAGE
+    page = offset_page("items", found, query, default=_DEFAULT_LIMIT, repeats=repeats)
+    return {**page, "brands": brands}
 
 
 def _search_tests(query: dict[str, Any]) -> list[_Test]:
     """The tests for all filters but the brand: choosing brands must not shorten their list."""
     tests = _list_tests({"free": query["free"]} if "free" in query else {})
-    if "q" in query:
+    if "q" in query and query["q"] != REPEATED_PAGE:
         tests.append(_says(query["q"]))
     if "discounted" in query:
         tests.append(_discounted(query["discounted"]))

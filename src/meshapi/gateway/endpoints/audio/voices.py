@@ -15,6 +15,7 @@ from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.query import flag, read_query, whole, word, words
 from meshapi.gateway.http.responses import json_response
 from meshapi.gateway.http.validation import integer, one_of
+from meshapi.gateway.models import REPEATED_PAGE
 from meshapi.gateway.state import GatewayState
 
 _DEFAULT_PAGE, _LARGEST_PAGE = 10, 100
@@ -108,13 +109,15 @@ def _find(voice_id: str) -> _Voice:
 
 
 def _page(request: Request, query: dict[str, Any]) -> dict[str, Any]:
-    found = [voice for voice in _VOICES if _fits(voice, query)]
+    repeats = query.get("search") == REPEATED_PAGE
+    found = [voice for voice in _VOICES if repeats or _fits(voice, query)]
     if query.get("sort_direction") == "desc":
         found.reverse()
     size: int = query.get("page_size", _DEFAULT_PAGE)
     start = _start_of(query.get("next_page_token"))
+    start = 0 if repeats else start
     shown = found[start : start + size]
-    more = start + size < len(found)
+    more = repeats or start + size < len(found)
     counted = query.get("include_total_count", True)
     return {
         "voices": [voice.as_object(request) for voice in shown],
@@ -122,7 +125,7 @@ def _page(request: Request, query: dict[str, Any]) -> dict[str, Any]:
         "truncated": more,
         "has_more": more,
         "total_count": len(found) if counted else None,
-        "next_page_token": _token_of(start + size) if more else None,
+        "next_page_token": _token_of(min(start + size, len(_VOICES) - 1)) if more else None,
     }
 
 

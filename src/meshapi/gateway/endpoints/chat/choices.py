@@ -71,13 +71,13 @@ def _tool_calls(body: dict[str, Any], model: str) -> list[ToolCall]:
     tools: list[dict[str, Any]] = body.get("tools") or []
     messages: list[dict[str, Any]] = body["messages"]
     turn = _turns_of_tools(messages)
-    called = called_by(model, tools, body.get("tool_choice"), _question(messages), turn)
+    called = called_by(model, tools, body.get("tool_choice"), question_of(messages), turn)
     return called[:1] if body.get("parallel_tool_calls") is False else called
 
 
 def _text(state: GatewayState, body: dict[str, Any], model: str, index: int) -> Choice:
     results = _tool_results(body["messages"])
-    question = _question(body["messages"])
+    question = question_of(body["messages"])
     text = f"The tool answered: {'; '.join(results)}" if results else answer(question)
     wanted: dict[str, Any] = body.get("response_format") or {}
     if wanted.get("type") in ("json_object", "json_schema") and _is_mistaken(state, body, model):
@@ -115,7 +115,8 @@ def _cut(choice: Choice, reason: str) -> Choice:
     return replace(choice, text=half(choice.text or ""), finish_reason=reason)
 
 
-def _question(messages: Sequence[dict[str, Any]]) -> str:
+def question_of(messages: Sequence[dict[str, Any]]) -> str:
+    """The text of the user's last message."""
     asked = [text_of(message) for message in messages if message["role"] == "user"]
     return asked[-1] if asked else ""
 

@@ -15,11 +15,12 @@ from meshapi.gateway.endpoints.files.batch_files import UPLOAD, BatchFiles
 from meshapi.gateway.endpoints.files.rag_files import RagFile, RagFiles
 from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.downloads import download
-from meshapi.gateway.http.pages import offset_page, page_query
+from meshapi.gateway.http.pages import has_repeated_page, offset_page, page_query
 from meshapi.gateway.http.query import read_query
 from meshapi.gateway.http.responses import json_response
 from meshapi.gateway.http.validation import Check, boolean, fields, mapping, read_json, text
 from meshapi.gateway.http.wire import iso
+from meshapi.gateway.jobs import job_response
 from meshapi.gateway.state import GatewayState
 
 _RAG_UPLOAD: Check = fields(
@@ -51,7 +52,7 @@ def routes(state: GatewayState) -> list[Route]:
         found = files.find(file_id)
         if found is not None:
             return json_response(found.as_object())
-        return json_response(_look(state, request, file_id))
+        return _look(state, request, file_id)
 
     async def content(request: Request) -> Response:
         found = state.store(BatchFiles).get(request.path_params["id"])
@@ -91,7 +92,7 @@ def _begin_upload(state: GatewayState, request: Request, body: dict[str, Any]) -
     }
 
 
-def _look(state: GatewayState, request: Request, file_id: str) -> dict[str, Any]:
+def _look(state: GatewayState, request: Request, file_id: str) -> Response:
     """Return the file as it is, then advance its embedding.
 
     Raises:
@@ -99,9 +100,9 @@ def _look(state: GatewayState, request: Request, file_id: str) -> dict[str, Any]
     """
     files = state.store(RagFiles)
     file = files.get(file_id)
-    shown = files.as_object(file, request)
+    response = job_response(file.model, files.as_object(file, request), file.embedding)
     file.advance()
-    return shown
+    return response
 
 
 def _page(state: GatewayState, request: Request) -> dict[str, Any]:
@@ -109,4 +110,7 @@ def _page(state: GatewayState, request: Request) -> dict[str, Any]:
     files = state.store(RagFiles)
     query = read_query(request, page_query())
     newest_first = files.newest_first()
-    return offset_page("files", newest_first, query, lambda one: files.as_object(one, request))
+    repeats = has_repeated_page(file.model for file in newest_first)
+    return offset_page(
+        "files", newest_first, query, lambda one: files.as_object(one, request), repeats=repeats
+    )

@@ -1,8 +1,8 @@
 """/v1/responses: whole, streamed and in the background, and the list of stored responses.
 
 A background response is `queued` when it is made, `in_progress` at the first look at it, which is a
-GET of that response, and done at the second. With `mesh/stall` it is never done, and with models
-that break off their responses it ends as `failed`.
+GET of that response, and done at the second. With `mesh/stall` it is never done, with models
+that break off their responses it ends as `failed`, and the jobs of `mesh/` end as their names say.
 """
 
 import time
@@ -25,7 +25,8 @@ from meshapi.gateway.http.query import read_query
 from meshapi.gateway.http.responses import json_response, stream_response, whole_response
 from meshapi.gateway.http.validation import detail, invalid, read_json
 from meshapi.gateway.http.wire import dump, ulid
-from meshapi.gateway.models import AUTO, STALL, cost_of
+from meshapi.gateway.jobs import end_of, job_response
+from meshapi.gateway.models import AUTO, REFUSAL, cost_of
 from meshapi.gateway.state import GatewayState
 from meshapi.gateway.store import Store
 
@@ -59,13 +60,19 @@ def routes(state: GatewayState) -> list[Route]:
             return await create(request)
         query = read_query(request, AFTER_QUERY)
         return json_response(
-            page_after(state.store(_StoredResponses), _StoredResponse.as_row, query)
+            page_after(
+                state.store(_StoredResponses),
+                _StoredResponse.as_row,
+                query,
+                lambda one: one.completion.requested,
+            )
         )
 
     async def get(request: Request) -> Response:
         found = state.store(_StoredResponses).get(request.path_params["id"])
         found.looks += 1
-        return json_response(found.as_seen())
+        seen = found.as_seen()
+        return job_response(found.completion.requested, seen, seen["status"])
 
     return [
         protected(state, "/v1/responses", ["GET", "POST"], collection),
@@ -83,9 +90,16 @@ class _StoredResponse:
     looks: int = 2
 
     def as_seen(self) -> dict[str, Any]:
+        if not self.response["background"]:
+            return self.response
+        usual = self.response["status"]
         model = self.completion.requested
-        if self.looks >= 2 and model != STALL:
-            return _failed(self.response) if self.response["background"] else self.response
+        # A refusal is a response, not a failure.
+        end = usual if model == REFUSAL else end_of(model, usual)
+        if self.looks >= 2 and end == usual:
+            return self.response
+        if self.looks >= 2 and end is not None:
+            return _ended(self.response, end)
         status = "in_progress" if self.looks else "queued"
         unfinished: dict[str, Any] = {
             "status": status,
@@ -191,17 +205,9 @@ def _usage(read: int, written: int, reasoned: int) -> dict[str, Any]:
     }
 
 
-def _failed(response: dict[str, Any]) -> dict[str, Any]:
-    """The background response as its model leaves it: failed, if the model breaks off."""
-    failure = failing_models.BREAKS_OFF.get(response["model"])
-    if failure is None:
-        return response
-    error = {"code": failure.code, "message": "The provider did not finish the response."}
-    return {
-        **response,
-        "status": "failed",
-        "output": [],
-        "usage": None,
-        "cost": None,
-        "error": error,
-    }
+def _ended(response: dict[str, Any], status: str) -> dict[str, Any]:
+    """The background response as a model leaves it that does not complete it."""
+    failure = failing_models.FAILED_JOBS.get(response["model"]) if status == "failed" else None
+    nothing: dict[str, Any] = {"output": [], "usage": None, "cost": None}
+    error = failure and {"code": failure.code, "message": failure.message}
+    return {**response, **nothing, "status": status, "error": error}
