@@ -32,10 +32,9 @@ from meshapi.gateway.http.validation import (
     Check,
     Detail,
     Location,
-    detail,
-    fields,
     invalid,
     mapping,
+    only_fields,
     read_json,
     string,
 )
@@ -50,10 +49,10 @@ _ENDPOINT = "/v1/chat/completions"
 
 _OPEN = ("validating", "in_progress", "cancelling")
 
-_INLINE: Check = fields(
+_INLINE: Check = only_fields(
     {"requests": requests_check}, {"completion_window": string, "metadata": mapping}
 )
-_FROM_FILE: Check = fields(
+_FROM_FILE: Check = only_fields(
     {"input_file_id": string, "endpoint": string, "completion_window": string},
     {"metadata": mapping},
 )
@@ -149,9 +148,6 @@ def _make(state: GatewayState, body: dict[str, Any]) -> _Batch:
     input_file_id: Optional[str] = body.get("input_file_id")
     if input_file_id is None:
         requests: Any = body["requests"]
-    elif "requests" in body:
-        message = "Value error, a batch has either requests or an input_file_id"
-        raise invalid(detail("value_error", ("body", "requests"), message))
     else:
         requests = _uploaded(state, input_file_id)
     endpoints = {row.get("url") or _ENDPOINT for row in requests}

@@ -22,7 +22,15 @@ from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.pages import has_repeated_page, offset_page, page_query
 from meshapi.gateway.http.query import read_query
 from meshapi.gateway.http.responses import json_response
-from meshapi.gateway.http.validation import Check, fields, mapping, one_of, read_json, string, text
+from meshapi.gateway.http.validation import (
+    Check,
+    mapping,
+    one_of,
+    only_fields,
+    read_json,
+    string,
+    text,
+)
 from meshapi.gateway.http.wire import iso, ulid
 from meshapi.gateway.jobs import end_of, job_response
 from meshapi.gateway.models import CHAT_MODELS, DEFAULT_MODEL, JOB_RETRY_AFTER, choose_from
@@ -34,7 +42,7 @@ _DOWNLOADABLE_SECONDS = 24 * 3600
 _LONGEST_TITLE = 60
 
 
-_GENERATE: Check = fields(
+_GENERATE: Check = only_fields(
     {
         "format": one_of("pdf", "docx", "pptx", "csv", "xlsx"),
         "prompt": text(min_length=1, max_length=100_000),

@@ -24,6 +24,7 @@ from meshapi.gateway.http.validation import (
     integer,
     mapping,
     one_of,
+    only_fields,
     read_json,
     string,
     string_or,
@@ -72,7 +73,7 @@ def _list(value: Any, at: Location) -> Iterator[Detail]:
     )
 
 
-_SCHEMA: Check = fields(
+_SCHEMA: Check = only_fields(
     {"input": string_or(string, _list)},
     {
         "model": string,

@@ -38,6 +38,7 @@ from meshapi.gateway.http.validation import (
     fields,
     integer,
     mapping,
+    only_fields,
     read_json,
     string,
 )
@@ -64,11 +65,11 @@ def _url(value: Any, at: Location) -> Iterator[Detail]:
 
 
 _REFERENCE: Check = fields({"url": _url}, {})
-_CREATE: Check = fields(
+_CREATE: Check = only_fields(
     {
         "model": string,
         "content": array(
-            fields(
+            only_fields(
                 {"type": string},
                 {
                     "text": string,

@@ -28,6 +28,7 @@ from meshapi.gateway.http.validation import (
     integer,
     mapping,
     number,
+    only_fields,
     read_json,
     string,
 )
@@ -45,7 +46,7 @@ _CODES = ("gateway_timeout", "model_not_found", "upstream_error")
 _COMMON = ("messages", "max_tokens", "template", "variables")
 
 _SETTINGS: dict[str, Check] = {"temperature": number(ge=0, le=2), "max_tokens": integer(ge=1)}
-_SCHEMA: Check = fields(
+_SCHEMA: Check = only_fields(
     {
         "models": array(string, min_length=1, max_length=_MOST_MODELS),
         "messages": array(MESSAGE, min_length=1),

@@ -18,12 +18,19 @@ from meshapi.gateway.http.downloads import download
 from meshapi.gateway.http.pages import has_repeated_page, offset_page, page_query
 from meshapi.gateway.http.query import read_query
 from meshapi.gateway.http.responses import json_response
-from meshapi.gateway.http.validation import Check, boolean, fields, mapping, read_json, text
+from meshapi.gateway.http.validation import (
+    Check,
+    boolean,
+    mapping,
+    only_fields,
+    read_json,
+    text,
+)
 from meshapi.gateway.http.wire import iso
 from meshapi.gateway.jobs import job_response
 from meshapi.gateway.state import GatewayState
 
-_RAG_UPLOAD: Check = fields(
+_RAG_UPLOAD: Check = only_fields(
     {"file_name": text(min_length=1, max_length=1024), "mime_type": text(max_length=255)},
     {"embed": boolean, "metadata": mapping},
 )
