@@ -84,6 +84,7 @@ Models that fail on purpose
     mesh/not-json               text in place of JSON, also as a tool's arguments
     mesh/tool-loop              calls a tool in each turn, without end
     mesh/unknown-tool           calls a tool that it was not given
+    mesh/loose-deltas           streams tool calls without `index`, as some providers do
     mesh/job-failed             jobs end as `failed`: batches, videos, documents, background
                                 responses, and embeddings of RAG files whose name begins with
                                 `mesh-job-failed` (the same for those that follow)

@@ -146,6 +146,7 @@ WRONG_JSON_ONCE = "mesh/wrong-json-once"
 NOT_JSON = "mesh/not-json"
 TOOL_LOOP = "mesh/tool-loop"
 UNKNOWN_TOOL = "mesh/unknown-tool"
+LOOSE_DELTAS = "mesh/loose-deltas"
 # Jobs, and what they leave behind.
 JOB_FAILED = "mesh/job-failed"
 JOB_EXPIRED = "mesh/job-expired"
@@ -166,7 +167,8 @@ LARGE_FRAME = "mesh/large-frame"
 FAILING_MODELS = frozenset(
     {
         *(RATE_LIMITED, FLAKY, BROKEN_STREAM, ERROR_IN_STREAM, STALL, SLOW, REFUSAL),
-        *(LENGTH, CONTENT_FILTER, WRONG_JSON, WRONG_JSON_ONCE, NOT_JSON, TOOL_LOOP, UNKNOWN_TOOL),
+        *(LENGTH, CONTENT_FILTER, WRONG_JSON, WRONG_JSON_ONCE, NOT_JSON),
+        *(TOOL_LOOP, UNKNOWN_TOOL, LOOSE_DELTAS),
         *(JOB_FAILED, JOB_EXPIRED, JOB_CANCELLED, JOB_UNKNOWN_STATUS, JOB_RETRY_AFTER, UNORDERED),
         *(BROKEN_DOWNLOAD, NO_RANGES, CHANGED_DOWNLOAD, REPEATED_PAGE),
     }

@@ -4,13 +4,12 @@ Python's own parser says what the expression consists of. Look-around is ignored
 returned if the expression really matches it.
 """
 
-import importlib
 import re
-import sys
 from collections.abc import Iterable
 from typing import Any, Optional
 
-_PARSER = importlib.import_module("re._parser" if sys.version_info >= (3, 11) else "sre_parse")
+# Its name since Python 3.11, and before.
+_PARSER: Any = getattr(re, "_parser", None) or getattr(re, "sre_parse", None)
 
 # How much further than necessary repetitions go, in the attempts to reach a length.
 _EXTRAS = (0, 1, 2, 4, 8, 16, 32, 64)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from itertools import count
 from typing import Any, Optional, cast
 
-from meshapi.gateway.content.numbers_in_bounds import number_in_bounds
+from meshapi.gateway.content.bounds import number_in_bounds
 from meshapi.gateway.content.patterns import matching_text
 
 # Below this depth, lists are empty and choices end, if the schema lets them: it contains itself.

@@ -207,11 +207,9 @@ class Conversation:
         )
 
     def _calls(self, items: Sequence[Item], wanted: dict[str, Any]) -> list[ToolCall]:
-        given, choice = (
-            self.config.get(name) if wanted.get(name) is None else wanted[name]
-            for name in ("tools", "tool_choice")
-        )
-        tools: list[dict[str, Any]] = given or []
+        settings = {**self.config, **{k: v for k, v in wanted.items() if v is not None}}
+        tools: list[dict[str, Any]] = settings.get("tools") or []
+        choice: Any = settings.get("tool_choice")
         functions = [{"function": tool} for tool in tools if tool["type"] == "function"]
         if self._model == REFUSAL:
             return []
@@ -220,11 +218,10 @@ class Conversation:
             if not any(tool["function"]["name"] == name for tool in functions):
                 param = "response.tool_choice"
                 raise Refused("invalid_value", f"There is no tool named {name!r}.", param=param)
-            choice = {"function": choice}
+            choice = cast("Any", {"function": choice})
         turn = turns_of_tools(items)
         called = called_by(self._model, functions, choice, question_in(items), turn)
-        single = wanted.get("parallel_tool_calls", self.config.get("parallel_tool_calls")) is False
-        return called[:1] if single else called
+        return called[:1] if settings.get("parallel_tool_calls") is False else called
 
     def _input(self, wanted: Optional[Sequence[dict[str, Any]]]) -> Sequence[Item]:
         if wanted is None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta, Struct
 
-from meshapi.gateway.content.numbers_in_bounds import number_in_bounds
+from meshapi.gateway.content.bounds import number_in_bounds
 from meshapi.gateway.content.patterns import matching_text
 from meshapi.gateway.content.schema_samples import sample
 

@@ -44,7 +44,7 @@ def test_an_unknown_field_of_a_row_is_a_fault(gateway: LocalGateway) -> None:
     row = {"custom_id": "a", "body": {"messages": CHAT}, "frobnicate": 1}
     at = ["body", "requests", 0, "frobnicate"]
     assert post(gateway, "/v1/batches", {"requests": [row]}).faults == [("extra_forbidden", at)]
-    content = [{**VIDEO["content"][0], "frobnicate": 1}]
+    content = [{"type": "text", "text": "A cat", "frobnicate": 1}]
     at = ["body", "content", 0, "frobnicate"]
     made = post(gateway, "/v1/video/generations", {**VIDEO, "content": content})
     assert made.faults == [("extra_forbidden", at)]

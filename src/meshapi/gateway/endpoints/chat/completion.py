@@ -10,7 +10,7 @@ from meshapi.gateway.content.tokens import count_words, usage
 from meshapi.gateway.endpoints.chat.choices import Choice, choose_words, text_of
 from meshapi.gateway.http.streams import Script
 from meshapi.gateway.http.wire import frame, ulid
-from meshapi.gateway.models import AUTO, DEFAULT_MODEL, choose, cost_of
+from meshapi.gateway.models import AUTO, DEFAULT_MODEL, LOOSE_DELTAS, choose, cost_of
 from meshapi.gateway.state import GatewayState
 
 
@@ -73,6 +73,9 @@ class Completion:
         )
 
     def _delta(self, index: int, delta: Any, finish_reason: Optional[str] = None) -> bytes:
+        if self.requested == LOOSE_DELTAS:
+            for part in delta.get("tool_calls", ()):
+                del part["index"]
         choice = {"index": index, "delta": delta, "finish_reason": finish_reason}
         return self._chunk(choices=[choice])
 

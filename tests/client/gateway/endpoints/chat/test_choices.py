@@ -105,6 +105,15 @@ class TestTools:
         assert turns == [[("get_weather", wrong)] for wrong in arguments]
         assert text.startswith("The tool answered: ")
 
+    def test_are_streamed_without_their_index(self, gateway: LocalGateway) -> None:
+        question = "Compare get_weather for Paris with get_weather for Rome."
+        body = ask(question, tools=TOOLS, model="mesh/loose-deltas", stream=True)
+        chunks = complete(gateway, body).chunks()
+        deltas = [chunk["choices"][0]["delta"] for chunk in chunks if chunk["choices"]]
+        parts = [part for delta in deltas for part in delta.get("tool_calls", [])]
+        assert not any("index" in part for part in parts)
+        assert len({part["id"] for part in parts if "id" in part}) == 2
+
     def test_are_called_with_half_their_arguments(self, gateway: LocalGateway) -> None:
         members = {"tools": TOOLS, "model": "mesh/length"}
         message, reason = say(gateway, [{"role": "user", "content": "Paris?"}], **members)
@@ -145,6 +154,20 @@ class TestFormats:
         for model in ("mesh/wrong-json", "mesh/wrong-json-once", "mesh/not-json"):
             message, _ = say(gateway, ask("What is 2+2?")["messages"], model=model)
             assert message["content"] == "2 + 2 = 4."
+
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_of_responses_are_kept_to(self, gateway: LocalGateway, stream: bool) -> None:
+        wanted = {"format": {"type": "json_schema", "name": "n", "schema": NUMBER, "strict": True}}
+        body = {"input": "Take 3 of 8", "text": wanted, "stream": stream}
+        made = post(gateway, RESPONSES, body)
+        done = made.events()[-2].json()["response"] if stream else made.json()
+        assert json.loads(done["output"][0]["content"][0]["text"]) == {"number": 5}
+        body["model"] = "mesh/wrong-json-once"
+        texts = [
+            post(gateway, RESPONSES, {**body, "stream": False}).json()["output"][0]["content"][0]
+            for _ in range(2)
+        ]
+        assert [text["text"] for text in texts] == ['{"wrong":[null]}', '{"number":5}']
 
 
 class TestEnds:
