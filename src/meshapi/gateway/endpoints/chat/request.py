@@ -104,6 +104,8 @@ SCHEMA: Check = only_fields(
         "transforms": array(string),
         "reasoning_effort": one_of("high", "medium", "low", "none"),
         "reasoning": mapping,
+        # Stands for a field that is newer than the client, which can only send it as an extra.
+        "thinking_budget": integer(ge=0),
         "service_tier": one_of("auto", "default", "flex"),
         "weight_profile": one_of("quality_first", "balanced", "cost_first", "latency_first"),
         "logprobs": boolean,
