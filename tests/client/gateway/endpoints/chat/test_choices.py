@@ -71,6 +71,29 @@ class TestTools:
         (first, _) = loop(gateway, question, parallel_tool_calls=False)
         assert first == [("get_weather", '{"city":"Paris"}')]
 
+    @pytest.mark.parametrize("chained", [False, True])
+    def test_of_responses_are_called_in_turns(self, gateway: LocalGateway, chained: bool) -> None:
+        tools = [{"type": "function", **one["function"]} for one in TOOLS]
+        history: list[Any] = [
+            {"role": "user", "content": "get_weather and get_weather, then send_mail"}
+        ]
+        body: dict[str, Any] = {"tools": tools, "input": history}
+        turns: list[Any] = []
+        for _ in range(3):
+            made = post(gateway, RESPONSES, body).json()
+            turns.append([item.get("name") for item in made["output"]])
+            outputs = [
+                {"type": "function_call_output", "call_id": item["call_id"], "output": "done"}
+                for item in made["output"]
+                if item["type"] == "function_call"
+            ]
+            if chained:
+                body = {"tools": tools, "input": outputs, "previous_response_id": made["id"]}
+            else:
+                history += [*made["output"], *outputs]
+        assert turns == [["get_weather", "get_weather"], ["send_mail"], [None]]
+        assert made["output"][0]["content"][0]["text"] == "The tool answered: done; done; done"
+
     def test_begin_again_with_the_next_question(self, gateway: LocalGateway) -> None:
         old = [
             {"role": "user", "content": "get_weather"},
