@@ -58,10 +58,10 @@ async def _outcome(network: Any, call: FunctionCall) -> FunctionOutcome:
         return await _outcome_in_thread(network, call)
     if call.timeout is None:
         return await _awaited(call)
-    outcome: Optional[FunctionOutcome] = None
+    outcomes: list[FunctionOutcome] = []
     with network.limit(call.timeout):
-        outcome = await _awaited(call)
-    return _late(call) if outcome is None else outcome
+        outcomes.append(await _awaited(call))
+    return outcomes[0] if outcomes else _late(call)
 
 
 async def _awaited(call: FunctionCall) -> FunctionOutcome:
