@@ -126,11 +126,11 @@ def decoded_object(text: str) -> dict[str, Any]:
 
 def is_async(function: Any) -> bool:
     """Return whether a function must be awaited."""
-    while isinstance(function, partial):
-        function = function.func
-    return iscoroutinefunction(function) or iscoroutinefunction(
-        getattr(type(function), "__call__", None)
-    )
+    function = _named(function)
+    if not callable(function):
+        return False
+    # An object may have an async method `__call__`.
+    return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
 
 
 def _check_function(function: Any, place: str) -> None:

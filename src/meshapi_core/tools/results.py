@@ -8,7 +8,7 @@ import msgspec
 from meshapi_core.params.plain_values import as_plain
 from meshapi_core.types._base import Record
 
-__all__ = ["error_text", "result_text"]
+__all__ = ["error_text", "json_text", "result_text"]
 
 
 def result_text(value: Any) -> str:
@@ -22,6 +22,15 @@ def result_text(value: Any) -> str:
     if iscoroutine(value):
         value.close()
         raise TypeError("the function returned a coroutine; declare it with `async def`")
+    return json_text(value)
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON.
+
+    Raises:
+        TypeError: JSON cannot represent it.
+    """
     try:
         # With the fields that a response has and its class does not declare.
         value = as_plain(value) if isinstance(value, Record) else value

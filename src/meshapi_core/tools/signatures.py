@@ -120,15 +120,16 @@ def _inner(function: Any) -> Any:
         function = function.func
     if hasattr(function, "__code__") or hasattr(function, "__func__"):
         return function
-    return type(function).__call__ if not isinstance(function, type) else function.__init__
+    if isinstance(function, type):
+        return vars(function).get("__init__", function)
+    return type(function).__call__
 
 
 def _with_description(kind: Any, text: Optional[str]) -> Any:
     """Return a type that has the text of its `Annotated[...]`, or else of the docstring."""
-    described_type, extras = kind, ()
-    if get_origin(kind) is Annotated:
-        described_type, *rest = get_args(kind)
-        extras = tuple(rest)
+    described_type: Any
+    extras: list[Any]
+    described_type, *extras = get_args(kind) if get_origin(kind) is Annotated else (kind,)
     texts = [each for each in extras if isinstance(each, str)]
     metas = [each for each in extras if isinstance(each, Meta)]
     if any(meta.description for meta in metas) and not texts:
