@@ -35,7 +35,7 @@ def json_text(value: Any) -> str:
         # With the fields that a response has and its class does not declare.
         value = as_plain(value) if isinstance(value, Record) else value
         return msgspec.json.encode(value, enc_hook=_plain).decode()
-    except (TypeError, ValueError, OverflowError, RecursionError) as exc:
+    except Exception as exc:  # also of the object's own `model_dump`
         raise TypeError(f"the result cannot be sent as JSON: {exc}") from exc
 
 
@@ -50,7 +50,7 @@ def _plain(value: Any) -> Any:
     dump = getattr(value, "model_dump", None)
     if dump is not None:
         return dump(mode="json")
-    raise NotImplementedError(f"{type(value).__name__} has no form in JSON")
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
 def _sendable(text: str) -> str:
