@@ -32,9 +32,9 @@ MeshAPIError
 `statuses.py` has the table of statuses and their errors. A response that is merely odd causes a
 `ResponseWarning`, and the call continues.
 
-Other mistakes in the program are not in the tree. A wrong argument raises TypeError or ValueError before
-any byte is sent; for a parameter of a call, that is an `InvalidParamsError`, which is both. A
-parameter that is merely odd is sent, with a `ParamsWarning`. Using a stream or a session again
+Other mistakes in the program are not in the tree. A wrong argument raises TypeError or ValueError
+before any byte is sent; for a parameter of a call, that is an `InvalidParamsError`, which is both.
+A parameter that is merely odd is sent, with a `ParamsWarning`. Using a stream or a session again
 after its end, or twice at once, raises a `StreamUsageError`.
 """
 
@@ -81,6 +81,7 @@ __all__ = [
     "UnprocessableEntityError",
     "UnsupportedSchemaError",
 ]
+
 
 class APIStatusError(MeshAPIError):
     """The gateway responded with an error: by its status, in a 2xx response, or within a stream.

@@ -23,7 +23,8 @@ What `create` is depends on where it is looked up, and type checkers see what Py
 `@stream_endpoint` does the same for a `StreamCall`, and returns a `Stream` or an `AsyncStream`.
 `@flow_endpoint` is for a generator function that makes several calls: see `meshapi_core.flows`.
 `@item_flow_endpoint` is for one that also hands over items on its way, and returns an `ItemStream`
-or an `AsyncItemStream`.
+or an `AsyncItemStream`. `@overloaded_flow` is for a flow whose result is of a type that the program
+passes.
 
 The types: each decorator is a generic descriptor. Its `__init__` takes the function as
 `Callable[Concatenate[Any, P], ...]`, which drops `self` and captures the parameters in `P`. The
@@ -51,7 +52,18 @@ At run time:
 from collections.abc import Callable, Coroutine, Generator
 from functools import cache, update_wrapper
 from inspect import Parameter, Signature, iscoroutinefunction, signature
-from typing import Any, ClassVar, Generic, NoReturn, TypeVar, Union, get_args, get_origin, overload
+from typing import (
+    Any,
+    ClassVar,
+    Generic,
+    NoReturn,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    overload,
+)
 
 from typing_extensions import Concatenate, ParamSpec, Self, Unpack
 
@@ -194,6 +206,16 @@ class flow_endpoint(_Declared[P, Flow[T]], Generic[P, T]):  # noqa: N801 - used 
             return self
         bound = _bound(resource._runner.run_flow, self._build)
         return _store(resource, self._name, bound, self._build)
+
+
+def overloaded_flow(build: Callable[..., Flow[Any]]) -> Callable[..., Any]:
+    """Return a `flow_endpoint`, for a method whose types are declared as overloads.
+
+    That is for methods that are generic in a type which the program passes, such as `parse`: the
+    overloads of `__get__` cannot bind it. The overloads of the method say what `Resource[Runner]`
+    and `Resource[AsyncRunner]` return, by the type of `self`.
+    """
+    return cast("Callable[..., Any]", flow_endpoint(build))
 
 
 class item_flow_endpoint(_Declared[P, ItemFlow[T, R]], Generic[P, T, R]):  # noqa: N801 - used as a decorator, named as those are

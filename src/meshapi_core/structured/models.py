@@ -10,7 +10,7 @@ import msgspec
 from meshapi_core._json_kinds import is_object
 from meshapi_core.errors import UnsupportedSchemaError
 
-__all__ = ["Mismatch", "decode_hook", "is_model", "schema_of", "validated"]
+__all__ = ["Mismatch", "is_model", "schema_of", "validated"]
 
 T = TypeVar("T")
 
@@ -52,7 +52,8 @@ def schema_of(kind: Any, prefix: str, path: str) -> tuple[dict[str, Any], dict[s
     except Exception as exc:
         # Of another library, which has its own class for this error.
         reason = str(exc).partition("\n")[0]
-        raise UnsupportedSchemaError(path, kind.__name__, reason) from exc
+        message = f"{path}: {kind.__name__} has no JSON schema ({reason}); nothing was sent"
+        raise UnsupportedSchemaError(message, path=path) from exc
     root = dict(whole)
     others = {f"{prefix}{name}": schema for name, schema in root.pop("$defs", {}).items()}
     return root, others
@@ -81,8 +82,3 @@ def _mismatch(error: ValueError) -> Mismatch:
     place: Any = first.get("loc") or ()
     path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
     return Mismatch(path.lstrip("."), str(first.get("msg")))
-
-
-def decode_hook(kind: Any, plain: Any) -> Any:
-    """Return a model within a value that msgspec decodes; see `msgspec.convert`."""
-    return validated(kind, plain)

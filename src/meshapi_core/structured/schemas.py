@@ -20,7 +20,7 @@ from msgspec import inspect
 from meshapi_core.errors import UnsupportedSchemaError
 from meshapi_core.structured import models
 
-__all__ = ["FIELDS", "Schema", "TypeSchemas", "name_of_type"]
+__all__ = ["FIELDS", "Schema", "TypeSchemas", "name_of_type", "refused", "unsupported"]
 
 Schema = dict[str, Any]
 
@@ -45,6 +45,21 @@ def name_of_type(kind: Any) -> str:
     return re.sub(r"\b(?:\w+\.|<locals>\.)+", "", str(kind))
 
 
+def unsupported(path: str, kind: str, reason: str = "") -> UnsupportedSchemaError:
+    """Return the error for a type that has no schema.
+
+    Args:
+        path: where it is.
+        kind: its name.
+        reason: why it has none, if that is not plain.
+    """
+    why = f" ({reason})" if reason else ""
+    where = "" if path == kind else f"{path}: "
+    return UnsupportedSchemaError(
+        f"{where}{kind} has no JSON schema{why}; nothing was sent", path=path
+    )
+
+
 class TypeSchemas:
     """Makes the schemas of one program's type, and of those that it contains.
 
@@ -67,7 +82,7 @@ class TypeSchemas:
         """
         make = self._makers.get(type(info))
         if make is None:
-            raise UnsupportedSchemaError(path, type(info).__name__.replace("Type", ""))
+            raise unsupported(path, type(info).__name__.replace("Type", ""))
         return make(self, info, path)
 
     def _annotated(self, info: inspect.Metadata, path: str) -> Schema:
@@ -149,15 +164,20 @@ class TypeSchemas:
 
     def _custom(self, info: inspect.CustomType, path: str) -> Schema:
         if not models.is_model(info.cls):
-            raise UnsupportedSchemaError(path, name_of_type(info.cls))
+            raise unsupported(path, name_of_type(info.cls))
         if info.cls not in self._names:
             self._names[info.cls] = name = self._new_name(info.cls.__name__)
             root, others = models.schema_of(info.cls, f"{name}_", path)
-            self.definitions.update({name: root, **others})
+            if [*root] == ["$ref"]:
+                # The model contains itself, and is among the others.
+                self._names[info.cls] = root["$ref"].rpartition("/")[2]
+            else:
+                others[name] = root
+            self.definitions.update(others)
         return {"$ref": f"#/$defs/{self._names[info.cls]}"}
 
     def _any(self, info: inspect.Type, path: str) -> Schema:
-        raise UnsupportedSchemaError(path, "Any")
+        raise unsupported(path, "Any")
 
     def _new_name(self, wanted: str) -> str:
         wanted = name = re.sub(r"[^\w-]+", "_", wanted, flags=re.ASCII).strip("_") or "Value"
@@ -241,7 +261,7 @@ def refused(kind: Any, reason: Exception) -> UnsupportedSchemaError:
     """Return the error for a type that msgspec refuses, with the place of what it does not know."""
     path, culprit = _culprit(kind, name_of_type(kind), ())
     why = str(reason).partition(" - type ")[0]
-    return UnsupportedSchemaError(path, name_of_type(culprit), why)
+    return unsupported(path, name_of_type(culprit), why)
 
 
 def _culprit(kind: Any, path: str, seen: tuple[Any, ...]) -> tuple[str, Any]:

@@ -18,9 +18,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from meshapi_core._json_kinds import is_array, is_object
-from meshapi_core.errors import UnsupportedSchemaError
 from meshapi_core.structured.models import Mismatch
-from meshapi_core.structured.schemas import FIELDS, Schema
+from meshapi_core.structured.schemas import FIELDS, Schema, unsupported
 
 __all__ = ["restored", "strict"]
 
@@ -29,13 +28,13 @@ _REFERENCE: Final = "#/$defs/"
 _FORMATS: Final = frozenset("date-time date time duration email hostname ipv4 ipv6 uuid".split())
 
 _KEPT: Final = (
-    *("title", "description", "pattern", "minItems", "maxItems"),
+    *("description", "pattern", "minItems", "maxItems"),
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
 )
 
 _SAID: Final = {
-    "minLength": "at least {} characters",
-    "maxLength": "at most {} characters",
+    "minLength": "minimum length: {}",
+    "maxLength": "maximum length: {}",
     "format": "format: {}",
     "contentEncoding": "encoding: {}",
 }
@@ -118,7 +117,7 @@ class _Strict:
         if kind == "array":
             return self._array(schema, path)
         if kind is None:
-            raise UnsupportedSchemaError(path, "Any")
+            raise unsupported(path, "Any")
         return {"type": kind}
 
     def _object(self, schema: Schema, path: str) -> Schema:
@@ -128,7 +127,7 @@ class _Strict:
             optional = properties.keys() - set(schema.get("required") or ())
             return self._closed(properties, optional, path)
         if not is_object(rest):
-            raise UnsupportedSchemaError(path, "dict", "the type of its values is not known")
+            raise unsupported(path, "dict", "the type of its values is not known")
         key = schema.get("propertyNames") or {"type": "string"}
         pair = {"key": {"type": "string", **key}, "value": rest}
         limits = {"minItems": schema.get("minProperties"), "maxItems": schema.get("maxProperties")}
@@ -157,7 +156,7 @@ class _Strict:
             return self._closed(*_as_object(schema), path)
         items = schema.get("items")
         if not is_object(items):
-            raise UnsupportedSchemaError(path, "list", "the type of its items is not known")
+            raise unsupported(path, "list", "the type of its items is not known")
         return {"type": "array", "items": self.of(items, f"{path}[]")}
 
     def allows_null(self, schema: Schema) -> bool:
@@ -215,9 +214,9 @@ def _distinct(values: list[Any]) -> list[Any]:
 
 def _noted(schema: Schema) -> Schema:
     """Return the keywords that a strict schema has, too, and the others in words."""
-    kept = {name: schema[name] for name in _KEPT if name in schema}
+    kept: Schema = {name: schema[name] for name in _KEPT if name in schema}
     if "prefixItems" in schema:
-        kept = {name: value for name, value in kept.items() if name in ("title", "description")}
+        kept = {name: value for name, value in kept.items() if name == "description"}
     if _LOOKS_AROUND.search(str(kept.get("pattern", ""))):
         del kept["pattern"]
     if schema.get("format") in _FORMATS:
@@ -265,8 +264,9 @@ class _Restorer:
             if "prefixItems" in schema:
                 return self._items(value, schema, path)
             return self._properties(value, schema, path)
-        if is_object(schema.get("additionalProperties")) and not schema.get("properties"):
-            return self._mapping(value, schema["additionalProperties"], path)
+        rest = schema.get("additionalProperties")
+        if is_object(rest) and not schema.get("properties"):
+            return self._mapping(value, rest, path)
         items = schema.get("items")
         if not is_object(items):
             return value
@@ -298,7 +298,7 @@ class _Restorer:
                 made.append(self.of(each, rules, f"{path}.{name}"))
         return made
 
-    def _mapping(self, pairs: list[Any], schema: Schema, path: str) -> Any:
+    def _mapping(self, pairs: Any, schema: Schema, path: str) -> Any:
         made: dict[Any, Any] = {}
         for i, pair in enumerate(pairs):
             if not is_object(pair) or pair.keys() != {"key", "value"}:

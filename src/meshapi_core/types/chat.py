@@ -33,6 +33,7 @@ __all__ = [
     "ChatCompletionParams",
     "ChatCompletionResponse",
     "ChatMessage",
+    "ChatParseFields",
     "ChatRole",
     "ContentPart",
     "ContentPartAudio",
@@ -720,11 +721,10 @@ class ChatCompletionChunk(ResponseModel, kw_only=True):
         return "".join(part.delta.content or "" for part in self.choices if part.index == 0)
 
 
-class ChatCompletionFields(TypedDict, total=False):
-    """The fields of `ChatCompletionParams` as keyword arguments; Structs may be plain dicts.
+class ChatParseFields(TypedDict, total=False):
+    """The keyword arguments of `chat.completions.parse`, besides the type of the value.
 
-    Only `messages` is required, which is checked at run time. There is no `stream`: the method
-    decides that.
+    Only `messages` is required, which is checked at run time. Structs may be plain dicts.
     """
 
     messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
@@ -748,7 +748,6 @@ class ChatCompletionFields(TypedDict, total=False):
     tools: Optional[Sequence[Union[Tool, Mapping[str, Any]]]]
     tool_choice: Optional[Union[ToolChoice, Mapping[str, Any]]]
     parallel_tool_calls: Optional[bool]
-    response_format: Optional[Mapping[str, Any]]
     stream_options: Optional[Mapping[str, Any]]
     user: Optional[str]
     metadata: Optional[Mapping[str, str]]
@@ -765,3 +764,13 @@ class ChatCompletionFields(TypedDict, total=False):
     provider: Optional[Union[str, ProviderPreferences, Mapping[str, Any]]]
     service_tier: Optional[Open[ServiceTier]]
     weight_profile: Optional[Open[WeightProfile]]
+
+
+class ChatCompletionFields(ChatParseFields, total=False):
+    """The fields of `ChatCompletionParams` as keyword arguments; Structs may be plain dicts.
+
+    Only `messages` is required, which is checked at run time. There is no `stream`: the method
+    decides that.
+    """
+
+    response_format: Optional[Mapping[str, Any]]

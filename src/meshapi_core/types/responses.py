@@ -27,6 +27,7 @@ __all__ = [
     "ResponsesListItem",
     "ResponsesListResponse",
     "ResponsesParams",
+    "ResponsesParseFields",
     "ResponsesResponse",
     "ResponsesStreamEvent",
     "ResponsesUsage",
@@ -271,11 +272,10 @@ class ResponsesStreamEvent(OpenResponseModel, kw_only=True, dict=True):
     usage: Optional[ResponsesUsage] = None
 
 
-class ResponsesFields(TypedDict, total=False):
-    """The fields of `ResponsesParams` as keyword arguments; Structs may be plain dicts.
+class ResponsesParseFields(TypedDict, total=False):
+    """The keyword arguments of `responses.parse`, besides the type of the value.
 
-    Only `input` is required, which is checked at run time. There is no `stream`: the method decides
-    that.
+    Only `input` is required, which is checked at run time. Structs may be plain dicts.
     """
 
     input: Union[str, Sequence[Any]]
@@ -292,7 +292,6 @@ class ResponsesFields(TypedDict, total=False):
     reasoning: Optional[Mapping[str, Any]]
     tools: Optional[Sequence[Union[_Tool, Mapping[str, Any]]]]
     tool_choice: Optional[Union[str, Mapping[str, Any]]]
-    response_format: Optional[Mapping[str, Any]]
     user: Optional[str]
     timeout: Optional[float]
     previous_response_id: Optional[str]
@@ -316,3 +315,13 @@ class ResponsesFields(TypedDict, total=False):
     provider: Optional[Union[str, ProviderPreferences, Mapping[str, Any]]]
     service_tier: Optional[Open[ServiceTier]]
     weight_profile: Optional[Open[WeightProfile]]
+
+
+class ResponsesFields(ResponsesParseFields, total=False):
+    """The fields of `ResponsesParams` as keyword arguments; Structs may be plain dicts.
+
+    Only `input` is required, which is checked at run time. There is no `stream`: the method decides
+    that.
+    """
+
+    response_format: Optional[Mapping[str, Any]]
