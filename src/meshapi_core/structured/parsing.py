@@ -141,7 +141,7 @@ def _output(wanted: Any, retries: Any) -> Output[Any]:
     return output_of(wanted)
 
 
-def _keywords(params: Optional[msgspec.Struct], fields: Mapping[str, Any]) -> dict[str, Any]:
+def _keywords(params: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters as keywords, whichever way they were given."""
     if params is None or fields or not isinstance(params, msgspec.Struct):
         # `create` refuses both together, and what is not an object of parameters.

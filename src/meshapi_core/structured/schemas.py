@@ -12,7 +12,7 @@ Source: https://jcristharif.com/msgspec/api.html#inspect (the nodes)
 import re
 from collections.abc import Callable
 from inspect import cleandoc
-from typing import Any, ClassVar, Final, Union, get_args, get_origin
+from typing import Any, ClassVar, Final, Union, cast, get_args, get_origin
 
 import msgspec
 from msgspec import inspect
@@ -60,6 +60,15 @@ def unsupported(path: str, kind: str, reason: str = "") -> UnsupportedSchemaErro
     )
 
 
+def _always(schema: Schema) -> "Callable[[Any, Any, str], Schema]":
+    """Return what makes the schema of a node that has no choices."""
+
+    def make(schemas: Any, info: Any, path: str) -> Schema:
+        return {**schema}
+
+    return make
+
+
 class TypeSchemas:
     """Makes the schemas of one program's type, and of those that it contains.
 
@@ -86,7 +95,7 @@ class TypeSchemas:
         return make(self, info, path)
 
     def _annotated(self, info: inspect.Metadata, path: str) -> Schema:
-        added = info.extra_json_schema or {}
+        added = cast("Schema", info.extra_json_schema or {})
         kept = {name: value for name, value in added.items() if name not in ("default", "examples")}
         return {**self.of(info.type, path), **kept}
 
@@ -199,17 +208,17 @@ class TypeSchemas:
         inspect.StrType: _string,
         inspect.TupleType: _tuple,
         inspect.UnionType: _union,
-        inspect.BoolType: lambda *_: {"type": "boolean"},
-        inspect.NoneType: lambda *_: {"type": "null"},
-        inspect.DateTimeType: lambda *_: {"type": "string", "format": "date-time"},
-        inspect.DateType: lambda *_: {"type": "string", "format": "date"},
-        inspect.TimeType: lambda *_: {"type": "string", "format": "time"},
-        inspect.TimeDeltaType: lambda *_: {"type": "string", "format": "duration"},
-        inspect.UUIDType: lambda *_: {"type": "string", "format": "uuid"},
-        inspect.DecimalType: lambda *_: {"type": "string", "pattern": _DECIMAL},
+        inspect.BoolType: _always({"type": "boolean"}),
+        inspect.NoneType: _always({"type": "null"}),
+        inspect.DateTimeType: _always({"type": "string", "format": "date-time"}),
+        inspect.DateType: _always({"type": "string", "format": "date"}),
+        inspect.TimeType: _always({"type": "string", "format": "time"}),
+        inspect.TimeDeltaType: _always({"type": "string", "format": "duration"}),
+        inspect.UUIDType: _always({"type": "string", "format": "uuid"}),
+        inspect.DecimalType: _always({"type": "string", "pattern": _DECIMAL}),
         **dict.fromkeys(
             (inspect.BytesType, inspect.ByteArrayType, inspect.MemoryViewType),
-            lambda *_: {"type": "string", "pattern": _BASE64, "description": "data in base64"},
+            _always({"type": "string", "pattern": _BASE64, "description": "data in base64"}),
         ),
         **dict.fromkeys(
             (inspect.ListType, inspect.VarTupleType, inspect.SetType, inspect.FrozenSetType), _array
@@ -236,7 +245,7 @@ def _given(keywords: Schema) -> Schema:
 
 def _described(cls: Any) -> Schema:
     """Return the docstring of a class as a description; nothing if nobody wrote one."""
-    text = vars(cls).get("__doc__")
+    text = cast("Any", vars(cls)).get("__doc__")
     # Those that Python makes: `Point(x: int)` of dataclasses and NamedTuples, and that of Enum.
     is_made = not isinstance(text, str) or text.startswith(f"{cls.__name__}(")
     if is_made or text in ("", "An enumeration.", dict.__doc__):

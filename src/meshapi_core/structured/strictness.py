@@ -275,7 +275,7 @@ class _Restorer:
     def _properties(self, value: dict[str, Any], schema: Schema, path: str) -> dict[str, Any]:
         properties: dict[str, Schema] = schema.get("properties") or {}
         optional = properties.keys() - set(schema.get("required") or ())
-        made = {}
+        made: dict[str, Any] = {}
         for name, each in value.items():
             rules = properties.get(name, {})
             is_missing = each is None and name in optional
@@ -288,7 +288,7 @@ class _Restorer:
         properties, _ = _as_object(schema)
         if not properties.keys() <= value.keys():
             return value
-        made = []
+        made: list[Any] = []
         for name, rules in properties.items():
             each = value[name]
             if each is None and "default" in rules and not _allows_null(rules, self._definitions):
@@ -335,22 +335,15 @@ class _Restorer:
         if is_array(value):
             is_list = schema.get("type") == "array" and "prefixItems" not in schema
             return int(is_list or is_open)
+        properties: dict[str, Schema]
         if "prefixItems" in schema:
             properties, _ = _as_object(schema)
         elif schema.get("type") == "object" and not is_open:
             properties = schema.get("properties") or {}
         else:
             return 0
-        tags = [
-            each["enum"] if "enum" in each else [each["const"]]
-            for name, each in properties.items()
-            if name in value and ("enum" in each or "const" in each)
-        ]
-        named = [
-            value[name]
-            for name, each in properties.items()
-            if name in value and ("enum" in each or "const" in each)
-        ]
-        if not all(any(one == tag for tag in allowed) for one, allowed in zip(named, tags)):
-            return 1
+        for name, each in properties.items():
+            allowed = each.get("enum") or ([each["const"]] if "const" in each else ())
+            if allowed and name in value and value[name] not in allowed:
+                return 1
         return 3 if properties.keys() == value.keys() else 2
