@@ -40,7 +40,7 @@ _HAS_FIELDS: Final = (
 
 def name_of_type(kind: Any) -> str:
     """Return the name of a type for people: `Person`, `list[Person]`, `Union[Cat, Dog]`."""
-    if get_origin(kind) is None and isinstance(kind, type):
+    if isinstance(kind, type) and not get_args(kind):
         return kind.__name__
     return re.sub(r"\b(?:\w+\.|<locals>\.)+", "", str(kind))
 
