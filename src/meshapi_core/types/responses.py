@@ -27,6 +27,7 @@ __all__ = [
     "ResponsesListItem",
     "ResponsesListResponse",
     "ResponsesParams",
+    "ResponsesParseFields",
     "ResponsesResponse",
     "ResponsesStreamEvent",
     "ResponsesToolRunFields",
@@ -272,11 +273,8 @@ class ResponsesStreamEvent(OpenResponseModel, kw_only=True, dict=True):
     usage: Optional[ResponsesUsage] = None
 
 
-class ResponsesToolRunFields(TypedDict, total=False):
-    """The parameters of `responses.run_tools` besides its own; see `ResponsesParams`.
-
-    Only `input` is required, which is checked at run time.
-    """
+class _ResponsesFields(TypedDict, total=False):
+    """What `create`, `parse` and `run_tools` have in common."""
 
     input: Union[str, Sequence[Any]]
     model: Optional[str]
@@ -290,7 +288,6 @@ class ResponsesToolRunFields(TypedDict, total=False):
     seed: Optional[int]
     reasoning: Optional[Mapping[str, Any]]
     tool_choice: Optional[Union[str, Mapping[str, Any]]]
-    response_format: Optional[Mapping[str, Any]]
     user: Optional[str]
     timeout: Optional[float]
     previous_response_id: Optional[str]
@@ -316,12 +313,30 @@ class ResponsesToolRunFields(TypedDict, total=False):
     weight_profile: Optional[Open[WeightProfile]]
 
 
-class ResponsesFields(ResponsesToolRunFields, total=False):
+class ResponsesParseFields(_ResponsesFields, total=False):
+    """The keyword arguments of `responses.parse`, besides the type of the value.
+
+    Only `input` is required, which is checked at run time. Structs may be plain dicts.
+    """
+
+    background: Optional[bool]
+    tools: Optional[Sequence[Union[_Tool, Mapping[str, Any]]]]
+
+
+class ResponsesToolRunFields(_ResponsesFields, total=False):
+    """The keyword arguments of `responses.run_tools`, besides its own.
+
+    Only `input` is required, which is checked at run time. Structs may be plain dicts.
+    """
+
+    response_format: Optional[Mapping[str, Any]]
+
+
+class ResponsesFields(ResponsesParseFields, total=False):
     """The fields of `ResponsesParams` as keyword arguments; Structs may be plain dicts.
 
     Only `input` is required, which is checked at run time. There is no `stream`: the method decides
     that.
     """
 
-    background: Optional[bool]
-    tools: Optional[Sequence[Union[_Tool, Mapping[str, Any]]]]
+    response_format: Optional[Mapping[str, Any]]
