@@ -32,9 +32,11 @@ __all__ = [
     "ChatCompletionMessage",
     "ChatCompletionParams",
     "ChatCompletionResponse",
+    "ChatConversationFields",
     "ChatMessage",
     "ChatParseFields",
     "ChatRole",
+    "ChatToolRunFields",
     "ContentPart",
     "ContentPartAudio",
     "ContentPartFile",
@@ -721,13 +723,9 @@ class ChatCompletionChunk(ResponseModel, kw_only=True):
         return "".join(part.delta.content or "" for part in self.choices if part.index == 0)
 
 
-class ChatParseFields(TypedDict, total=False):
-    """The keyword arguments of `chat.completions.parse`, besides the type of the value.
+class ChatConversationFields(TypedDict, total=False):
+    """The parameters of `chat.conversation` besides its own; see `ChatCompletionParams`."""
 
-    Only `messages` is required, which is checked at run time. Structs may be plain dicts.
-    """
-
-    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
     model: Optional[str]
     models: Optional[Sequence[str]]
     template: Optional[str]
@@ -745,7 +743,6 @@ class ChatParseFields(TypedDict, total=False):
     logprobs: Optional[bool]
     top_logprobs: Optional[int]
     logit_bias: Optional[Mapping[str, float]]
-    tools: Optional[Sequence[Union[Tool, Mapping[str, Any]]]]
     tool_choice: Optional[Union[ToolChoice, Mapping[str, Any]]]
     parallel_tool_calls: Optional[bool]
     stream_options: Optional[Mapping[str, Any]]
@@ -766,11 +763,29 @@ class ChatParseFields(TypedDict, total=False):
     weight_profile: Optional[Open[WeightProfile]]
 
 
-class ChatCompletionFields(ChatParseFields, total=False):
+class ChatParseFields(ChatConversationFields, total=False):
+    """The keyword arguments of `chat.completions.parse`, besides the type of the value.
+
+    Only `messages` is required, which is checked at run time. Structs may be plain dicts.
+    """
+
+    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
+    tools: Optional[Sequence[Union[Tool, Mapping[str, Any]]]]
+
+
+class ChatToolRunFields(ChatConversationFields, total=False):
+    """The parameters of `chat.completions.run_tools` besides its own; see `ChatCompletionParams`.
+
+    Only `messages` is required, which is checked at run time.
+    """
+
+    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
+    response_format: Optional[Mapping[str, Any]]
+
+
+class ChatCompletionFields(ChatParseFields, ChatToolRunFields, total=False):
     """The fields of `ChatCompletionParams` as keyword arguments; Structs may be plain dicts.
 
     Only `messages` is required, which is checked at run time. There is no `stream`: the method
     decides that.
     """
-
-    response_format: Optional[Mapping[str, Any]]

@@ -30,6 +30,7 @@ __all__ = [
     "ResponsesParseFields",
     "ResponsesResponse",
     "ResponsesStreamEvent",
+    "ResponsesToolRunFields",
     "ResponsesUsage",
 ]
 
@@ -272,15 +273,9 @@ class ResponsesStreamEvent(OpenResponseModel, kw_only=True, dict=True):
     usage: Optional[ResponsesUsage] = None
 
 
-class ResponsesParseFields(TypedDict, total=False):
-    """The keyword arguments of `responses.parse`, besides the type of the value.
-
-    Only `input` is required, which is checked at run time. Structs may be plain dicts.
-    """
-
+class _SharedFields(TypedDict, total=False):
     input: Union[str, Sequence[Any]]
     model: Optional[str]
-    background: Optional[bool]
     text: Optional[Mapping[str, Any]]
     template: Optional[str]
     variables: Optional[Mapping[str, str]]
@@ -290,7 +285,6 @@ class ResponsesParseFields(TypedDict, total=False):
     top_p: Optional[float]
     seed: Optional[int]
     reasoning: Optional[Mapping[str, Any]]
-    tools: Optional[Sequence[Union[_Tool, Mapping[str, Any]]]]
     tool_choice: Optional[Union[str, Mapping[str, Any]]]
     user: Optional[str]
     timeout: Optional[float]
@@ -317,11 +311,29 @@ class ResponsesParseFields(TypedDict, total=False):
     weight_profile: Optional[Open[WeightProfile]]
 
 
-class ResponsesFields(ResponsesParseFields, total=False):
+class ResponsesParseFields(_SharedFields, total=False):
+    """The keyword arguments of `responses.parse`, besides the type of the value.
+
+    Only `input` is required, which is checked at run time. Structs may be plain dicts.
+    """
+
+    tools: Optional[Sequence[Union[_Tool, Mapping[str, Any]]]]
+
+
+class ResponsesToolRunFields(_SharedFields, total=False):
+    """The parameters of `responses.run_tools` besides its own; see `ResponsesParams`.
+
+    Only `input` is required, which is checked at run time.
+    """
+
+    response_format: Optional[Mapping[str, Any]]
+
+
+class ResponsesFields(ResponsesParseFields, ResponsesToolRunFields, total=False):
     """The fields of `ResponsesParams` as keyword arguments; Structs may be plain dicts.
 
     Only `input` is required, which is checked at run time. There is no `stream`: the method decides
     that.
     """
 
-    response_format: Optional[Mapping[str, Any]]
+    background: Optional[bool]
