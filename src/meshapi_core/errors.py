@@ -272,8 +272,7 @@ class ToolLoopLimitError(MeshAPIError):
     Attributes:
         limit: The name of the limit: "max_turns", "max_total_tokens" or "max_cost_usd".
         checkpoint: The run, for `resume_tools` to continue it with a higher limit.
-        messages: The history up to the last turn that is whole.
-        turns, usage: How many responses there were; the tokens and the cost of all of them.
+        messages, turns, usage: Those of the run; see `ToolRun`.
     """
 
     default_error_code = "tool_loop_limit"

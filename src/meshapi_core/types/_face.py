@@ -25,11 +25,11 @@ _NAMES: Final = {
     "meshapi_core.types.chat": """
         AudioOutputOptions ChatCompletionChoice ChatCompletionChunk ChatCompletionChunkChoice
         ChatCompletionChunkDelta ChatCompletionFields ChatCompletionMessage ChatCompletionParams
-        ChatCompletionResponse ChatMessage ChatParseFields ChatRole ChatToolRunFields ContentPart
-        ContentPartAudio ContentPartFile ContentPartImage ContentPartText ContentPartVideo
-        ImageDetail ImageOptions InputAudio InputFile ProviderPreferences Tool ToolCall
-        ToolCallChunk ToolCallFunction ToolCallFunctionChunk ToolChoice ToolChoiceFunction
-        ToolChoiceObject ToolFunction UsageInfo VideoUrl
+        ChatCompletionResponse ChatConversationFields ChatMessage ChatParseFields ChatRole
+        ChatToolRunFields ContentPart ContentPartAudio ContentPartFile ContentPartImage
+        ContentPartText ContentPartVideo ImageDetail ImageOptions InputAudio InputFile
+        ProviderPreferences Tool ToolCall ToolCallChunk ToolCallFunction ToolCallFunctionChunk
+        ToolChoice ToolChoiceFunction ToolChoiceObject ToolFunction UsageInfo VideoUrl
     """,
     "meshapi_core.types.compare": """
         CompareFields CompareParams CompareResponse CompareStreamEvent ModelCompareResult

@@ -32,6 +32,7 @@ __all__ = [
     "ChatCompletionMessage",
     "ChatCompletionParams",
     "ChatCompletionResponse",
+    "ChatConversationFields",
     "ChatMessage",
     "ChatParseFields",
     "ChatRole",
@@ -722,10 +723,9 @@ class ChatCompletionChunk(ResponseModel, kw_only=True):
         return "".join(part.delta.content or "" for part in self.choices if part.index == 0)
 
 
-class _ChatFields(TypedDict, total=False):
-    """What `create`, `parse` and `run_tools` have in common."""
+class ChatConversationFields(TypedDict, total=False):
+    """The parameters of `chat.conversation` besides its own; see `ChatCompletionParams`."""
 
-    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
     model: Optional[str]
     models: Optional[Sequence[str]]
     template: Optional[str]
@@ -763,29 +763,29 @@ class _ChatFields(TypedDict, total=False):
     weight_profile: Optional[Open[WeightProfile]]
 
 
-class ChatParseFields(_ChatFields, total=False):
+class ChatParseFields(ChatConversationFields, total=False):
     """The keyword arguments of `chat.completions.parse`, besides the type of the value.
 
     Only `messages` is required, which is checked at run time. Structs may be plain dicts.
     """
 
+    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
     tools: Optional[Sequence[Union[Tool, Mapping[str, Any]]]]
 
 
-class ChatToolRunFields(_ChatFields, total=False):
-    """The keyword arguments of `chat.completions.run_tools`, besides its own.
+class ChatToolRunFields(ChatConversationFields, total=False):
+    """The parameters of `chat.completions.run_tools` besides its own; see `ChatCompletionParams`.
 
-    Only `messages` is required, which is checked at run time. Structs may be plain dicts.
+    Only `messages` is required, which is checked at run time.
     """
 
+    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
     response_format: Optional[Mapping[str, Any]]
 
 
-class ChatCompletionFields(ChatParseFields, total=False):
+class ChatCompletionFields(ChatParseFields, ChatToolRunFields, total=False):
     """The fields of `ChatCompletionParams` as keyword arguments; Structs may be plain dicts.
 
     Only `messages` is required, which is checked at run time. There is no `stream`: the method
     decides that.
     """
-
-    response_format: Optional[Mapping[str, Any]]

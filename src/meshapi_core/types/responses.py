@@ -273,9 +273,7 @@ class ResponsesStreamEvent(OpenResponseModel, kw_only=True, dict=True):
     usage: Optional[ResponsesUsage] = None
 
 
-class _ResponsesFields(TypedDict, total=False):
-    """What `create`, `parse` and `run_tools` have in common."""
-
+class _SharedFields(TypedDict, total=False):
     input: Union[str, Sequence[Any]]
     model: Optional[str]
     text: Optional[Mapping[str, Any]]
@@ -313,30 +311,29 @@ class _ResponsesFields(TypedDict, total=False):
     weight_profile: Optional[Open[WeightProfile]]
 
 
-class ResponsesParseFields(_ResponsesFields, total=False):
+class ResponsesParseFields(_SharedFields, total=False):
     """The keyword arguments of `responses.parse`, besides the type of the value.
 
     Only `input` is required, which is checked at run time. Structs may be plain dicts.
     """
 
-    background: Optional[bool]
     tools: Optional[Sequence[Union[_Tool, Mapping[str, Any]]]]
 
 
-class ResponsesToolRunFields(_ResponsesFields, total=False):
-    """The keyword arguments of `responses.run_tools`, besides its own.
+class ResponsesToolRunFields(_SharedFields, total=False):
+    """The parameters of `responses.run_tools` besides its own; see `ResponsesParams`.
 
-    Only `input` is required, which is checked at run time. Structs may be plain dicts.
+    Only `input` is required, which is checked at run time.
     """
 
     response_format: Optional[Mapping[str, Any]]
 
 
-class ResponsesFields(ResponsesParseFields, total=False):
+class ResponsesFields(ResponsesParseFields, ResponsesToolRunFields, total=False):
     """The fields of `ResponsesParams` as keyword arguments; Structs may be plain dicts.
 
     Only `input` is required, which is checked at run time. There is no `stream`: the method decides
     that.
     """
 
-    response_format: Optional[Mapping[str, Any]]
+    background: Optional[bool]
