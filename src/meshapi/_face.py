@@ -32,11 +32,18 @@ _NAMES: Final = {
         ParamsWarning PaymentRequiredError PermissionDeniedError ProtocolError Proxy RateLimitError
         RawResponse RealtimeAuth RealtimeConnectionClosed RealtimeError RealtimeMessage Reconnect
         Reconnected RedirectError ResponseDecodeError ResponseMeta ResponseWarning RetryPolicy
-        SocketOptions StreamInterruptedError StreamUsageError Timeout UnprocessableEntityError
-        __version__
+        SocketOptions StreamInterruptedError StreamUsageError Timeout ToolArgumentsError
+        UnprocessableEntityError __version__
     """,
-    "meshapi_core.endpoints": "AsyncStream Stream",
+    "meshapi_core.endpoints": """
+        AsyncChatCompletionStream AsyncCompareStream AsyncImagesStream AsyncResponsesStream
+        AsyncStream ChatCompletionStream CompareStream ImagesStream ResponsesStream Stream
+    """,
     "meshapi_core.observing": "AttemptStarted CallFailed ItemReceived ResponseStarted RetryPlanned",
+    "meshapi_core.streams": """
+        ChatEvent CompletionDone ContentDelta ContentDone ReasoningDelta ReasoningDone RefusalDelta
+        RefusalDone ToolCallDelta ToolCallDone UsageDone
+    """,
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

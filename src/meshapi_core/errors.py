@@ -20,7 +20,8 @@ MeshAPIError
 ├── RealtimeError                  an error event in a realtime session
 ├── JobFailedError                 a job that the call waited for has failed
 ├── ResponseDecodeError            a 2xx response does not have the expected form
-│   └── Base64Error                a part of a response should be base64, and is not
+│   ├── Base64Error                a part of a response should be base64, and is not
+│   └── ToolArgumentsError         the arguments of a tool call should be JSON, and are not
 └── StreamInterruptedError         a stream ended before it was complete
 
 `statuses.py` has the table of statuses and their errors. A response that is merely odd causes a
@@ -68,6 +69,7 @@ __all__ = [
     "ResponseWarning",
     "StreamInterruptedError",
     "StreamUsageError",
+    "ToolArgumentsError",
     "UnprocessableEntityError",
 ]
 
@@ -404,6 +406,23 @@ class ResponseDecodeError(MeshAPIError):
 
 class Base64Error(ResponseDecodeError, ValueError):
     """Audio, an image or a vector should be base64, and is not."""
+
+
+class ToolArgumentsError(ResponseDecodeError, ValueError):
+    """The model should have written the arguments of a tool call as a JSON object, and did not.
+
+    Attributes:
+        name: The name of the function.
+        arguments: What the model wrote.
+    """
+
+    name: str
+    arguments: str
+
+    def __init__(self, message: str, *, name: str = "", arguments: str = "") -> None:
+        super().__init__(message)
+        self.name = name
+        self.arguments = arguments
 
 
 class InvalidParamsError(TypeError, ValueError):

@@ -10,12 +10,13 @@ from typing import Any, Optional, TypeVar
 import msgspec
 from typing_extensions import Unpack
 
+from meshapi_core import endpoints
 from meshapi_core.accumulators import AccumulatorFactory
 from meshapi_core.accumulators.chat import ChatAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec.content_parts import Parts
 from meshapi_core.codec.decoding import decode
-from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
+from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint_as
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.encoding import encode_params
 from meshapi_core.readers import ChunkReader, JSONReader
@@ -85,7 +86,9 @@ class Completions(Resource[R_co]):
         within = fields.get("timeout") if params is None else params.timeout
         return Call(method="POST", path=_PATH, body=body, reader=reader, answer_within=within)
 
-    @stream_endpoint
+    @stream_endpoint_as(
+        lambda: endpoints.ChatCompletionStream, lambda: endpoints.AsyncChatCompletionStream
+    )
     def stream(
         self,
         params: Optional[ChatCompletionParams] = None,

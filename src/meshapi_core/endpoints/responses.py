@@ -9,13 +9,14 @@ from typing import Any, Optional
 from msgspec import Struct
 from typing_extensions import Unpack
 
+from meshapi_core import endpoints
 from meshapi_core._json_kinds import is_object
 from meshapi_core._raw_data import keep_extra
 from meshapi_core.accumulators.responses import ENDS, ResponsesAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec.decoding import fit
 from meshapi_core.codec.parsing import parse
-from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
+from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint_as
 from meshapi_core.envelopes import is_blank
 from meshapi_core.params.encoding import encode_params
 from meshapi_core.paths import path_segment
@@ -106,7 +107,7 @@ class Responses(Resource[R_co]):
             answer_within=fields.get("timeout") if params is None else params.timeout,
         )
 
-    @stream_endpoint
+    @stream_endpoint_as(lambda: endpoints.ResponsesStream, lambda: endpoints.AsyncResponsesStream)
     def stream(
         self, params: Optional[ResponsesParams] = None, **fields: Unpack[ResponsesFields]
     ) -> StreamCall[ResponsesStreamEvent]:

@@ -119,8 +119,8 @@ _NAMES: Final = {
         ResponseWebSearchCallInProgressEvent ResponseWebSearchCallSearchingEvent
     """,
     "meshapi_core.types.responses": """
-        BuiltinTool ResponsesFields ResponsesFunctionTool ResponsesListItem ResponsesListResponse
-        ResponsesParams ResponsesResponse ResponsesStreamEvent ResponsesUsage
+        BuiltinTool ResponsesFields ResponsesFunctionCall ResponsesFunctionTool ResponsesListItem
+        ResponsesListResponse ResponsesParams ResponsesResponse ResponsesStreamEvent ResponsesUsage
     """,
     "meshapi_core.types.router": """
         AutoRouterMeta RouterSelectFields RouterSelectParams RouterSelectResponse
