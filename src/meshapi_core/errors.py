@@ -69,7 +69,6 @@ __all__ = [
     "ResponseWarning",
     "StreamInterruptedError",
     "StreamUsageError",
-    "ToolArgumentsError",
     "UnprocessableEntityError",
 ]
 
@@ -406,23 +405,6 @@ class ResponseDecodeError(MeshAPIError):
 
 class Base64Error(ResponseDecodeError, ValueError):
     """Audio, an image or a vector should be base64, and is not."""
-
-
-class ToolArgumentsError(ResponseDecodeError, ValueError):
-    """The model should have written the arguments of a tool call as a JSON object, and did not.
-
-    Attributes:
-        name: The name of the function.
-        arguments: What the model wrote.
-    """
-
-    name: str
-    arguments: str
-
-    def __init__(self, message: str, *, name: str = "", arguments: str = "") -> None:
-        super().__init__(message)
-        self.name = name
-        self.arguments = arguments
 
 
 class InvalidParamsError(TypeError, ValueError):

@@ -7,8 +7,8 @@ from typing import Optional
 
 from meshapi_core._sync.streams import AccumulatingStream, TextStream
 from meshapi_core.streams.chat import ChatEvents, chat_text
-from meshapi_core.types.chat import ChatCompletionChunk, ChatCompletionResponse
 from meshapi_core.streams.events import ChatEvent
+from meshapi_core.types.chat import ChatCompletionChunk, ChatCompletionResponse
 
 __all__ = ["ChatCompletionEvents", "ChatCompletionStream"]
 

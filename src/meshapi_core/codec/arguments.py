@@ -4,12 +4,29 @@ from typing import Any
 
 from meshapi_core._json_kinds import is_object, type_name
 from meshapi_core.codec.parsing import parse
-from meshapi_core.errors import ResponseDecodeError, ToolArgumentsError
+from meshapi_core.errors import ResponseDecodeError
 
-__all__ = ["parse_arguments"]
+__all__ = ["ToolArgumentsError", "parse_arguments"]
 
 _QUOTED = 100
 """Characters of the text in an error's message, which has at most 500."""
+
+
+class ToolArgumentsError(ResponseDecodeError, ValueError):
+    """The model should have written the arguments of a tool call as a JSON object, and did not.
+
+    Attributes:
+        name: The name of the function.
+        arguments: What the model wrote.
+    """
+
+    name: str
+    arguments: str
+
+    def __init__(self, message: str, *, name: str = "", arguments: str = "") -> None:
+        super().__init__(message)
+        self.name = name
+        self.arguments = arguments
 
 
 def parse_arguments(name: str, text: str) -> dict[str, Any]:
