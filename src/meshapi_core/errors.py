@@ -25,12 +25,11 @@ MeshAPIError
 └── StreamInterruptedError         a stream ended before it was complete
 
 `statuses.py` has the table of statuses and their errors. A response that is merely odd causes a
-`ResponseWarning`, and the call continues.
+`ResponseWarning`, an odd parameter a `ParamsWarning`, and the call continues.
 
 Mistakes in the program are not in the tree. A wrong argument raises TypeError or ValueError before
-any byte is sent; for a parameter of a call, that is an `InvalidParamsError`, which is both. A
-parameter that is merely odd is sent, with a `ParamsWarning`. Using a stream or a session again
-after its end, or twice at once, raises a `StreamUsageError`.
+any byte is sent; a wrong parameter raises `InvalidParamsError`, which is both. Using a stream or a
+session after its end, or twice at once, raises `StreamUsageError`.
 """
 
 from collections.abc import Mapping

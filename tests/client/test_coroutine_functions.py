@@ -15,7 +15,6 @@ import pytest
 from meshapi import AsyncMeshAPI, ChatCompletionParams, MeshAPI
 from meshapi_core.endpoints import Resource
 from meshapi_core.endpoints._descriptor import (
-    StreamEndpointAs,
     endpoint,
     flow_endpoint,
     stream_endpoint,
