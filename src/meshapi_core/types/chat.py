@@ -32,8 +32,11 @@ __all__ = [
     "ChatCompletionMessage",
     "ChatCompletionParams",
     "ChatCompletionResponse",
+    "ChatConversationFields",
     "ChatMessage",
+    "ChatParseFields",
     "ChatRole",
+    "ChatToolRunFields",
     "ContentPart",
     "ContentPartAudio",
     "ContentPartFile",
@@ -745,14 +748,9 @@ class ChatCompletionChunk(ResponseModel, kw_only=True):
         return "".join(part.delta.content or "" for part in self.choices if part.index == 0)
 
 
-class ChatCompletionFields(TypedDict, total=False):
-    """The fields of `ChatCompletionParams` as keyword arguments; Structs may be plain dicts.
+class ChatConversationFields(TypedDict, total=False):
+    """The parameters of `chat.conversation` besides its own; see `ChatCompletionParams`."""
 
-    Only `messages` is required, which is checked at run time. There is no `stream`: the method
-    decides that.
-    """
-
-    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
     model: Optional[str]
     models: Optional[Sequence[str]]
     template: Optional[str]
@@ -770,10 +768,8 @@ class ChatCompletionFields(TypedDict, total=False):
     logprobs: Optional[bool]
     top_logprobs: Optional[int]
     logit_bias: Optional[Mapping[str, float]]
-    tools: Optional[Sequence[Union[Tool, Mapping[str, Any]]]]
     tool_choice: Optional[Union[ToolChoice, Mapping[str, Any]]]
     parallel_tool_calls: Optional[bool]
-    response_format: Optional[Mapping[str, Any]]
     stream_options: Optional[Mapping[str, Any]]
     user: Optional[str]
     metadata: Optional[Mapping[str, str]]
@@ -790,3 +786,31 @@ class ChatCompletionFields(TypedDict, total=False):
     provider: Optional[Union[str, ProviderPreferences, Mapping[str, Any]]]
     service_tier: Optional[Open[ServiceTier]]
     weight_profile: Optional[Open[WeightProfile]]
+
+
+class ChatParseFields(ChatConversationFields, total=False):
+    """The keyword arguments of `chat.completions.parse`, besides the type of the value.
+
+    Only `messages` is required, which is checked at run time. Structs may be plain dicts.
+    """
+
+    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
+    tools: Optional[Sequence[Union[Tool, Mapping[str, Any]]]]
+
+
+class ChatToolRunFields(ChatConversationFields, total=False):
+    """The parameters of `chat.completions.run_tools` besides its own; see `ChatCompletionParams`.
+
+    Only `messages` is required, which is checked at run time.
+    """
+
+    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
+    response_format: Optional[Mapping[str, Any]]
+
+
+class ChatCompletionFields(ChatParseFields, ChatToolRunFields, total=False):
+    """The fields of `ChatCompletionParams` as keyword arguments; Structs may be plain dicts.
+
+    Only `messages` is required, which is checked at run time. There is no `stream`: the method
+    decides that.
+    """
