@@ -5,7 +5,7 @@ what has arrived costs something when it is asked, and nothing for each chunk. I
 a stream iterates over the runner's own.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Generic, Optional, TypeVar
 
@@ -17,10 +17,7 @@ from meshapi_core.headers import Headers
 from meshapi_core.protocols import AsyncStream
 from meshapi_core.response_meta import ResponseMeta
 
-__all__ = [
-    "AsyncAccumulatingStream",
-    "AsyncTextStream",
-]
+__all__ = ["AsyncAccumulatingStream"]
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -141,26 +138,3 @@ class AsyncAccumulatingStream(AsyncCloses, Generic[T, R]):
         `.partial` keeps what has arrived.
         """
         await self._stream.aclose()
-
-
-class AsyncTextStream(Generic[T]):
-    """The text of a stream alone: an async iterator over the pieces that are not empty.
-
-    Args:
-        stream: the chunks.
-        text_of: returns the text that a chunk adds.
-    """
-
-    def __init__(self, stream: AsyncStream[T], text_of: Callable[[T], str]) -> None:
-        self._stream = stream
-        self._text_of = text_of
-
-    def __aiter__(self) -> AsyncIterator[str]:
-        self._stream.__aiter__()
-        return self
-
-    async def __anext__(self) -> str:
-        text = ""
-        while not text:
-            text = self._text_of(await self._stream.__anext__())
-        return text

@@ -6,7 +6,7 @@ what has arrived costs something when it is asked, and nothing for each chunk. I
 a stream iterates over the runner's own.
 """
 
-from collections.abc import Iterator, Callable
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Generic, Optional, TypeVar
 
@@ -18,10 +18,7 @@ from meshapi_core.headers import Headers
 from meshapi_core.protocols import Stream
 from meshapi_core.response_meta import ResponseMeta
 
-__all__ = [
-    "AccumulatingStream",
-    "TextStream",
-]
+__all__ = ["AccumulatingStream"]
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -142,26 +139,3 @@ class AccumulatingStream(Closes, Generic[T, R]):
         `.partial` keeps what has arrived.
         """
         self._stream.close()
-
-
-class TextStream(Generic[T]):
-    """The text of a stream alone: a blocking iterator over the pieces that are not empty.
-
-    Args:
-        stream: the chunks.
-        text_of: returns the text that a chunk adds.
-    """
-
-    def __init__(self, stream: Stream[T], text_of: Callable[[T], str]) -> None:
-        self._stream = stream
-        self._text_of = text_of
-
-    def __iter__(self) -> Iterator[str]:
-        self._stream.__iter__()
-        return self
-
-    def __next__(self) -> str:
-        text = ""
-        while not text:
-            text = self._text_of(self._stream.__next__())
-        return text

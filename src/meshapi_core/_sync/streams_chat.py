@@ -5,48 +5,79 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Optional
 
-from meshapi_core._sync.streams import AccumulatingStream, TextStream
-from meshapi_core.streams.chat import ChatEvents, chat_text
+from meshapi_core._sync.streams import AccumulatingStream
+from meshapi_core.protocols import Stream
+from meshapi_core.streams.chat import ChatEvents, text_of
 from meshapi_core.streams.events import ChatEvent
 from meshapi_core.types.chat import ChatCompletionChunk, ChatCompletionResponse
 
-__all__ = ["ChatCompletionEvents", "ChatCompletionStream"]
+__all__ = ["ChatCompletionStream"]
 
 
 class ChatCompletionEvents:
     """The events of a streamed chat completion: a blocking iterator.
 
     Args:
-        stream: the chunks, and the whole response at their end.
+        stream: the chunks.
     """
 
-    def __init__(
-        self, stream: AccumulatingStream[ChatCompletionChunk, ChatCompletionResponse]
-    ) -> None:
+    def __init__(self, stream: Stream[ChatCompletionChunk]) -> None:
         self._stream = stream
         self._machine = ChatEvents()
-        self._waiting: deque[ChatEvent] = deque()
         self._is_over = False
+        self.waiting: deque[ChatEvent] = deque()
+        """The events of a chunk that was read here, as far as they have not been taken."""
 
     def __iter__(self) -> Iterator[ChatEvent]:
-        if not self._waiting:
+        if not self._stream.complete or (self._is_over and not self.waiting):
+            # It raises if there is nothing to come.
             self._stream.__iter__()
+        self._machine.resume(self._stream.partial)
         return self
 
     def __next__(self) -> ChatEvent:
-        while not self._waiting:
+        while not self.waiting:
             if self._is_over:
                 raise StopIteration
             try:
                 chunk = self._stream.__next__()
             except StopIteration:
-                self._is_over = True
                 if not self._stream.complete:
                     raise
-                self._waiting.extend(self._machine.end(self._stream.response))
+                self._is_over = True
+                self.waiting.extend(self._machine.end(self._stream.partial))
             else:
-                self._waiting.extend(self._machine.receive(chunk))
-        return self._waiting.popleft()
+                self.waiting.extend(self._machine.receive(chunk))
+        return self.waiting.popleft()
+
+
+class ChatCompletionTexts:
+    """The text of the first choice: a blocking iterator over its pieces, none of them empty.
+
+    Args:
+        stream: the chunks.
+        events: may have read a chunk whose text has not been taken.
+    """
+
+    def __init__(
+        self, stream: Stream[ChatCompletionChunk], events: ChatCompletionEvents
+    ) -> None:
+        self._stream = stream
+        self._waiting = events.waiting
+
+    def __iter__(self) -> Iterator[str]:
+        if not (self._waiting and self._stream.complete):
+            self._stream.__iter__()
+        return self
+
+    def __next__(self) -> str:
+        text = ""
+        while not text:
+            if self._waiting:
+                text = text_of(self._waiting.popleft())
+            else:
+                text = self._stream.__next__().text
+        return text
 
 
 class ChatCompletionStream(
@@ -63,17 +94,24 @@ class ChatCompletionStream(
         return "" if partial is None else partial.text
 
     @property
-    def text_stream(self) -> TextStream[ChatCompletionChunk]:
-        """The text of the first choice, piece by piece: iterate over it instead of the stream."""
-        return TextStream(self._stream, chat_text)
+    def text_stream(self) -> Iterator[str]:
+        """The text of the first choice, piece by piece: iterate over it instead of the stream.
 
-    def events(self) -> ChatCompletionEvents:
+        It begins where the stream was left, and passes over everything else.
+        """
+        return ChatCompletionTexts(self._stream, self._read_events())
+
+    def events(self) -> Iterator[ChatEvent]:
         """Return the stream as typed events: iterate over them instead of the stream.
 
-        A further call returns the same iterator, which goes on where it was left.
+        They begin where the stream was left. What the whole response has, such as its text and its
+        tool calls, comes at the end, however the chunks were read.
         """
+        return self._read_events()
+
+    def _read_events(self) -> ChatCompletionEvents:
         if self._events is None:
-            self._events = ChatCompletionEvents(self)
+            self._events = ChatCompletionEvents(self._stream)
         return self._events
 
     def get_final_completion(self) -> ChatCompletionResponse:

@@ -76,10 +76,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from meshapi_core._async.streams import AsyncAccumulatingStream as AsyncAccumulatingStream
-    from meshapi_core._async.streams import AsyncTextStream as AsyncTextStream
-    from meshapi_core._async.streams_chat import (
-        AsyncChatCompletionEvents as AsyncChatCompletionEvents,
-    )
     from meshapi_core._async.streams_chat import (
         AsyncChatCompletionStream as AsyncChatCompletionStream,
     )
@@ -91,8 +87,6 @@ if TYPE_CHECKING:
     from meshapi_core._closing import Closes as Closes
     from meshapi_core._closing import ClosesWithCode as ClosesWithCode
     from meshapi_core._sync.streams import AccumulatingStream as AccumulatingStream
-    from meshapi_core._sync.streams import TextStream as TextStream
-    from meshapi_core._sync.streams_chat import ChatCompletionEvents as ChatCompletionEvents
     from meshapi_core._sync.streams_chat import ChatCompletionStream as ChatCompletionStream
     from meshapi_core._sync.streams_compare import CompareStream as CompareStream
     from meshapi_core._sync.streams_images import ImagesStream as ImagesStream

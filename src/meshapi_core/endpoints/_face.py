@@ -9,14 +9,14 @@ from typing import Any, Final
 PACKAGE: Final = "meshapi_core.endpoints"
 
 _NAMES: Final = {
-    "meshapi_core._async.streams": "AsyncAccumulatingStream AsyncTextStream",
-    "meshapi_core._async.streams_chat": "AsyncChatCompletionEvents AsyncChatCompletionStream",
+    "meshapi_core._async.streams": "AsyncAccumulatingStream",
+    "meshapi_core._async.streams_chat": "AsyncChatCompletionStream",
     "meshapi_core._async.streams_compare": "AsyncCompareStream",
     "meshapi_core._async.streams_images": "AsyncImagesStream",
     "meshapi_core._async.streams_responses": "AsyncResponsesStream",
     "meshapi_core._closing": "AsyncCloses AsyncClosesWithCode Closes ClosesWithCode",
-    "meshapi_core._sync.streams": "AccumulatingStream TextStream",
-    "meshapi_core._sync.streams_chat": "ChatCompletionEvents ChatCompletionStream",
+    "meshapi_core._sync.streams": "AccumulatingStream",
+    "meshapi_core._sync.streams_chat": "ChatCompletionStream",
     "meshapi_core._sync.streams_compare": "CompareStream",
     "meshapi_core._sync.streams_images": "ImagesStream",
     "meshapi_core._sync.streams_responses": "ResponsesStream",

@@ -9,7 +9,7 @@ Whole things come at the end and not with the finish reason of their choice, bec
 send more of a choice after it.
 """
 
-from typing import Any
+from typing import Any, Optional
 
 from meshapi_core.accumulators.tool_calls import ToolCalls
 from meshapi_core.streams.events import (
@@ -30,14 +30,15 @@ from meshapi_core.types.chat import (
     ChatCompletionChunk,
     ChatCompletionResponse,
     ToolCallChunk,
+    ToolCallFunctionChunk,
 )
 
-__all__ = ["ChatEvents", "chat_text"]
+__all__ = ["ChatEvents", "text_of"]
 
 
-def chat_text(chunk: ChatCompletionChunk) -> str:
-    """Return the text that a chunk adds to the first choice."""
-    return chunk.text
+def text_of(event: ChatEvent) -> str:
+    """Return the text that an event adds to the first choice."""
+    return event.text if isinstance(event, ContentDelta) and event.choice == 0 else ""
 
 
 class ChatEvents:
@@ -45,6 +46,17 @@ class ChatEvents:
 
     def __init__(self) -> None:
         self._calls: dict[int, ToolCalls] = {}
+
+    def resume(self, so_far: Optional[ChatCompletionResponse]) -> None:
+        """Take note of the tool calls that began in chunks that were read in another way."""
+        for choice in [] if so_far is None else so_far.choices:
+            begun = choice.message.tool_calls or []
+            known = self._calls.get(choice.index)
+            if begun and (known is None or len(known.order()) < len(begun)):
+                calls = self._calls[choice.index] = ToolCalls()
+                for index, call in enumerate(begun):
+                    named = ToolCallFunctionChunk(name=call.function.name)
+                    calls.add([ToolCallChunk(index=index, id=call.id, function=named)])
 
     def receive(self, chunk: ChatCompletionChunk) -> list[ChatEvent]:
         """Return the deltas of a chunk, which must be as the stream returned it."""
@@ -94,7 +106,7 @@ class ChatEvents:
         calls = self._calls.get(at)
         order = [] if calls is None else calls.order()
         if len(order) != len(wholes):
-            # Chunks were read in another way, too, and their deltas have not been seen here.
+            # The last chunks were read in another way.
             order = [*range(len(wholes))]
         done = sorted(zip(order, wholes), key=lambda pair: pair[0])
         events += [ToolCallDone(tool_call=call, index=index, choice=at) for index, call in done]

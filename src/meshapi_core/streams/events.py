@@ -162,7 +162,7 @@ class CompletionDone(Struct, frozen=True, kw_only=True, tag_field="type", tag="d
     """The whole response: the last event of a stream that did not break off.
 
     Fields:
-        response: the same as `stream.response`.
+        response: equal to `stream.response`.
     """
 
     type: ClassVar[Literal["done"]] = "done"

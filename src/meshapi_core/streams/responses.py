@@ -1,6 +1,6 @@
 """Finds the text that an event of the Responses API adds."""
 
-from typing import Any
+from typing import Any, Optional
 
 from meshapi_core._json_kinds import is_object
 from meshapi_core.accumulators.responses import ENDS
@@ -15,15 +15,20 @@ class ResponsesTexts:
     """Returns the text that each event of the Responses API adds.
 
     Some gateways send a text whole, without deltas, or only the last event. So a whole text that
-    has not arrived in deltas is text, too.
+    has not arrived before is text, too.
 
     Args:
-        told: whether some of the text may have been read elsewhere: then the last event adds none.
+        so_far: the response as far as it has arrived; its text is not returned again.
     """
 
-    def __init__(self, *, told: bool = False) -> None:
-        self._told = told
-        self._parts: set[tuple[int, int]] = set()
+    def __init__(self, so_far: Optional[ResponsesResponse] = None) -> None:
+        items: list[Any] = [] if so_far is None else so_far.output or []
+        self._parts = {
+            (item_at, part_at)
+            for item_at, item in enumerate(items)
+            for part_at, part in enumerate(item.get("content") or ())
+            if is_object(part) and part.get("text")
+        }
 
     def text(self, event: ResponsesStreamEvent) -> str:
         """Return the text that an event adds; "" if it adds none."""
@@ -33,10 +38,10 @@ class ResponsesTexts:
             text = event.delta
         elif isinstance(event, ResponseTextDoneEvent):
             place = event.output_index, event.content_index
-            if not self._told and place not in self._parts:
+            if place not in self._parts:
                 self._parts.add(place)
                 text = event.text
-        elif type(event) in ENDS and not self._told and not self._parts:
+        elif type(event) in ENDS and not self._parts:
             response: Any = event.response
             text = fit(response, ResponsesResponse).output_text if is_object(response) else ""
         return text
