@@ -34,11 +34,13 @@ _NAMES: Final = {
         RealtimeAuth RealtimeConnectionClosed RealtimeError RealtimeMessage Reconnect Reconnected
         RedirectError ResponseDecodeError ResponseMeta ResponseWarning RetryPolicy SocketOptions
         StreamInterruptedError StreamUsageError StructuredOutputError Timeout ToolArgumentsError
-        ToolLoopLimitError UnprocessableEntityError UnsupportedSchemaError __version__
+        ToolCallsPendingError ToolLoopLimitError UnprocessableEntityError UnsupportedSchemaError
+        __version__
     """,
     "meshapi_core.endpoints": """
-        AsyncChatCompletionStream AsyncCompareStream AsyncImagesStream AsyncResponsesStream
-        AsyncStream ChatCompletionStream CompareStream ImagesStream ResponsesStream Stream
+        AsyncChatCompletionStream AsyncCompareStream AsyncConversation AsyncConversationStream
+        AsyncImagesStream AsyncResponsesStream AsyncStream ChatCompletionStream CompareStream
+        Conversation ConversationStream ImagesStream ResponsesStream Stream
     """,
     "meshapi_core.observing": "AttemptStarted CallFailed ItemReceived ResponseStarted RetryPlanned",
     "meshapi_core.streams": """

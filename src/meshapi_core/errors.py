@@ -20,6 +20,7 @@ MeshAPIError
 ├── RealtimeError                  an error event in a realtime session
 ├── JobFailedError                 a job that the call waited for has failed
 ├── ToolLoopLimitError             a tool run has reached one of its limits
+├── ToolCallsPendingError          a turn of a conversation waits for results from elsewhere
 ├── ResponseDecodeError            a 2xx response does not have the expected form
 │   ├── Base64Error                a part of a response should be base64, and is not
 │   └── ToolArgumentsError         the arguments of a tool call should be JSON, and are not
@@ -47,6 +48,7 @@ from meshapi_core._base_error import ErrorFacts, MeshAPIError
 from meshapi_core._close_codes import CLOSE_CODES
 from meshapi_core._json_kinds import is_object
 from meshapi_core._log_safe import one_line, with_facts
+from meshapi_core._tool_errors import ToolCallsPendingError, ToolLoopLimitError
 
 __all__ = [
     "APIConnectionError",
@@ -79,6 +81,7 @@ __all__ = [
     "StreamInterruptedError",
     "StreamUsageError",
     "StructuredOutputError",
+    "ToolCallsPendingError",
     "ToolLoopLimitError",
     "UnprocessableEntityError",
     "UnsupportedSchemaError",
@@ -264,33 +267,6 @@ class JobFailedError(MeshAPIError):
     """
 
     default_error_code = "job_failed"
-
-
-class ToolLoopLimitError(MeshAPIError):
-    """A tool run has reached a limit, and the model asks for further calls, which were not made.
-
-    Attributes:
-        limit: The name of the limit: "max_turns", "max_total_tokens" or "max_cost_usd".
-        checkpoint: The run, for `resume_tools` to continue it with a higher limit.
-        messages, turns, usage: Those of the run; see `ToolRun`.
-    """
-
-    default_error_code = "tool_loop_limit"
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        limit: str,
-        checkpoint: dict[str, Any],
-        messages: list[Any],
-        turns: int,
-        usage: Any,
-        **facts: Unpack[ErrorFacts],
-    ) -> None:
-        super().__init__(message, **facts)
-        self.limit, self.checkpoint, self.messages = limit, checkpoint, messages
-        self.turns, self.usage = turns, usage
 
 
 class StreamInterruptedError(MeshAPIError):

@@ -114,7 +114,7 @@ class Resource(Generic[R_co]):
         raise TypeError("a resource cannot be copied or pickled: its client holds connections")
 
 
-class _Declared(Generic[P, B_co]):
+class Declared(Generic[P, B_co]):
     """What the decorators share: the function under them, and `build`."""
 
     def __init__(self, build: Callable[Concatenate[Any, P], B_co]) -> None:
@@ -137,7 +137,7 @@ class _Declared(Generic[P, B_co]):
             raise
 
 
-class endpoint(_Declared[P, Call[T]], Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
+class endpoint(Declared[P, Call[T]], Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
     """Declares an endpoint with a whole response; see `meshapi_core.endpoints`."""
 
     @overload
@@ -161,10 +161,10 @@ class endpoint(_Declared[P, Call[T]], Generic[P, T]):  # noqa: N801 - used as a 
         if resource is None:
             return self
         bound = _bound(resource._runner.run, self._build)
-        return _store(resource, self._name, bound, self._build)
+        return store(resource, self._name, bound, self._build)
 
 
-class stream_endpoint(_Declared[P, StreamCall[T]], Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
+class stream_endpoint(Declared[P, StreamCall[T]], Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
     """Declares an endpoint whose response is a stream; see `meshapi_core.endpoints`."""
 
     @overload
@@ -181,11 +181,11 @@ class stream_endpoint(_Declared[P, StreamCall[T]], Generic[P, T]):  # noqa: N801
         """Return this descriptor, or the function that opens the stream."""
         if resource is None:
             return self
-        bound = _opening(resource._runner.open, self._build)
-        return _store(resource, self._name, bound, self._build)
+        bound = opening(resource._runner.open, self._build)
+        return store(resource, self._name, bound, self._build)
 
 
-class flow_endpoint(_Declared[P, Flow[T]], Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
+class flow_endpoint(Declared[P, Flow[T]], Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
     """Declares a method that makes several calls; see `meshapi_core.endpoints`."""
 
     @overload
@@ -207,7 +207,7 @@ class flow_endpoint(_Declared[P, Flow[T]], Generic[P, T]):  # noqa: N801 - used 
         if resource is None:
             return self
         bound = _bound(resource._runner.run_flow, self._build)
-        return _store(resource, self._name, bound, self._build)
+        return store(resource, self._name, bound, self._build)
 
 
 def overloaded_flow(build: Callable[..., Flow[Any]]) -> Callable[..., Any]:
@@ -220,7 +220,7 @@ def overloaded_flow(build: Callable[..., Flow[Any]]) -> Callable[..., Any]:
     return cast("Callable[..., Any]", flow_endpoint(build))
 
 
-class item_flow_endpoint(_Declared[P, ItemFlow[T, R]], Generic[P, T, R]):  # noqa: N801 - used as a decorator, named as those are
+class item_flow_endpoint(Declared[P, ItemFlow[T, R]], Generic[P, T, R]):  # noqa: N801 - used as a decorator, named as those are
     """Declares a flow whose items a program iterates over; see `meshapi_core.endpoints`."""
 
     @overload
@@ -241,11 +241,11 @@ class item_flow_endpoint(_Declared[P, ItemFlow[T, R]], Generic[P, T, R]):  # noq
         """Return this descriptor, or the function that begins the flow."""
         if resource is None:
             return self
-        bound = _opening(resource._runner.open_flow, self._build)
-        return _store(resource, self._name, bound, self._build)
+        bound = opening(resource._runner.open_flow, self._build)
+        return store(resource, self._name, bound, self._build)
 
 
-class _OpenedAs(_Declared[P, B_co], Generic[P, B_co, S, A]):
+class _OpenedAs(Declared[P, B_co], Generic[P, B_co, S, A]):
     """What the two descriptors for pairs of classes share."""
 
     _opens: ClassVar[str]
@@ -264,8 +264,8 @@ class _OpenedAs(_Declared[P, B_co], Generic[P, B_co, S, A]):
         is_async = iscoroutinefunction(runner.run)
         # Asked for now, so that neither class is imported before a program uses it.
         made: Any = self._asynchronous() if is_async else self._blocking()
-        bound = _opening(getattr(runner, self._opens), self._build, made)
-        return _store(resource, self._name, bound, self._build, made)
+        bound = opening(getattr(runner, self._opens), self._build, made)
+        return store(resource, self._name, bound, self._build, made)
 
 
 class StreamEndpointAs(_OpenedAs[P, StreamCall[T], S, A], Generic[P, T, S, A]):
@@ -347,7 +347,7 @@ class item_flow_endpoint_as(_Pair[S, A]):  # noqa: N801 - as above
         return ItemFlowEndpointAs(build, *self._pair)
 
 
-def _opening(
+def opening(
     open_it: Callable[..., Any],
     build: Callable[..., Any],
     made: Optional[Callable[[Any], Any]] = None,
@@ -408,7 +408,7 @@ def _explain_arguments(
             raise fault from None
 
 
-def _store(
+def store(
     resource: Any,
     name: str,
     bound: Callable[..., Any],

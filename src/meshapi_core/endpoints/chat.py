@@ -11,6 +11,7 @@ import msgspec
 from typing_extensions import TypeForm, Unpack
 
 from meshapi_core import endpoints
+from meshapi_core import tools as tools_face
 from meshapi_core.accumulators import AccumulatorFactory
 from meshapi_core.accumulators.chat import ChatAccumulator
 from meshapi_core.calls import Call, StreamCall
@@ -23,7 +24,7 @@ from meshapi_core.endpoints._descriptor import (
     overloaded_flow,
     stream_endpoint_as,
 )
-from meshapi_core.endpoints._tool_runs import tool_run_endpoint
+from meshapi_core.endpoints._pairs import made_as
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.flows.steps import Flow
 from meshapi_core.params.encoding import encode_params
@@ -38,6 +39,7 @@ from meshapi_core.types.chat import (
     ChatCompletionMessage,
     ChatCompletionParams,
     ChatCompletionResponse,
+    ChatConversationFields,
     ChatParseFields,
     ChatToolRunFields,
     ToolCallChunk,
@@ -47,6 +49,7 @@ from meshapi_core.types.chat import (
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from meshapi_core.conversation import Content, Dialogue, Message, TrimRule
     from meshapi_core.tools.loop import ToolLoop
     from meshapi_core.tools.options import BeforeCall, OnToolError
     from meshapi_core.tools.toolbox import AnyTool
@@ -193,7 +196,10 @@ class Completions(Resource[R_co]):
         within = fields.get("timeout") if params is None else params.timeout
         return StreamCall(method="POST", path=_PATH, body=body, reader=reader, answer_within=within)
 
-    @tool_run_endpoint
+    @made_as(
+        lambda: tools_face.ToolRun[ChatCompletionResponse],
+        lambda: tools_face.AsyncToolRun[ChatCompletionResponse],
+    )
     def run_tools(
         self,
         *,
@@ -205,6 +211,7 @@ class Completions(Resource[R_co]):
         before_call: "Optional[BeforeCall]" = None,
         max_total_tokens: Optional[int] = None,
         max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        stream: bool = False,
         **fields: Unpack[ChatToolRunFields],
     ) -> "ToolLoop[ChatCompletionResponse]":
         """Let the model call functions until it answers in words.
@@ -224,6 +231,7 @@ class Completions(Resource[R_co]):
                 other arguments, a `Refuse` to tell the model why not, or a `Deferred`.
             max_total_tokens: how many model tokens all turns may use.
             max_cost_usd: how many dollars they may cost, as far as the gateway tells the cost.
+            stream: whether what the model says comes piece by piece, as deltas among the steps.
             fields: the other parameters, as for `create`. A `tool_choice` that forces a call
                 counts for the first turn only.
 
@@ -245,10 +253,16 @@ class Completions(Resource[R_co]):
             before_call=before_call,
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
+            stream=stream,
         )
-        return started(ChatDialect(Completions.create.build), tools, fields, options)
+        return started(
+            ChatDialect(Completions.create.build, Completions.stream.build), tools, fields, options
+        )
 
-    @tool_run_endpoint
+    @made_as(
+        lambda: tools_face.ToolRun[ChatCompletionResponse],
+        lambda: tools_face.AsyncToolRun[ChatCompletionResponse],
+    )
     def resume_tools(
         self,
         checkpoint: Union[Mapping[str, Any], str, bytes],
@@ -262,6 +276,7 @@ class Completions(Resource[R_co]):
         before_call: "Optional[BeforeCall]" = None,
         max_total_tokens: Optional[int] = None,
         max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        stream: bool = False,
     ) -> "ToolLoop[ChatCompletionResponse]":
         """Continue a tool run that ended with pending calls, with an error, or with its process.
 
@@ -272,7 +287,8 @@ class Completions(Resource[R_co]):
                 model that the call failed. Without a result, a call stays pending.
             max_turns, max_total_tokens, max_cost_usd: as for `run_tools`; they count from the
                 beginning of the run.
-            max_concurrent_calls, tool_timeout, on_tool_error, before_call: as for `run_tools`.
+            max_concurrent_calls, tool_timeout, on_tool_error, before_call, stream: as for
+                `run_tools`.
 
         Returns:
             The run, which calls only what has no result yet.
@@ -292,8 +308,9 @@ class Completions(Resource[R_co]):
             before_call=before_call,
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
+            stream=stream,
         )
-        dialect = ChatDialect(Completions.create.build)
+        dialect = ChatDialect(Completions.create.build, Completions.stream.build)
         return resumed(dialect, checkpoint, tools, results, options)
 
 
@@ -303,6 +320,57 @@ class Chat(Resource[R_co]):
     def __init__(self, runner: R_co) -> None:
         super().__init__(runner)
         self.completions: Completions[R_co] = Completions(runner)
+
+    @made_as(lambda: endpoints.Conversation, lambda: endpoints.AsyncConversation)
+    def conversation(
+        self,
+        *,
+        system: "Optional[Content]" = None,
+        messages: "Sequence[Message]" = (),
+        tools: "Sequence[AnyTool]" = (),
+        trim: "Optional[Union[int, TrimRule]]" = None,
+        max_turns: int = 10,
+        max_concurrent_calls: int = 8,
+        tool_timeout: Optional[float] = None,
+        on_tool_error: "OnToolError" = "answer",
+        before_call: "Optional[BeforeCall]" = None,
+        max_total_tokens: Optional[int] = None,
+        max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        **fields: Unpack[ChatConversationFields],
+    ) -> "Dialogue":
+        """Return a conversation, which keeps the history. Nothing is sent.
+
+        For example, `conversation(model="auto", system="Be brief.").send("Hi").text`.
+
+        Args:
+            system: what the model is told first.
+            messages: the history to begin with, such as `messages` of an earlier conversation.
+            tools: what the model may call in each turn, as for `completions.run_tools`.
+            trim: how many earlier turns are sent again, at most; or a rule that is given these
+                turns, each a list of messages, and returns those to send again. The others are
+                forgotten when the next turn has ended well. The system message always stays.
+            max_turns, max_concurrent_calls, tool_timeout, on_tool_error, before_call,
+                max_total_tokens, max_cost_usd: for each turn, as for `completions.run_tools`.
+            fields: the other parameters, as for `completions.create`.
+
+        Raises:
+            InvalidParamsError: a tool or a parameter is unknown or not valid.
+        """
+        from meshapi_core.conversation import dialogue
+        from meshapi_core.tools.chat import ChatDialect
+        from meshapi_core.tools.options import RunOptions
+
+        options = RunOptions(
+            max_turns=max_turns,
+            max_concurrent_calls=max_concurrent_calls,
+            tool_timeout=tool_timeout,
+            on_tool_error=on_tool_error,
+            before_call=before_call,
+            max_total_tokens=max_total_tokens,
+            max_cost_usd=max_cost_usd,
+        )
+        dialect = ChatDialect(Completions.create.build, Completions.stream.build)
+        return dialogue(dialect, tools, options, fields, system, messages, trim)
 
 
 def _choices(params: Optional[ChatCompletionParams], fields: Mapping[str, Any]) -> int:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from typing_extensions import TypeForm, Unpack
 
 from meshapi_core import endpoints
+from meshapi_core import tools as tools_face
 from meshapi_core._json_kinds import is_object
 from meshapi_core._raw_data import keep_extra
 from meshapi_core.accumulators.responses import ENDS, ResponsesAccumulator
@@ -24,7 +25,7 @@ from meshapi_core.endpoints._descriptor import (
     overloaded_flow,
     stream_endpoint_as,
 )
-from meshapi_core.endpoints._tool_runs import tool_run_endpoint
+from meshapi_core.endpoints._pairs import made_as
 from meshapi_core.envelopes import is_blank
 from meshapi_core.flows.steps import Flow
 from meshapi_core.params.encoding import encode_params
@@ -214,7 +215,10 @@ class Responses(Resource[R_co]):
             answer_within=fields.get("timeout") if params is None else params.timeout,
         )
 
-    @tool_run_endpoint
+    @made_as(
+        lambda: tools_face.ToolRun[ResponsesResponse],
+        lambda: tools_face.AsyncToolRun[ResponsesResponse],
+    )
     def run_tools(
         self,
         *,
@@ -226,6 +230,7 @@ class Responses(Resource[R_co]):
         before_call: "Optional[BeforeCall]" = None,
         max_total_tokens: Optional[int] = None,
         max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        stream: bool = False,
         **fields: Unpack[ResponsesToolRunFields],
     ) -> "ToolLoop[ResponsesResponse]":
         """Let the model call functions until it answers in words.
@@ -257,10 +262,16 @@ class Responses(Resource[R_co]):
             before_call=before_call,
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
+            stream=stream,
         )
-        return started(ResponsesDialect(Responses.create.build), tools, fields, options)
+        return started(
+            ResponsesDialect(Responses.create.build, Responses.stream.build), tools, fields, options
+        )
 
-    @tool_run_endpoint
+    @made_as(
+        lambda: tools_face.ToolRun[ResponsesResponse],
+        lambda: tools_face.AsyncToolRun[ResponsesResponse],
+    )
     def resume_tools(
         self,
         checkpoint: Union[Mapping[str, Any], str, bytes],
@@ -274,6 +285,7 @@ class Responses(Resource[R_co]):
         before_call: "Optional[BeforeCall]" = None,
         max_total_tokens: Optional[int] = None,
         max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        stream: bool = False,
     ) -> "ToolLoop[ResponsesResponse]":
         """Continue a tool run that ended with pending calls, with an error, or with its process.
 
@@ -284,7 +296,8 @@ class Responses(Resource[R_co]):
                 model that the call failed. Without a result, a call stays pending.
             max_turns, max_total_tokens, max_cost_usd: as for `run_tools`; they count from the
                 beginning of the run.
-            max_concurrent_calls, tool_timeout, on_tool_error, before_call: as for `run_tools`.
+            max_concurrent_calls, tool_timeout, on_tool_error, before_call, stream: as for
+                `run_tools`.
 
         Returns:
             The run, which calls only what has no result yet.
@@ -304,8 +317,9 @@ class Responses(Resource[R_co]):
             before_call=before_call,
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
+            stream=stream,
         )
-        dialect = ResponsesDialect(Responses.create.build)
+        dialect = ResponsesDialect(Responses.create.build, Responses.stream.build)
         return resumed(dialect, checkpoint, tools, results, options)
 
     @endpoint

@@ -15,7 +15,7 @@ from meshapi_core.types.chat import ChatCompletionParams
 from meshapi_core.types.parsed import ParsedChatCompletion, ParsedResponse, with_value
 from meshapi_core.types.responses import ResponsesParams
 
-__all__ = ["parse_completion", "parse_response"]
+__all__ = ["correction", "parse_completion", "parse_response", "wanted_output"]
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ def parse_completion(
         UnsupportedSchemaError: the type has no schema.
         InvalidParamsError: `retries` is not a number, or a parameter is for `create` only.
     """
-    output = _output(wanted, retries)
+    output = wanted_output(wanted, retries)
     fields = _keywords(params, fields)
     if (fields.get("n") or 1) != 1:
         hint = "call parse() several times, or use create()"
@@ -73,7 +73,7 @@ def parse_response(
     Raises:
         UnsupportedSchemaError, InvalidParamsError: as for `parse_completion`.
     """
-    output = _output(wanted, retries)
+    output = wanted_output(wanted, retries)
     fields = _keywords(params, fields)
     if fields.get("background"):
         hint = "use create(), and get() with the ID of the response"
@@ -114,14 +114,14 @@ def parse(
         except OutputValidationError as exc:
             if len(rejected) == retries:
                 raise
-            fields = again(fields, _correction(exc))
+            fields = again(fields, correction(exc))
             rejected.append(response)
         else:
             return with_value(kind, response, value, rejected)
 
 
-def _correction(error: OutputValidationError) -> list[dict[str, str]]:
-    """Return the messages with which the model is asked again."""
+def correction(error: OutputValidationError) -> list[dict[str, str]]:
+    """Return the messages with which the model is asked again; the last one says what is wrong."""
     where = f" at {error.path}" if error.path else ""
     asked = (
         f"That does not match the JSON schema{where}: {error.reason}."
@@ -131,7 +131,13 @@ def _correction(error: OutputValidationError) -> list[dict[str, str]]:
     return [*said, {"role": "user", "content": asked}]
 
 
-def _output(wanted: Any, retries: Any) -> Output[Any]:
+def wanted_output(wanted: Any, retries: Any) -> Output[Any]:
+    """Return the type that a program asks for as a model is asked for it.
+
+    Raises:
+        UnsupportedSchemaError: the type has no schema.
+        InvalidParamsError: `retries` is not a number, or `wanted` is not a type.
+    """
     if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
         got = value_name(retries, show=True)
         raise InvalidParamsError("validation_retries", "an int, 0 or more", got)

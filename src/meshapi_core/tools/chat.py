@@ -4,29 +4,43 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Optional
 
 from meshapi_core._json_kinds import is_object
-from meshapi_core.calls import Call
+from meshapi_core.calls import Call, StreamCall
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.encoding import build_params
+from meshapi_core.streams.chat import ChatEvents
+from meshapi_core.streams.events import ContentDelta, ReasoningDelta, RefusalDelta
 from meshapi_core.tools.dialects import Request
 from meshapi_core.tools.function_tool import FunctionTool
 from meshapi_core.tools.options import OPTION_NAMES
+from meshapi_core.tools.steps import ModelDelta
 from meshapi_core.tools.usage import RunUsage
-from meshapi_core.types.chat import ChatCompletionParams, ChatCompletionResponse, ChatMessage
+from meshapi_core.types.chat import (
+    ChatCompletionChunk,
+    ChatCompletionParams,
+    ChatCompletionResponse,
+    ChatMessage,
+)
 
 __all__ = ["ChatDialect"]
+
+_DELTAS = (ContentDelta, ReasoningDelta, RefusalDelta)
 
 
 class ChatDialect:
     """Chat completions. See `Dialect`.
 
     Args:
-        build: `Completions.create.build`.
+        build, build_stream: `build` of `Completions.create` and of `Completions.stream`.
     """
 
     api = "chat.completions"
 
-    def __init__(self, build: Callable[..., Call[ChatCompletionResponse]]) -> None:
-        self._build = build
+    def __init__(
+        self,
+        build: Callable[..., Call[ChatCompletionResponse]],
+        build_stream: Callable[..., StreamCall[ChatCompletionChunk]],
+    ) -> None:
+        self._build, self._build_stream = build, build_stream
 
     def declare(self, tool: FunctionTool) -> dict[str, Any]:
         function: dict[str, Any] = {"name": tool.name, "parameters": tool.parameters}
@@ -58,6 +72,15 @@ class ChatDialect:
         self, fields: Mapping[str, Any], history: Sequence[Any], tools: Sequence[Mapping[str, Any]]
     ) -> Call[ChatCompletionResponse]:
         return self._build(messages=history, tools=tools or None, **fields)
+
+    def stream_call(
+        self, fields: Mapping[str, Any], history: Sequence[Any], tools: Sequence[Mapping[str, Any]]
+    ) -> StreamCall[ChatCompletionChunk]:
+        return self._build_stream(messages=history, tools=tools or None, **fields)
+
+    def deltas(self) -> Callable[[ChatCompletionChunk], Sequence[ModelDelta]]:
+        receive = ChatEvents().receive
+        return lambda chunk: [each for each in receive(chunk) if isinstance(each, _DELTAS)]
 
     def restored(self, response: Mapping[str, Any]) -> ChatCompletionResponse:
         return ChatCompletionResponse.model_validate(response)

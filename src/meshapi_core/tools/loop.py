@@ -19,7 +19,9 @@ from msgspec import Struct
 
 from meshapi_core._json_kinds import value_name
 from meshapi_core.errors import InvalidParamsError, ToolLoopLimitError
-from meshapi_core.flows.steps import Emit, ItemFlow
+from meshapi_core.flows.steps import CloseStream, Emit, ItemFlow, NextChunk, OpenStream
+from meshapi_core.signals import END_OF_STREAM
+from meshapi_core.streams.whole import whole
 from meshapi_core.tools.calls import TurnCalls, request_of
 from meshapi_core.tools.checkpoints import CallState, RunState, TurnState, write_checkpoint
 from meshapi_core.tools.dialects import Dialect, forces_a_call
@@ -79,6 +81,12 @@ class ToolLoop(Generic[T]):
         self.options = options
         self._state = state
         self._response = response
+        self._stream: Any = None
+
+    @property
+    def partial(self) -> Optional[T]:
+        """The response that is arriving, as far as it has; else the last one."""
+        return self._response if self._stream is None else self._stream.partial
 
     @property
     def messages(self) -> list[Any]:
@@ -137,8 +145,7 @@ class ToolLoop(Generic[T]):
         state = self._state
         while not state.is_over:
             if state.turn is None:
-                call = self._dialect.call(self._fields(), state.history, self.tools.declarations)
-                response = yield call
+                response = yield from self._ask()
                 self._receive(response)
                 yield Emit(ModelResponded(state.turns, response))
             else:
@@ -148,6 +155,21 @@ class ToolLoop(Generic[T]):
                     break
                 self._end_turn(state.turn)
         return self._result()
+
+    def _ask(self) -> ItemFlow[ToolStep[T], T]:
+        asked = self._fields(), self._state.history, self.tools.declarations
+        if not self.options.stream:
+            answered: T = yield self._dialect.call(*asked)
+            return answered
+        self._stream = stream = yield OpenStream(self._dialect.stream_call(*asked))
+        deltas = self._dialect.deltas()
+        while (chunk := (yield NextChunk(stream))) is not END_OF_STREAM:
+            for delta in deltas(chunk):
+                yield Emit(delta)
+        response: T = whole(stream.partial)
+        yield CloseStream(stream)
+        self._stream = None
+        return response
 
     def _fields(self) -> dict[str, Any]:
         fields = self._state.fields
