@@ -118,6 +118,13 @@ SUBJECTS = (
         "meshapi_core._async.tool_run meshapi_core._sync.tool_run meshapi_core.tools",
     ),
     Subject(
+        "conversations",
+        "Conversations",
+        "What `chat.conversation` returns: a history that grows by whole turns.",
+        "meshapi",
+        "meshapi_core._async.conversation meshapi_core._sync.conversation",
+    ),
+    Subject(
         "hooks",
         "Hooks",
         "Functions that a client calls, and what each is given.",

@@ -11,7 +11,6 @@ rules:
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any, Optional, Union
 
 from typing_extensions import TypeAlias
@@ -21,6 +20,7 @@ from meshapi_core.errors import (
     InvalidParamsError,
     OutputValidationError,
     StreamUsageError,
+    StructuredOutputError,
     ToolCallsPendingError,
 )
 from meshapi_core.flows.steps import ItemFlow
@@ -30,9 +30,10 @@ from meshapi_core.structured.outputs import Output
 from meshapi_core.structured.parsing import correction
 from meshapi_core.tools.chat import ChatDialect
 from meshapi_core.tools.checkpoints import RunState
+from meshapi_core.tools.function_tool import is_async
 from meshapi_core.tools.loop import ToolLoop
-from meshapi_core.tools.options import RunOptions, check_count
-from meshapi_core.tools.steps import RequestedCall, ToolStep
+from meshapi_core.tools.options import RunOptions
+from meshapi_core.tools.steps import ToolStep
 from meshapi_core.tools.toolbox import AnyTool, Toolbox
 from meshapi_core.types.chat import ChatCompletionResponse, ChatMessage, ContentPart
 from meshapi_core.types.parsed import ParsedChatCompletion, with_value
@@ -65,9 +66,6 @@ class Dialogue:
 
     Attributes:
         unfinished: the turn that is under way, or that did not end well.
-
-    Raises:
-        InvalidParamsError: `trim` is neither a number nor a function.
     """
 
     def __init__(
@@ -79,8 +77,6 @@ class Dialogue:
         messages: Sequence[Any],
         trim: Optional[Union[int, TrimRule]] = None,
     ) -> None:
-        if trim is not None and not callable(trim):
-            check_count("trim", trim)
         self.dialect, self.tools, self.options = dialect, tools, options
         self.fields = {**fields}
         self.unfinished: Optional[DialogueTurn] = None
@@ -108,10 +104,13 @@ class Dialogue:
             InvalidParamsError: they are not messages.
             StreamUsageError: a turn is under way.
         """
-        history = [*self._messages, *messages]
-        self.dialect.call(self.fields, history, self.tools.declarations)
-        with self.alone():
-            self._messages, self.unfinished = as_plain(history), None
+        self.begin()
+        try:
+            history = [*self._messages, *messages]
+            self.dialect.call(self.fields, history or [_ANY], self.tools.declarations)
+            self.commit(history)
+        finally:
+            self.end()
 
     def turn(
         self,
@@ -132,17 +131,14 @@ class Dialogue:
         Raises:
             InvalidParamsError: `content` is not valid.
         """
-        if not isinstance(content, str) and not (is_sequence(content) and len(content)):
-            expected = "a text, or a list of content parts"
-            raise InvalidParamsError("content", expected, value_name(content, show=True))
+        _check_content("content", content)
         message = {"role": "user", "content": as_plain(content)}
         # What the request itself refuses is refused now.
         self.dialect.call(self.fields, [message], self.tools.declarations)
         return DialogueTurn(self, message, stream=stream, output=output, retries=retries)
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep other turns out.
+    def begin(self) -> None:
+        """Keep other turns out, until `end`.
 
         Raises:
             StreamUsageError: one is under way.
@@ -154,10 +150,10 @@ class Dialogue:
                 "a turn of this conversation is under way; wait until it has ended, or read or"
                 " close its stream; fork() gives another conversation with the same history"
             ) from None
-        try:
-            yield
-        finally:
-            self._idle.append(True)
+
+    def end(self) -> None:
+        """Let other turns in."""
+        self._idle.append(True)
 
     def kept(self) -> list[Any]:
         """Return the messages of the history that are sent again.
@@ -165,10 +161,12 @@ class Dialogue:
         Raises:
             InvalidParamsError: the rule has returned something that is not a list of turns.
         """
-        places = [at for at, each in enumerate(self._messages) if each.get("role") not in _FIRST]
-        first = places[0] if places else len(self._messages)
         if self._trim is None:
             return [*self._messages]
+        first = next(
+            (at for at, each in enumerate(self._messages) if each.get("role") not in _FIRST),
+            len(self._messages),
+        )
         turns: list[list[Any]] = []
         for message in self._messages[first:]:
             if message.get("role") == "user" or not turns:
@@ -208,14 +206,36 @@ def dialogue(
         InvalidParamsError: a parameter is not valid.
     """
     if not is_sequence(messages):
-        raise InvalidParamsError("messages", "a list of messages", value_name(messages))
-    first = [] if system is None else [{"role": "system", "content": system}]
+        raise InvalidParamsError("messages", "a list of messages", value_name(messages, show=True))
+    first: list[Any] = []
+    if system is not None:
+        _check_content("system", system)
+        if messages and _role(messages[0]) in _FIRST:
+            hint = "leave out `system`, or the first of the messages"
+            got = "given together with messages that begin with one"
+            raise InvalidParamsError("system", "", got, hint)
+        first = [{"role": "system", "content": system}]
+    is_count = type(trim) is int and trim > 0
+    if trim is not None and not is_count and not (callable(trim) and not is_async(trim)):
+        expected = "a number of turns, at least 1, or a plain function that picks turns"
+        raise InvalidParamsError("trim", expected, value_name(trim, show=True))
     history = [*first, *messages]
     toolbox = Toolbox(tools, dialect.declare, dialect.name_of)
     # A request needs a message, and the first turn has one.
     asked, _ = dialect.split({**fields, "messages": history or [_ANY]}, toolbox.declarations)
     dialect.call(asked, history or [_ANY], toolbox.declarations)
     return Dialogue(dialect, toolbox, options, asked, history, trim)
+
+
+def _check_content(name: str, content: Any) -> None:
+    if not isinstance(content, str) and not (is_sequence(content) and len(content)):
+        hint = "append() takes whole messages" if is_mapping(content) else ""
+        expected = "a text, or a list of content parts"
+        raise InvalidParamsError(name, expected, value_name(content, show=True), hint)
+
+
+def _role(message: Any) -> Any:
+    return message.get("role") if is_mapping(message) else getattr(message, "role", None)
 
 
 class DialogueTurn:
@@ -255,51 +275,55 @@ class DialogueTurn:
         """The response that is arriving, as far as it has; else the last one."""
         return None if self._loop is None else self._loop.partial
 
-    @property
-    def pending(self) -> tuple[RequestedCall, ...]:
-        """The calls that wait for a result from elsewhere."""
-        return () if self._loop is None else self._loop.pending
-
-    def accept(self, results: Mapping[str, Any]) -> None:
-        """Take the results of pending calls; see `ToolLoop.accept`.
-
-        Raises:
-            InvalidParamsError: as there; or nothing is pending.
-        """
-        if not is_mapping(results):
-            raise InvalidParamsError("results", "a dict by the IDs of calls", value_name(results))
-        if self._loop is None:
-            raise InvalidParamsError("results", "none: no call is pending", value_name(results))
-        self._loop.accept(results)
-
-    def flow(self) -> ItemFlow[ToolStep[ChatCompletionResponse], ChatCompletionResponse]:
+    def flow(
+        self, results: Optional[Mapping[str, Any]] = None
+    ) -> ItemFlow[ToolStep[ChatCompletionResponse], ChatCompletionResponse]:
         """Return the turn, or what is left of it; each item is a step of its tool run.
 
+        Args:
+            results: the results of pending calls, by ID; see `ToolLoop.accept`.
+
         Raises:
-            StreamUsageError: another turn is under way.
+            StreamUsageError: another turn is under way, or has ended since this one began.
+            InvalidParamsError: no pending call has the ID of a result.
         """
         dialogue = self._dialogue
-        with dialogue.alone():
+        dialogue.begin()
+        try:
             if self._loop is None:
                 self._history = [*dialogue.kept(), self._message]
                 self._ask(self._history)
-            dialogue.unfinished = self
+                dialogue.unfinished = self
+            elif dialogue.unfinished is not self:
+                raise StreamUsageError(
+                    "the conversation has gone on without this turn; send() begins another one"
+                )
+            if results is not None:
+                self._accept(results)
             while self.response is None:
                 yield from self._try()
             dialogue.commit(self._history)
             return self.response
+        finally:
+            dialogue.end()
+
+    def _accept(self, results: Mapping[str, Any]) -> None:
+        if not is_mapping(results):
+            raise InvalidParamsError("results", "a dict by the IDs of calls", value_name(results))
+        assert self._loop is not None
+        self._loop.accept(results)
 
     def _ask(self, history: Sequence[Any]) -> None:
-        dialogue, fields = self._dialogue, self._dialogue.fields
+        dialogue, fields, before = self._dialogue, self._dialogue.fields, self._loop
         if self._output is not None:
             fields = {**fields, "response_format": self._output.response_format()}
+        state = RunState(fields=fields, history=[*history])
+        if before is not None:
+            # The limits count for the whole turn.
+            state.turns, state.usage = before.turns, before.usage
         self._sent = len(history)
-        self._loop = ToolLoop(
-            dialogue.dialect,
-            dialogue.tools,
-            dialogue.options if not self._stream else dialogue.options.streamed(),
-            RunState(fields=fields, history=[*history]),
-        )
+        options = dialogue.options.streamed() if self._stream else dialogue.options
+        self._loop = ToolLoop(dialogue.dialect, dialogue.tools, options, state)
 
     def _try(self) -> ItemFlow[ToolStep[ChatCompletionResponse], None]:
         loop = self._loop
@@ -319,13 +343,19 @@ class DialogueTurn:
             return
         try:
             value = value_of_completion(response, self._output)
-        except OutputValidationError as exc:
-            if len(self._rejected) >= self._retries:
-                raise
+        except StructuredOutputError as exc:
+            # What was said is not kept, but what its tools returned is.
             said = self._dialogue.dialect.said(response)
             self._history += added[: len(added) - len(said)]
+            if not isinstance(exc, OutputValidationError) or self._is_last():
+                # A turn that is resumed asks again.
+                self._ask(self._history)
+                raise
             self._rejected.append(response)
             self._ask([*result.messages, correction(exc)[-1]])
         else:
             self._history += added
             self.response = with_value(ParsedChatCompletion, response, value, self._rejected)
+
+    def _is_last(self) -> bool:
+        return len(self._rejected) >= self._retries

@@ -49,7 +49,7 @@ from meshapi_core.endpoints import (
     stream_endpoint,
 )
 from meshapi_core.endpoints._descriptor import ItemFlowEndpointAs, StreamEndpointAs
-from meshapi_core.endpoints._tool_runs import tool_run_endpoint
+from meshapi_core.endpoints._pairs import MadeAs
 
 TOKEN = "rsk_test_canary_of_every_flavour"
 ASK: dict[str, Any] = {
@@ -363,7 +363,7 @@ class Awaited:
             item_flow_endpoint,
             StreamEndpointAs,
             ItemFlowEndpointAs,
-            tool_run_endpoint,
+            MadeAs,
         )
         if isinstance(declared, opening) or name in ("open_flow", "with_options"):
             return functools.partial(_opened, value)

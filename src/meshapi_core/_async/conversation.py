@@ -99,7 +99,7 @@ class AsyncConversation:
         return AsyncConversationStream(self._runner.open_flow(turn.flow()), turn)
 
     async def parse(
-        self, content: Content, response_format: TypeForm[T], validation_retries: int = 0
+        self, content: Content, response_format: TypeForm[T], *, validation_retries: int = 0
     ) -> ParsedChatCompletion[T]:
         """Say something, and return the model's answer with the value that it describes.
 
@@ -124,7 +124,8 @@ class AsyncConversation:
     async def resume(self, results: Optional[Mapping[str, Any]] = None) -> ChatCompletionResponse:
         """Go on with the turn that did not end, and return what it would have returned.
 
-        What was done is not done again: only calls without a result are made.
+        What was done is not done again: only calls without a result are made. After an answer that
+        `parse` has refused, the model is asked again.
 
         Args:
             results: the results of deferred calls by their IDs, as for `resume_tools`.
@@ -137,12 +138,12 @@ class AsyncConversation:
         turn = self._dialogue.unfinished
         if turn is None:
             raise StreamUsageError("there is no unfinished turn to resume; send() begins one")
-        if results is not None:
-            turn.accept(results)
-        return await self._run(turn)
+        return await self._run(turn, results)
 
-    async def _run(self, turn: DialogueTurn) -> ChatCompletionResponse:
-        return await self._runner.open_flow(turn.flow()).until_done()
+    async def _run(
+        self, turn: DialogueTurn, results: Optional[Mapping[str, Any]] = None
+    ) -> ChatCompletionResponse:
+        return await self._runner.open_flow(turn.flow(results)).until_done()
 
 
 class AsyncConversationStream(AsyncCloses):

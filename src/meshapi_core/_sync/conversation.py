@@ -100,7 +100,7 @@ class Conversation:
         return ConversationStream(self._runner.open_flow(turn.flow()), turn)
 
     def parse(
-        self, content: Content, response_format: TypeForm[T], validation_retries: int = 0
+        self, content: Content, response_format: TypeForm[T], *, validation_retries: int = 0
     ) -> ParsedChatCompletion[T]:
         """Say something, and return the model's answer with the value that it describes.
 
@@ -125,7 +125,8 @@ class Conversation:
     def resume(self, results: Optional[Mapping[str, Any]] = None) -> ChatCompletionResponse:
         """Go on with the turn that did not end, and return what it would have returned.
 
-        What was done is not done again: only calls without a result are made.
+        What was done is not done again: only calls without a result are made. After an answer that
+        `parse` has refused, the model is asked again.
 
         Args:
             results: the results of deferred calls by their IDs, as for `resume_tools`.
@@ -138,12 +139,12 @@ class Conversation:
         turn = self._dialogue.unfinished
         if turn is None:
             raise StreamUsageError("there is no unfinished turn to resume; send() begins one")
-        if results is not None:
-            turn.accept(results)
-        return self._run(turn)
+        return self._run(turn, results)
 
-    def _run(self, turn: DialogueTurn) -> ChatCompletionResponse:
-        return self._runner.open_flow(turn.flow()).until_done()
+    def _run(
+        self, turn: DialogueTurn, results: Optional[Mapping[str, Any]] = None
+    ) -> ChatCompletionResponse:
+        return self._runner.open_flow(turn.flow(results)).until_done()
 
 
 class ConversationStream(Closes):

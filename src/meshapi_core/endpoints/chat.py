@@ -24,10 +24,9 @@ from meshapi_core.endpoints._descriptor import (
     overloaded_flow,
     stream_endpoint_as,
 )
+from meshapi_core.endpoints._messages import encode_conversation
 from meshapi_core.endpoints._pairs import made_as
-from meshapi_core.errors import InvalidParamsError
 from meshapi_core.flows.steps import Flow
-from meshapi_core.params.encoding import encode_params
 from meshapi_core.protocols import AsyncRunner, Runner
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types._base import OpenRecord, Record
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from meshapi_core.conversation import Content, Dialogue, Message, TrimRule
+    from meshapi_core.tools.chat import ChatDialect
     from meshapi_core.tools.loop import ToolLoop
     from meshapi_core.tools.options import BeforeCall, OnToolError
     from meshapi_core.tools.toolbox import AnyTool
@@ -61,9 +61,10 @@ T = TypeVar("T")
 _PATH = "/v1/chat/completions"
 _RESPONSE = msgspec.json.Decoder(ChatCompletionResponse)
 
-# The empty message that stands in for a missing one in a response, as JSON. Inside a JSON string
-# its quotes are escaped, so no text can look like it.
-_EMPTY = b'{"role":"assistant"}'
+_tool_run = made_as(
+    lambda: tools_face.ToolRun[ChatCompletionResponse],
+    lambda: tools_face.AsyncToolRun[ChatCompletionResponse],
+)
 
 
 class Completions(Resource[R_co]):
@@ -196,10 +197,7 @@ class Completions(Resource[R_co]):
         within = fields.get("timeout") if params is None else params.timeout
         return StreamCall(method="POST", path=_PATH, body=body, reader=reader, answer_within=within)
 
-    @made_as(
-        lambda: tools_face.ToolRun[ChatCompletionResponse],
-        lambda: tools_face.AsyncToolRun[ChatCompletionResponse],
-    )
+    @_tool_run
     def run_tools(
         self,
         *,
@@ -242,7 +240,6 @@ class Completions(Resource[R_co]):
         Raises:
             InvalidParamsError: a tool or a parameter is missing, unknown or not valid.
         """
-        from meshapi_core.tools.chat import ChatDialect
         from meshapi_core.tools.starting import RunOptions, started
 
         options = RunOptions(
@@ -255,14 +252,9 @@ class Completions(Resource[R_co]):
             max_cost_usd=max_cost_usd,
             stream=stream,
         )
-        return started(
-            ChatDialect(Completions.create.build, Completions.stream.build), tools, fields, options
-        )
+        return started(_dialect(), tools, fields, options)
 
-    @made_as(
-        lambda: tools_face.ToolRun[ChatCompletionResponse],
-        lambda: tools_face.AsyncToolRun[ChatCompletionResponse],
-    )
+    @_tool_run
     def resume_tools(
         self,
         checkpoint: Union[Mapping[str, Any], str, bytes],
@@ -297,7 +289,6 @@ class Completions(Resource[R_co]):
             InvalidParamsError: the checkpoint is damaged or of another version, a tool is missing,
                 or no pending call has the ID of a result.
         """
-        from meshapi_core.tools.chat import ChatDialect
         from meshapi_core.tools.starting import RunOptions, resumed
 
         options = RunOptions(
@@ -310,8 +301,7 @@ class Completions(Resource[R_co]):
             max_cost_usd=max_cost_usd,
             stream=stream,
         )
-        dialect = ChatDialect(Completions.create.build, Completions.stream.build)
-        return resumed(dialect, checkpoint, tools, results, options)
+        return resumed(_dialect(), checkpoint, tools, results, options)
 
 
 class Chat(Resource[R_co]):
@@ -357,7 +347,6 @@ class Chat(Resource[R_co]):
             InvalidParamsError: a tool or a parameter is unknown or not valid.
         """
         from meshapi_core.conversation import dialogue
-        from meshapi_core.tools.chat import ChatDialect
         from meshapi_core.tools.options import RunOptions
 
         options = RunOptions(
@@ -369,8 +358,13 @@ class Chat(Resource[R_co]):
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
         )
-        dialect = ChatDialect(Completions.create.build, Completions.stream.build)
-        return dialogue(dialect, tools, options, fields, system, messages, trim)
+        return dialogue(_dialect(), tools, options, fields, system, messages, trim)
+
+
+def _dialect() -> "ChatDialect":
+    from meshapi_core.tools.chat import ChatDialect
+
+    return ChatDialect(Completions.create.build, Completions.stream.build)
 
 
 def _choices(params: Optional[ChatCompletionParams], fields: Mapping[str, Any]) -> int:
@@ -392,37 +386,6 @@ def _chunk_reader(choices: int) -> ChunkReader[ChatCompletionChunk]:
         response=ChatCompletionResponse,
         marker=b'"choices"',
     )
-
-
-def encode_conversation(
-    params_type: "type[msgspec.Struct]",
-    params: Optional[object],
-    fields: Mapping[str, Any],
-    forced: Mapping[str, Any],
-    hint: str,
-) -> bytes:
-    """Return a request body that contains messages, as `encode_params` does.
-
-    Raises:
-        InvalidParamsError: as for `encode_params`; or an assistant message is empty.
-    """
-    body = encode_params(params_type, params, fields, forced, hint)
-    if _EMPTY in body:
-        _refuse_empty(body)
-    return body
-
-
-def _refuse_empty(body: bytes) -> None:
-    """Raise if a message is empty; return if something else in the body only looks like one."""
-    messages = msgspec.json.decode(body)["messages"]
-    for place, message in enumerate(messages):
-        if message == {"role": "assistant"}:
-            raise InvalidParamsError(
-                f"messages[{place}]",
-                "an assistant message with content or tool_calls",
-                "an empty one",
-                "leave it out: a response without a message has an empty one",
-            )
 
 
 def _chunk_from_response(body: bytes) -> ChatCompletionChunk:
