@@ -132,7 +132,7 @@ class Dialogue:
             InvalidParamsError: `content` is not valid.
         """
         _check_content("content", content)
-        message = {"role": "user", "content": as_plain(content)}
+        message = as_plain({"role": "user", "content": content})
         # What the request itself refuses is refused now.
         self.dialect.call(self.fields, [message], self.tools.declarations)
         return DialogueTurn(self, message, stream=stream, output=output, retries=retries)
@@ -230,8 +230,8 @@ def dialogue(
 def _check_content(name: str, content: Any) -> None:
     if not isinstance(content, str) and not (is_sequence(content) and len(content)):
         hint = "append() takes whole messages" if is_mapping(content) else ""
-        expected = "a text, or a list of content parts"
-        raise InvalidParamsError(name, expected, value_name(content, show=True), hint)
+        got = "an empty list" if is_sequence(content) else value_name(content, show=True)
+        raise InvalidParamsError(name, "a text, or a list of content parts", got, hint)
 
 
 def _role(message: Any) -> Any:

@@ -185,7 +185,10 @@ class Simple:
         assert turn is not None
         try:
             response = Host(self._respond).run(flow, interrupt_at)
-        except (APIConnectionError, ToolCallsPendingError):
+        except APIConnectionError:
+            return
+        except ToolCallsPendingError as exc:
+            turn.waiting = [call.id for call in exc.pending]
             return
         if response is not None:
             assert response.text == turn.messages[-1]["content"]
@@ -214,7 +217,6 @@ class Simple:
         else:
             message = calls((f"a{mark}", "note"), (f"l{mark}", "later"))
             turn.messages = [*turn.messages, message, result(f"a{mark}", "noted")]
-            turn.waiting = [f"l{mark}"]
             world.asked += 1
         return message
 
