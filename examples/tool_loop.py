@@ -1,6 +1,8 @@
 """A tool loop: the model calls functions until it can answer in words.
 
-python tool_loop.py "What is the weather in Paris?"
+    python tool_loop.py "What is the weather in Paris?"
+
+The signatures and docstrings of the functions tell the model what they do.
 """
 
 import sys
