@@ -16,8 +16,9 @@ from meshapi import (
 )
 from meshapi_core.endpoints import AsyncStream, Stream
 from support.flavours import ASK, World, on_every_flavour
+from support.rows import compare, images, responses
 from support.scripted_server import Peer, ScriptedServer, answering
-from support.wire import DONE, chunk, chunked, frame, stream_head, streamed, texts
+from support.wire import DONE, chunk, chunked, dump, frame, stream_head, streamed, texts
 
 
 def delta(finish_reason: Any = None, **fields: Any) -> bytes:
@@ -40,6 +41,8 @@ RICH = (
     frame({**chunk(None), "choices": [], "usage": {"prompt_tokens": 3, "total_tokens": 9}}),
     DONE,
 )
+
+MESSAGE = {"type": "message", "content": [{"type": "output_text", "text": "42"}]}
 
 
 async def _all(items: Any) -> list[Any]:
@@ -181,6 +184,43 @@ async def test_an_error_response_is_raised_by_whatever_reads_first(world: World)
                     await read(stream)
                 assert caught.value.status == 404
                 assert (stream.text, stream.partial, stream.complete) == ("", None, False)
+
+
+@on_every_flavour
+async def test_the_first_chunk_is_not_counted_before_it_was_read(world: World) -> None:
+    """It may have come with the head of the response, when the block is entered."""
+    ended = {"id": "resp_1", "status": "completed", "output": [MESSAGE]}
+    body = frame({"type": "response.completed", "response": ended})
+    with ScriptedServer(answering(streamed(body))) as server:
+        async with world.client(server.url) as client:
+            async with client.responses.stream(input="hi") as stream:
+                assert (stream.text, stream.partial) == ("", None)
+                assert await _all(stream.text_stream) == ["42"]
+            assert stream.text == stream.response.output_text == await stream.get_final_text()
+
+
+@on_every_flavour
+async def test_other_streams_add_up_on_every_flavour(world: World) -> None:
+    compared = b"".join(
+        f"event: {kind}\ndata: ".encode() + dump(data) + b"\n\n" for kind, data in compare.SKIPPED
+    )
+    drawn = images.frames(images.images("u1"), images.images("u2")) + images.DONE
+    spoken = b"".join(frame(event) for event in responses.FRAMES)
+    script = answering(*map(streamed, (compared, drawn, spoken, spoken)))
+    with ScriptedServer(script) as server:
+        async with world.client(server.url) as client:
+            stream = client.compare.stream(models=["a/1", "b/2"], messages=[])
+            final = await stream.get_final_response()
+            assert stream.by_model() == final.by_model()
+            assert [*final.by_model()] == ["a/1", "b/2"]
+            stream = client.images.stream(prompt="a fox", n=2)
+            assert [image.url for image in await stream.get_final_images()] == ["u1", "u2"]
+            assert stream.images == stream.response.data
+            stream = client.responses.stream(input="hi")
+            assert (await stream.get_final_response()).output_text == stream.text == "42"
+            stream = client.responses.stream(input="hi")
+            events = await _all(stream.events())
+            assert [event.type for event in events] == [event["type"] for event in responses.FRAMES]
 
 
 PAIRS = [
