@@ -5,7 +5,7 @@ from typing import Any, Optional, TypeVar
 
 import msgspec
 
-from meshapi_core._json_kinds import is_mapping, is_object, value_name
+from meshapi_core._json_kinds import is_mapping, is_type, value_name
 from meshapi_core.calls import Call
 from meshapi_core.errors import InvalidParamsError, OutputValidationError
 from meshapi_core.flows.steps import Flow
@@ -135,9 +135,9 @@ def _output(wanted: Any, retries: Any) -> Output[Any]:
     if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
         got = value_name(retries, show=True)
         raise InvalidParamsError("validation_retries", "an int, 0 or more", got)
-    if is_object(wanted):
+    if not is_type(wanted):
         hint = "pass a class, such as a dataclass; create() takes a schema"
-        raise InvalidParamsError("response_format", "a type", "a dict", hint)
+        raise InvalidParamsError("response_format", "a type", value_name(wanted), hint)
     return output_of(wanted)
 
 
