@@ -66,7 +66,11 @@ SUBJECTS = (
         "Streams",
         "What the `stream` methods of the clients return.",
         "meshapi",
-        "meshapi_core.protocols",
+        "meshapi_core.protocols meshapi_core.streams meshapi_core._async.streams_chat"
+        " meshapi_core._async.streams_responses meshapi_core._async.streams_compare"
+        " meshapi_core._async.streams_images meshapi_core._sync.streams_chat"
+        " meshapi_core._sync.streams_responses meshapi_core._sync.streams_compare"
+        " meshapi_core._sync.streams_images",
     ),
     Subject(
         "options",
@@ -88,7 +92,7 @@ SUBJECTS = (
         "Errors and warnings",
         "",
         "meshapi",
-        "meshapi_core.errors meshapi_core.types.errors",
+        "meshapi_core.errors meshapi_core.codec.arguments meshapi_core.types.errors",
     ),
     Subject(
         "objects",

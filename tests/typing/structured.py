@@ -89,8 +89,8 @@ def responses_are_inferred(client: MeshAPI) -> None:
 
 async def the_async_client_has_the_same_types(client: AsyncMeshAPI) -> None:
     chat = client.chat.completions
-    coroutine = chat.parse(PARAMS, response_format=Person)
-    coroutine = assert_type(coroutine, Coroutine[Any, Any, ParsedChatCompletion[Person]])
+    started = chat.parse(PARAMS, response_format=Person)
+    coroutine = assert_type(started, Coroutine[Any, Any, ParsedChatCompletion[Person]])
     assert_type(await coroutine, ParsedChatCompletion[Person])
     assert_type((await chat.parse(messages=[], response_format=Person)).parsed, Person)
     assert_type(
