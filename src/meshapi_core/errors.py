@@ -272,18 +272,10 @@ class ToolLoopLimitError(MeshAPIError):
     Attributes:
         limit: The name of the limit: "max_turns", "max_total_tokens" or "max_cost_usd".
         checkpoint: The run, for `resume_tools` to continue it with a higher limit.
-        messages: The history up to the last turn that is whole.
-        turns: How many responses of the model there were.
-        usage: The tokens and the cost of all of them.
+        messages, turns, usage: Those of the run; see `ToolRun`.
     """
 
     default_error_code = "tool_loop_limit"
-
-    limit: str
-    checkpoint: dict[str, Any]
-    messages: list[Any]
-    turns: int
-    usage: Any
 
     def __init__(
         self,
@@ -297,11 +289,8 @@ class ToolLoopLimitError(MeshAPIError):
         **facts: Unpack[ErrorFacts],
     ) -> None:
         super().__init__(message, **facts)
-        self.limit = limit
-        self.checkpoint = checkpoint
-        self.messages = messages
-        self.turns = turns
-        self.usage = usage
+        self.limit, self.checkpoint, self.messages = limit, checkpoint, messages
+        self.turns, self.usage = turns, usage
 
 
 class StreamInterruptedError(MeshAPIError):

@@ -8,6 +8,7 @@ from meshapi_core._async.streams import AsyncAccumulatingStream
 from meshapi_core.protocols import AsyncStream
 from meshapi_core.streams.chat import ChatEvents, text_of
 from meshapi_core.streams.events import ChatEvent
+from meshapi_core.streams.whole import whole
 from meshapi_core.types.chat import ChatCompletionChunk, ChatCompletionResponse
 
 __all__ = ["AsyncChatCompletionStream"]
@@ -23,12 +24,13 @@ class AsyncChatCompletionEvents:
     def __init__(self, stream: AsyncStream[ChatCompletionChunk]) -> None:
         self._stream = stream
         self._machine = ChatEvents()
-        self._is_over = False
+        self._done: Optional[deque[ChatEvent]] = None
         self.waiting: deque[ChatEvent] = deque()
-        """The events of a chunk that was read here, as far as they have not been taken."""
+        """The deltas of a chunk that was read here, as far as they have not been taken."""
 
     def __aiter__(self) -> AsyncIterator[ChatEvent]:
-        if not self._stream.complete or (self._is_over and not self.waiting):
+        is_spent = self._done is not None and not self._done
+        if is_spent or not self._stream.complete:
             # It raises if there is nothing to come.
             self._stream.__aiter__()
         self._machine.resume(self._stream.partial)
@@ -36,15 +38,16 @@ class AsyncChatCompletionEvents:
 
     async def __anext__(self) -> ChatEvent:
         while not self.waiting:
-            if self._is_over:
-                raise StopAsyncIteration
+            if self._done is not None:
+                if not self._done:
+                    raise StopAsyncIteration
+                return self._done.popleft()
             try:
                 chunk = await self._stream.__anext__()
             except StopAsyncIteration:
                 if not self._stream.complete:
                     raise
-                self._is_over = True
-                self.waiting.extend(self._machine.end(self._stream.partial))
+                self._done = deque(self._machine.end(whole(self._stream.partial)))
             else:
                 self.waiting.extend(self._machine.receive(chunk))
         return self.waiting.popleft()

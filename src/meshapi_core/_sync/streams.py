@@ -17,6 +17,7 @@ from meshapi_core.errors import StreamUsageError
 from meshapi_core.headers import Headers
 from meshapi_core.protocols import Stream
 from meshapi_core.response_meta import ResponseMeta
+from meshapi_core.streams.whole import whole
 
 __all__ = ["AccumulatingStream"]
 
@@ -81,6 +82,7 @@ class AccumulatingStream(Closes, Generic[T, R]):
 
         Raises:
             StreamUsageError: the stream has not ended, was closed before its end, or broke off.
+            ResponseDecodeError: the gateway sent no chunk.
         """
         if self._response is None:
             if not self._stream.complete:
@@ -88,11 +90,7 @@ class AccumulatingStream(Closes, Generic[T, R]):
                     "this stream has not been read to its end, and has no whole response; .partial"
                     " is the response so far, and get_final_response() reads the rest"
                 )
-            self._response = self._stream.partial
-            if self._response is None:
-                raise StreamUsageError(
-                    "this stream has ended without a chunk: there is no response"
-                )
+            self._response = whole(self._stream.partial)
         return self._response
 
     def get_final_response(self) -> R:

@@ -9,6 +9,7 @@ from meshapi_core._sync.streams import AccumulatingStream
 from meshapi_core.protocols import Stream
 from meshapi_core.streams.chat import ChatEvents, text_of
 from meshapi_core.streams.events import ChatEvent
+from meshapi_core.streams.whole import whole
 from meshapi_core.types.chat import ChatCompletionChunk, ChatCompletionResponse
 
 __all__ = ["ChatCompletionStream"]
@@ -24,12 +25,13 @@ class ChatCompletionEvents:
     def __init__(self, stream: Stream[ChatCompletionChunk]) -> None:
         self._stream = stream
         self._machine = ChatEvents()
-        self._is_over = False
+        self._done: Optional[deque[ChatEvent]] = None
         self.waiting: deque[ChatEvent] = deque()
-        """The events of a chunk that was read here, as far as they have not been taken."""
+        """The deltas of a chunk that was read here, as far as they have not been taken."""
 
     def __iter__(self) -> Iterator[ChatEvent]:
-        if not self._stream.complete or (self._is_over and not self.waiting):
+        is_spent = self._done is not None and not self._done
+        if is_spent or not self._stream.complete:
             # It raises if there is nothing to come.
             self._stream.__iter__()
         self._machine.resume(self._stream.partial)
@@ -37,15 +39,16 @@ class ChatCompletionEvents:
 
     def __next__(self) -> ChatEvent:
         while not self.waiting:
-            if self._is_over:
-                raise StopIteration
+            if self._done is not None:
+                if not self._done:
+                    raise StopIteration
+                return self._done.popleft()
             try:
                 chunk = self._stream.__next__()
             except StopIteration:
                 if not self._stream.complete:
                     raise
-                self._is_over = True
-                self.waiting.extend(self._machine.end(self._stream.partial))
+                self._done = deque(self._machine.end(whole(self._stream.partial)))
             else:
                 self.waiting.extend(self._machine.receive(chunk))
         return self.waiting.popleft()

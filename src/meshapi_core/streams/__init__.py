@@ -3,6 +3,7 @@
 - `events`: the events of a streamed chat completion, as values.
 - `chat`: the machine that turns the chunks of a chat completion into events.
 - `responses`: finds the text that an event of the Responses API adds.
+- `whole`: the response at the end of a stream.
 
 The streams that programs hold, which use these, are in `_async` and `_sync`.
 """
