@@ -184,8 +184,8 @@ class Completions(Resource[R_co]):
             piece of the text; the last chunk may have `.usage` and no choices. The request is sent
             when the stream is entered or first iterated. Instead of chunks, `.text_stream` has the
             text alone, and `.events()` typed events; `.get_final_completion()` reads what is left,
-            and returns the whole response. With a type, `.parsed` is the
-            value, and `.get_final_completion()` returns what `parse` would.
+            and returns the whole response. With a type, `.parsed` is the value, and
+            `.get_final_completion()` returns what `parse` would.
 
         Raises:
             InvalidParamsError: as for `create`; raised at once.
