@@ -39,8 +39,10 @@ _NAMES: Final = {
     """,
     "meshapi_core.endpoints": """
         AsyncChatCompletionStream AsyncCompareStream AsyncConversation AsyncConversationStream
-        AsyncImagesStream AsyncResponsesStream AsyncStream ChatCompletionStream CompareStream
-        Conversation ConversationStream ImagesStream ResponsesStream Stream
+        AsyncImagesStream AsyncParsedChatCompletionStream AsyncParsedResponsesStream
+        AsyncResponsesStream AsyncStream ChatCompletionStream CompareStream Conversation
+        ConversationStream ImagesStream ParsedChatCompletionStream ParsedResponsesStream
+        ResponsesStream Stream
     """,
     "meshapi_core.observing": "AttemptStarted CallFailed ItemReceived ResponseStarted RetryPlanned",
     "meshapi_core.streams": """

@@ -25,7 +25,7 @@ from meshapi_core.errors import (
 )
 from meshapi_core.flows.steps import ItemFlow
 from meshapi_core.params.plain_values import as_plain
-from meshapi_core.structured.answers import value_of_completion
+from meshapi_core.structured.answers import parsed_completion
 from meshapi_core.structured.outputs import Output
 from meshapi_core.structured.parsing import correction
 from meshapi_core.tools.chat import ChatDialect
@@ -36,7 +36,6 @@ from meshapi_core.tools.options import RunOptions
 from meshapi_core.tools.steps import ToolStep
 from meshapi_core.tools.toolbox import AnyTool, Toolbox
 from meshapi_core.types.chat import ChatCompletionResponse, ChatMessage, ContentPart
-from meshapi_core.types.parsed import ParsedChatCompletion, with_value
 
 __all__ = ["Content", "Dialogue", "DialogueTurn", "Message", "TrimRule", "dialogue"]
 
@@ -342,7 +341,7 @@ class DialogueTurn:
             self.response = response
             return
         try:
-            value = value_of_completion(response, self._output)
+            self.response = parsed_completion(response, self._output, self._rejected)
         except StructuredOutputError as exc:
             # What was said is not kept, but what its tools returned is.
             said = self._dialogue.dialect.said(response)
@@ -355,7 +354,6 @@ class DialogueTurn:
             self._ask([*result.messages, correction(exc)[-1]])
         else:
             self._history += added
-            self.response = with_value(ParsedChatCompletion, response, value, self._rejected)
 
     def _is_last(self) -> bool:
         return len(self._rejected) >= self._retries

@@ -12,7 +12,7 @@ from meshapi_core.conversation import Content, Dialogue, DialogueTurn, Message
 from meshapi_core.errors import StreamUsageError
 from meshapi_core.protocols import ItemStream, Runner
 from meshapi_core.streams.events import ContentDelta
-from meshapi_core.structured.parsing import wanted_output
+from meshapi_core.structured.parsing import check_retries, wanted_output
 from meshapi_core.tools.flavours import Flavour
 from meshapi_core.tools.steps import ToolStep
 from meshapi_core.types.chat import ChatCompletionResponse
@@ -116,7 +116,8 @@ class Conversation:
             StructuredOutputError: the model gave no such value; the history stays what it was.
             MeshAPIError, InvalidParamsError, StreamUsageError: as for `send`.
         """
-        output = wanted_output(response_format, validation_retries)
+        check_retries(validation_retries)
+        output = wanted_output(response_format)
         turn = self._dialogue.turn(content, output=output, retries=validation_retries)
         parsed: Any = self._run(turn)
         found: ParsedChatCompletion[T] = parsed

@@ -3,12 +3,12 @@
 Source: https://developers.meshapi.ai/docs (chat completions)
 """
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 
 import msgspec
-from typing_extensions import TypeForm, Unpack
+from typing_extensions import Concatenate, ParamSpec, TypeForm, Unpack
 
 from meshapi_core import endpoints
 from meshapi_core import tools as tools_face
@@ -22,10 +22,10 @@ from meshapi_core.endpoints._descriptor import (
     Resource,
     endpoint,
     overloaded_flow,
-    stream_endpoint_as,
 )
 from meshapi_core.endpoints._messages import encode_conversation
 from meshapi_core.endpoints._pairs import made_as
+from meshapi_core.endpoints._typed_streams import TypedStreamEndpoint
 from meshapi_core.flows.steps import Flow
 from meshapi_core.protocols import AsyncRunner, Runner
 from meshapi_core.readers import ChunkReader, JSONReader
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from meshapi_core.conversation import Content, Dialogue, Message, TrimRule
+    from meshapi_core.structured.opening import AsyncChatStreaming, ChatStreaming
     from meshapi_core.tools.chat import ChatDialect
     from meshapi_core.tools.loop import ToolLoop
     from meshapi_core.tools.options import BeforeCall, OnToolError
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T")
+P = ParamSpec("P")
 
 _PATH = "/v1/chat/completions"
 _RESPONSE = msgspec.json.Decoder(ChatCompletionResponse)
@@ -65,6 +67,12 @@ _tool_run = made_as(
     lambda: tools_face.ToolRun[ChatCompletionResponse],
     lambda: tools_face.AsyncToolRun[ChatCompletionResponse],
 )
+
+
+def _typed_stream(
+    build: Callable[Concatenate[Any, P], StreamCall[T]],
+) -> "TypedStreamEndpoint[P, T, ChatStreaming, AsyncChatStreaming]":
+    return TypedStreamEndpoint(build, "ChatCompletionStream", "completion_asked")
 
 
 class Completions(Resource[R_co]):
@@ -160,14 +168,12 @@ class Completions(Resource[R_co]):
                 OutputValidationError, after which alone the model is asked again.
             InvalidParamsError, MeshAPIError: as for `create`.
         """
-        from meshapi_core.structured.parsing import parse_completion
+        from meshapi_core.structured.parsing import completion_asked, parse_completion
 
-        build = Completions.create.build
-        return parse_completion(build, params, fields, response_format, validation_retries)
+        asked, output = completion_asked(params, response_format=response_format, **fields)
+        return parse_completion(Completions.create.build, asked, output, validation_retries)
 
-    @stream_endpoint_as(
-        lambda: endpoints.ChatCompletionStream, lambda: endpoints.AsyncChatCompletionStream
-    )
+    @_typed_stream
     def stream(
         self,
         params: Optional[ChatCompletionParams] = None,
@@ -176,12 +182,15 @@ class Completions(Resource[R_co]):
         """Return one completion as a stream of chunks.
 
         Args:
-            params, fields: as for `create`.
+            params, fields: as for `create`. `response_format` may also be a type, as for `parse`.
 
         Returns:
             An iterator of chunks that is also a context manager. `.text` of a chunk is the next
             piece of the text; the last chunk may have `.usage` and no choices. The request is sent
-            when the stream is entered or first iterated.
+            when the stream is entered or first iterated. Instead of chunks, `.text_stream` has the
+            text alone, and `.events()` typed events; `.get_final_completion()` reads what is left,
+            and returns the whole response. With a type, `.parsed` is the value, and
+            `.get_final_completion()` returns what `parse` would.
 
         Raises:
             InvalidParamsError: as for `create`; raised at once.
@@ -202,6 +211,7 @@ class Completions(Resource[R_co]):
         self,
         *,
         tools: "Sequence[AnyTool]",
+        stream: bool = False,
         max_turns: int = 10,
         max_concurrent_calls: int = 8,
         tool_timeout: Optional[float] = None,
@@ -209,7 +219,6 @@ class Completions(Resource[R_co]):
         before_call: "Optional[BeforeCall]" = None,
         max_total_tokens: Optional[int] = None,
         max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
-        stream: bool = False,
         **fields: Unpack[ChatToolRunFields],
     ) -> "ToolLoop[ChatCompletionResponse]":
         """Let the model call functions until it answers in words.
@@ -220,6 +229,7 @@ class Completions(Resource[R_co]):
             tools: functions, whose signatures and docstrings tell the model what they do, or
                 `FunctionTool`s. The declaration of a tool without a function is sent as given; a
                 call of it is deferred.
+            stream: whether what the model says comes piece by piece, as deltas among the steps.
             max_turns: how many responses of the model there may be.
             max_concurrent_calls: how many functions may run at the same time. A blocking client
                 calls them in threads; with 1, and without `tool_timeout`, in the caller's.
@@ -229,7 +239,6 @@ class Completions(Resource[R_co]):
                 other arguments, a `Refuse` to tell the model why not, or a `Deferred`.
             max_total_tokens: how many model tokens all turns may use.
             max_cost_usd: how many dollars they may cost, as far as the gateway tells the cost.
-            stream: whether what the model says comes piece by piece, as deltas among the steps.
             fields: the other parameters, as for `create`. A `tool_choice` that forces a call
                 counts for the first turn only.
 
@@ -243,6 +252,7 @@ class Completions(Resource[R_co]):
         from meshapi_core.tools.starting import RunOptions, started
 
         options = RunOptions(
+            stream=stream,
             max_turns=max_turns,
             max_concurrent_calls=max_concurrent_calls,
             tool_timeout=tool_timeout,
@@ -250,7 +260,6 @@ class Completions(Resource[R_co]):
             before_call=before_call,
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
-            stream=stream,
         )
         return started(_dialect(), tools, fields, options)
 
@@ -261,6 +270,7 @@ class Completions(Resource[R_co]):
         *,
         tools: "Sequence[AnyTool]",
         results: Optional[Mapping[str, Any]] = None,
+        stream: bool = False,
         max_turns: int = 10,
         max_concurrent_calls: int = 8,
         tool_timeout: Optional[float] = None,
@@ -268,7 +278,6 @@ class Completions(Resource[R_co]):
         before_call: "Optional[BeforeCall]" = None,
         max_total_tokens: Optional[int] = None,
         max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
-        stream: bool = False,
     ) -> "ToolLoop[ChatCompletionResponse]":
         """Continue a tool run that ended with pending calls, with an error, or with its process.
 
@@ -277,10 +286,10 @@ class Completions(Resource[R_co]):
             tools: the tools of the run.
             results: the results of pending calls, by the ID of the call; an exception tells the
                 model that the call failed. Without a result, a call stays pending.
+            stream: as for `run_tools`.
             max_turns, max_total_tokens, max_cost_usd: as for `run_tools`; they count from the
                 beginning of the run.
-            max_concurrent_calls, tool_timeout, on_tool_error, before_call, stream: as for
-                `run_tools`.
+            max_concurrent_calls, tool_timeout, on_tool_error, before_call: as for `run_tools`.
 
         Returns:
             The run, which calls only what has no result yet.
@@ -292,6 +301,7 @@ class Completions(Resource[R_co]):
         from meshapi_core.tools.starting import RunOptions, resumed
 
         options = RunOptions(
+            stream=stream,
             max_turns=max_turns,
             max_concurrent_calls=max_concurrent_calls,
             tool_timeout=tool_timeout,
@@ -299,7 +309,6 @@ class Completions(Resource[R_co]):
             before_call=before_call,
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
-            stream=stream,
         )
         return resumed(_dialect(), checkpoint, tools, results, options)
 
