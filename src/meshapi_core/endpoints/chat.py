@@ -23,10 +23,9 @@ from meshapi_core.endpoints._descriptor import (
     endpoint,
     overloaded_flow,
 )
-from meshapi_core.endpoints._messages import encode_conversation
-from meshapi_core.endpoints._pairs import made_as
-from meshapi_core.endpoints._typed_streams import TypedStreamEndpoint
+from meshapi_core.endpoints._pairs import TypedStreamEndpoint, made_as
 from meshapi_core.flows.steps import Flow
+from meshapi_core.params.encoding import encode_conversation
 from meshapi_core.protocols import AsyncRunner, Runner
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types._base import OpenRecord, Record

@@ -23,8 +23,7 @@ from meshapi_core.endpoints._descriptor import (
     endpoint,
     overloaded_flow,
 )
-from meshapi_core.endpoints._pairs import made_as
-from meshapi_core.endpoints._typed_streams import TypedStreamEndpoint
+from meshapi_core.endpoints._pairs import TypedStreamEndpoint, made_as
 from meshapi_core.envelopes import is_blank
 from meshapi_core.flows.steps import Flow
 from meshapi_core.params.encoding import encode_params
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
     from meshapi_core.structured.opening import AsyncResponsesStreaming, ResponsesStreaming
     from meshapi_core.tools.loop import ToolLoop
     from meshapi_core.tools.options import BeforeCall, OnToolError
+    from meshapi_core.tools.responses import ResponsesDialect
     from meshapi_core.tools.toolbox import AnyTool
     from meshapi_core.types.parsed import ParsedResponse
 
@@ -101,6 +101,18 @@ def _typed_stream(
     build: Callable[Concatenate[Any, P], StreamCall[T]],
 ) -> "TypedStreamEndpoint[P, T, ResponsesStreaming, AsyncResponsesStreaming]":
     return TypedStreamEndpoint(build, "ResponsesStream", "response_asked")
+
+
+_tool_run = made_as(
+    lambda: tools_face.ToolRun[ResponsesResponse],
+    lambda: tools_face.AsyncToolRun[ResponsesResponse],
+)
+
+
+def _dialect() -> "ResponsesDialect":
+    from meshapi_core.tools.responses import ResponsesDialect
+
+    return ResponsesDialect(Responses.create.build, Responses.stream.build)
 
 
 class Responses(Resource[R_co]):
@@ -225,10 +237,7 @@ class Responses(Resource[R_co]):
             answer_within=fields.get("timeout") if params is None else params.timeout,
         )
 
-    @made_as(
-        lambda: tools_face.ToolRun[ResponsesResponse],
-        lambda: tools_face.AsyncToolRun[ResponsesResponse],
-    )
+    @_tool_run
     def run_tools(
         self,
         *,
@@ -261,7 +270,6 @@ class Responses(Resource[R_co]):
         Raises:
             InvalidParamsError: a tool or a parameter is missing, unknown or not valid.
         """
-        from meshapi_core.tools.responses import ResponsesDialect
         from meshapi_core.tools.starting import RunOptions, started
 
         options = RunOptions(
@@ -274,14 +282,9 @@ class Responses(Resource[R_co]):
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
         )
-        return started(
-            ResponsesDialect(Responses.create.build, Responses.stream.build), tools, fields, options
-        )
+        return started(_dialect(), tools, fields, options)
 
-    @made_as(
-        lambda: tools_face.ToolRun[ResponsesResponse],
-        lambda: tools_face.AsyncToolRun[ResponsesResponse],
-    )
+    @_tool_run
     def resume_tools(
         self,
         checkpoint: Union[Mapping[str, Any], str, bytes],
@@ -316,7 +319,6 @@ class Responses(Resource[R_co]):
             InvalidParamsError: the checkpoint is damaged or of another version, a tool is missing,
                 or no pending call has the ID of a result.
         """
-        from meshapi_core.tools.responses import ResponsesDialect
         from meshapi_core.tools.starting import RunOptions, resumed
 
         options = RunOptions(
@@ -329,8 +331,7 @@ class Responses(Resource[R_co]):
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
         )
-        dialect = ResponsesDialect(Responses.create.build, Responses.stream.build)
-        return resumed(dialect, checkpoint, tools, results, options)
+        return resumed(_dialect(), checkpoint, tools, results, options)
 
     @endpoint
     def list(
