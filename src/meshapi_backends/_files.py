@@ -12,9 +12,8 @@ import errno
 import os
 import stat
 import threading
+from io import FileIO
 from typing import Any, Optional, Union
-
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 _PRIVATE = 0o600
 """Only its owner may read it: what was generated may be private. As with `tempfile`."""
@@ -31,8 +30,9 @@ class PartFile:
         self._shown = os.fspath(path)
         self._target = os.path.abspath(self._shown)
         self._name = ""
-        self._file: Optional[int] = None
-        self._lock = threading.Lock()
+        self._file: Optional[FileIO] = None
+        # An interrupt within a locked block must not keep `discard` from the lock.
+        self._lock = threading.RLock()
         self._overwrite = True
         self._is_over = False
         self._syncing: Optional[int] = None  # the thread that does
@@ -51,7 +51,7 @@ class PartFile:
             # No part of the target's name, which may already be as long as the system allows.
             self._name = os.path.join(folder, f".meshapi-{os.urandom(8).hex()}.part")
             try:
-                self._file = os.open(self._name, _FLAGS, _PRIVATE)
+                self._file = FileIO(self._name, "x", opener=_open_privately)
             except FileExistsError:
                 continue
             except OSError as exc:
@@ -68,15 +68,15 @@ class PartFile:
         rest = memoryview(piece)
         try:
             while rest:
-                rest = rest[os.write(file, rest) :]
+                rest = rest[file.write(rest) :]
         except OSError as exc:
             raise self._explained(exc) from None
 
     def empty(self) -> None:
         """Remove what was written."""
         file = self._opened()
-        os.ftruncate(file, 0)
-        os.lseek(file, 0, os.SEEK_SET)
+        file.truncate(0)
+        file.seek(0)
 
     def keep(self) -> None:
         """Sync the file, and move it to the target. Does nothing if it has been discarded.
@@ -95,14 +95,14 @@ class PartFile:
             file = self._opened()
             self._syncing = threading.get_ident()
         try:
-            os.fsync(file)
+            os.fsync(file.fileno())
         except OSError as exc:
             raise self._explained(exc) from None
         finally:
             with self._lock:
                 # From here on, `discard` no longer leaves this to us.
                 self._syncing = None
-                self._close()
+                file.close()
         return True
 
     def _move(self) -> bool:
@@ -140,19 +140,14 @@ class PartFile:
             if self._is_over:
                 return
             self._is_over = True
-            if self._syncing in (None, threading.get_ident()):
-                self._close()
+            if self._file is not None and self._syncing in (None, threading.get_ident()):
+                self._file.close()
             self._remove()
 
-    def _opened(self) -> int:
+    def _opened(self) -> FileIO:
         if self._file is None:
             raise ValueError("this file is not open")
         return self._file
-
-    def _close(self) -> None:
-        file, self._file = self._file, None
-        if file is not None:
-            os.close(file)
 
     def _remove(self) -> None:
         name = self._name
@@ -206,6 +201,10 @@ class PartFile:
         made: Any = OSError(exc.errno, why, self._shown)
         error: OSError = made
         return error
+
+
+def _open_privately(name: str, flags: int) -> int:
+    return os.open(name, flags, _PRIVATE)
 
 
 def _sync_folder(folder: str) -> None:
