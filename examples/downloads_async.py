@@ -3,7 +3,7 @@
     python downloads_async.py asyncio "a fox in the snow" "a red bicycle"
     python downloads_async.py trio "a fox in the snow" "a red bicycle"
 
-A file appears when all of it has arrived. If the connection breaks, the download goes on from there.
+A file appears when all of it has arrived. A download that breaks off goes on from there.
 """
 
 import sys

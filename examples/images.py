@@ -2,7 +2,7 @@
 
     python images.py "a fox in the snow" fox.png
 
-A file appears when all of it has arrived. If the connection breaks, the download goes on from there.
+A file appears when all of it has arrived. A download that breaks off goes on from there.
 """
 
 import sys

@@ -49,7 +49,7 @@ def open_in(folder: Path) -> list[str]:
 class Interrupter:
     """Raises KeyboardInterrupt at the n-th line that is executed in the files under test.
 
-    A line that is only `try:` does nothing at which Python looks for signals, so none arrives there.
+    A line that is only `try:` does nothing after which Python looks for signals.
     """
 
     def __init__(self, at: int) -> None:
