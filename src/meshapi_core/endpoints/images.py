@@ -9,6 +9,7 @@ from typing import Any, Optional
 import msgspec
 from typing_extensions import Unpack
 
+from meshapi_core import endpoints
 from meshapi_core._json_kinds import value_name
 from meshapi_core.accumulators import AccumulatorFactory
 from meshapi_core.accumulators.images import ImagesAccumulator
@@ -19,7 +20,7 @@ from meshapi_core.endpoints._descriptor import (
     Resource,
     endpoint,
     flow_endpoint,
-    stream_endpoint,
+    stream_endpoint_as,
 )
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.flows.downloads import FilePath, SavedFile, Target, save_bytes, save_url
@@ -77,7 +78,7 @@ class Images(Resource[R_co]):
         reader = JSONReader(ImageGenerationResponse, stream=_chunk_reader(_given(params, fields)))
         return Call(method="POST", path=_GENERATIONS, body=body, reader=reader)
 
-    @stream_endpoint
+    @stream_endpoint_as(lambda: endpoints.ImagesStream, lambda: endpoints.AsyncImagesStream)
     def stream(
         self,
         params: Optional[ImageGenerationParams] = None,
