@@ -3,7 +3,7 @@
 A response has only the URL of such a file, which usually grants access for some hours.
 """
 
-from typing import Optional
+from typing import Any, Optional
 
 from meshapi_core._secret import SecretURL
 from meshapi_core.endpoints._descriptor import R_co, Resource, flow_endpoint
@@ -34,5 +34,5 @@ class Downloads(Resource[R_co]):
     def hidden(url: str) -> str:
         """Return the URL in a form whose query no repr shows."""
         # For callers without a type checker.
-        given: object = url
-        return SecretURL(given) if isinstance(given, str) else url
+        given: Any = url
+        return SecretURL(url) if isinstance(given, str) else url

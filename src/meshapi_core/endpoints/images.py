@@ -161,7 +161,7 @@ class Images(Resource[R_co]):
             MeshAPIError: as for `client.download`.
         """
         # For callers without a type checker.
-        given: object = image
+        given: Any = image
         if not isinstance(given, ImageItem):
             hint = "pass response.data[0]"
             raise InvalidParamsError("image", "an ImageItem", value_name(given), hint)

@@ -104,7 +104,7 @@ class Target(Struct, frozen=True):
             got = "an empty str" if not path else value_name(path, show=True)
             hint = "add the name of the file" if path.endswith("/") else ""
             raise InvalidParamsError("path", _EXPECTED, got, hint)
-        overwrite: object = self.overwrite
+        overwrite: Any = self.overwrite
         if not isinstance(overwrite, bool):
             raise InvalidParamsError("overwrite", "True or False", value_name(overwrite))
         return path
@@ -226,10 +226,12 @@ def _delay(
     config: MeshAPIConfig, breaks: int, error: MeshAPIError, drawn: bytes, elapsed: float
 ) -> Optional[float]:
     """Return the seconds to wait before the rest is asked for; None where it is not."""
-    timed_out = isinstance(error, APITimeoutError)
-    if timed_out and not (cast("APITimeoutError", error).phase == "read" and error.stream_status):
-        # Before the body began, the call itself was retried.
-        return None
+    timed_out = False
+    if isinstance(error, APITimeoutError):
+        if error.phase != "read" or not error.stream_status:
+            # Before the body began, the call itself was retried.
+            return None
+        timed_out = True
     outcome = Outcome(
         method="GET", stage="response", error_code=error.error_code, timed_out=timed_out
     )
