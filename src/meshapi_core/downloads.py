@@ -262,8 +262,12 @@ class PartialDownload:
             self._head = _head_of(headers, 0, size, size)
             stale, self.received = self.received > 0, 0
             return stale
+        stale = self.received > self.start
+        if stale:
+            # All of the file was asked for.
+            self.received, self._head = 0, None
         self._continue(headers)
-        return False
+        return stale
 
     def _continue(self, headers: Headers) -> None:
         text = headers.get("content-range", "")

@@ -3,6 +3,7 @@
 import base64
 import os
 import random
+import re
 import stat
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from meshapi import (
     APIStatusError,
     Hooks,
     InvalidParamsError,
+    MeshAPI,
     MeshAPIError,
     NotFoundError,
     Progress,
@@ -379,6 +381,52 @@ async def test_a_file_that_appears_meanwhile_is_not_replaced(world: World, tmp_p
 
 
 @on_every_flavour
+async def test_two_downloads_to_one_path_are_both_whole(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    other = CONTENT[::-1]
+    files, others = FileServer(CONTENT), FileServer(other)
+    with ScriptedServer(files.script) as server, ScriptedServer(others.script) as second:
+        async with world.client(server.url) as client, world.client(second.url) as inner:
+            seen: list[bytes] = []
+            begun: list[Progress] = []
+
+            async def within(progress: Progress) -> None:
+                begun.append(progress)
+                if len(begun) == 1:
+                    await inner.files.download("file-2", path)
+                    seen.append(path.read_bytes())
+
+            # The blocking flavour calls functions, not coroutine functions.
+            if world.name == "sync":
+
+                def function(progress: Progress) -> None:
+                    with pytest.raises(StopIteration):
+                        within(progress).send(None)
+
+            else:
+                function = within  # type: ignore[assignment]
+            await client.files.download("file-1", path, on_progress=function)
+    assert seen == [other]
+    assert in_folder(tmp_path) == {"a": CONTENT}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes")
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o177], ids=oct)
+def test_no_umask_changes_who_can_read_the_file(tmp_path: Path, mask: int) -> None:
+    path = tmp_path / "a"
+    with (
+        ScriptedServer(FileServer(CONTENT).script) as server,
+        MeshAPI(base_url=server.url, token=TOKEN) as client,
+    ):
+        before = os.umask(mask)
+        try:
+            client.files.download("file-1", path)
+        finally:
+            os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@on_every_flavour
 async def test_an_error_of_the_programs_function_leaves_nothing(
     world: World, tmp_path: Path
 ) -> None:
@@ -552,3 +600,33 @@ def test_a_full_disk_leaves_the_old_file(flavour: str, tmp_path: Path) -> None:
     assert "no room for the file, and nothing was changed" in last
     assert str(path) in last
     assert in_folder(tmp_path) == {"a": OLD}
+
+
+# A process that is killed
+
+
+KILLED = """
+import os, signal, sys
+from meshapi import MeshAPI
+def kill(progress):
+    os.kill(os.getpid(), signal.SIGKILL)
+with MeshAPI(base_url=sys.argv[1], token="rsk_test_killed") as client:
+    client.files.download("file-1", sys.argv[2], on_progress=kill)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="has no SIGKILL")
+def test_a_process_that_is_killed_leaves_the_old_file_and_one_part(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(OLD)
+    with ScriptedServer(FileServer(CONTENT).script) as server:
+        arguments = [sys.executable, "-c", KILLED, server.url, str(path)]
+        assert subprocess.run(arguments, timeout=60, check=False).returncode < 0
+        (part,) = in_folder(tmp_path).keys() - {"a"}
+        assert re.fullmatch(r"\.meshapi-[0-9a-f]{16}\.part", part)
+        assert path.read_bytes() == OLD
+        with MeshAPI(base_url=server.url, token=TOKEN) as client:
+            client.files.download("file-1", path)
+    assert in_folder(tmp_path).keys() == {"a", part}
+    assert path.read_bytes() == CONTENT

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -26,6 +27,10 @@ def gateway() -> Iterator[LocalGateway]:
 async def chunks_of(stream: Any) -> list[Any]:
     async with stream:
         return [chunk async for chunk in stream]
+
+
+def content_of(path: str) -> bytes:
+    return Path(path).read_bytes()
 
 
 async def seen(fetch: Any, field: str, wanted: str) -> Any:
@@ -139,8 +144,7 @@ async def saving(client: Any) -> None:
             (client.files.download(done.output_file_id, f"{folder}/d"), b"{"),
         ):
             saved = await coroutine
-            with open(saved.path, "rb") as file:
-                content = file.read()
+            content = content_of(saved.path)
             assert content.startswith(start)
             assert len(content) == saved.size > 0
 

@@ -219,6 +219,18 @@ def test_a_whole_response_replaces_what_had_arrived() -> None:
     assert (part.received, part.total, part.validator) == (0, 3, '"b"')
 
 
+def test_a_part_that_nobody_asked_for_is_never_added() -> None:
+    part = begun(content_length="10", received=4)
+    assert part.start == 0
+    with pytest.raises(ResponseDecodeError, match="begins at byte 4, expected byte 0"):
+        part.begin(206, head(content_range="bytes 4-9/10"))
+    part = begun(content_length="10", received=4)
+    assert part.begin(206, head(content_range="bytes 0-9/10"))
+    part.receive(10)
+    part.end()
+    assert part.received == 10
+
+
 def test_a_part_of_the_rest_is_a_break() -> None:
     part = begun(content_length="10", etag='"a"', received=4)
     part.begin(206, head(content_range="bytes 4-6/10"))

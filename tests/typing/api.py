@@ -77,6 +77,7 @@ from meshapi import (
     ResponsesParams,
     ResponsesResponse,
     RouterSelectResponse,
+    SavedFile,
     SocketOptions,
     StreamUsageError,
     TemplateSummary,
