@@ -1428,9 +1428,9 @@ OUT_OF_REACH = {
     ("watched.py", "_let_go", "await super()._let_go(action, now)"),
     ("session.py", "aclose", "await self._opener.tell()"),
     # Only a task that was cancelled waits there, until the tasks that it began have ended, too.
-    ("asyncio.py", "_end", "await asyncio.wait(left)"),
-    ("asyncio.py", "_result", "await _end((task,))"),
-    ("asyncio.py", "connect_first", "await _end(attempts.close())"),
+    ("asyncio.py", "end_tasks", "await asyncio.wait(left)"),
+    ("asyncio.py", "_result", "await end_tasks((task,))"),
+    ("asyncio.py", "connect_first", "await end_tasks(attempts.close())"),
     # While the queue of a Unix socket is full; nothing is open then.
     ("dialing.py", "_dial_unix", _QUEUE_IS_FULL),
     ("connecting.py", "_ask", "await stream.write(action.data, left)"),
