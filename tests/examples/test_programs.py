@@ -70,6 +70,16 @@ RUNS = (
         printed=(r"> Hello! How can I help you today\?", r"> 2 \+ 2 = 4\.", "> "),
     ),
     Run(
+        "stream_events.py",
+        ("What is the weather in Paris?",),
+        printed=(r"get_weather in Paris", r"\d+ tokens", r"1 tool call\(s\), tool_calls"),
+    ),
+    Run(
+        "stream_text_async.py",
+        ("Count to 5.", "What is 2+2?"),
+        printed=(r"1 2 3 4 5", r"\(9 characters\)", r"2 \+ 2 = 4\. \(stop\)"),
+    ),
+    Run(
         "tool_loop.py",
         ("What is the weather in Paris?",),
         printed=(

@@ -6,4 +6,5 @@ will do, so that hosts of the core have them too. `_sync` is generated from here
 
 - `streams`: what all streams that add up have in common.
 - `streams_chat`, `streams_responses`, `streams_compare`, `streams_images`: those of each endpoint.
+- `tool_run`: a conversation in which the model calls functions.
 """

@@ -177,7 +177,9 @@ class Completions(Resource[R_co]):
         Returns:
             An iterator of chunks that is also a context manager. `.text` of a chunk is the next
             piece of the text; the last chunk may have `.usage` and no choices. The request is sent
-            when the stream is entered or first iterated.
+            when the stream is entered or first iterated. Instead of chunks, `.text_stream` has the
+            text alone, and `.events()` typed events; `.get_final_completion()` reads what is left,
+            and returns the whole response.
 
         Raises:
             InvalidParamsError: as for `create`; raised at once.
