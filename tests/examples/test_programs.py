@@ -115,6 +115,11 @@ RUNS = (
         ("Please send 12 boxes to Anna.",),
         printed=(r"12 boxes for Anna, express",),
     ),
+    Run(
+        "structured_output_stream.py",
+        ("This week, Anna wrote 3 letters.",),
+        printed=(r'\{"value":\[\{"name":"Anna","letters":3\}\]\}', r"Anna: 3"),
+    ),
     Run("speech.py", ("Good morning!", "morning.wav"), printed=(r"morning\.wav: \d{4,} bytes",)),
     Run(
         "realtime_voice.py",
