@@ -17,6 +17,8 @@ from meshapi import (
     FunctionTool,
     MeshAPI,
     ModelResponded,
+    ReasoningDelta,
+    RefusalDelta,
     RequestedCall,
     ResponsesResponse,
     ToolCallBegun,
@@ -50,6 +52,8 @@ def blocking_runs_are_exact(client: MeshAPI) -> None:
                 step,
                 Union[
                     ContentDelta,
+                    ReasoningDelta,
+                    RefusalDelta,
                     ModelResponded[ChatCompletionResponse],
                     ToolCallBegun,
                     ToolCallEnded,
