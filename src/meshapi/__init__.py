@@ -124,6 +124,7 @@ if TYPE_CHECKING:
     from meshapi_core.streams import ToolCallDelta as ToolCallDelta
     from meshapi_core.streams import ToolCallDone as ToolCallDone
     from meshapi_core.streams import UsageDone as UsageDone
+    from meshapi_core.tools import AnyTool as AnyTool
     from meshapi_core.tools import AsyncToolRun as AsyncToolRun
     from meshapi_core.tools import Deferred as Deferred
     from meshapi_core.tools import FunctionTool as FunctionTool

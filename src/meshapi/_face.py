@@ -49,7 +49,7 @@ _NAMES: Final = {
         RefusalDone ToolCallDelta ToolCallDone UsageDone
     """,
     "meshapi_core.tools": """
-        AsyncToolRun Deferred FunctionTool ModelResponded Refuse RequestedCall ToolCallBegun
+        AnyTool AsyncToolRun Deferred FunctionTool ModelResponded Refuse RequestedCall ToolCallBegun
         ToolCallDeferred ToolCallEnded ToolRun ToolRunResult
     """,
 }
