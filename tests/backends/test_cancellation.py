@@ -356,6 +356,22 @@ async def _whole_stream(world: World) -> Any:
     return await world.stream().get_final_text()
 
 
+async def _value(world: World) -> Any:
+    asked = ask("number")
+    return (await world.client.chat.completions.parse(**asked, response_format=int)).parsed
+
+
+async def _value_at_last(world: World) -> Any:
+    parse = world.client.chat.completions.parse
+    response = await parse(**ask("number at last"), response_format=int, validation_retries=1)
+    return [*(each.text for each in response.rejected), response.parsed]
+
+
+async def _value_of_a_stream(world: World) -> Any:
+    stream = world.client.chat.completions.stream(**ask("number in a stream"), response_format=int)
+    return (await stream.get_final_completion()).parsed
+
+
 async def _broken_off(world: World) -> Any:
     async with world.stream() as stream:
         first = await stream.__anext__()
@@ -701,6 +717,9 @@ SCENARIOS: dict[str, Scenario] = {
     "stream, its text": Scenario(_text_of_a_stream, "ab", (7, 7), resumable=True),
     "stream, its events": Scenario(_events_in_block, "ab", (7, 7)),
     "stream, all of it": Scenario(_whole_stream, "ab", (7, 7), resumable=True),
+    "parse": Scenario(_value, 7, (3, 3)),
+    "parse, after a wrong value": Scenario(_value_at_last, ["whole", 7], (4, 4)),
+    "stream, its value": Scenario(_value_of_a_stream, 7, (7, 7), resumable=True),
     "stream that is broken off": Scenario(_broken_off, "a", (4, 4)),
     "stream that is refused": Scenario(_no_stream, "not found", (4, 4)),
     "stream after a refused connection": Scenario(

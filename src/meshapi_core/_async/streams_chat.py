@@ -132,4 +132,4 @@ class AsyncChatCompletionStream(
         Raises:
             StreamUsageError, MeshAPIError: as for `get_final_completion`.
         """
-        return (await self.get_final_response()).text
+        return (await self._read_rest()).text

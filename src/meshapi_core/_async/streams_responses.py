@@ -60,4 +60,4 @@ class AsyncResponsesStream(AsyncAccumulatingStream[ResponsesStreamEvent, Respons
         Raises:
             StreamUsageError, MeshAPIError: as for `get_final_response`.
         """
-        return (await self.get_final_response()).output_text
+        return (await self._read_rest()).output_text

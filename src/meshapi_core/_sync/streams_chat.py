@@ -133,4 +133,4 @@ class ChatCompletionStream(
         Raises:
             StreamUsageError, MeshAPIError: as for `get_final_completion`.
         """
-        return self.get_final_response().text
+        return self._read_rest().text

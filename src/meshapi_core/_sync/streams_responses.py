@@ -61,4 +61,4 @@ class ResponsesStream(AccumulatingStream[ResponsesStreamEvent, ResponsesResponse
         Raises:
             StreamUsageError, MeshAPIError: as for `get_final_response`.
         """
-        return self.get_final_response().output_text
+        return self._read_rest().output_text
