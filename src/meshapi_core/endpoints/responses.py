@@ -123,8 +123,7 @@ class Responses(Resource[R_co]):
             `background=True`, ask `get` with its `.id` for the finished one.
 
         Raises:
-            InvalidParamsError: a parameter is missing, unknown or invalid, or `stream` is True;
-                nothing was sent.
+            InvalidParamsError: a parameter is wrong, or `stream` is True; nothing was sent.
             MeshAPIError: as for `chat.completions.create`.
         """
         body = encode_params(ResponsesParams, params, fields, {"stream": False}, "use stream()")
@@ -169,10 +168,9 @@ class Responses(Resource[R_co]):
         For example, `parse(model="auto", input="...", response_format=Person).parsed.name`.
 
         Args:
-            params: the parameters as one object, instead of keywords.
+            params, fields: as for `create`.
             response_format: the type, as for `chat.completions.parse`; sent in `text.format`.
             validation_retries: as for `chat.completions.parse`.
-            fields: the parameters as keywords, as for `create`.
 
         Returns:
             The response of `create`, whose `.parsed` is the value. `.rejected` has the responses
@@ -200,19 +198,15 @@ class Responses(Resource[R_co]):
 
         Returns:
             An iterator of events that is also a context manager. Tell the events apart by class or
-            by `.type`; the text is in the `.delta` of each `ResponseTextDeltaEvent`. The last event
-            says that the response is completed, incomplete or failed, and has all of it in
-            `.response`. The request is sent when the stream is entered or first iterated. Instead
-            of events, `.text_stream` has the text alone; `.get_final_response()` reads what is
-            left, and returns the whole response. With a type, `.parsed` is the value, and
-            `.get_final_response()` returns what `parse` would.
+            by `.type`. Instead, `.text_stream` has the text alone, and `.get_final_response()`
+            reads what is left, and returns the whole response. With a type, `.parsed` is the value.
+            The request is sent when the stream is entered or first iterated.
 
         Raises:
             InvalidParamsError: as for `create`; raised at once.
             MeshAPIError: as for `create`; raised when the stream is entered or iterated, also for
-                an error that the gateway sends within the stream. An error that the model reports
-                is a `ResponseErrorEvent`, and raised only if no event follows it. A response that
-                failed is a `ResponseFailedEvent`.
+                an error that the gateway sends within the stream. An error of the model is a
+                `ResponseErrorEvent`, and raised only if no event follows it.
             StreamInterruptedError: the stream broke off; `.partial` has the response so far.
         """
         body = encode_params(ResponsesParams, params, fields, {"stream": True}, "use create()")
