@@ -162,7 +162,7 @@ class Responses(Resource[R_co]):
         response_format: Any,
         validation_retries: int = 0,
         **fields: Unpack[ResponsesParseFields],
-    ) -> "Flow[ParsedResponse[Any]]":
+    ) -> Flow["ParsedResponse[Any]"]:
         """Return one response, and the value of a type that the model was asked for.
 
         For example, `parse(model="auto", input="...", response_format=Person).parsed.name`.
