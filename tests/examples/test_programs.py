@@ -106,6 +106,11 @@ RUNS = (
         ),
     ),
     Run(
+        "tool_approval.py",
+        ("ask", "Please refund order 17.", "run.json"),
+        printed=(r'waits for approval: refund\(\{"order":17\}\)',),
+    ),
+    Run(
         "structured_output.py",
         ("Please send 12 boxes to Anna.",),
         printed=(r"12 boxes for Anna, express",),
@@ -242,6 +247,24 @@ def test_speech_and_spoken_answers_are_audio_files(gateway: LocalGateway, folder
         )
         with wave.open(str(folder / arguments[-1]), "rb") as file:
             assert file.getnframes() > 0
+
+
+def test_a_stored_tool_run_goes_on(gateway: LocalGateway, folder: Path) -> None:
+    for arguments, printed in (
+        (("ask", "Please refund order 17."), "waits for approval"),
+        (("answer", "approved"), "The tool answered: approved"),
+    ):
+        done = subprocess.run(
+            command("tool_approval.py", *arguments, "run.json"),
+            capture_output=True,
+            encoding="utf-8",
+            env=environment(gateway),
+            cwd=folder,
+            timeout=60,
+            check=True,
+        )
+        assert printed in done.stdout
+    assert gateway.token not in (folder / "run.json").read_text("utf-8")
 
 
 def test_what_the_client_does_not_know_is_sent(gateway: LocalGateway, folder: Path) -> None:

@@ -206,6 +206,7 @@ class Completions(Resource[R_co]):
         self,
         *,
         tools: "Sequence[AnyTool]",
+        stream: bool = False,
         max_turns: int = 10,
         max_concurrent_calls: int = 8,
         tool_timeout: Optional[float] = None,
@@ -223,6 +224,7 @@ class Completions(Resource[R_co]):
             tools: functions, whose signatures and docstrings tell the model what they do, or
                 `FunctionTool`s. The declaration of a tool without a function is sent as given; a
                 call of it is deferred.
+            stream: whether the steps include text while the model writes it, as `ContentDelta`s.
             max_turns: how many responses of the model there may be.
             max_concurrent_calls: how many functions may run at the same time. A blocking client
                 calls them in threads; with 1, and without `tool_timeout`, in the caller's.
@@ -246,6 +248,7 @@ class Completions(Resource[R_co]):
         from meshapi_core.tools.starting import RunOptions, started
 
         options = RunOptions(
+            stream=stream,
             max_turns=max_turns,
             max_concurrent_calls=max_concurrent_calls,
             tool_timeout=tool_timeout,
@@ -254,7 +257,9 @@ class Completions(Resource[R_co]):
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
         )
-        return started(ChatDialect(Completions.create.build), tools, fields, options)
+        return started(
+            ChatDialect(Completions.create.build, Completions.stream.build), tools, fields, options
+        )
 
     @tool_run_endpoint
     def resume_tools(
@@ -263,6 +268,7 @@ class Completions(Resource[R_co]):
         *,
         tools: "Sequence[AnyTool]",
         results: Optional[Mapping[str, Any]] = None,
+        stream: bool = False,
         max_turns: int = 10,
         max_concurrent_calls: int = 8,
         tool_timeout: Optional[float] = None,
@@ -278,6 +284,7 @@ class Completions(Resource[R_co]):
             tools: the tools of the run.
             results: the results of pending calls, by the ID of the call; an exception tells the
                 model that the call failed. Without a result, a call stays pending.
+            stream: as for `run_tools`.
             max_turns, max_total_tokens, max_cost_usd: as for `run_tools`; they count from the
                 beginning of the run.
             max_concurrent_calls, tool_timeout, on_tool_error, before_call: as for `run_tools`.
@@ -293,6 +300,7 @@ class Completions(Resource[R_co]):
         from meshapi_core.tools.starting import RunOptions, resumed
 
         options = RunOptions(
+            stream=stream,
             max_turns=max_turns,
             max_concurrent_calls=max_concurrent_calls,
             tool_timeout=tool_timeout,
@@ -301,7 +309,7 @@ class Completions(Resource[R_co]):
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
         )
-        dialect = ChatDialect(Completions.create.build)
+        dialect = ChatDialect(Completions.create.build, Completions.stream.build)
         return resumed(dialect, checkpoint, tools, results, options)
 
 

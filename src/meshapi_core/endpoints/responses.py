@@ -229,6 +229,7 @@ class Responses(Resource[R_co]):
         self,
         *,
         tools: "Sequence[AnyTool]",
+        stream: bool = False,
         max_turns: int = 10,
         max_concurrent_calls: int = 8,
         tool_timeout: Optional[float] = None,
@@ -244,7 +245,7 @@ class Responses(Resource[R_co]):
 
         Args:
             tools: as for `chat.completions.run_tools`, and tools that the provider runs.
-            max_turns, max_concurrent_calls, tool_timeout, on_tool_error, before_call,
+            stream, max_turns, max_concurrent_calls, tool_timeout, on_tool_error, before_call,
                 max_total_tokens, max_cost_usd: as for `chat.completions.run_tools`.
             fields: the other parameters, as for `create`. A `tool_choice` that forces a call
                 counts for the first turn only.
@@ -260,6 +261,7 @@ class Responses(Resource[R_co]):
         from meshapi_core.tools.starting import RunOptions, started
 
         options = RunOptions(
+            stream=stream,
             max_turns=max_turns,
             max_concurrent_calls=max_concurrent_calls,
             tool_timeout=tool_timeout,
@@ -268,7 +270,9 @@ class Responses(Resource[R_co]):
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
         )
-        return started(ResponsesDialect(Responses.create.build), tools, fields, options)
+        return started(
+            ResponsesDialect(Responses.create.build, Responses.stream.build), tools, fields, options
+        )
 
     @tool_run_endpoint
     def resume_tools(
@@ -277,6 +281,7 @@ class Responses(Resource[R_co]):
         *,
         tools: "Sequence[AnyTool]",
         results: Optional[Mapping[str, Any]] = None,
+        stream: bool = False,
         max_turns: int = 10,
         max_concurrent_calls: int = 8,
         tool_timeout: Optional[float] = None,
@@ -292,6 +297,7 @@ class Responses(Resource[R_co]):
             tools: the tools of the run.
             results: the results of pending calls, by the ID of the call; an exception tells the
                 model that the call failed. Without a result, a call stays pending.
+            stream: as for `run_tools`.
             max_turns, max_total_tokens, max_cost_usd: as for `run_tools`; they count from the
                 beginning of the run.
             max_concurrent_calls, tool_timeout, on_tool_error, before_call: as for `run_tools`.
@@ -307,6 +313,7 @@ class Responses(Resource[R_co]):
         from meshapi_core.tools.starting import RunOptions, resumed
 
         options = RunOptions(
+            stream=stream,
             max_turns=max_turns,
             max_concurrent_calls=max_concurrent_calls,
             tool_timeout=tool_timeout,
@@ -315,7 +322,7 @@ class Responses(Resource[R_co]):
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
         )
-        dialect = ResponsesDialect(Responses.create.build)
+        dialect = ResponsesDialect(Responses.create.build, Responses.stream.build)
         return resumed(dialect, checkpoint, tools, results, options)
 
     @endpoint
