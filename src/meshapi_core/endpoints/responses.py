@@ -168,20 +168,16 @@ class Responses(Resource[R_co]):
         For example, `parse(model="auto", input="...", response_format=Person).parsed.name`.
 
         Args:
-            params: the parameters as one object, instead of keywords.
-            response_format: the type, as for `chat.completions.parse`; sent in `text.format`.
-            validation_retries: as for `chat.completions.parse`.
-            fields: the parameters as keywords, as for `create`.
+            params, fields: as for `create`; `background` cannot be True.
+            response_format, validation_retries: as for `chat.completions.parse`.
 
         Returns:
-            The response of `create`, whose `.parsed` is the value. `.rejected` has the responses
-            before it that did not match.
+            The response of `create`, with `.parsed` and `.rejected` as of `chat.completions.parse`.
 
         Raises:
-            InvalidParamsError: as for `create`; or `background` is True.
-            UnsupportedSchemaError, StructuredOutputError: as for `chat.completions.parse`; a
-                StructuredOutputError also if the response has failed.
-            MeshAPIError: as for `create`.
+            UnsupportedSchemaError, StructuredOutputError: as for `chat.completions.parse`; the
+                second also if the response has failed.
+            InvalidParamsError, MeshAPIError: as for `create`.
         """
         from meshapi_core.structured.parsing import parse_response, response_asked
 
@@ -203,8 +199,7 @@ class Responses(Resource[R_co]):
             says that the response is completed, incomplete or failed, and has all of it in
             `.response`. The request is sent when the stream is entered or first iterated. Instead
             of events, `.text_stream` has the text alone; `.get_final_response()` reads what is
-            left, and returns the whole response. With a type, `.parsed` is the value, and
-            `.get_final_response()` returns what `parse` would.
+            left, and returns the whole response: with a type what `parse` would, with `.parsed`.
 
         Raises:
             InvalidParamsError: as for `create`; raised at once.
