@@ -195,10 +195,9 @@ class Responses(Resource[R_co]):
 
         Returns:
             An iterator of events that is also a context manager. Tell the events apart by class or
-            by `.type`; the text is in the `.delta` of each `ResponseTextDeltaEvent`. The last event
-            says that the response is completed, incomplete or failed, and has all of it in
-            `.response`. The request is sent when the stream is entered or first iterated. Instead
-            of events, `.text_stream` has the text alone; `.get_final_response()` reads what is
+            by `.type`; `.text_stream` has the text alone. The last event says that the response is
+            completed, incomplete or failed, and has all of it in `.response`. The request is sent
+            when the stream is entered or first iterated. `.get_final_response()` reads what is
             left, and returns the whole response: with a type what `parse` would, with `.parsed`.
 
         Raises:
