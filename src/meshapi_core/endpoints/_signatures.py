@@ -39,7 +39,8 @@ def _returned(declared: Any, *, is_async: bool, is_raw: bool) -> Any:
     A coroutine function is annotated with the result of awaiting it.
     """
     kind, arguments = get_origin(declared), get_args(declared)
-    result: Any = arguments[-1]
+    # A class that is not imported until it is needed is declared by its name.
+    result: Any = getattr(arguments[-1], "__forward_arg__", arguments[-1])
     stream: Any = AsyncStream if is_async else Stream
     items: Any = AsyncItemStream if is_async else ItemStream
     raw: Any = RawResponse
@@ -63,6 +64,8 @@ class _NotGiven:
 
 _NOT_GIVEN = _NotGiven()
 
+_FIRST = frozenset(("messages", "input"))
+
 
 @cache
 def _keywords(build: Callable[..., Any]) -> tuple[Parameter, ...]:
@@ -75,7 +78,6 @@ def _keywords(build: Callable[..., Any]) -> tuple[Parameter, ...]:
     if last.kind is not Parameter.VAR_KEYWORD or get_origin(last.annotation) is not Unpack:
         return ()
     (fields,) = get_args(last.annotation)
-    return tuple(
-        Parameter(name, Parameter.KEYWORD_ONLY, default=_NOT_GIVEN)
-        for name in fields.__annotations__
-    )
+    # What every call needs comes first, whichever TypedDict it was inherited from.
+    names = sorted(fields.__annotations__, key=lambda name: name not in _FIRST)
+    return tuple(Parameter(name, Parameter.KEYWORD_ONLY, default=_NOT_GIVEN) for name in names)

@@ -140,7 +140,7 @@ class Completions(Resource[R_co]):
         response_format: Any,
         validation_retries: int = 0,
         **fields: Unpack[ChatParseFields],
-    ) -> "Flow[ParsedChatCompletion[Any]]":
+    ) -> Flow["ParsedChatCompletion[Any]"]:
         """Return one completion, and the value of a type that the model was asked for.
 
         For example, `parse(model="auto", messages=[...], response_format=Person).parsed.name`.

@@ -162,25 +162,22 @@ class Responses(Resource[R_co]):
         response_format: Any,
         validation_retries: int = 0,
         **fields: Unpack[ResponsesParseFields],
-    ) -> "Flow[ParsedResponse[Any]]":
+    ) -> Flow["ParsedResponse[Any]"]:
         """Return one response, and the value of a type that the model was asked for.
 
         For example, `parse(model="auto", input="...", response_format=Person).parsed.name`.
 
         Args:
-            params, fields: as for `create`.
-            response_format: the type, as for `chat.completions.parse`; sent in `text.format`.
-            validation_retries: as for `chat.completions.parse`.
+            params, fields: as for `create`; `background` cannot be True.
+            response_format, validation_retries: as for `chat.completions.parse`.
 
         Returns:
-            The response of `create`, whose `.parsed` is the value. `.rejected` has the responses
-            before it that did not match.
+            The response of `create`, with `.parsed` and `.rejected` as of `chat.completions.parse`.
 
         Raises:
-            InvalidParamsError: as for `create`; or `background` is True.
-            UnsupportedSchemaError, StructuredOutputError: as for `chat.completions.parse`; a
-                StructuredOutputError also if the response has failed.
-            MeshAPIError: as for `create`.
+            UnsupportedSchemaError, StructuredOutputError: as for `chat.completions.parse`; the
+                second also if the response has failed.
+            InvalidParamsError, MeshAPIError: as for `create`.
         """
         from meshapi_core.structured.parsing import parse_response, response_asked
 
@@ -198,9 +195,10 @@ class Responses(Resource[R_co]):
 
         Returns:
             An iterator of events that is also a context manager. Tell the events apart by class or
-            by `.type`. Instead, `.text_stream` has the text alone, and `.get_final_response()`
-            reads what is left, and returns the whole response. With a type, `.parsed` is the value.
-            The request is sent when the stream is entered or first iterated.
+            by `.type`; `.text_stream` has the text alone. The last event says that the response is
+            completed, incomplete or failed, and has all of it in `.response`. The request is sent
+            when the stream is entered or first iterated. `.get_final_response()` reads what is
+            left, and returns the whole response: with a type what `parse` would, with `.parsed`.
 
         Raises:
             InvalidParamsError: as for `create`; raised at once.
