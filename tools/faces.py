@@ -23,6 +23,7 @@ PACKAGES = (
     "meshapi_core.endpoints",
     "meshapi_core.flows",
     "meshapi_core.observing",
+    "meshapi_core.usage",
     "meshapi_core",
     "meshapi_backends",
     "meshapi",

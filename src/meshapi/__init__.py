@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from meshapi.telemetry.options import OpenTelemetryMetrics as OpenTelemetryMetrics
     from meshapi.telemetry.options import OpenTelemetryOptions as OpenTelemetryOptions
     from meshapi.telemetry.options import OpenTelemetryTraces as OpenTelemetryTraces
+    from meshapi_backends import Budget as Budget
     from meshapi_backends import Hooks as Hooks
+    from meshapi_backends import UsageTracker as UsageTracker
     from meshapi_core import APIConnectionError as APIConnectionError
     from meshapi_core import APIStatusError as APIStatusError
     from meshapi_core import APITimeoutError as APITimeoutError
@@ -90,6 +92,9 @@ if TYPE_CHECKING:
     from meshapi_core.observing import ResponseStarted as ResponseStarted
     from meshapi_core.observing import RetryPlanned as RetryPlanned
     from meshapi_core.types import *
+    from meshapi_core.usage import BudgetExceededError as BudgetExceededError
+    from meshapi_core.usage import Usage as Usage
+    from meshapi_core.usage import usd as usd
 else:
     from meshapi._face import EXPORTED as __all__
     from meshapi._face import __dir__, __getattr__

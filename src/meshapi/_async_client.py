@@ -158,7 +158,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         """Realtime sessions: speech and text in both directions at once."""
         from meshapi._realtime import AsyncRealtimeResource
 
-        return AsyncRealtimeResource(self._config, self._sockets, self._watch)
+        return AsyncRealtimeResource(self._config, self._sockets, self._watches)
 
     @cached_property
     def with_raw_response(self) -> "AsyncRawMeshAPI":
@@ -191,7 +191,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         return AsyncMiddlewareTransport(middleware, self._transport, current_network)
 
     def _new_runner(self) -> AsyncRunner:
-        return AsyncCallRunner(self._config, self._transport, current_network, self._watch)
+        return AsyncCallRunner(self._config, self._transport, current_network, self._watches)
 
     async def aclose(self) -> None:
         """Close every connection. Calls that are under way raise APIConnectionError at once."""

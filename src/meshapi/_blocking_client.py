@@ -214,7 +214,7 @@ class MeshAPI(Client[Runner]):
         """Realtime sessions: speech and text in both directions at once."""
         from meshapi._realtime import RealtimeResource
 
-        return RealtimeResource(self._config, self._sockets, self._watch)
+        return RealtimeResource(self._config, self._sockets, self._watches)
 
     @cached_property
     def with_raw_response(self) -> "RawMeshAPI":
@@ -251,7 +251,7 @@ class MeshAPI(Client[Runner]):
         return MiddlewareTransport(middleware, self._transport, current_blocking_network)
 
     def _new_runner(self) -> Runner:
-        return CallRunner(self._config, self._transport, current_blocking_network, self._watch)
+        return CallRunner(self._config, self._transport, current_blocking_network, self._watches)
 
     def close(self) -> None:
         """Close every connection. Calls that are under way raise APIConnectionError at once."""

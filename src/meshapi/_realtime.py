@@ -1,6 +1,6 @@
 """`client.realtime`: opens realtime sessions on the client's own connections."""
 
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Optional, TypeVar
 
@@ -68,10 +68,15 @@ def _checked(
 
 
 class _Resource(Generic[S]):
-    def __init__(self, config: MeshAPIConfig, sockets: S, watch: Any = None) -> None:
+    def __init__(self, config: MeshAPIConfig, sockets: S, watches: Sequence[Any] = ()) -> None:
         self._config = config
         self._sockets = sockets
-        self._watch = watch
+        # Looked at when a session begins: trackers of usage come and go.
+        self._watches = watches
+
+    @property
+    def _watch(self) -> Any:
+        return next(iter(self._watches), None)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"

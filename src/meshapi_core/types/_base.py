@@ -40,6 +40,9 @@ from meshapi_core.response_meta import ResponseMeta
 from meshapi_core.types._dump import dump
 from meshapi_core.types._repr import show
 
+if TYPE_CHECKING:
+    from decimal import Decimal
+
 __all__ = [
     "ResponseModel",
     "ResponseList",
@@ -268,6 +271,15 @@ class ResponseModel(_Attached, kw_only=True, dict=True):
         Its `status` is 0 if the object did not come from a server, or is only a part of a response.
         """
         return meta_of(self)
+
+    @property
+    def cost_usd(self) -> "Optional[Decimal]":
+        """What it cost in US dollars; None if the gateway does not say so."""
+        # Imported on first use: few programs ask.
+        from meshapi_core.usage import cost_of
+
+        body = (sent_of(self) or (None,))[0]
+        return cost_of(self, body, self._kept if body is None else None)
 
     @property
     def _request_id(self) -> str:
