@@ -204,7 +204,7 @@ class UsageTracker(_Meter):
         return f"<UsageTracker {self.total!r}>"
 
     def _repr_html_(self) -> str:
-        from meshapi_core.types import usage_html
+        from meshapi_core.types._html import usage_html
 
         return usage_html(self.by_model, self.total)
 

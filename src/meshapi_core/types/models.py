@@ -216,6 +216,11 @@ class ModelsPage(OpenResponseModel, kw_only=True, dict=True):
     brands: list[str] = msgspec.field(default_factory=list)
     facets: Optional[Any] = None
 
+    def _repr_html_(self) -> str:
+        from meshapi_core.types._html import models_html
+
+        return models_html(self.items, self.total)
+
 
 class ModelProviders(OpenResponseModel, kw_only=True, dict=True):
     """The providers that serve a model; their form is not documented: see `.raw`."""

@@ -6,7 +6,7 @@ from typing import Final
 from meshapi_core._log_safe import one_line
 from meshapi_core.usage.totals import Usage
 
-__all__ = ["usage_table"]
+__all__ = ["usage_rows", "usage_table"]
 
 _HEAD: Final = ("model", "requests", "input", "cached", "output", "reasoning", "US dollars")
 _LONGEST: Final = 60

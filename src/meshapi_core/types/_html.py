@@ -1,0 +1,170 @@
+"""What notebooks show of responses: `_repr_html_`. Loaded when a notebook asks for it.
+
+Everything comes from a server, so everything is escaped, and all is bounded in size. Nothing is
+fetched: an image that is only a link is shown as the link, without its query, which may be a key.
+"""
+
+import base64
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final, Optional
+
+from meshapi_core.types.batches import BatchObject
+from meshapi_core.types.images import ImageItem
+from meshapi_core.types.models import ModelInfo
+from meshapi_core.usage import Usage, usage_rows
+
+__all__ = [
+    "audio_html",
+    "batches_html",
+    "images_html",
+    "models_html",
+    "rows_html",
+    "usage_html",
+]
+
+_MOST_ROWS: Final = 100
+_LONGEST_TEXT: Final = 200
+_MOST_IMAGES: Final = 12
+_MOST_DATA: Final = 16 * 2**20
+"""Characters of base64 in one output: a notebook keeps them all in its file."""
+
+_ESCAPES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"}
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+
+_IMAGES: Final = (
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png"),
+    (re.compile(rb"\xff\xd8\xff"), "image/jpeg"),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), "image/webp"),
+    (re.compile(rb"GIF8[79]a"), "image/gif"),
+)
+_SOUNDS: Final = (
+    (re.compile(rb"RIFF....WAVE", re.DOTALL), "audio/wav"),
+    (re.compile(rb"ID3|\xff[\xe2-\xff]"), "audio/mpeg"),
+    (re.compile(rb"OggS"), "audio/ogg"),
+    (re.compile(rb"fLaC"), "audio/flac"),
+    (re.compile(rb"....ftyp", re.DOTALL), "audio/mp4"),
+)
+
+
+def _escaped(value: object) -> str:
+    """Return a value as the text of an element or an attribute."""
+    text = "" if value is None else str(value)
+    if len(text) > _LONGEST_TEXT:
+        text = f"{text[:_LONGEST_TEXT]}..."
+    return "".join(_ESCAPES.get(char, char if char.isprintable() else " ") for char in text)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]], total: int) -> str:
+    shown = [*islice(rows, _MOST_ROWS)]
+    titles = "".join(f"<th>{_escaped(name)}</th>" for name in head)
+    lines = ["<tr>" + "".join(f"<td>{_escaped(cell)}</td>" for cell in row) + "</tr>" for row in shown]
+    more = f"<p>{total - len(shown)} more</p>" if total > len(shown) else ""
+    return f"<table><thead><tr>{titles}</tr></thead><tbody>{''.join(lines)}</tbody></table>{more}"
+
+
+_MODEL_HEAD: Final = (
+    "model",
+    "name",
+    "type",
+    "context",
+    "input, $ per 1M",
+    "output, $ per 1M",
+)
+
+
+def _model(model: ModelInfo) -> tuple[object, ...]:
+    price = model.pricing
+    paid: tuple[object, object] = ("free", "free") if model.is_free else ("", "")
+    if price is not None and not model.is_free:
+        paid = (price.prompt_usd_per_1m, price.completion_usd_per_1m)
+    context = model.context_length or model.context_window
+    return (model.id, model.name, model.model_type, context, *paid)
+
+
+def models_html(models: Sequence[ModelInfo], total: int = 0) -> str:
+    """Return models as a table; `total` says how many there are if these are only a page."""
+    return _table(_MODEL_HEAD, map(_model, models), max(total, len(models)))
+
+
+def rows_html(rows: Sequence[Any]) -> Optional[str]:
+    """Return a list as a table, if it is of models; None shows its repr."""
+    found = [row for row in rows if isinstance(row, ModelInfo)]
+    return models_html(found) if found and len(found) == len(rows) else None
+
+
+_BATCH_HEAD: Final = ("batch", "status", "model", "completed", "failed", "requests")
+
+
+def batches_html(batches: Sequence[BatchObject]) -> str:
+    """Return batches as a table."""
+    rows = (
+        (
+            batch.id,
+            batch.status,
+            batch.model,
+            batch.completed_requests,
+            batch.failed_requests,
+            batch.total_requests,
+        )
+        for batch in batches
+    )
+    return _table(_BATCH_HEAD, rows, len(batches))
+
+
+def usage_html(by_model: Mapping[str, Usage], total: Usage) -> str:
+    """Return usage by model as a table."""
+    head, *rows = usage_rows(by_model, total)
+    return _table(head, rows, len(rows))
+
+
+# Images and audio
+
+
+def _data_url(data: str, kinds: Sequence[tuple[re.Pattern[bytes], str]], most: int) -> str:
+    """Return base64 as a data URL; "" if it is no such file, or too large."""
+    text = "".join(data.split()) if len(data) <= most else ""
+    if not _BASE64.fullmatch(text):
+        return ""
+    start = base64.b64decode(text[:32] + "=" * (-len(text[:32]) % 4))
+    kind = next((name for pattern, name in kinds if pattern.match(start)), "")
+    return f"data:{kind};base64,{text}" if kind else ""
+
+
+def images_html(items: Sequence[ImageItem]) -> str:
+    """Return images, those that are in the response itself; of the others, where they are."""
+    left = _MOST_DATA
+    parts: list[str] = []
+    for item in items[:_MOST_IMAGES]:
+        data = item.b64_json or _inline(item.url)
+        shown = _data_url(data, _IMAGES, left)
+        left -= len(shown)
+        prompt = _escaped(item.revised_prompt)
+        if shown:
+            parts.append(f'<img src="{shown}" alt="{prompt}" style="max-width:100%">')
+        elif data:
+            parts.append(f"<p>an image that is not shown here: {len(data)} characters of base64</p>")
+        else:
+            place = (item.url or "no image").partition("?")[0]
+            parts.append(f"<p><code>{_escaped(place)}</code></p>")
+    if len(items) > _MOST_IMAGES:
+        parts.append(f"<p>{len(items) - _MOST_IMAGES} more</p>")
+    return "".join(parts)
+
+
+def _inline(url: Optional[str]) -> str:
+    """The base64 in a data URL; "" if it is another URL."""
+    head, comma, data = (url or "").partition(",")
+    is_base64 = head[:5].lower() == "data:" and head[-7:].lower() == ";base64"
+    return data if comma and is_base64 else ""
+
+
+def audio_html(audio: Mapping[str, Any]) -> Optional[str]:
+    """Return the spoken answer of a model as a player; None shows the repr."""
+    data, transcript = audio.get("data"), audio.get("transcript")
+    shown = _data_url(data, _SOUNDS, _MOST_DATA) if isinstance(data, str) else ""
+    if not shown:
+        return None
+    text = f"<p>{_escaped(transcript)}</p>" if isinstance(transcript, str) else ""
+    return f'<audio controls src="{shown}"></audio>{text}'
