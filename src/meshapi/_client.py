@@ -288,11 +288,13 @@ class Client(Resources[R_co]):
                 the gateway names none. Without it, `usage.unpriced` counts them.
 
         Raises:
-            InvalidParamsError: an argument is of a wrong kind.
+            TypeError: `budget` is no Budget.
+            InvalidParamsError: `prices` are no models.
         """
         # Imported on first use: few programs track usage.
-        from meshapi_backends import UsageTracker
+        from meshapi_backends import Budget, UsageTracker
 
+        check_kind("budget", budget, Budget, optional=True)
         watch = self._new_watch(None, None).of_owner(self._sockets)
         return UsageTracker(self._sockets, self._watches, watch, budget, prices)
 

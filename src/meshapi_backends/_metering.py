@@ -5,73 +5,68 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Optional, Union
+from typing import Any, Final, Optional
 
 from typing_extensions import Self
 
 from meshapi_backends._tracked import TRACKED
-from meshapi_core import AnyCall, InvalidParamsError, StreamUsageError
+from meshapi_core import AnyCall
 from meshapi_core.observing import Notice
 from meshapi_core.types import ModelInfo
 from meshapi_core.usage import (
+    Account,
     Amount,
-    BudgetExceededError,
     BudgetLimits,
     CallUsage,
-    Ledger,
-    PriceList,
+    Changes,
     Usage,
-    UsedUp,
+    admit,
     call_usage,
+    usage_html,
     usage_table,
-    usages,
 )
 
 __all__ = ["Budget", "Metering", "UsageTracker"]
 
-_Usages = Mapping[str, Usage]
+_LOCK: Final = threading.Lock()
+"""Held while accounts are read or changed, and never while anything waits. One for all accounts, as
+a call is admitted by all its budgets or by none."""
+
+_CHANGES: "Final[deque[tuple[Sequence[Account], Changes]]]" = deque()
+"""What is to be entered. The garbage collector may close a stream in a thread that has the lock."""
+
+
+def _enter_all() -> None:
+    """Enter what waits. Call it with the lock."""
+    while _CHANGES:
+        accounts, changes = _CHANGES.popleft()
+        for account in accounts:
+            account.enter(changes)
 
 
 class _Meter:
-    """Adds up usage.
+    """What has been used.
 
     Args:
-        prices: the models whose prices estimate what the gateway does not say.
+        account: adds it up.
     """
 
-    def __init__(self, prices: Iterable[ModelInfo] = ()) -> None:
-        self.prices = None if prices == () else PriceList(prices)
-        self._ledger = Ledger()
-        self._lock = threading.Lock()
-        # A stream may be closed by the garbage collector, in a thread that holds the lock.
-        self._untaken: deque[tuple[_Usages, _Usages]] = deque()
-
-    def change(self, old: _Usages, new: _Usages) -> None:
-        """Put what is now known of a call in place of what was known before. It never waits."""
-        self._untaken.append((old, new))
-        if self._lock.acquire(blocking=False):
-            try:
-                self._take()
-            finally:
-                self._lock.release()
-
-    def _take(self) -> None:
-        while self._untaken:
-            self._ledger.change(*self._untaken.popleft())
+    def __init__(self, account: Account) -> None:
+        self.account = account
 
     @property
     def total(self) -> Usage:
         """The sum over all models."""
-        with self._lock:
-            self._take()
-            return self._ledger.total
+        with _LOCK:
+            _enter_all()
+            return self.account.total
 
     @property
     def by_model(self) -> dict[str, Usage]:
         """The sum for each model, by the model's ID."""
-        with self._lock:
-            self._take()
-            return self._ledger.by_model
+        with _LOCK:
+            _enter_all()
+            return self.account.by_model
 
 
 class Budget(_Meter):
@@ -101,23 +96,22 @@ class Budget(_Meter):
         requests: Optional[int] = None,
         prices: Iterable[ModelInfo] = (),
     ) -> None:
-        self._limits = BudgetLimits.of(cost_usd, tokens, requests)
-        super().__init__(prices)
+        super().__init__(Account(prices, BudgetLimits.of(cost_usd, tokens, requests)))
 
     @property
     def cost_usd(self) -> Optional[Decimal]:
         """The dollars that it allows; None is no limit."""
-        return self._limits.cost_usd
+        return self.account.limits.cost_usd
 
     @property
     def tokens(self) -> Optional[int]:
         """The model tokens that it allows; None is no limit."""
-        return self._limits.tokens
+        return self.account.limits.tokens
 
     @property
     def requests(self) -> Optional[int]:
         """The requests that it allows; None is no limit."""
-        return self._limits.requests
+        return self.account.limits.requests
 
     @property
     def spent(self) -> Usage:
@@ -127,26 +121,10 @@ class Budget(_Meter):
     @property
     def used_up(self) -> bool:
         """Whether the next call would be stopped."""
-        return self._limits.used_up(self.total) is not None
-
-    def begin(self, new: _Usages) -> None:
-        """Count the requests of a call that begins.
-
-        Raises:
-            BudgetExceededError: the budget is used up; nothing is counted.
-        """
-        asked = sum(usage.requests for usage in new.values())
-        with self._lock:
-            self._take()
-            spent = self._ledger.total
-            limit: Optional[UsedUp] = self._limits.used_up(spent, asked)
-            if limit is None:
-                self._ledger.change({}, new)
-        if limit is not None:
-            raise BudgetExceededError(limit.limit, limit.allowed, spent)
+        return self.account.limits.used_up(self.total) is not None
 
     def __repr__(self) -> str:
-        limits = self._limits
+        limits = self.account.limits
         names = [name for name in limits.__struct_fields__ if getattr(limits, name) is not None]
         shown = ", ".join(f"{name}={getattr(limits, name)}" for name in names)
         return f"<Budget {shown}; spent: {self.total!r}>"
@@ -171,8 +149,7 @@ class UsageTracker(_Meter):
         budget: Optional[Budget] = None,
         prices: Iterable[ModelInfo] = (),
     ) -> None:
-        _check_budget(budget)
-        super().__init__(prices)
+        super().__init__(Account(prices))
         self.owner = owner
         self.budget = budget
         self._watches = watches
@@ -204,8 +181,6 @@ class UsageTracker(_Meter):
         return f"<UsageTracker {self.total!r}>"
 
     def _repr_html_(self) -> str:
-        from meshapi_core.types._html import usage_html
-
         return usage_html(self.by_model, self.total)
 
     def __enter__(self) -> Self:
@@ -221,8 +196,6 @@ class UsageTracker(_Meter):
         traceback: Optional[TracebackType],
         /,
     ) -> None:
-        if not self._open:
-            raise StreamUsageError("this block of track_usage() is not open")
         self._open.pop()
         _remove_last(self._watches, self._watch)
         # Not by a token: a generator may end a block in another context than it began it in.
@@ -238,41 +211,23 @@ def _remove_last(items: list[Any], item: object) -> None:
             return
 
 
-def _check_budget(budget: object) -> None:
-    if budget is not None and not isinstance(budget, Budget):
-        hint = "write Budget(cost_usd=...)"
-        raise InvalidParamsError("budget", "a Budget", type(budget).__name__, hint)
-
-
 class Metering:
-    """Tells meters what one call uses. It is a `Trace` of the call.
+    """Enters what one call uses into accounts. It is a `Trace` of the call.
 
     Args:
         usage: of the call.
-        meters: trackers and budgets, each once.
+        accounts: each once.
 
     Raises:
-        BudgetExceededError: a budget is used up; nothing is counted.
+        BudgetExceededError: a budget is used up; nothing is entered.
     """
 
-    def __init__(self, usage: CallUsage, meters: Sequence[Union[UsageTracker, Budget]]) -> None:
+    def __init__(self, usage: CallUsage, accounts: Sequence[Account]) -> None:
         self._usage = usage
-        begun: list[tuple[Union[UsageTracker, Budget], _Usages]]
-        begun = [(meter, usages(usage.parts, meter.prices)) for meter in meters]
-        admitted: list[tuple[Budget, _Usages]] = []
-        try:
-            for meter, now in begun:
-                if isinstance(meter, Budget):
-                    meter.begin(now)
-                    admitted.append((meter, now))
-        except BudgetExceededError:
-            for budget, now in admitted:
-                budget.change(now, {})
-            raise
-        for meter, now in begun:
-            if not isinstance(meter, Budget):
-                meter.change({}, now)
-        self._counted: list[tuple[_Meter, _Usages]] = [*begun]
+        self._accounts = accounts
+        with _LOCK:
+            _enter_all()
+            admit(accounts, usage.begin())
 
     @classmethod
     def of(
@@ -282,23 +237,22 @@ class Metering:
         usage = call_usage(call)
         if usage is None:
             return None
-        meters: dict[Union[UsageTracker, Budget], None] = {}
-        for tracker in trackers:
-            meters[tracker] = None
-            if tracker.budget is not None:
-                meters[tracker.budget] = None
-        meters.update(dict.fromkeys(budgets))
-        return cls(usage, [*meters])
+        meters = [meter for tracker in trackers for meter in (tracker, tracker.budget)]
+        accounts = [meter.account for meter in (*meters, *budgets) if meter is not None]
+        return cls(usage, [*dict.fromkeys(accounts)])
 
     def headers(self) -> Mapping[str, str]:
         """No headers: the gateway is told nothing of this."""
         return {}
 
     def receive(self, notice: Notice) -> None:
-        """Take what has happened in the call."""
-        if not self._usage.receive(notice):
+        """Take what has happened in the call. It never waits: what has the lock enters it."""
+        changes = self._usage.receive(notice)
+        if not changes:
             return
-        parts, counted = self._usage.parts, self._counted
-        self._counted = [(meter, usages(parts, meter.prices)) for meter, _ in counted]
-        for (meter, old), (_, new) in zip(counted, self._counted):
-            meter.change(old, new)
+        _CHANGES.append((self._accounts, changes))
+        if _LOCK.acquire(blocking=False):
+            try:
+                _enter_all()
+            finally:
+                _LOCK.release()

@@ -15,11 +15,9 @@ from meshapi import (
     Budget,
     BudgetExceededError,
     Hooks,
-    InvalidParamsError,
     MeshAPI,
     MeshAPIError,
     StreamInterruptedError,
-    StreamUsageError,
     Usage,
 )
 from meshapi.testing import LocalGateway
@@ -128,12 +126,12 @@ async def test_every_kind_of_call_is_counted_by_the_model_that_it_names(
             await raw.create(model="openai/text-embedding-3-small", input="hi")
             await client.models.list()
     requests = {model: each.requests for model, each in usage.by_model.items()}
-    assert requests[MODEL] == 4
+    # One request of each comparison is for the comparison itself.
+    assert requests[MODEL] == 6
     assert requests["anthropic/claude-haiku-4.5"] == 2
     assert requests["openai/text-embedding-3-small"] == 2
-    assert usage.total.requests == 8
+    assert usage.total.requests == 10
     assert usage.by_model[MODEL].output_tokens > said.usage.output_tokens > 0
-    assert usage.total.unpriced == usage.total.requests - usage.total.estimated
     assert usage.total.in_progress == 0
 
 
@@ -223,8 +221,6 @@ async def test_nested_blocks_both_count_and_a_closed_one_does_not(world: World) 
                     await client.chat.completions.create(**ASK)
                 await client.chat.completions.create(**ASK)
             assert inner(client)._watches == []
-            with pytest.raises(StreamUsageError):
-                outer.__exit__(None, None, None)
     assert outer.total == ONE + ONE + ONE
     assert nested.total == ONE
 
@@ -258,19 +254,22 @@ async def test_tasks_and_threads_share_a_tracker(world: World) -> None:
 
 
 def test_a_thread_that_copies_the_context_is_counted_and_another_is_not() -> None:
-    with ScriptedServer(always(PRICED)) as server:
-        with MeshAPI(base_url=server.url, token=TOKEN) as client, client.track_usage() as usage:
+    with (
+        ScriptedServer(always(PRICED)) as server,
+        MeshAPI(base_url=server.url, token=TOKEN) as client,
+        client.track_usage() as usage,
+    ):
 
-            def ask() -> None:
-                client.chat.completions.create(**ASK)
+        def ask() -> None:
+            client.chat.completions.create(**ASK)
 
-            context = contextvars.copy_context()
-            targets: list[Any] = [lambda: context.run(ask), lambda: contextvars.Context().run(ask)]
-            threads = [threading.Thread(target=target) for target in targets]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+        context = contextvars.copy_context()
+        targets: list[Any] = [lambda: context.run(ask), lambda: contextvars.Context().run(ask)]
+        threads = [threading.Thread(target=target) for target in targets]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     assert usage.total == ONE
 
 
@@ -425,9 +424,9 @@ async def test_a_budget_does_not_stop_what_runs_no_model(world: World) -> None:
 def test_a_budget_is_a_budget(client_class: Any) -> None:
     client = client_class(token=TOKEN)
     wrong: Any = 5
-    with pytest.raises((InvalidParamsError, TypeError), match="budget: expected"):
+    with pytest.raises(TypeError, match="budget: expected Budget"):
         client.track_usage(budget=wrong)
-    with pytest.raises((InvalidParamsError, TypeError), match="budget: expected"):
+    with pytest.raises(TypeError, match="budget: expected Budget"):
         client.with_options(budget=wrong)
 
 

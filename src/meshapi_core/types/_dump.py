@@ -4,7 +4,14 @@ from typing import Any
 
 import msgspec
 
-from meshapi_core._json_kinds import fields_of, is_default, is_mapping, is_object, is_sequence, value_name
+from meshapi_core._json_kinds import (
+    fields_of,
+    is_default,
+    is_mapping,
+    is_object,
+    is_sequence,
+    value_name,
+)
 from meshapi_core.errors import InvalidParamsError
 
 

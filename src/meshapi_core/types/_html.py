@@ -6,14 +6,13 @@ fetched: an image that is only a link is shown as the link, without its query, w
 
 import base64
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Optional
 
+from meshapi_core._html import escaped, table_html
 from meshapi_core.types.batches import BatchObject
 from meshapi_core.types.images import ImageItem
 from meshapi_core.types.models import ModelInfo
-from meshapi_core.usage import Usage, usage_rows
 
 __all__ = [
     "audio_html",
@@ -21,16 +20,12 @@ __all__ = [
     "images_html",
     "models_html",
     "rows_html",
-    "usage_html",
 ]
 
-_MOST_ROWS: Final = 100
-_LONGEST_TEXT: Final = 200
 _MOST_IMAGES: Final = 12
 _MOST_DATA: Final = 16 * 2**20
 """Characters of base64 in one output: a notebook keeps them all in its file."""
 
-_ESCAPES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"}
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 _IMAGES: Final = (
@@ -46,22 +41,6 @@ _SOUNDS: Final = (
     (re.compile(rb"fLaC"), "audio/flac"),
     (re.compile(rb"....ftyp", re.DOTALL), "audio/mp4"),
 )
-
-
-def _escaped(value: object) -> str:
-    """Return a value as the text of an element or an attribute."""
-    text = "" if value is None else str(value)
-    if len(text) > _LONGEST_TEXT:
-        text = f"{text[:_LONGEST_TEXT]}..."
-    return "".join(_ESCAPES.get(char, char if char.isprintable() else " ") for char in text)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]], total: int) -> str:
-    shown = [*islice(rows, _MOST_ROWS)]
-    titles = "".join(f"<th>{_escaped(name)}</th>" for name in head)
-    lines = ["<tr>" + "".join(f"<td>{_escaped(cell)}</td>" for cell in row) + "</tr>" for row in shown]
-    more = f"<p>{total - len(shown)} more</p>" if total > len(shown) else ""
-    return f"<table><thead><tr>{titles}</tr></thead><tbody>{''.join(lines)}</tbody></table>{more}"
 
 
 _MODEL_HEAD: Final = (
@@ -85,7 +64,7 @@ def _model(model: ModelInfo) -> tuple[object, ...]:
 
 def models_html(models: Sequence[ModelInfo], total: int = 0) -> str:
     """Return models as a table; `total` says how many there are if these are only a page."""
-    return _table(_MODEL_HEAD, map(_model, models), max(total, len(models)))
+    return table_html(_MODEL_HEAD, map(_model, models), max(total, len(models)))
 
 
 def rows_html(rows: Sequence[Any]) -> Optional[str]:
@@ -110,13 +89,7 @@ def batches_html(batches: Sequence[BatchObject]) -> str:
         )
         for batch in batches
     )
-    return _table(_BATCH_HEAD, rows, len(batches))
-
-
-def usage_html(by_model: Mapping[str, Usage], total: Usage) -> str:
-    """Return usage by model as a table."""
-    head, *rows = usage_rows(by_model, total)
-    return _table(head, rows, len(rows))
+    return table_html(_BATCH_HEAD, rows, len(batches))
 
 
 # Images and audio
@@ -140,14 +113,16 @@ def images_html(items: Sequence[ImageItem]) -> str:
         data = item.b64_json or _inline(item.url)
         shown = _data_url(data, _IMAGES, left)
         left -= len(shown)
-        prompt = _escaped(item.revised_prompt)
+        prompt = escaped(item.revised_prompt)
         if shown:
             parts.append(f'<img src="{shown}" alt="{prompt}" style="max-width:100%">')
         elif data:
-            parts.append(f"<p>an image that is not shown here: {len(data)} characters of base64</p>")
+            parts.append(
+                f"<p>an image that is not shown here: {len(data)} characters of base64</p>"
+            )
         else:
             place = (item.url or "no image").partition("?")[0]
-            parts.append(f"<p><code>{_escaped(place)}</code></p>")
+            parts.append(f"<p><code>{escaped(place)}</code></p>")
     if len(items) > _MOST_IMAGES:
         parts.append(f"<p>{len(items) - _MOST_IMAGES} more</p>")
     return "".join(parts)
@@ -166,5 +141,5 @@ def audio_html(audio: Mapping[str, Any]) -> Optional[str]:
     shown = _data_url(data, _SOUNDS, _MOST_DATA) if isinstance(data, str) else ""
     if not shown:
         return None
-    text = f"<p>{_escaped(transcript)}</p>" if isinstance(transcript, str) else ""
+    text = f"<p>{escaped(transcript)}</p>" if isinstance(transcript, str) else ""
     return f'<audio controls src="{shown}"></audio>{text}'

@@ -9,15 +9,16 @@ from typing import Any, Final
 PACKAGE: Final = "meshapi_core.usage"
 
 _NAMES: Final = {
+    "meshapi_core.usage.accounts": "Account admit",
     "meshapi_core.usage.budgets": "Amount BudgetExceededError BudgetLimits UsedUp",
-    "meshapi_core.usage.metered": "CallUsage UsagePart call_usage usages",
+    "meshapi_core.usage.metered": "CallUsage Changes RequestUsage call_usage",
     "meshapi_core.usage.money": "added multiplied usd",
     "meshapi_core.usage.prices": "PriceList",
     "meshapi_core.usage.reading": """
         TokenCounts cost_in cost_of head_of text_of token_counts value_of
     """,
-    "meshapi_core.usage.tables": "usage_table",
-    "meshapi_core.usage.totals": "Ledger Usage",
+    "meshapi_core.usage.tables": "usage_html usage_table",
+    "meshapi_core.usage.totals": "Usage",
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

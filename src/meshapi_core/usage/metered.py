@@ -1,8 +1,11 @@
 """The usage of one call, from its notices: see `meshapi_core.observing`.
 
-What is known of a call are its parts: one for each model that it asks, by the model's name. That is
-the model that the request names, so that it is the name of a price, too; the one that the gateway
-chose for `model="auto"`; and the one that the response names if the request names none.
+A call asks one model or, if it compares, several; a realtime session asks one again and again. Each
+of these is a request. While the call goes on, more becomes known of its requests. A change is a
+pair of what was known before and what is known now, so that sums can follow.
+
+A request goes by the name of the model that was asked, which has the price; by that of the chosen
+model for `model="auto"`; and by that in the response if the request names none.
 """
 
 from collections.abc import Mapping
@@ -25,7 +28,6 @@ from meshapi_core.observing.notices import (
     ResponseStarted,
 )
 from meshapi_core.types import ChatCompletionChunk
-from meshapi_core.usage.money import added
 from meshapi_core.usage.prices import PriceList
 from meshapi_core.usage.reading import (
     TokenCounts,
@@ -37,30 +39,31 @@ from meshapi_core.usage.reading import (
 )
 from meshapi_core.usage.totals import Usage
 
-__all__ = ["CallUsage", "UsagePart", "call_usage", "usages"]
+__all__ = ["CallUsage", "Changes", "RequestUsage", "call_usage"]
 
 _RUN_MODELS: Final = frozenset(
     {
-        ("POST", "/v1/audio/speech"),
-        ("POST", "/v1/audio/transcriptions"),
-        ("POST", "/v1/audio/transcriptions/translate"),
-        ("POST", "/v1/audio/translations"),
-        ("POST", "/v1/batches"),
-        ("POST", "/v1/chat/compare"),
-        ("POST", "/v1/chat/completions"),
-        ("POST", "/v1/embeddings"),
-        ("POST", "/v1/files/embed"),
-        ("POST", "/v1/files/search"),
-        ("POST", "/v1/images/edits"),
-        ("POST", "/v1/images/generations"),
-        ("POST", "/v1/moderations"),
-        ("POST", "/v1/responses"),
-        ("POST", "/v1/router/select"),
-        ("POST", "/v1/video/generations"),
-        ("POST", "/v1/web/search"),
+        "/v1/audio/speech",
+        "/v1/audio/transcriptions",
+        "/v1/audio/transcriptions/translate",
+        "/v1/audio/translations",
+        "/v1/batches",
+        "/v1/chat/compare",
+        "/v1/chat/completions",
+        "/v1/documents/generate",
+        "/v1/embeddings",
+        "/v1/files/embed",
+        "/v1/files/search",
+        "/v1/images/edits",
+        "/v1/images/generations",
+        "/v1/moderations",
+        "/v1/responses",
+        "/v1/router/select",
+        "/v1/video/generations",
+        "/v1/web/search",
     }
 )
-"""What may cost something. Reading lists, files and the state of a job does not."""
+"""Where a POST may cost something. Reading lists, files and the state of a job does not."""
 
 _COMPARE: Final = "/v1/chat/compare"
 _ROUTERS: Final = frozenset({"", "auto"})
@@ -71,80 +74,97 @@ _NOT_SENT: Final = ("connect", "dns", "pool", "proxy", "tls")
 """How the error codes of attempts begin whose request never left."""
 
 
-class UsagePart(Struct, frozen=True, kw_only=True):
-    """What is known of a call's requests to one model.
+class RequestUsage(Struct, frozen=True, kw_only=True):
+    """What is known of one request to a model.
 
     Fields:
-        requests: how many.
-        tokens: of all of them.
-        cost: of those whose cost the gateway said.
-        unknown, unknown_tokens: of the others that are complete and may have cost something.
-        in_progress: how many are not complete.
+        model: its ID.
+        tokens: as far as the gateway told.
+        cost: in US dollars; None if the gateway has not told.
+        ended: whether no more will be known.
+        free: whether a request that ended without a cost has cost nothing: it failed.
     """
 
-    requests: int = 1
+    model: str
     tokens: Optional[TokenCounts] = None
-    cost: Decimal = _NOTHING
-    unknown: int = 0
-    unknown_tokens: Optional[TokenCounts] = None
-    in_progress: int = 0
+    cost: Optional[Decimal] = None
+    ended: bool = False
+    free: bool = False
 
-    def usage(self, model: str, prices: Optional[PriceList]) -> Usage:
-        """Return it as usage; where the cost is not known, with an estimate if there are prices."""
-        tokens, cost, estimate = self.tokens or TokenCounts(), self.cost, None
-        if self.unknown and prices is not None:
-            estimate = prices.cost(model, self.unknown_tokens, self.unknown)
-        if estimate is not None:
-            cost = added(cost, estimate)
+    def usage(self, prices: PriceList) -> Usage:
+        """Return it as usage; where the cost is not known, with an estimate if there is a price."""
+        unknown = self.ended and not self.free and self.cost is None
+        estimate = prices.cost(self.model, self.tokens) if unknown else None
+        tokens = self.tokens or TokenCounts()
         return Usage(
-            requests=self.requests,
+            requests=1,
             input_tokens=tokens.input or 0,
             output_tokens=tokens.output or 0,
             cached_tokens=tokens.cache_read or 0,
             reasoning_tokens=tokens.reasoning or 0,
-            cost_usd=cost,
-            unpriced=self.unknown if estimate is None else 0,
-            estimated=0 if estimate is None else self.unknown,
-            in_progress=self.in_progress,
+            cost_usd=self.cost or estimate or _NOTHING,
+            unpriced=int(unknown and estimate is None),
+            estimated=int(estimate is not None),
+            in_progress=int(not self.ended),
         )
 
+    def read(self, record: object) -> "RequestUsage":
+        """Return it with what a part of the response says of its `usage` and cost."""
+        tokens, cost = token_counts(value_of(record, "usage")), cost_in(record)
+        if tokens is None and cost is None:
+            return self
+        changes = {"tokens": tokens or self.tokens, "cost": self.cost if cost is None else cost}
+        return msgspec.structs.replace(self, **changes)
 
-Parts: TypeAlias = dict[str, UsagePart]
+    def end(self, *, may_cost: bool) -> "RequestUsage":
+        """Return it as one of which no more will be known."""
+        free = self.free or not (may_cost or self.tokens is not None)
+        return msgspec.structs.replace(self, ended=True, free=free)
 
 
-def usages(parts: Parts, prices: Optional[PriceList]) -> dict[str, Usage]:
-    """Return the usage of a call by model."""
-    return {model: part.usage(model, prices) for model, part in parts.items()}
+Changes: TypeAlias = list[tuple[Optional[RequestUsage], Optional[RequestUsage]]]
+"""What was known of some requests, and what is known now; None is no request."""
 
 
 class CallUsage:
-    """The usage of one call to a model. Make it with `call_usage`.
+    """The usage of one call to models. Make it with `call_usage`.
 
-    Attributes:
-        parts: what is known now.
+    Args:
+        requests: those that it begins with, each by a key that stays the same.
     """
 
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
+    def __init__(self, requests: Mapping[str, RequestUsage]) -> None:
+        self._requests = dict(requests)
 
-    def receive(self, notice: Notice) -> bool:
-        """Take what has happened in the call; return whether `parts` has changed."""
-        before = self.parts
+    def begin(self) -> Changes:
+        """Return the requests that the call begins with."""
+        return [(None, request) for request in self._requests.values()]
+
+    def receive(self, notice: Notice) -> Changes:
+        """Take what has happened in the call, and return what is known in place of what was."""
+        before = self._requests
         if isinstance(notice, ItemReceived):
             self._take_item(notice.value)
         elif isinstance(notice, ResponseStarted):
             self._take_head(notice)
         elif isinstance(notice, CallSucceeded):
-            body = None if notice.response is None else notice.response.body
-            if body is not None:
-                self._take_body(body)
+            if notice.response is not None and notice.response.body:
+                self._take_body(notice.response.body)
             self._end(may_cost=True)
         elif isinstance(notice, (CallClosed, CallFailed)):
             if notice.attempt == 0:
-                self.parts = {}
+                self._requests = {}
             else:
                 self._end(may_cost=_may_cost(notice))
-        return self.parts is not before
+        now = self._requests
+        if now is before:
+            return []
+        pairs = ((before.get(key), now.get(key)) for key in {**before, **now})
+        return [pair for pair in pairs if pair[0] is not pair[1]]
+
+    def _set(self, key: str, request: RequestUsage) -> None:
+        if self._requests.get(key) is not request:
+            self._requests = {**self._requests, key: request}
 
     def _take_head(self, notice: ResponseStarted) -> None:
         pass
@@ -156,43 +176,29 @@ class CallUsage:
         pass
 
     def _end(self, *, may_cost: bool) -> None:
-        pass
+        ended = {key: one.end(may_cost=may_cost) for key, one in self._requests.items()}
+        self._requests = ended
 
 
 class _OneModel(CallUsage):
     """The usage of a call to one model."""
 
     def __init__(self, asked: str, path: str) -> None:
-        self._asked, self._path, self._found, self._chosen = asked, path, "", ""
-        self._tokens: Optional[TokenCounts] = None
-        self._cost: Optional[Decimal] = None
-        self._ended = self._may_cost = False
-        super().__init__(self._parts())
-
-    def _parts(self) -> Parts:
-        model = self._chosen
-        if not model:
-            model = self._found if self._asked in _ROUTERS else self._asked
-        unknown = int(self._ended and self._may_cost and self._cost is None)
-        part = UsagePart(
-            tokens=self._tokens,
-            cost=self._cost or _NOTHING,
-            unknown=unknown,
-            unknown_tokens=self._tokens if unknown else None,
-            in_progress=int(not self._ended),
-        )
-        return {model or self._asked or self._path: part}
+        self._is_routed, self._has_model = asked in _ROUTERS, False
+        super().__init__({"": RequestUsage(model=asked or path)})
 
     def _take_head(self, notice: ResponseStarted) -> None:
-        chosen = text_of(notice.headers, "x-resolved-model-id")
-        if chosen:
-            self._chosen = chosen
-            self.parts = self._parts()
+        self._name(text_of(notice.headers, "x-resolved-model-id"))
+
+    def _name(self, model: str) -> None:
+        if model:
+            self._has_model = True
+            self._set("", msgspec.structs.replace(self._requests[""], model=model))
 
     def _take_item(self, item: object) -> None:
         if isinstance(item, ChatCompletionChunk):
-            # There may be thousands of chunks, and only the last one says more.
-            if item.usage is None and item.cost is None and self._found:
+            # There may be thousands of chunks, and only the first and the last say more.
+            if item.usage is None and item.cost is None and self._has_model:
                 return
         elif isinstance(item, bytes):
             return
@@ -208,75 +214,52 @@ class _OneModel(CallUsage):
             self._take(head)
 
     def _take(self, record: object) -> None:
-        found, chosen = text_of(record, "model"), text_of(record, "x_resolved_model_id")
-        tokens, cost = token_counts(value_of(record, "usage")), cost_in(record)
-        if found or chosen or tokens is not None or cost is not None:
-            self._found, self._chosen = found or self._found, chosen or self._chosen
-            self._tokens = self._tokens if tokens is None else tokens
-            self._cost = self._cost if cost is None else cost
-            self.parts = self._parts()
-
-    def _end(self, *, may_cost: bool) -> None:
-        self._ended, self._may_cost = True, may_cost or self._tokens is not None
-        self.parts = self._parts()
+        self._name(text_of(record, "x_resolved_model_id"))
+        if not self._has_model:
+            found = text_of(record, "model")
+            self._has_model = bool(found)
+            if self._is_routed:
+                self._name(found)
+        self._set("", self._requests[""].read(record))
 
 
 class _Comparison(CallUsage):
-    """The usage of a comparison, which asks several models."""
+    """The usage of a comparison, which asks several models, and one more to compare them."""
 
-    def __init__(self, models: list[str]) -> None:
-        super().__init__({model: UsagePart(in_progress=1) for model in models})
-        self._failed: set[str] = set()
-        self._costs: set[str] = set()
-
-    def _note(self, model: str, row: object, usage: object, requests: int = 1) -> None:
-        if not model:
-            return
-        body = value_of(row, "response_body")
-        cost = cost_in({**_fields(body), **_fields(row), "usage": usage})
-        part = self.parts.get(model, UsagePart(requests=requests, in_progress=requests))
-        tokens = token_counts(usage) or part.tokens
-        if value_of(row, "error") and tokens is None:
-            self._failed.add(model)
-        if cost is not None:
-            self._costs.add(model)
-        part = msgspec.structs.replace(
-            part, tokens=tokens, cost=part.cost if cost is None else cost
-        )
-        self.parts = {**self.parts, model: part}
+    def __init__(self, asked: "_Asked") -> None:
+        models: Any = asked.models if isinstance(asked.models, list) else ()
+        requests = {name: RequestUsage(model=name) for name in models if isinstance(name, str)}
+        if asked.skip_comparison is not True:
+            requests[_COMPARE] = RequestUsage(model=text_of(asked, "comparison_model") or _COMPARE)
+        super().__init__(requests)
 
     def _take_item(self, item: object) -> None:
-        usage = value_of(item, "usage")
-        if usage is not None or value_of(item, "error"):
-            model = text_of(item, "model") or text_of(item, "comparison_model")
-            self._note(model, item, usage)
-        self._take_comparison(value_of(item, "data"))
+        self._take(text_of(item, "model") or _COMPARE, item)
+        self._take_whole(value_of(item, "data"))
 
     def _take_body(self, body: bytes) -> None:
         try:
-            whole: Any = msgspec.json.decode(body)
+            self._take_whole(msgspec.json.decode(body))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return
-        rows: Any = value_of(whole, "results")
+
+    def _take_whole(self, record: object) -> None:
+        rows: Any = value_of(record, "results")
         for row in rows if isinstance(rows, list) else ():
-            self._note(text_of(row, "model"), row, value_of(row, "usage"))
-        self._take_comparison(whole)
+            self._take(text_of(row, "model"), row)
+        told = {"usage": value_of(record, "comparison_usage")}
+        self._take(_COMPARE, told, text_of(record, "comparison_model"))
 
-    def _take_comparison(self, record: object) -> None:
-        usage = value_of(record, "comparison_usage")
-        if token_counts(usage) is not None:
-            self._note(text_of(record, "comparison_model") or _COMPARE, {}, usage)
-
-    def _end(self, *, may_cost: bool) -> None:
-        self.parts = {
-            model: self._ended(model, part, may_cost=may_cost) for model, part in self.parts.items()
-        }
-
-    def _ended(self, model: str, part: UsagePart, *, may_cost: bool) -> UsagePart:
-        charged = (may_cost or part.tokens is not None) and model not in self._failed
-        unknown = part.requests if charged and model not in self._costs else 0
-        tokens = part.tokens if unknown else None
-        return msgspec.structs.replace(part, unknown=unknown, unknown_tokens=tokens, in_progress=0)
+    def _take(self, key: str, row: object, model: str = "") -> None:
+        known = self._requests.get(key)
+        if known is None:
+            return
+        request = known.read(value_of(row, "response_body")).read(row)
+        if value_of(row, "error") and request.tokens is None:
+            request = msgspec.structs.replace(request, free=True)
+        if model and model != request.model:
+            request = msgspec.structs.replace(request, model=model)
+        self._set(key, request)
 
 
 class _Session(CallUsage):
@@ -286,31 +269,13 @@ class _Session(CallUsage):
         super().__init__({})
         self._model = model
 
-    def _take_item(self, item: object) -> None:
-        event = value_of(item, "event")
+    def receive(self, notice: Notice) -> Changes:
+        """Take what has happened in the session; only the end of a response is usage."""
+        event = value_of(notice.value, "event") if isinstance(notice, ItemReceived) else None
         if value_of(event, "type") != "response.done":
-            return
-        response = value_of(event, "response")
-        tokens, cost = token_counts(value_of(response, "usage")), cost_in(response)
-        part = self.parts.get(self._model, UsagePart(requests=0))
-        tokens_so_far = part.tokens if tokens is None else tokens.plus(part.tokens)
-        unknown, unknown_tokens = part.unknown, part.unknown_tokens
-        if cost is None:
-            unknown += 1
-            unknown_tokens = unknown_tokens if tokens is None else tokens.plus(unknown_tokens)
-        part = UsagePart(
-            requests=part.requests + 1,
-            tokens=tokens_so_far,
-            cost=added(part.cost, cost or _NOTHING),
-            unknown=unknown,
-            unknown_tokens=unknown_tokens,
-        )
-        self.parts = {self._model: part}
-
-    def receive(self, notice: Notice) -> bool:
-        """Take what has happened in the session; return whether `parts` has changed."""
-        # Its connections come and go, and its end changes nothing.
-        return isinstance(notice, ItemReceived) and super().receive(notice)
+            return []
+        request = RequestUsage(model=self._model).read(value_of(event, "response"))
+        return [(None, request.end(may_cost=True))]
 
 
 def _may_cost(notice: Union[CallClosed, CallFailed]) -> bool:
@@ -323,13 +288,11 @@ def _may_cost(notice: Union[CallClosed, CallFailed]) -> bool:
     return not error.error_code.startswith(_NOT_SENT)
 
 
-def _fields(record: object) -> Mapping[str, Any]:
-    return record if isinstance(record, Mapping) else {}
-
-
 class _Asked(Struct):
     model: Any = None
     models: Any = None
+    comparison_model: Any = None
+    skip_comparison: Any = None
 
 
 def call_usage(call: AnyCall[Any]) -> Optional[CallUsage]:
@@ -337,13 +300,10 @@ def call_usage(call: AnyCall[Any]) -> Optional[CallUsage]:
     if call.upgrades:
         return _Session(text_of(call, "model"))
     path = text_of(call, "path").partition("?")[0]
-    if (call.method, path) not in _RUN_MODELS:
+    if call.method != "POST" or path not in _RUN_MODELS:
         return None
     asked = _asked(value_of(call, "body"))
-    if path == _COMPARE and isinstance(asked.models, list):
-        models = [name for name in asked.models if isinstance(name, str)]
-        return _Comparison([*dict.fromkeys(models)] or [path])
-    return _OneModel(text_of(asked, "model"), path)
+    return _Comparison(asked) if path == _COMPARE else _OneModel(text_of(asked, "model"), path)
 
 
 def _asked(body: object) -> _Asked:

@@ -41,8 +41,8 @@ class PriceList:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self._models)} models>"
 
-    def cost(self, model: str, tokens: Optional[TokenCounts], requests: int) -> Optional[Decimal]:
-        """Return the cost of requests; None if a price or a count that it needs is missing.
+    def cost(self, model: str, tokens: Optional[TokenCounts]) -> Optional[Decimal]:
+        """Return the cost of a request; None if a price or a count that it needs is missing.
 
         Input from the cache costs as much as other input if no price for it is named.
         """
@@ -57,7 +57,7 @@ class PriceList:
         threshold = info.standard_context_threshold
         is_long = threshold is not None and (tokens.input or 0) > threshold
         rates = _rates(price, is_long=is_long)
-        total = multiplied(usd(price.request_usd) or _NOTHING, requests)
+        total = usd(price.request_usd) or _NOTHING
         for kind, count in _counts(tokens).items():
             rate = rates[kind]
             if count and rate is None:

@@ -29,16 +29,6 @@ class TokenCounts(Struct, frozen=True, kw_only=True):
     input_audio: Optional[int] = None
     output_audio: Optional[int] = None
 
-    def plus(self, other: "Optional[TokenCounts]") -> "TokenCounts":
-        """Return the sum; a count that only one of them has is that one's."""
-        if other is None:
-            return self
-        pairs = {name: (getattr(self, name), getattr(other, name)) for name in _NAMES}
-        known = {name: [n for n in pair if n is not None] for name, pair in pairs.items()}
-        return TokenCounts(**{name: sum(found) for name, found in known.items() if found})
-
-
-_NAMES: Final = TokenCounts.__struct_fields__
 
 _INPUT: Final = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
 _OUTPUT: Final = ("completion_tokens_details", "output_tokens_details", "output_token_details")

@@ -1,18 +1,19 @@
-"""Usage by model as a table of text."""
+"""Usage by model as a table, for terminals and notebooks."""
 
 from collections.abc import Mapping
 from typing import Final
 
+from meshapi_core._html import table_html
 from meshapi_core._log_safe import one_line
 from meshapi_core.usage.totals import Usage
 
-__all__ = ["usage_rows", "usage_table"]
+__all__ = ["usage_html", "usage_table"]
 
 _HEAD: Final = ("model", "requests", "input", "cached", "output", "reasoning", "US dollars")
 _LONGEST: Final = 60
 
 
-def usage_rows(by_model: Mapping[str, Usage], total: Usage) -> list[tuple[str, ...]]:
+def _rows(by_model: Mapping[str, Usage], total: Usage) -> list[tuple[str, ...]]:
     """Return the rows of a table: its head, a row for each model, and the sum."""
     rows = [_HEAD, *(_row(model, usage) for model, usage in by_model.items())]
     return rows if len(by_model) == 1 else [*rows, _row("total", total)]
@@ -39,7 +40,7 @@ def _cost(usage: Usage) -> str:
 
 def usage_table(by_model: Mapping[str, Usage], total: Usage) -> str:
     """Return usage by model as aligned lines of text."""
-    rows = usage_rows(by_model, total)
+    rows = _rows(by_model, total)
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines: list[str] = []
     for row in rows:
@@ -47,3 +48,9 @@ def usage_table(by_model: Mapping[str, Usage], total: Usage) -> str:
         cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def usage_html(by_model: Mapping[str, Usage], total: Usage) -> str:
+    """Return usage by model as HTML."""
+    head, *rows = _rows(by_model, total)
+    return table_html(head, rows, len(rows))

@@ -1,6 +1,5 @@
-"""Usage that adds up, in any order to the same sum."""
+"""Usage, which adds up in any order to the same sum."""
 
-from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final, cast
 
@@ -8,7 +7,7 @@ from msgspec import Struct
 
 from meshapi_core.usage.money import added, multiplied
 
-__all__ = ["Ledger", "Usage"]
+__all__ = ["Usage"]
 
 _NOTHING: Final = Decimal(0)
 
@@ -17,8 +16,8 @@ class Usage(Struct, frozen=True, kw_only=True):
     """What calls have used and cost.
 
     Fields:
-        requests: how many; a call with all its attempts is one, and a comparison is one for each
-            model.
+        requests: how many; a call with all its attempts is one. A comparison is one for each model,
+            and one for the comparison itself.
         input_tokens, output_tokens: model tokens.
         cached_tokens: those of the input that came from the provider's cache.
         reasoning_tokens: those of the output that were spent on reasoning.
@@ -71,34 +70,3 @@ class Usage(Struct, frozen=True, kw_only=True):
 
 _COUNTS: Final = tuple(name for name in Usage.__struct_fields__ if name != "cost_usd")
 _EMPTY: Final = Usage()
-
-
-class Ledger:
-    """Usage by model."""
-
-    def __init__(self) -> None:
-        self._by_model: dict[str, Usage] = {}
-
-    @property
-    def by_model(self) -> dict[str, Usage]:
-        """The sum of each model that has any, in the order in which they were first used."""
-        return {model: usage for model, usage in self._by_model.items() if usage}
-
-    @property
-    def total(self) -> Usage:
-        """The sum of all models."""
-        return _sum(self._by_model.values())
-
-    def change(self, old: Mapping[str, Usage], new: Mapping[str, Usage]) -> None:
-        """Put what is now known of a call in place of what was known before."""
-        for model, usage in old.items():
-            self._by_model[model] = self._by_model.get(model, _EMPTY) - usage
-        for model, usage in new.items():
-            self._by_model[model] = self._by_model.get(model, _EMPTY) + usage
-
-
-def _sum(usages: Iterable[Usage]) -> Usage:
-    total = _EMPTY
-    for usage in usages:
-        total = total + usage
-    return total

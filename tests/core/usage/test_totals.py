@@ -3,7 +3,7 @@
 import copy
 import pickle
 from decimal import Decimal
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 from hypothesis import given
@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 from meshapi_core import InvalidParamsError
 from meshapi_core.types import ModelInfo, ModelPricing
 from meshapi_core.usage import (
+    Account,
     BudgetExceededError,
     BudgetLimits,
-    Ledger,
     PriceList,
+    RequestUsage,
     TokenCounts,
     Usage,
-    UsagePart,
+    admit,
     token_counts,
+    usage_html,
     usage_table,
-    usages,
 )
 
 COUNTS = st.integers(0, 10**9)
@@ -37,37 +38,42 @@ USAGES = st.builds(
     estimated=COUNTS,
     in_progress=COUNTS,
 )
-MODELS = st.sampled_from(["a", "b", "c"])
-# A call is what is known of it at one time after the other.
-CALLS = st.lists(st.lists(st.dictionaries(MODELS, USAGES, max_size=2), min_size=1, max_size=4))
+TOKENS = st.builds(TokenCounts, input=COUNTS, output=COUNTS, cache_read=st.integers(0, 5))
+REQUESTS = st.builds(
+    RequestUsage,
+    model=st.sampled_from(["a", "b", "m"]),
+    tokens=st.none() | TOKENS,
+    cost=st.none() | st.decimals(0, 1000, places=9),
+    ended=st.booleans(),
+    free=st.booleans(),
+)
+# A call is what is known of its request at one time after the other; None is no request.
+CALLS = st.lists(st.lists(st.none() | REQUESTS, min_size=1, max_size=4))
 
 
-def summed(many: "list[dict[str, Usage]]") -> "dict[str, Usage]":
+def by_model(requests: "list[RequestUsage]", prices: PriceList) -> "dict[str, Usage]":
     sums: dict[str, Usage] = {}
-    for each in many:
-        for model, usage in each.items():
-            sums[model] = sums.get(model, Usage()) + usage
-    return {model: usage for model, usage in sums.items() if usage}
+    for request in requests:
+        sums[request.model] = sums.get(request.model, Usage()) + request.usage(prices)
+    return sums
 
 
 @given(CALLS, st.randoms(use_true_random=False))
 def test_any_interleaving_of_calls_has_the_sum_of_their_ends(
-    calls: "list[list[dict[str, Usage]]]", random: Any
+    calls: "list[list[Optional[RequestUsage]]]", random: Any
 ) -> None:
-    ledger = Ledger()
-    left = [(iter(call), {}) for call in calls]
-    last: list[dict[str, Usage]] = []
+    account = Account([CHEAP])
+    left: list[list[Any]] = [[None, *call] for call in calls]
     while left:
-        index = random.randrange(len(left))
-        steps, known = left[index]
-        now = next(steps, None)
-        if now is None:
-            last.append(left.pop(index)[1])
+        steps = left[random.randrange(len(left))]
+        if len(steps) == 1:
+            left.remove(steps)
         else:
-            ledger.change(known, now)
-            left[index] = (steps, now)
-    assert ledger.by_model == summed(last)
-    assert ledger.total == sum(summed(last).values(), Usage())
+            account.enter([(steps[0], steps[1])])
+            del steps[0]
+    ends = [call[-1] for call in calls if call[-1] is not None]
+    assert account.by_model == by_model(ends, PriceList([CHEAP]))
+    assert account.total == sum(account.by_model.values(), Usage())
 
 
 @given(USAGES, USAGES, USAGES)
@@ -137,7 +143,7 @@ FREE = ModelInfo(id="free", is_free=True)
     ],
 )
 def test_an_estimate_needs_every_price(model: str, tokens: Any, cost: Any) -> None:
-    found = PriceList([CHEAP, OLD, FREE]).cost(model, tokens, 1)
+    found = PriceList([CHEAP, OLD, FREE]).cost(model, tokens)
     assert found == (None if cost is None else Decimal(cost))
 
 
@@ -147,12 +153,25 @@ def test_prices_are_models(prices: Any) -> None:
         PriceList(prices)
 
 
-def test_what_is_not_known_is_never_zero() -> None:
-    unknown = UsagePart(unknown=1, tokens=TokenCounts(input=100), unknown_tokens=None)
-    assert unknown.usage("m", None).unpriced == 1
-    priced = UsagePart(unknown=1, unknown_tokens=TokenCounts(input=100))
-    usage = usages({"m": priced}, PriceList([CHEAP]))["m"]
+@given(REQUESTS)
+def test_what_is_not_known_is_never_zero(request: RequestUsage) -> None:
+    for prices in (PriceList(), PriceList([CHEAP])):
+        usage = request.usage(prices)
+        assert usage.requests == 1
+        states = (usage.unpriced, usage.estimated, usage.in_progress)
+        is_told = request.cost is not None or request.free
+        assert sum(states) == (not request.ended or not is_told)
+        if request.cost is not None:
+            assert usage.cost_usd == request.cost
+        elif not usage.estimated:
+            assert usage.cost_usd == 0
+
+
+def test_a_request_without_a_cost_is_estimated() -> None:
+    request = RequestUsage(model="m", tokens=TokenCounts(input=100), ended=True)
+    usage = request.usage(PriceList([CHEAP]))
     assert (usage.unpriced, usage.estimated, usage.cost_usd) == (0, 1, Decimal("0.0002"))
+    assert request.usage(PriceList()).unpriced == 1
 
 
 # Budgets
@@ -166,6 +185,23 @@ def test_a_limit_is_used_up_once_nothing_is_left(spent: Usage, limit: int, asked
     assert (by_cost is None) == (spent.cost_usd < limit)
     by_requests = BudgetLimits(requests=limit).used_up(spent, asked)
     assert (by_requests is None) == (spent.requests + asked <= limit)
+
+
+def test_a_call_is_admitted_by_all_accounts_or_by_none() -> None:
+    wide = Account(limits=BudgetLimits(requests=3))
+    tight = Account(limits=BudgetLimits(requests=1))
+    one = [(None, RequestUsage(model="m"))]
+    admit([wide, tight], one)
+    for accounts in ([wide, tight], [tight, wide]):
+        with pytest.raises(BudgetExceededError) as caught:
+            admit(accounts, one)
+        assert caught.value.allowed == 1
+    with pytest.raises(BudgetExceededError):
+        admit([wide], one * 3)
+    assert wide.total.requests == tight.total.requests == 1
+    # A realtime session has no request yet, but is going to have one.
+    with pytest.raises(BudgetExceededError):
+        admit([tight], [])
 
 
 @pytest.mark.parametrize(
@@ -198,11 +234,17 @@ def test_the_error_says_what_was_spent_and_allowed() -> None:
 
 
 def test_a_table_has_a_row_for_each_model_and_the_sum() -> None:
-    ledger = Ledger()
-    ledger.change({}, {"a": Usage(requests=1, input_tokens=1234, cost_usd=Decimal("0.5"))})
-    ledger.change({}, {"b\x1b[2J": Usage(requests=2, unpriced=2)})
-    lines = usage_table(ledger.by_model, ledger.total).splitlines()
-    assert [line.split()[0] for line in lines] == ["model", "a", "b\\x1b[2J", "total"]
+    known = {
+        "a": Usage(requests=1, input_tokens=1234, cost_usd=Decimal("0.5")),
+        "<b>\x1b[2J": Usage(requests=2, unpriced=2),
+    }
+    total = sum(known.values(), Usage())
+    lines = usage_table(known, total).splitlines()
+    assert [line.split()[0] for line in lines] == ["model", "a", "<b>\\x1b[2J", "total"]
     assert lines[1].split()[1:] == ["1", "1,234", "0", "0", "0", "0.5"]
     assert lines[2].endswith("unknown")
     assert lines[3].endswith("0.5 + 2 unpriced")
+    html = usage_html(known, total)
+    assert "<td>0.5 + 2 unpriced</td>" in html
+    assert "&lt;b&gt;" in html
+    assert "<b>" not in html
