@@ -22,6 +22,7 @@ from meshapi import (
 )
 from meshapi.testing import LocalGateway
 from meshapi_core.types import ModelInfo, ModelPricing
+from support.cancellation import Attack, Blow, EdgeAttack, ScopeAttack
 from support.flavours import ASK, TOKEN, World, on_every_flavour
 from support.realtime_server import RealtimePeer, upgraded
 from support.scripted_server import Peer, Script, ScriptedServer, answering
@@ -322,6 +323,69 @@ async def test_each_response_of_a_session_is_a_request(world: World) -> None:
                     await client.realtime.connect(model="m")
     expected = Usage(requests=2, input_tokens=14, output_tokens=6, unpriced=2)
     assert usage.by_model == {"m": expected}
+
+
+# Giving up
+
+
+@on_every_flavour
+async def test_a_stream_that_is_dropped_stays_in_progress(world: World) -> None:
+    with ScriptedServer(always(PRICED_STREAM)) as server:
+        async with world.client(server.url) as client:
+            with inner(client).track_usage() as usage:
+                stream = client.chat.completions.stream(**ASK)
+                async for _ in stream:
+                    break
+            # Only closing it says that no more is coming.
+            assert usage.total == Usage(requests=1, in_progress=1)
+            await stream.close() if world.name == "sync" else await stream.aclose()
+            assert usage.total == Usage(requests=1, unpriced=1)
+
+
+async def _create(client: AsyncMeshAPI) -> None:
+    await client.chat.completions.create(**ASK)
+
+
+async def _stream(client: AsyncMeshAPI) -> None:
+    async with client.chat.completions.stream(**ASK) as stream:
+        async for _ in stream:
+            pass
+
+
+@pytest.mark.parametrize("victim", [_create, _stream])
+@pytest.mark.parametrize("how", ["blocked", "race", "level", "after", "before"])
+def test_cancelling_at_any_await_counts_each_request_once(how: str, victim: Any) -> None:
+    is_trio = how in {"after", "before"}
+
+    async def attack(url: str, step: int) -> "tuple[Attack, Usage]":
+        async with AsyncMeshAPI(base_url=url, token=TOKEN, max_retries=0) as client:
+            budget = Budget(requests=1)
+            with client.track_usage(budget=budget) as usage:
+                run: Any = (ScopeAttack if is_trio else EdgeAttack)(
+                    victim(client), Blow(how, (step,))
+                )
+                if is_trio:
+                    await run.run()
+                else:
+                    await asyncio.ensure_future(run.run())
+            assert budget.spent == usage.total
+        return run, usage.total
+
+    script = always(PRICED_STREAM if victim is _stream else PRICED)
+    for step in range(1, 100):
+        with ScriptedServer(script) as server:
+            if is_trio:
+                run, total = trio.run(attack, server.url, step)
+            else:
+                run, total = asyncio.run(attack(server.url, step))
+        assert total.in_progress == 0
+        assert len(server.requests) <= total.requests <= 1
+        assert not total or total.cost_usd or total.unpriced
+        if not run.blows:
+            break
+    assert run.finished
+    assert total == ONE
+    assert step > 3
 
 
 # Budgets
