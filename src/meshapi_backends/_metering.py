@@ -32,7 +32,7 @@ _LOCK: Final = threading.Lock()
 """Held while accounts are read or changed, and never while anything waits. One for all accounts, as
 a call is admitted by all its budgets or by none."""
 
-_CHANGES: "Final[deque[tuple[Sequence[Account], Changes]]]" = deque()
+_CHANGES: Final[deque[tuple[Sequence[Account], Changes]]] = deque()
 """What is to be entered. The garbage collector may close a stream in a thread that has the lock."""
 
 

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 from typing_extensions import TypeAlias
 
+from meshapi_core._json_kinds import is_array
 from meshapi_core.calls import AnyCall
 from meshapi_core.errors import APIStatusError, MeshAPIError
 from meshapi_core.multipart import Multipart
@@ -227,7 +228,7 @@ class _Comparison(CallUsage):
     """The usage of a comparison, which asks several models, and one more to compare them."""
 
     def __init__(self, asked: "_Asked") -> None:
-        models: Any = asked.models if isinstance(asked.models, list) else ()
+        models = asked.models if is_array(asked.models) else []
         requests = {name: RequestUsage(model=name) for name in models if isinstance(name, str)}
         if asked.skip_comparison is not True:
             requests[_COMPARE] = RequestUsage(model=text_of(asked, "comparison_model") or _COMPARE)
@@ -244,8 +245,8 @@ class _Comparison(CallUsage):
             return
 
     def _take_whole(self, record: object) -> None:
-        rows: Any = value_of(record, "results")
-        for row in rows if isinstance(rows, list) else ():
+        rows: object = value_of(record, "results")
+        for row in rows if is_array(rows) else ():
             self._take(text_of(row, "model"), row)
         told = {"usage": value_of(record, "comparison_usage")}
         self._take(_COMPARE, told, text_of(record, "comparison_model"))

@@ -1,12 +1,12 @@
 """What a response says about its usage. Nothing here raises: odd JSON says less."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final, Optional
 
 import msgspec
 from msgspec import Struct
 
+from meshapi_core._json_kinds import is_mapping
 from meshapi_core.usage.money import usd
 
 __all__ = ["TokenCounts", "cost_in", "cost_of", "head_of", "text_of", "token_counts", "value_of"]
@@ -64,9 +64,8 @@ def token_counts(usage: object) -> Optional[TokenCounts]:
 
 def value_of(record: object, name: str) -> Any:
     """Return a field of a dict or a typed object; None if it has none."""
-    if isinstance(record, Mapping):
-        fields: Mapping[Any, Any] = record
-        return fields.get(name)
+    if is_mapping(record):
+        return record.get(name)
     return getattr(record, name, None)
 
 
@@ -97,7 +96,7 @@ def cost_in(record: object) -> Optional[Decimal]:
     It is in `cost`, `cost_usd` or `total_cost_usd` of the response or of its `usage`.
     """
     for place in (record, value_of(record, "usage")):
-        if isinstance(place, Mapping):
+        if is_mapping(place):
             found = [value_of(place, name) for name in _COSTS]
         else:
             # Not `getattr` alone: `cost_usd` of a response is computed, by this function.
