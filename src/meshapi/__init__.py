@@ -93,8 +93,7 @@ if TYPE_CHECKING:
     from meshapi_core.observing import RetryPlanned as RetryPlanned
     from meshapi_core.types import *
     from meshapi_core.usage import BudgetExceededError as BudgetExceededError
-    from meshapi_core.usage import Usage as Usage
-    from meshapi_core.usage import usd as usd
+    from meshapi_core.usage import TotalUsage as TotalUsage
 else:
     from meshapi._face import EXPORTED as __all__
     from meshapi._face import __dir__, __getattr__

@@ -37,7 +37,7 @@ _NAMES: Final = {
     """,
     "meshapi_core.endpoints": "AsyncStream Stream",
     "meshapi_core.observing": "AttemptStarted CallFailed ItemReceived ResponseStarted RetryPlanned",
-    "meshapi_core.usage": "BudgetExceededError Usage usd",
+    "meshapi_core.usage": "BudgetExceededError TotalUsage",
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

@@ -19,7 +19,7 @@ from meshapi_core.usage import (
     BudgetLimits,
     CallUsage,
     Changes,
-    Usage,
+    TotalUsage,
     admit,
     call_usage,
     usage_html,
@@ -55,14 +55,14 @@ class _Meter:
         self.account = account
 
     @property
-    def total(self) -> Usage:
+    def total(self) -> TotalUsage:
         """The sum over all models."""
         with _LOCK:
             _enter_all()
             return self.account.total
 
     @property
-    def by_model(self) -> dict[str, Usage]:
+    def by_model(self) -> dict[str, TotalUsage]:
         """The sum for each model, by the model's ID."""
         with _LOCK:
             _enter_all()
@@ -114,7 +114,7 @@ class Budget(_Meter):
         return self.account.limits.requests
 
     @property
-    def spent(self) -> Usage:
+    def spent(self) -> TotalUsage:
         """What has been spent; the same as `total`."""
         return self.total
 

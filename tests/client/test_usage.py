@@ -18,7 +18,7 @@ from meshapi import (
     MeshAPI,
     MeshAPIError,
     StreamInterruptedError,
-    Usage,
+    TotalUsage,
 )
 from meshapi.testing import LocalGateway
 from meshapi_core.types import ModelInfo, ModelPricing
@@ -48,7 +48,7 @@ USED = {
     "prompt_tokens_details": {"cached_tokens": 4},
     "completion_tokens_details": {"reasoning_tokens": 2},
 }
-ONE = Usage(
+ONE = TotalUsage(
     requests=1,
     input_tokens=10,
     output_tokens=5,
@@ -56,8 +56,10 @@ ONE = Usage(
     reasoning_tokens=2,
     cost_usd=Decimal("0.0015"),
 )
-UNPRICED = Usage(requests=1, input_tokens=10, output_tokens=5, cached_tokens=4, reasoning_tokens=2)
-UNPRICED = UNPRICED + Usage(unpriced=1)
+UNPRICED = TotalUsage(
+    requests=1, input_tokens=10, output_tokens=5, cached_tokens=4, reasoning_tokens=2
+)
+UNPRICED = UNPRICED + TotalUsage(unpriced=1)
 PRICED = make_response(200, dump(completion("pong", usage=USED, cost="0.0015")))
 PRICED_STREAM = streamed(
     frame(chunk("pong")),
@@ -105,7 +107,7 @@ async def test_calls_and_streams_of_a_block_are_added_up(world: World) -> None:
     assert usage.total == ONE + ONE + ONE
     assert usage.by_model == {MODEL: usage.total}
     assert (usage.cost_usd, usage.unpriced) == (Decimal("0.0045"), 0)
-    assert repr(usage).startswith("<UsageTracker Usage(requests=3, input_tokens=30")
+    assert repr(usage).startswith("<UsageTracker TotalUsage(requests=3, input_tokens=30")
     assert usage.table().splitlines()[1].split()[-1] == "0.0045"
 
 
@@ -157,7 +159,7 @@ async def test_a_retried_call_counts_once_and_an_error_costs_nothing(world: Worl
                 await client.chat.completions.create(**ASK)
                 with pytest.raises(MeshAPIError):
                     await client.chat.completions.create(**ASK)
-    assert usage.total == ONE + Usage(requests=1)
+    assert usage.total == ONE + TotalUsage(requests=1)
 
 
 @on_every_flavour
@@ -189,13 +191,13 @@ async def test_a_stream_that_is_left_counts_with_what_is_known(world: World) -> 
                     async for _ in stream:
                         assert usage.total.in_progress == 1
                         break
-                assert usage.total == Usage(requests=1, unpriced=1)
+                assert usage.total == TotalUsage(requests=1, unpriced=1)
                 async with client.chat.completions.stream(**ASK) as stream:
                     async for piece in stream:
                         if piece.usage is not None:
                             assert usage.total.cost_usd == Decimal("0.0015")
                             break
-    assert usage.total == ONE + Usage(requests=1, unpriced=1)
+    assert usage.total == ONE + TotalUsage(requests=1, unpriced=1)
 
 
 @on_every_flavour
@@ -209,7 +211,7 @@ async def test_a_stream_that_breaks_may_have_cost_something(world: World) -> Non
             with inner(client).track_usage() as usage, pytest.raises(StreamInterruptedError):
                 async for _ in client.chat.completions.stream(**ASK):
                     pass
-    assert usage.total == Usage(requests=1, unpriced=1)
+    assert usage.total == TotalUsage(requests=1, unpriced=1)
 
 
 @on_every_flavour
@@ -251,7 +253,7 @@ async def test_tasks_and_threads_share_a_tracker(world: World) -> None:
                         await client.chat.completions.create(**ASK)
 
                 await world.together(*[ask] * 8)
-    assert usage.total == sum([ONE] * 8, Usage())
+    assert usage.total == sum([ONE] * 8, TotalUsage())
 
 
 def test_a_thread_that_copies_the_context_is_counted_and_another_is_not() -> None:
@@ -278,7 +280,7 @@ def test_a_thread_that_copies_the_context_is_counted_and_another_is_not() -> Non
 def test_functions_in_threads_of_a_loop_are_counted(loop: str) -> None:
     with ScriptedServer(always(PRICED)) as server:
 
-        async def main() -> Usage:
+        async def main() -> TotalUsage:
             with MeshAPI(base_url=server.url, token=TOKEN) as client:
                 ask: Any = client.chat.completions.create
                 with client.track_usage() as usage:
@@ -321,7 +323,7 @@ async def test_each_response_of_a_session_is_a_request(world: World) -> None:
                         await session.receive(5)
                 with pytest.raises(BudgetExceededError):
                     await client.realtime.connect(model="m")
-    expected = Usage(requests=2, input_tokens=14, output_tokens=6, unpriced=2)
+    expected = TotalUsage(requests=2, input_tokens=14, output_tokens=6, unpriced=2)
     assert usage.by_model == {"m": expected}
 
 
@@ -337,9 +339,9 @@ async def test_a_stream_that_is_dropped_stays_in_progress(world: World) -> None:
                 async for _ in stream:
                     break
             # Only closing it says that no more is coming.
-            assert usage.total == Usage(requests=1, in_progress=1)
+            assert usage.total == TotalUsage(requests=1, in_progress=1)
             await stream.close() if world.name == "sync" else await stream.aclose()
-            assert usage.total == Usage(requests=1, unpriced=1)
+            assert usage.total == TotalUsage(requests=1, unpriced=1)
 
 
 async def _create(client: AsyncMeshAPI) -> None:
@@ -357,7 +359,7 @@ async def _stream(client: AsyncMeshAPI) -> None:
 def test_cancelling_at_any_await_counts_each_request_once(how: str, victim: Any) -> None:
     is_trio = how in {"after", "before"}
 
-    async def attack(url: str, step: int) -> "tuple[Attack, Usage]":
+    async def attack(url: str, step: int) -> "tuple[Attack, TotalUsage]":
         async with AsyncMeshAPI(base_url=url, token=TOKEN, max_retries=0) as client:
             budget = Budget(requests=1)
             with client.track_usage(budget=budget) as usage:
@@ -496,7 +498,7 @@ def test_a_budget_is_a_budget(client_class: Any) -> None:
 
 def test_a_budget_shows_its_limits_and_what_is_spent() -> None:
     budget = Budget(cost_usd="0.50", requests=3)
-    assert repr(budget) == "<Budget cost_usd=0.50, requests=3; spent: Usage(requests=0)>"
+    assert repr(budget) == "<Budget cost_usd=0.50, requests=3; spent: TotalUsage(requests=0)>"
 
 
 def test_a_client_that_nobody_tracks_watches_nothing() -> None:

@@ -67,6 +67,7 @@ FACES = frozenset(
         "meshapi_core.endpoints",
         "meshapi_core.flows",
         "meshapi_core.observing",
+        "meshapi_core.usage",
     }
 )
 """What other packages import from; `_face.py` of each loads what they ask for."""

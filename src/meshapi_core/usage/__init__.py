@@ -1,7 +1,7 @@
 """What calls use and cost: read from responses, and added up by model. No lock, no clock.
 
 - `money`: amounts as `Decimal`, exactly.
-- `totals`: `Usage`, which adds up.
+- `totals`: `TotalUsage`, which adds up.
 - `reading`: what a response, a chunk or an event says about its usage.
 - `prices`: what a call cost by the gateway's prices, where its response does not say so.
 - `metered`: the usage of one call, from its notices.

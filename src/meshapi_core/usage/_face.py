@@ -18,7 +18,7 @@ _NAMES: Final = {
         TokenCounts cost_in cost_of head_of text_of token_counts value_of
     """,
     "meshapi_core.usage.tables": "usage_html usage_table",
-    "meshapi_core.usage.totals": "Usage",
+    "meshapi_core.usage.totals": "TotalUsage",
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

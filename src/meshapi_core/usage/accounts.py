@@ -7,7 +7,7 @@ from meshapi_core.types import ModelInfo
 from meshapi_core.usage.budgets import BudgetExceededError, BudgetLimits
 from meshapi_core.usage.metered import Changes
 from meshapi_core.usage.prices import PriceList
-from meshapi_core.usage.totals import Usage
+from meshapi_core.usage.totals import TotalUsage
 
 __all__ = ["Account", "admit"]
 
@@ -30,26 +30,26 @@ class Account:
     def __init__(self, prices: Iterable[ModelInfo] = (), limits: BudgetLimits = _NO_LIMITS) -> None:
         self.limits = limits
         self._prices = PriceList(prices)
-        self._by_model: dict[str, Usage] = {}
+        self._by_model: dict[str, TotalUsage] = {}
 
     @property
-    def by_model(self) -> dict[str, Usage]:
+    def by_model(self) -> dict[str, TotalUsage]:
         """The sum of each model that has any, in the order in which they were first used."""
         return {model: usage for model, usage in self._by_model.items() if usage}
 
     @property
-    def total(self) -> Usage:
+    def total(self) -> TotalUsage:
         """The sum of all models."""
-        return sum(self._by_model.values(), Usage())
+        return sum(self._by_model.values(), TotalUsage())
 
     def enter(self, changes: Changes) -> None:
         """Put what is now known of requests in place of what was known before."""
         sums, prices = self._by_model, self._prices
         for old, new in changes:
             if old is not None:
-                sums[old.model] = sums.get(old.model, Usage()) - old.usage(prices)
+                sums[old.model] = sums.get(old.model, TotalUsage()) - old.usage(prices)
             if new is not None:
-                sums[new.model] = sums.get(new.model, Usage()) + new.usage(prices)
+                sums[new.model] = sums.get(new.model, TotalUsage()) + new.usage(prices)
 
 
 def admit(accounts: Sequence[Account], changes: Changes) -> None:

@@ -9,7 +9,7 @@ from typing_extensions import TypeAlias
 from meshapi_core._json_kinds import value_name
 from meshapi_core.errors import InvalidParamsError, MeshAPIError
 from meshapi_core.usage.money import usd
-from meshapi_core.usage.totals import Usage
+from meshapi_core.usage.totals import TotalUsage
 
 __all__ = ["Amount", "BudgetExceededError", "BudgetLimits", "UsedUp"]
 
@@ -30,9 +30,9 @@ class BudgetExceededError(MeshAPIError):
 
     limit: str
     allowed: Union[Decimal, int]
-    spent: Usage
+    spent: TotalUsage
 
-    def __init__(self, limit: str, allowed: Union[Decimal, int], spent: Usage) -> None:
+    def __init__(self, limit: str, allowed: Union[Decimal, int], spent: TotalUsage) -> None:
         of = {
             "cost_usd": f"{spent.cost_usd:f} of {allowed:f} US dollars",
             "tokens": f"{spent.total_tokens} of {allowed} model tokens",
@@ -79,7 +79,7 @@ class BudgetLimits(Struct, frozen=True, kw_only=True):
                 raise InvalidParamsError(name, "a whole number, at least 0", got)
         return cls(cost_usd=amount, tokens=tokens, requests=requests)
 
-    def used_up(self, spent: Usage, asked: int = 1) -> Optional[UsedUp]:
+    def used_up(self, spent: TotalUsage, asked: int = 1) -> Optional[UsedUp]:
         """Return the first limit that allows no further call; None if all allow one.
 
         Args:

@@ -38,7 +38,7 @@ from meshapi_core.usage.reading import (
     token_counts,
     value_of,
 )
-from meshapi_core.usage.totals import Usage
+from meshapi_core.usage.totals import TotalUsage
 
 __all__ = ["CallUsage", "Changes", "RequestUsage", "call_usage"]
 
@@ -92,12 +92,12 @@ class RequestUsage(Struct, frozen=True, kw_only=True):
     ended: bool = False
     free: bool = False
 
-    def usage(self, prices: PriceList) -> Usage:
+    def usage(self, prices: PriceList) -> TotalUsage:
         """Return it as usage; where the cost is not known, with an estimate if there is a price."""
         unknown = self.ended and not self.free and self.cost is None
         estimate = prices.cost(self.model, self.tokens) if unknown else None
         tokens = self.tokens or TokenCounts()
-        return Usage(
+        return TotalUsage(
             requests=1,
             input_tokens=tokens.input or 0,
             output_tokens=tokens.output or 0,

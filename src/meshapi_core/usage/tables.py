@@ -5,7 +5,7 @@ from typing import Final
 
 from meshapi_core._html import table_html
 from meshapi_core._log_safe import one_line
-from meshapi_core.usage.totals import Usage
+from meshapi_core.usage.totals import TotalUsage
 
 __all__ = ["usage_html", "usage_table"]
 
@@ -13,13 +13,13 @@ _HEAD: Final = ("model", "requests", "input", "cached", "output", "reasoning", "
 _LONGEST: Final = 60
 
 
-def _rows(by_model: Mapping[str, Usage], total: Usage) -> list[tuple[str, ...]]:
+def _rows(by_model: Mapping[str, TotalUsage], total: TotalUsage) -> list[tuple[str, ...]]:
     """Return the rows of a table: its head, a row for each model, and the sum."""
     rows = [_HEAD, *(_row(model, usage) for model, usage in by_model.items())]
     return rows if len(by_model) == 1 else [*rows, _row("total", total)]
 
 
-def _row(model: str, usage: Usage) -> tuple[str, ...]:
+def _row(model: str, usage: TotalUsage) -> tuple[str, ...]:
     counts = (
         usage.requests,
         usage.input_tokens,
@@ -30,7 +30,7 @@ def _row(model: str, usage: Usage) -> tuple[str, ...]:
     return (one_line(model, _LONGEST), *(f"{count:,}" for count in counts), _cost(usage))
 
 
-def _cost(usage: Usage) -> str:
+def _cost(usage: TotalUsage) -> str:
     if usage.requests and usage.unpriced == usage.requests:
         return "unknown"
     about = "~" if usage.estimated else ""
@@ -38,7 +38,7 @@ def _cost(usage: Usage) -> str:
     return f"{about}{usage.cost_usd:f}{more}"
 
 
-def usage_table(by_model: Mapping[str, Usage], total: Usage) -> str:
+def usage_table(by_model: Mapping[str, TotalUsage], total: TotalUsage) -> str:
     """Return usage by model as aligned lines of text."""
     rows = _rows(by_model, total)
     widths = [max(map(len, column)) for column in zip(*rows)]
@@ -50,7 +50,7 @@ def usage_table(by_model: Mapping[str, Usage], total: Usage) -> str:
     return "\n".join(lines)
 
 
-def usage_html(by_model: Mapping[str, Usage], total: Usage) -> str:
+def usage_html(by_model: Mapping[str, TotalUsage], total: TotalUsage) -> str:
     """Return usage by model as HTML."""
     head, *rows = _rows(by_model, total)
     return table_html(head, rows, len(rows))

@@ -1,4 +1,4 @@
-"""Usage, which adds up in any order to the same sum."""
+"""TotalUsage, which adds up in any order to the same sum."""
 
 from decimal import Decimal
 from typing import Any, Final, cast
@@ -7,12 +7,12 @@ from msgspec import Struct
 
 from meshapi_core.usage.money import added, multiplied
 
-__all__ = ["Usage"]
+__all__ = ["TotalUsage"]
 
 _NOTHING: Final = Decimal(0)
 
 
-class Usage(Struct, frozen=True, kw_only=True):
+class TotalUsage(Struct, frozen=True, kw_only=True):
     """What calls have used and cost.
 
     Fields:
@@ -43,20 +43,20 @@ class Usage(Struct, frozen=True, kw_only=True):
         """The model tokens of input and output; the two others are among them."""
         return self.input_tokens + self.output_tokens
 
-    def __add__(self, other: "Usage") -> "Usage":
+    def __add__(self, other: "TotalUsage") -> "TotalUsage":
         return self._with(other, 1)
 
-    def __sub__(self, other: "Usage") -> "Usage":
+    def __sub__(self, other: "TotalUsage") -> "TotalUsage":
         return self._with(other, -1)
 
-    def _with(self, other: "Usage", sign: int) -> "Usage":
+    def _with(self, other: "TotalUsage", sign: int) -> "TotalUsage":
         # For callers without a type checker.
-        if type(other) is not Usage:
+        if type(other) is not TotalUsage:
             unsupported: Any = NotImplemented
-            return cast("Usage", unsupported)
+            return cast("TotalUsage", unsupported)
         cost = added(self.cost_usd, multiplied(other.cost_usd, sign))
         counts = {name: getattr(self, name) + sign * getattr(other, name) for name in _COUNTS}
-        return Usage(**counts, cost_usd=cost or _NOTHING)
+        return TotalUsage(**counts, cost_usd=cost or _NOTHING)
 
     def __bool__(self) -> bool:
         return self != _EMPTY
@@ -65,8 +65,8 @@ class Usage(Struct, frozen=True, kw_only=True):
         names = [name for name in _COUNTS if getattr(self, name)]
         shown = "".join(f", {name}={getattr(self, name)}" for name in names if name != "requests")
         cost = f", cost_usd={self.cost_usd:f}" if self.cost_usd or self.requests else ""
-        return f"Usage(requests={self.requests}{shown}{cost})"
+        return f"TotalUsage(requests={self.requests}{shown}{cost})"
 
 
-_COUNTS: Final = tuple(name for name in Usage.__struct_fields__ if name != "cost_usd")
-_EMPTY: Final = Usage()
+_COUNTS: Final = tuple(name for name in TotalUsage.__struct_fields__ if name != "cost_usd")
+_EMPTY: Final = TotalUsage()

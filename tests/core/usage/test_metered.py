@@ -22,7 +22,7 @@ from meshapi_core.observing import (
 )
 from meshapi_core.readers import JSONReader
 from meshapi_core.types import CompareStreamEvent
-from meshapi_core.usage import Account, CallUsage, Usage, call_usage
+from meshapi_core.usage import Account, CallUsage, TotalUsage, call_usage
 from support.endpoint_rows import all_rows
 
 COUNTED = frozenset(
@@ -82,7 +82,7 @@ def failed(error: Exception, **fields: Any) -> Notice:
     return found
 
 
-def total(usage: CallUsage, *notices: Notice) -> "dict[str, Usage]":
+def total(usage: CallUsage, *notices: Notice) -> "dict[str, TotalUsage]":
     account = Account()
     account.enter(usage.begin())
     for each in notices:
@@ -139,7 +139,7 @@ BUSY = APIStatusError("busy", status=503)
 )
 def test_what_may_have_cost_something_is_unpriced(end: Notice, unpriced: int) -> None:
     known = total(usage_of("/v1/chat/completions", model="m"), end)
-    assert known == {"m": Usage(requests=1, unpriced=unpriced)}
+    assert known == {"m": TotalUsage(requests=1, unpriced=unpriced)}
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_a_comparison_is_a_request_for_each_model_and_one_to_compare() -> None:
     assert {name: each.requests for name, each in known.items()} == {"a": 2, "b": 1, "c": 1}
     assert known["a"].total_tokens == 14
     assert (str(known["a"].cost_usd), known["a"].unpriced) == ("0.25", 1)
-    assert known["b"] == Usage(requests=1)
+    assert known["b"] == TotalUsage(requests=1)
     assert known["c"].unpriced == 1
 
 
@@ -175,7 +175,7 @@ def test_a_comparison_without_a_comparison_has_no_further_request() -> None:
     usage = usage_of("/v1/chat/compare", models=["a"], skip_comparison=True)
     chunk = CompareStreamEvent(event="model_done", model="a", usage=TOKENS)
     known = total(usage, notice(ItemReceived, index=0, value=chunk), succeeded())
-    assert known == {"a": Usage(requests=1, input_tokens=3, output_tokens=2, unpriced=1)}
+    assert known == {"a": TotalUsage(requests=1, input_tokens=3, output_tokens=2, unpriced=1)}
 
 
 JUNK = st.recursive(

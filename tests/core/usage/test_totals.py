@@ -18,7 +18,7 @@ from meshapi_core.usage import (
     PriceList,
     RequestUsage,
     TokenCounts,
-    Usage,
+    TotalUsage,
     admit,
     token_counts,
     usage_html,
@@ -27,7 +27,7 @@ from meshapi_core.usage import (
 
 COUNTS = st.integers(0, 10**9)
 USAGES = st.builds(
-    Usage,
+    TotalUsage,
     requests=COUNTS,
     input_tokens=COUNTS,
     output_tokens=COUNTS,
@@ -51,10 +51,10 @@ REQUESTS = st.builds(
 CALLS = st.lists(st.lists(st.none() | REQUESTS, min_size=1, max_size=4))
 
 
-def by_model(requests: "list[RequestUsage]", prices: PriceList) -> "dict[str, Usage]":
-    sums: dict[str, Usage] = {}
+def by_model(requests: "list[RequestUsage]", prices: PriceList) -> "dict[str, TotalUsage]":
+    sums: dict[str, TotalUsage] = {}
     for request in requests:
-        sums[request.model] = sums.get(request.model, Usage()) + request.usage(prices)
+        sums[request.model] = sums.get(request.model, TotalUsage()) + request.usage(prices)
     return sums
 
 
@@ -73,11 +73,11 @@ def test_any_interleaving_of_calls_has_the_sum_of_their_ends(
             del steps[0]
     ends = [call[-1] for call in calls if call[-1] is not None]
     assert account.by_model == by_model(ends, PriceList([CHEAP]))
-    assert account.total == sum(account.by_model.values(), Usage())
+    assert account.total == sum(account.by_model.values(), TotalUsage())
 
 
 @given(USAGES, USAGES, USAGES)
-def test_usage_is_a_group(one: Usage, two: Usage, three: Usage) -> None:
+def test_usage_is_a_group(one: TotalUsage, two: TotalUsage, three: TotalUsage) -> None:
     assert one + two == two + one
     assert (one + two) + three == one + (two + three)
     assert one + two - two == one
@@ -178,7 +178,7 @@ def test_a_request_without_a_cost_is_estimated() -> None:
 
 
 @given(USAGES, st.integers(0, 10**9), st.integers(1, 3))
-def test_a_limit_is_used_up_once_nothing_is_left(spent: Usage, limit: int, asked: int) -> None:
+def test_a_limit_is_used_up_once_nothing_is_left(spent: TotalUsage, limit: int, asked: int) -> None:
     by_tokens = BudgetLimits(tokens=limit).used_up(spent)
     assert (by_tokens is None) == (spent.total_tokens < limit)
     by_cost = BudgetLimits(cost_usd=Decimal(limit)).used_up(spent)
@@ -225,7 +225,7 @@ def test_a_wrong_limit_is_named(given_: Any, message: str) -> None:
 
 
 def test_the_error_says_what_was_spent_and_allowed() -> None:
-    spent = Usage(requests=3, input_tokens=10, cost_usd=Decimal("0.012"))
+    spent = TotalUsage(requests=3, input_tokens=10, cost_usd=Decimal("0.012"))
     error = BudgetExceededError("cost_usd", Decimal("0.01"), spent)
     assert "0.012 of 0.01 US dollars" in str(error)
     assert error.error_code == "budget_exceeded"
@@ -235,10 +235,10 @@ def test_the_error_says_what_was_spent_and_allowed() -> None:
 
 def test_a_table_has_a_row_for_each_model_and_the_sum() -> None:
     known = {
-        "a": Usage(requests=1, input_tokens=1234, cost_usd=Decimal("0.5")),
-        "<b>\x1b[2J": Usage(requests=2, unpriced=2),
+        "a": TotalUsage(requests=1, input_tokens=1234, cost_usd=Decimal("0.5")),
+        "<b>\x1b[2J": TotalUsage(requests=2, unpriced=2),
     }
-    total = sum(known.values(), Usage())
+    total = sum(known.values(), TotalUsage())
     lines = usage_table(known, total).splitlines()
     assert [line.split()[0] for line in lines] == ["model", "a", "<b>\\x1b[2J", "total"]
     assert lines[1].split()[1:] == ["1", "1,234", "0", "0", "0", "0.5"]
