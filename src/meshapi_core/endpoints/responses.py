@@ -4,10 +4,11 @@ Source: https://developers.meshapi.ai/docs (responses),
     https://platform.openai.com/docs/api-reference/responses-streaming
 """
 
-from typing import Any, Optional
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 
 from msgspec import Struct
-from typing_extensions import Unpack
+from typing_extensions import TypeForm, Unpack
 
 from meshapi_core._json_kinds import is_object
 from meshapi_core._raw_data import keep_extra
@@ -15,10 +16,19 @@ from meshapi_core.accumulators.responses import ENDS, ResponsesAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec.decoding import fit
 from meshapi_core.codec.parsing import parse
-from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
+from meshapi_core.endpoints._descriptor import (
+    R_co,
+    Resource,
+    endpoint,
+    overloaded_flow,
+    stream_endpoint,
+)
+from meshapi_core.endpoints._tool_runs import tool_run_endpoint
 from meshapi_core.envelopes import is_blank
+from meshapi_core.flows.steps import Flow
 from meshapi_core.params.encoding import encode_params
 from meshapi_core.paths import path_segment
+from meshapi_core.protocols import AsyncRunner, Runner
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types import response_events as events
@@ -27,10 +37,22 @@ from meshapi_core.types.responses import (
     ResponsesFields,
     ResponsesListResponse,
     ResponsesParams,
+    ResponsesParseFields,
     ResponsesResponse,
     ResponsesStreamEvent,
+    ResponsesToolRunFields,
     ResponsesUsage,
 )
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from meshapi_core.tools.loop import ToolLoop
+    from meshapi_core.tools.options import BeforeCall, OnToolError
+    from meshapi_core.tools.toolbox import AnyTool
+    from meshapi_core.types.parsed import ParsedResponse
+
+T = TypeVar("T")
 
 _PATH = "/v1/responses"
 
@@ -106,6 +128,58 @@ class Responses(Resource[R_co]):
             answer_within=fields.get("timeout") if params is None else params.timeout,
         )
 
+    @overload
+    def parse(
+        self: "Responses[Runner]",
+        params: Optional[ResponsesParams] = None,
+        *,
+        response_format: TypeForm[T],
+        validation_retries: int = 0,
+        **fields: Unpack[ResponsesParseFields],
+    ) -> "ParsedResponse[T]": ...
+    @overload
+    def parse(
+        self: "Responses[AsyncRunner]",
+        params: Optional[ResponsesParams] = None,
+        *,
+        response_format: TypeForm[T],
+        validation_retries: int = 0,
+        **fields: Unpack[ResponsesParseFields],
+    ) -> "Coroutine[Any, Any, ParsedResponse[T]]": ...
+    @overloaded_flow
+    def parse(
+        self,
+        params: Optional[ResponsesParams] = None,
+        *,
+        response_format: Any,
+        validation_retries: int = 0,
+        **fields: Unpack[ResponsesParseFields],
+    ) -> "Flow[ParsedResponse[Any]]":
+        """Return one response, and the value of a type that the model was asked for.
+
+        For example, `parse(model="auto", input="...", response_format=Person).parsed.name`.
+
+        Args:
+            params: the parameters as one object, instead of keywords.
+            response_format: the type, as for `chat.completions.parse`; sent in `text.format`.
+            validation_retries: as for `chat.completions.parse`.
+            fields: the parameters as keywords, as for `create`.
+
+        Returns:
+            The response of `create`, whose `.parsed` is the value. `.rejected` has the responses
+            before it that did not match.
+
+        Raises:
+            InvalidParamsError: as for `create`; or `background` is True.
+            UnsupportedSchemaError, StructuredOutputError: as for `chat.completions.parse`; a
+                StructuredOutputError also if the response has failed.
+            MeshAPIError: as for `create`.
+        """
+        from meshapi_core.structured.parsing import parse_response
+
+        build = Responses.create.build
+        return parse_response(build, params, fields, response_format, validation_retries)
+
     @stream_endpoint
     def stream(
         self, params: Optional[ResponsesParams] = None, **fields: Unpack[ResponsesFields]
@@ -138,6 +212,100 @@ class Responses(Resource[R_co]):
             starts_job=_in_background(params, fields),
             answer_within=fields.get("timeout") if params is None else params.timeout,
         )
+
+    @tool_run_endpoint
+    def run_tools(
+        self,
+        *,
+        tools: "Sequence[AnyTool]",
+        max_turns: int = 10,
+        max_concurrent_calls: int = 8,
+        tool_timeout: Optional[float] = None,
+        on_tool_error: "OnToolError" = "answer",
+        before_call: "Optional[BeforeCall]" = None,
+        max_total_tokens: Optional[int] = None,
+        max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        **fields: Unpack[ResponsesToolRunFields],
+    ) -> "ToolLoop[ResponsesResponse]":
+        """Let the model call functions until it answers in words.
+
+        For example, `run_tools(model="auto", input="...", tools=[get_weather]).until_done()`.
+
+        Args:
+            tools: as for `chat.completions.run_tools`, and tools that the provider runs.
+            max_turns, max_concurrent_calls, tool_timeout, on_tool_error, before_call,
+                max_total_tokens, max_cost_usd: as for `chat.completions.run_tools`.
+            fields: the other parameters, as for `create`. A `tool_choice` that forces a call
+                counts for the first turn only.
+
+        Returns:
+            The run: iterate over its steps, or call `until_done()` for the result. Nothing is sent
+            before.
+
+        Raises:
+            InvalidParamsError: a tool or a parameter is missing, unknown or not valid.
+        """
+        from meshapi_core.tools.responses import ResponsesDialect
+        from meshapi_core.tools.starting import RunOptions, started
+
+        options = RunOptions(
+            max_turns=max_turns,
+            max_concurrent_calls=max_concurrent_calls,
+            tool_timeout=tool_timeout,
+            on_tool_error=on_tool_error,
+            before_call=before_call,
+            max_total_tokens=max_total_tokens,
+            max_cost_usd=max_cost_usd,
+        )
+        return started(ResponsesDialect(Responses.create.build), tools, fields, options)
+
+    @tool_run_endpoint
+    def resume_tools(
+        self,
+        checkpoint: Union[Mapping[str, Any], str, bytes],
+        *,
+        tools: "Sequence[AnyTool]",
+        results: Optional[Mapping[str, Any]] = None,
+        max_turns: int = 10,
+        max_concurrent_calls: int = 8,
+        tool_timeout: Optional[float] = None,
+        on_tool_error: "OnToolError" = "answer",
+        before_call: "Optional[BeforeCall]" = None,
+        max_total_tokens: Optional[int] = None,
+        max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+    ) -> "ToolLoop[ResponsesResponse]":
+        """Continue a tool run that ended with pending calls, with an error, or with its process.
+
+        Args:
+            checkpoint: what `checkpoint()` of the run returned, or its JSON.
+            tools: the tools of the run.
+            results: the results of pending calls, by the ID of the call; an exception tells the
+                model that the call failed. Without a result, a call stays pending.
+            max_turns, max_total_tokens, max_cost_usd: as for `run_tools`; they count from the
+                beginning of the run.
+            max_concurrent_calls, tool_timeout, on_tool_error, before_call: as for `run_tools`.
+
+        Returns:
+            The run, which calls only what has no result yet.
+
+        Raises:
+            InvalidParamsError: the checkpoint is damaged or of another version, a tool is missing,
+                or no pending call has the ID of a result.
+        """
+        from meshapi_core.tools.responses import ResponsesDialect
+        from meshapi_core.tools.starting import RunOptions, resumed
+
+        options = RunOptions(
+            max_turns=max_turns,
+            max_concurrent_calls=max_concurrent_calls,
+            tool_timeout=tool_timeout,
+            on_tool_error=on_tool_error,
+            before_call=before_call,
+            max_total_tokens=max_total_tokens,
+            max_cost_usd=max_cost_usd,
+        )
+        dialect = ResponsesDialect(Responses.create.build)
+        return resumed(dialect, checkpoint, tools, results, options)
 
     @endpoint
     def list(

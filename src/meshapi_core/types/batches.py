@@ -190,3 +190,8 @@ class BatchListResponse(OpenResponseModel, kw_only=True, dict=True):
     has_more: bool = False
     first_id: Optional[str] = None
     last_id: Optional[str] = None
+
+    def _repr_html_(self) -> str:
+        from meshapi_core.types._html import batches_html
+
+        return batches_html(self.data)

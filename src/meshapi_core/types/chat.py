@@ -32,8 +32,11 @@ __all__ = [
     "ChatCompletionMessage",
     "ChatCompletionParams",
     "ChatCompletionResponse",
+    "ChatConversationFields",
     "ChatMessage",
+    "ChatParseFields",
     "ChatRole",
+    "ChatToolRunFields",
     "ContentPart",
     "ContentPartAudio",
     "ContentPartFile",
@@ -522,6 +525,13 @@ class ChatCompletionMessage(
     refusal: Optional[str] = None
     annotations: Optional[list[dict[str, Any]]] = None
 
+    def _repr_html_(self) -> Optional[str]:
+        if self.audio is None:
+            return None
+        from meshapi_core.types._html import audio_html
+
+        return audio_html(self.audio)
+
     def __post_init__(self) -> None:
         content = self.content
         if type(content) is list:
@@ -603,6 +613,9 @@ class ChatCompletionResponse(ResponseModel, kw_only=True):
     x_auto_routed_fallback: Optional[bool] = None
     x_auto_routed_fallback_reason: Optional[str] = None
     x_classifier_usage: Optional[list[dict[str, Any]]] = None
+
+    def _repr_html_(self) -> Optional[str]:
+        return self.choices[0].message._repr_html_() if self.choices else None
 
     def __post_init__(self) -> None:
         number(self.choices)
@@ -720,14 +733,9 @@ class ChatCompletionChunk(ResponseModel, kw_only=True):
         return "".join(part.delta.content or "" for part in self.choices if part.index == 0)
 
 
-class ChatCompletionFields(TypedDict, total=False):
-    """The fields of `ChatCompletionParams` as keyword arguments; Structs may be plain dicts.
+class ChatConversationFields(TypedDict, total=False):
+    """The parameters of `chat.conversation` besides its own; see `ChatCompletionParams`."""
 
-    Only `messages` is required, which is checked at run time. There is no `stream`: the method
-    decides that.
-    """
-
-    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
     model: Optional[str]
     models: Optional[Sequence[str]]
     template: Optional[str]
@@ -745,10 +753,8 @@ class ChatCompletionFields(TypedDict, total=False):
     logprobs: Optional[bool]
     top_logprobs: Optional[int]
     logit_bias: Optional[Mapping[str, float]]
-    tools: Optional[Sequence[Union[Tool, Mapping[str, Any]]]]
     tool_choice: Optional[Union[ToolChoice, Mapping[str, Any]]]
     parallel_tool_calls: Optional[bool]
-    response_format: Optional[Mapping[str, Any]]
     stream_options: Optional[Mapping[str, Any]]
     user: Optional[str]
     metadata: Optional[Mapping[str, str]]
@@ -765,3 +771,31 @@ class ChatCompletionFields(TypedDict, total=False):
     provider: Optional[Union[str, ProviderPreferences, Mapping[str, Any]]]
     service_tier: Optional[Open[ServiceTier]]
     weight_profile: Optional[Open[WeightProfile]]
+
+
+class ChatParseFields(ChatConversationFields, total=False):
+    """The keyword arguments of `chat.completions.parse`, besides the type of the value.
+
+    Only `messages` is required, which is checked at run time. Structs may be plain dicts.
+    """
+
+    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
+    tools: Optional[Sequence[Union[Tool, Mapping[str, Any]]]]
+
+
+class ChatToolRunFields(ChatConversationFields, total=False):
+    """The parameters of `chat.completions.run_tools` besides its own; see `ChatCompletionParams`.
+
+    Only `messages` is required, which is checked at run time.
+    """
+
+    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
+    response_format: Optional[Mapping[str, Any]]
+
+
+class ChatCompletionFields(ChatParseFields, ChatToolRunFields, total=False):
+    """The fields of `ChatCompletionParams` as keyword arguments; Structs may be plain dicts.
+
+    Only `messages` is required, which is checked at run time. There is no `stream`: the method
+    decides that.
+    """

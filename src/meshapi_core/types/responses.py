@@ -27,8 +27,10 @@ __all__ = [
     "ResponsesListItem",
     "ResponsesListResponse",
     "ResponsesParams",
+    "ResponsesParseFields",
     "ResponsesResponse",
     "ResponsesStreamEvent",
+    "ResponsesToolRunFields",
     "ResponsesUsage",
 ]
 
@@ -271,16 +273,9 @@ class ResponsesStreamEvent(OpenResponseModel, kw_only=True, dict=True):
     usage: Optional[ResponsesUsage] = None
 
 
-class ResponsesFields(TypedDict, total=False):
-    """The fields of `ResponsesParams` as keyword arguments; Structs may be plain dicts.
-
-    Only `input` is required, which is checked at run time. There is no `stream`: the method decides
-    that.
-    """
-
+class _SharedFields(TypedDict, total=False):
     input: Union[str, Sequence[Any]]
     model: Optional[str]
-    background: Optional[bool]
     text: Optional[Mapping[str, Any]]
     template: Optional[str]
     variables: Optional[Mapping[str, str]]
@@ -290,9 +285,7 @@ class ResponsesFields(TypedDict, total=False):
     top_p: Optional[float]
     seed: Optional[int]
     reasoning: Optional[Mapping[str, Any]]
-    tools: Optional[Sequence[Union[_Tool, Mapping[str, Any]]]]
     tool_choice: Optional[Union[str, Mapping[str, Any]]]
-    response_format: Optional[Mapping[str, Any]]
     user: Optional[str]
     timeout: Optional[float]
     previous_response_id: Optional[str]
@@ -316,3 +309,31 @@ class ResponsesFields(TypedDict, total=False):
     provider: Optional[Union[str, ProviderPreferences, Mapping[str, Any]]]
     service_tier: Optional[Open[ServiceTier]]
     weight_profile: Optional[Open[WeightProfile]]
+
+
+class ResponsesParseFields(_SharedFields, total=False):
+    """The keyword arguments of `responses.parse`, besides the type of the value.
+
+    Only `input` is required, which is checked at run time. Structs may be plain dicts.
+    """
+
+    tools: Optional[Sequence[Union[_Tool, Mapping[str, Any]]]]
+
+
+class ResponsesToolRunFields(_SharedFields, total=False):
+    """The parameters of `responses.run_tools` besides its own; see `ResponsesParams`.
+
+    Only `input` is required, which is checked at run time.
+    """
+
+    response_format: Optional[Mapping[str, Any]]
+
+
+class ResponsesFields(ResponsesParseFields, ResponsesToolRunFields, total=False):
+    """The fields of `ResponsesParams` as keyword arguments; Structs may be plain dicts.
+
+    Only `input` is required, which is checked at run time. There is no `stream`: the method decides
+    that.
+    """
+
+    background: Optional[bool]
