@@ -34,7 +34,7 @@ from meshapi_core import (
     TLSSettings,
     hidden_values,
 )
-from meshapi_core.endpoints import AsyncRunner
+from meshapi_core.endpoints import AsyncRunner, lists_keywords
 
 if TYPE_CHECKING:
     from meshapi._connections import TLSArgument
@@ -138,6 +138,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         self._set_up(hidden, given, arguments, _HINTS)
 
     @classmethod
+    @lists_keywords
     def from_config(cls, config: MeshAPIConfig, **connections: Unpack[AsyncConnections]) -> Self:
         """Return a client with a configuration that exists already; see `MeshAPI.from_config`.
 

@@ -45,7 +45,7 @@ from meshapi_core import (
     TLSSettings,
     hidden_values,
 )
-from meshapi_core.endpoints import Runner
+from meshapi_core.endpoints import Runner, lists_keywords
 
 if TYPE_CHECKING:
     from meshapi._connections import TLSArgument
@@ -191,6 +191,7 @@ class MeshAPI(Client[Runner]):
         self._set_up(hidden, given, arguments, _HINTS)
 
     @classmethod
+    @lists_keywords
     def from_config(cls, config: MeshAPIConfig, **connections: Unpack[Connections]) -> Self:
         """Return a client with a configuration that exists already.
 

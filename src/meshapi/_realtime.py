@@ -24,6 +24,7 @@ from meshapi_core import (
     StreamUsageError,
     no_such_parameter,
 )
+from meshapi_core.endpoints import lists_keywords
 
 __all__ = [
     "AsyncRealtimeManager",
@@ -88,6 +89,7 @@ class _Resource(Generic[S]):
 class RealtimeResource(_Resource[ConnectionPool]):
     """Speech and text in both directions at once, over a WebSocket."""
 
+    @lists_keywords
     def connect(
         self, *, model: str, auth: RealtimeAuth = "query", **options: Unpack[RealtimeOptionFields]
     ) -> RealtimeSession:
@@ -134,6 +136,7 @@ class RealtimeResource(_Resource[ConnectionPool]):
 class AsyncRealtimeResource(_Resource[PerLoopTransport]):
     """Speech and text in both directions at once, over a WebSocket."""
 
+    @lists_keywords
     def connect(
         self, *, model: str, auth: RealtimeAuth = "query", **options: Unpack[RealtimeOptionFields]
     ) -> "AsyncRealtimeManager":

@@ -9,7 +9,7 @@ from msgspec import Struct
 from meshapi_core._json_kinds import value_name
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.tools.function_tool import is_async
-from meshapi_core.tools.usage import dollars
+from meshapi_core.usage.money import usd
 
 __all__ = ["BeforeCall", "OnToolError", "RunOptions"]
 
@@ -60,7 +60,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     @property
     def most_dollars(self) -> Optional[Decimal]:
         """The limit of the cost."""
-        return dollars(self.max_cost_usd)
+        return usd(self.max_cost_usd)
 
     @property
     def async_hook(self) -> bool:

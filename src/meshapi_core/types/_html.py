@@ -105,8 +105,11 @@ def _data_url(data: str, kinds: Sequence[tuple[re.Pattern[bytes], str]], most: i
     return f"data:{kind};base64,{text}" if kind else ""
 
 
-def images_html(items: Sequence[ImageItem]) -> str:
-    """Return images, those that are in the response itself; of the others, where they are."""
+def images_html(items: Sequence[ImageItem]) -> Optional[str]:
+    """Return images, those that are in the response itself; of the others, where they are.
+
+    None shows the repr: there is no image.
+    """
     left = _MOST_DATA
     parts: list[str] = []
     for item in items[:_MOST_IMAGES]:
@@ -125,7 +128,7 @@ def images_html(items: Sequence[ImageItem]) -> str:
             parts.append(f"<p><code>{escaped(place)}</code></p>")
     if len(items) > _MOST_IMAGES:
         parts.append(f"<p>{len(items) - _MOST_IMAGES} more</p>")
-    return "".join(parts)
+    return "".join(parts) or None
 
 
 def _inline(url: Optional[str]) -> str:

@@ -122,7 +122,7 @@ class ImageItem(Record, kw_only=True):
     b64_json: Optional[str] = None
     revised_prompt: Optional[str] = None
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> Optional[str]:
         from meshapi_core.types._html import images_html
 
         return images_html([self])
@@ -201,7 +201,7 @@ class ImageGenerationResponse(ResponseModel, kw_only=True):
     size: Optional[str] = None
     usage: Optional[ImageUsage] = None
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> Optional[str]:
         from meshapi_core.types._html import images_html
 
         return images_html(self.data)
@@ -230,7 +230,7 @@ class ImageGenerationChunk(ResponseModel, kw_only=True):
     size: Optional[str] = None
     usage: Optional[ImageUsage] = None
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> Optional[str]:
         from meshapi_core.types._html import images_html
 
         return images_html(self.data)
