@@ -19,6 +19,7 @@ __all__ = [
     "batches_html",
     "images_html",
     "models_html",
+    "player_html",
     "rows_html",
 ]
 
@@ -146,3 +147,10 @@ def audio_html(audio: Mapping[str, Any]) -> Optional[str]:
         return None
     text = f"<p>{escaped(transcript)}</p>" if isinstance(transcript, str) else ""
     return f'<audio controls src="{shown}"></audio>{text}'
+
+
+def player_html(audio: bytes) -> Optional[str]:
+    """Return an audio file as a player; None shows the repr."""
+    if len(audio) > _MOST_DATA * 3 // 4:
+        return None
+    return audio_html({"data": base64.b64encode(audio).decode()})

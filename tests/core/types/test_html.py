@@ -1,6 +1,7 @@
 """What notebooks show: escaped, bounded, and nothing is fetched, whatever a server sends."""
 
 import base64
+import pickle
 from html.parser import HTMLParser
 from typing import Any, Optional
 
@@ -8,6 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from meshapi_core import Headers, Response
+from meshapi_core.endpoints import Audio
 from meshapi_core.types import (
     BatchListResponse,
     BatchObject,
@@ -172,6 +175,18 @@ def test_audio_is_a_player() -> None:
 def test_what_is_no_audio_has_its_repr(audio: Any) -> None:
     assert spoken(audio)._repr_html_() is None
     assert ChatCompletionResponse(id="c")._repr_html_() is None
+
+
+def test_speech_is_a_player_and_still_bytes() -> None:
+    call = Audio.synthesize.build(input="hi")
+    body = base64.b64decode(MP3)
+    speech = call.reader.read(Response(200, Headers([("Content-Type", "audio/mpeg")]), body))
+    assert speech == body
+    assert pickle.loads(pickle.dumps(speech)) == body
+    assert page_of(speech).sources == [f"data:audio/mpeg;base64,{MP3}"]
+    for odd in (b"\x00\x01" * 50, b"", body + bytes(13 * 2**20)):
+        silent: Any = call.reader.read(Response(200, Headers([]), odd))
+        assert silent._repr_html_() is None
 
 
 def test_other_lists_have_their_repr() -> None:
