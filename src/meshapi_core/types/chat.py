@@ -615,7 +615,12 @@ class ChatCompletionResponse(ResponseModel, kw_only=True):
     x_classifier_usage: Optional[list[dict[str, Any]]] = None
 
     def _repr_html_(self) -> Optional[str]:
-        return self.choices[0].message._repr_html_() if self.choices else None
+        audio = self.choices[0].message.audio if self.choices else None
+        if audio is None:
+            return None
+        from meshapi_core.types._html import audio_html
+
+        return audio_html(audio)
 
     def __post_init__(self) -> None:
         number(self.choices)

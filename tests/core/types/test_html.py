@@ -122,7 +122,8 @@ def test_batches_are_escaped_rows(batches: "list[BatchObject]") -> None:
 @given(HOSTILE)
 @example("<b>")
 def test_usage_is_escaped(model: str) -> None:
-    Page(usage_html({model: TotalUsage(requests=1)}, TotalUsage(requests=1)))
+    page = Page(usage_html({model: TotalUsage(requests=1)}, TotalUsage(requests=1)))
+    assert page.tags.count("tr") == 2
 
 
 def test_text_comes_through() -> None:
