@@ -99,9 +99,9 @@ def batches_html(batches: Sequence[BatchObject]) -> str:
 def _data_url(data: str, kinds: Sequence[tuple[re.Pattern[bytes], str]], most: int) -> str:
     """Return base64 as a data URL; "" if it is no such file, or too large."""
     text = "".join(data.split()) if len(data) <= most else ""
-    if not _BASE64.fullmatch(text):
+    if not _BASE64.fullmatch(text) or len(text) < 32:
         return ""
-    start = base64.b64decode(text[:32] + "=" * (-len(text[:32]) % 4))
+    start = base64.b64decode(text[:32])
     kind = next((name for pattern, name in kinds if pattern.match(start)), "")
     return f"data:{kind};base64,{text}" if kind else ""
 

@@ -101,6 +101,7 @@ BATCHES = st.builds(BatchObject, id=HOSTILE, status=HOSTILE, model=HOSTILE)
 
 
 @given(st.lists(IMAGES, min_size=1, max_size=20))
+@example([ImageItem(b64_json="0")])  # no length of base64
 def test_images_run_nothing_and_fetch_nothing(items: "list[ImageItem]") -> None:
     page_of(ImageGenerationResponse(data=items))
 
