@@ -312,7 +312,8 @@ async def test_each_response_of_a_session_is_a_request(world: World) -> None:
         for _ in range(2):
             used = {"input_tokens": 7, "output_tokens": 3, "total_tokens": 10}
             peer.event("response.done", response={"id": "r", "usage": used})
-        peer.peer.wait_until_left()
+        peer.receive_until(0x8)
+        peer.close()
 
     budget = Budget(tokens=10)
     with ScriptedServer(upgraded(script)) as server:
