@@ -293,6 +293,33 @@ def test_functions_in_threads_of_a_loop_are_counted(loop: str) -> None:
         assert (trio.run(main) if loop == "trio" else asyncio.run(main())) == ONE
 
 
+def weather(city: str) -> str:
+    """Return the weather in a city."""
+    return f"sunny in {city}"
+
+
+@on_every_flavour
+async def test_the_turns_of_a_tool_run_are_counted_and_stopped(
+    world: World, gateway: LocalGateway
+) -> None:
+    asked: Any = {
+        "model": MODEL,
+        "messages": [{"role": "user", "content": "weather in Paris"}],
+        "tools": [weather],
+    }
+    async with world.client(gateway.url, token=gateway.token) as client:
+        with inner(client).track_usage() as usage:
+            run = client.chat.completions.run_tools(**asked)
+            await run.until_done()
+        limited = client.with_options(budget=Budget(requests=1))
+        stopped = limited.chat.completions.run_tools(**asked)
+        with pytest.raises(BudgetExceededError):
+            await stopped.until_done()
+    assert usage.total.requests == run.turns == 2
+    assert usage.total.total_tokens == run.usage.total_tokens > 0
+    assert usage.cost_usd == run.usage.cost_usd > 0
+
+
 @on_every_flavour
 async def test_hooks_and_trackers_go_together(world: World) -> None:
     told: list[Any] = []
