@@ -36,9 +36,13 @@ def main(dollars: str) -> None:
             client.track_usage(budget=budget, prices=prices) as usage,
             ThreadPoolExecutor(3) as threads,
         ):
-            jobs = [(model, country) for country in COUNTRIES for model in MODELS]
-            for text in threads.map(lambda job: ask(client, usage, *job), jobs):
-                print(text)
+            jobs = [
+                threads.submit(ask, client, usage, model, country)
+                for country in COUNTRIES
+                for model in MODELS
+            ]
+            for job in jobs:
+                print(job.result())
     print(usage.table())
     if usage.unpriced:
         print(f"{usage.unpriced} requests have a cost that is not known")
