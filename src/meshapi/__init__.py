@@ -108,6 +108,8 @@ if TYPE_CHECKING:
     from meshapi_core.endpoints import ParsedResponsesStream as ParsedResponsesStream
     from meshapi_core.endpoints import ResponsesStream as ResponsesStream
     from meshapi_core.endpoints import Stream as Stream
+    from meshapi_core.flows import Progress as Progress
+    from meshapi_core.flows import SavedFile as SavedFile
     from meshapi_core.observing import AttemptStarted as AttemptStarted
     from meshapi_core.observing import CallFailed as CallFailed
     from meshapi_core.observing import ItemReceived as ItemReceived

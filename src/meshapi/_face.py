@@ -42,6 +42,7 @@ _NAMES: Final = {
         ChatCompletionStream CompareStream ImagesStream ParsedChatCompletionStream
         ParsedResponsesStream ResponsesStream Stream
     """,
+    "meshapi_core.flows": "Progress SavedFile",
     "meshapi_core.observing": "AttemptStarted CallFailed ItemReceived ResponseStarted RetryPlanned",
     "meshapi_core.streams": """
         ChatEvent CompletionDone ContentDelta ContentDone ReasoningDelta ReasoningDone RefusalDelta
