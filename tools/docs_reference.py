@@ -22,6 +22,7 @@ FACES = (
     "meshapi_core",
     "meshapi_core.endpoints",
     "meshapi_core.observing",
+    "meshapi_core.usage",
     "meshapi_backends",
     "meshapi.testing",
 )
@@ -133,6 +134,13 @@ SUBJECTS = (
         "meshapi_backends._hooks meshapi_core.observing.notices",
     ),
     Subject(
+        "cost",
+        "Usage and cost",
+        "What `client.track_usage()` returns, and limits on what calls may use.",
+        "meshapi",
+        "meshapi_backends._metering meshapi_core.usage",
+    ),
+    Subject(
         "open-telemetry",
         "OpenTelemetry",
         "The options of traces and metrics: `open_telemetry={...}` of a client.",
@@ -180,6 +188,13 @@ SUBJECTS = (
         "meshapi_core.observing",
         "meshapi_core.observing.notices meshapi_core.observing.calls"
         " meshapi_core.observing.sessions meshapi_core.observing.lines",
+    ),
+    Subject(
+        "core/usage",
+        "Usage of calls",
+        "What calls use and cost, from what is told of them.",
+        "meshapi_core.usage",
+        "meshapi_core.usage",
     ),
     Subject(
         "core/protocols",

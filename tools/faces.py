@@ -24,6 +24,7 @@ PACKAGES = (
     "meshapi_core.flows",
     "meshapi_core.streams",
     "meshapi_core.observing",
+    "meshapi_core.usage",
     "meshapi_core.tools",
     "meshapi_core",
     "meshapi_backends",

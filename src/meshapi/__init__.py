@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from meshapi.telemetry.options import OpenTelemetryMetrics as OpenTelemetryMetrics
     from meshapi.telemetry.options import OpenTelemetryOptions as OpenTelemetryOptions
     from meshapi.telemetry.options import OpenTelemetryTraces as OpenTelemetryTraces
+    from meshapi_backends import Budget as Budget
     from meshapi_backends import Hooks as Hooks
+    from meshapi_backends import UsageTracker as UsageTracker
     from meshapi_core import APIConnectionError as APIConnectionError
     from meshapi_core import APIStatusError as APIStatusError
     from meshapi_core import APITimeoutError as APITimeoutError
@@ -137,6 +139,8 @@ if TYPE_CHECKING:
     from meshapi_core.tools import ToolRun as ToolRun
     from meshapi_core.tools import ToolRunResult as ToolRunResult
     from meshapi_core.types import *
+    from meshapi_core.usage import BudgetExceededError as BudgetExceededError
+    from meshapi_core.usage import TotalUsage as TotalUsage
 else:
     from meshapi._face import EXPORTED as __all__
     from meshapi._face import __dir__, __getattr__

@@ -35,7 +35,7 @@ from meshapi_core import (
     endpoints,
     hidden_values,
 )
-from meshapi_core.endpoints import AsyncRunner
+from meshapi_core.endpoints import AsyncRunner, lists_keywords
 
 if TYPE_CHECKING:
     from meshapi._connections import TLSArgument
@@ -140,6 +140,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         self._set_up(hidden, given, arguments, _HINTS)
 
     @classmethod
+    @lists_keywords
     def from_config(cls, config: MeshAPIConfig, **connections: Unpack[AsyncConnections]) -> Self:
         """Return a client with a configuration that exists already; see `MeshAPI.from_config`.
 
@@ -160,7 +161,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         """Realtime sessions: speech and text in both directions at once."""
         from meshapi._realtime import AsyncRealtimeResource
 
-        return AsyncRealtimeResource(self._config, self._sockets, self._watch)
+        return AsyncRealtimeResource(self._config, self._sockets, self._watches)
 
     async def download(
         self,
@@ -218,7 +219,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         return AsyncMiddlewareTransport(middleware, self._transport, current_network)
 
     def _new_runner(self) -> AsyncRunner:
-        return AsyncCallRunner(self._config, self._transport, current_network, self._watch)
+        return AsyncCallRunner(self._config, self._transport, current_network, self._watches)
 
     async def aclose(self) -> None:
         """Close every connection. Calls that are under way raise APIConnectionError at once."""

@@ -46,7 +46,7 @@ from meshapi_core import (
     endpoints,
     hidden_values,
 )
-from meshapi_core.endpoints import Runner
+from meshapi_core.endpoints import Runner, lists_keywords
 
 if TYPE_CHECKING:
     from meshapi._connections import TLSArgument
@@ -193,6 +193,7 @@ class MeshAPI(Client[Runner]):
         self._set_up(hidden, given, arguments, _HINTS)
 
     @classmethod
+    @lists_keywords
     def from_config(cls, config: MeshAPIConfig, **connections: Unpack[Connections]) -> Self:
         """Return a client with a configuration that exists already.
 
@@ -216,7 +217,7 @@ class MeshAPI(Client[Runner]):
         """Realtime sessions: speech and text in both directions at once."""
         from meshapi._realtime import RealtimeResource
 
-        return RealtimeResource(self._config, self._sockets, self._watch)
+        return RealtimeResource(self._config, self._sockets, self._watches)
 
     def download(
         self,
@@ -290,7 +291,7 @@ class MeshAPI(Client[Runner]):
         return MiddlewareTransport(middleware, self._transport, current_blocking_network)
 
     def _new_runner(self) -> Runner:
-        return CallRunner(self._config, self._transport, current_blocking_network, self._watch)
+        return CallRunner(self._config, self._transport, current_blocking_network, self._watches)
 
     def close(self) -> None:
         """Close every connection. Calls that are under way raise APIConnectionError at once."""

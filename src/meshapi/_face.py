@@ -24,7 +24,7 @@ _NAMES: Final = {
     """,
     "meshapi._settings": "NOT_GIVEN NotGiven",
     "meshapi.telemetry.options": "OpenTelemetryMetrics OpenTelemetryOptions OpenTelemetryTraces",
-    "meshapi_backends": "Hooks",
+    "meshapi_backends": "Budget Hooks UsageTracker",
     "meshapi_core": """
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
         Base64Error ConflictError ContentFilterError ContentTooLargeError Headers
@@ -52,6 +52,7 @@ _NAMES: Final = {
         AnyTool AsyncToolRun Deferred FunctionTool ModelResponded Refuse RequestedCall ToolCallBegun
         ToolCallDeferred ToolCallEnded ToolRun ToolRunResult
     """,
+    "meshapi_core.usage": "BudgetExceededError TotalUsage",
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

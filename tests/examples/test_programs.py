@@ -158,6 +158,28 @@ RUNS = (
     ),
     Run("asyncio_fan_out.py", printed=CAPITALS),
     Run("trio_fan_out.py", printed=CAPITALS),
+    Run(
+        "cost.py",
+        printed=(
+            *(r"The capital of (France|Japan|Kenya|Brazil) is \w+\.",) * 8,
+            r"model +requests +input.* US dollars",
+            *(r"(openai|anthropic)/\S+ +4 .* 0\.\d+",) * 2,
+            r"total +8 .* 0\.\d+",
+        ),
+    ),
+    Run(
+        "cost.py",
+        ("0",),
+        printed=(*("not asked: cost_usd is used up",) * 8, "model.*", r"total +0 .* 0"),
+    ),
+    Run(
+        "cost_async.py",
+        printed=(
+            *(r"The capital of \w+ is \w+\.",) * 4,
+            r"model +requests +input.* US dollars",
+            r"openai/gpt-4o-mini +4 .* 0\.\d+",
+        ),
+    ),
     Run("errors.py", ("whole", "mesh/flaky"), printed=("1 2 3 4 5 6",)),
     Run("errors.py", ("stream", "openai/gpt-4o-mini"), printed=("1 2 3 4 5 6",)),
     Run(

@@ -67,6 +67,7 @@ FACES = frozenset(
         "meshapi_core.endpoints",
         "meshapi_core.flows",
         "meshapi_core.observing",
+        "meshapi_core.usage",
         "meshapi_core.tools",
         "meshapi_core.streams",
     }

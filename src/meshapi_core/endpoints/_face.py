@@ -31,6 +31,7 @@ _NAMES: Final = {
         R_co Resource endpoint flow_endpoint item_flow_endpoint item_flow_endpoint_as
         stream_endpoint stream_endpoint_as
     """,
+    "meshapi_core.endpoints._signatures": "lists_keywords",
     "meshapi_core.endpoints.account": "APIVersions Balance Usage",
     "meshapi_core.endpoints.audio": "Audio",
     "meshapi_core.endpoints.batches": "Batches",

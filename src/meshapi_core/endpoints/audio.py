@@ -19,6 +19,7 @@ from meshapi_core.endpoints._descriptor import (
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.flows.downloads import FilePath, SavedFile, Target, save_stream
 from meshapi_core.flows.steps import Flow
+from meshapi_core.messages import Response
 from meshapi_core.multipart import FilePart, encode_form, file_part
 from meshapi_core.params.encoding import encode_params
 from meshapi_core.paths import path_segment
@@ -58,6 +59,21 @@ _OF_FILES = ("file", "filename", "content_type")
 _OF_SAVING = ("path", "overwrite", "on_progress", "progress")
 
 
+class _Speech(bytes):
+    """The bytes of an audio file."""
+
+    def _repr_html_(self) -> Optional[str]:
+        from meshapi_core.types._html import player_html
+
+        return player_html(self)
+
+
+class _SpeechReader(BytesReader, frozen=True):
+    def read(self, response: Response) -> bytes:
+        """Return the audio. See `Reader.read`."""
+        return _Speech(super().read(response))
+
+
 class Audio(Resource[R_co]):
     """Speech to text, and text to speech."""
 
@@ -80,7 +96,8 @@ class Audio(Resource[R_co]):
                 way, this method returns when all of it has arrived.
 
         Returns:
-            The bytes of an audio file, in the format that `response_format` asks for.
+            The bytes of an audio file, in the format that `response_format` asks for. A notebook
+            shows them as a player.
 
         Raises:
             InvalidParamsError: a parameter is missing, unknown or invalid; nothing was sent.
@@ -88,7 +105,7 @@ class Audio(Resource[R_co]):
         """
         given: Mapping[str, Any] = fields if stream is None else {**fields, "stream": stream}
         body = encode_params(SpeechParams, params, given)
-        return Call(method="POST", path=_SPEECH, body=body, reader=BytesReader(documents=False))
+        return Call(method="POST", path=_SPEECH, body=body, reader=_SpeechReader(documents=False))
 
     @stream_endpoint
     def stream(

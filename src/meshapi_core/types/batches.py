@@ -125,6 +125,11 @@ class BatchObject(OpenResponseModel, kw_only=True, dict=True):
     request_counts: Optional[dict[str, Any]] = None
     metadata: Optional[dict[str, Any]] = None
 
+    def _repr_html_(self) -> str:
+        from meshapi_core.types._html import batches_html
+
+        return batches_html([self])
+
     @property
     def ended(self) -> bool:
         """Whether the batch has ended, successfully or not."""
@@ -185,3 +190,8 @@ class BatchListResponse(OpenResponseModel, kw_only=True, dict=True):
     has_more: bool = False
     first_id: Optional[str] = None
     last_id: Optional[str] = None
+
+    def _repr_html_(self) -> str:
+        from meshapi_core.types._html import batches_html
+
+        return batches_html(self.data)
