@@ -33,6 +33,7 @@ from meshapi_core.flows import (
     OpenStream,
     Pause,
     RandomBytes,
+    RunFunctions,
     Tell,
 )
 
@@ -143,6 +144,17 @@ class AsyncFlowSteps(Generic[R]):
         except (TransportError, WaitEnded) as exc:
             raise exc.failure.error from None
 
+    async def _run_functions(self, step: RunFunctions) -> Any:
+        # Loaded when it is used: few flows call functions of the program's.
+        from meshapi_backends._networks.functions import AsyncFunctions
+
+        try:
+            with self._scope.running(), self._calls().waiting() as scope:
+                scope.check()
+                return await AsyncFunctions.run(step)
+        except WaitEnded as exc:
+            raise exc.failure.error from None
+
     async def _now(self, step: Now) -> float:
         return self._network().now()
 
@@ -175,6 +187,7 @@ class AsyncFlowSteps(Generic[R]):
         OpenStream: _open_stream,
         Pause: _pause,
         RandomBytes: _random,
+        RunFunctions: _run_functions,
         Tell: _tell,
     }
 

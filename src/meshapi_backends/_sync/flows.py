@@ -34,6 +34,7 @@ from meshapi_core.flows import (
     OpenStream,
     Pause,
     RandomBytes,
+    RunFunctions,
     Tell,
 )
 
@@ -144,6 +145,17 @@ class FlowSteps(Generic[R]):
         except (TransportError, WaitEnded) as exc:
             raise exc.failure.error from None
 
+    def _run_functions(self, step: RunFunctions) -> Any:
+        # Loaded when it is used: few flows call functions of the program's.
+        from meshapi_backends._networks.functions import Functions
+
+        try:
+            with self._scope.running(), self._calls().waiting() as scope:
+                scope.check()
+                return Functions.run(step)
+        except WaitEnded as exc:
+            raise exc.failure.error from None
+
     def _now(self, step: Now) -> float:
         return self._network().now()
 
@@ -176,6 +188,7 @@ class FlowSteps(Generic[R]):
         OpenStream: _open_stream,
         Pause: _pause,
         RandomBytes: _random,
+        RunFunctions: _run_functions,
         Tell: _tell,
     }
 

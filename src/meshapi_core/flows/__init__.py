@@ -13,11 +13,13 @@ the runner that drives it does, on a blocking client as on an event loop.
         return document
 
 - `steps`: the steps, and what a runner does for each.
+- `functions`: the step that calls several functions at the same time.
 """
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from meshapi_core.flows.functions import *
     from meshapi_core.flows.steps import *
 else:
     from meshapi_core.flows._face import EXPORTED as __all__

@@ -7,6 +7,7 @@
     Now           reads a monotonic clock                    seconds, as a float
     RandomBytes   draws from the system's randomness         bytes
     Tell          calls a function of the program's          what it returned, awaited if need be
+    RunFunctions  calls several at the same time             their outcomes
     OpenStream    opens a stream                             the stream
     NextChunk     reads it                                   a chunk, or END_OF_STREAM
     CloseStream   ends it                                    None
@@ -26,6 +27,7 @@ from msgspec import Struct
 
 from meshapi_core.bodies import FileSource
 from meshapi_core.calls import AnyCall, StreamCall
+from meshapi_core.flows.functions import RunFunctions
 
 __all__ = [
     "CloseStream",
@@ -126,7 +128,16 @@ class Emit(Struct, Generic[T], frozen=True):
 
 
 Step = Union[
-    AnyCall[Any], FileSource, Pause, Now, RandomBytes, Tell, OpenStream, NextChunk, CloseStream
+    AnyCall[Any],
+    FileSource,
+    Pause,
+    Now,
+    RandomBytes,
+    Tell,
+    RunFunctions,
+    OpenStream,
+    NextChunk,
+    CloseStream,
 ]
 """What a flow may yield."""
 
