@@ -22,6 +22,7 @@ PACKAGES = (
     "meshapi_core.types",
     "meshapi_core.endpoints",
     "meshapi_core.flows",
+    "meshapi_core.realtime.turns",
     "meshapi_core.observing",
     "meshapi_core",
     "meshapi_backends",

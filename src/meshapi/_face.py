@@ -24,7 +24,7 @@ _NAMES: Final = {
     """,
     "meshapi._settings": "NOT_GIVEN NotGiven",
     "meshapi.telemetry.options": "OpenTelemetryMetrics OpenTelemetryOptions OpenTelemetryTraces",
-    "meshapi_backends": "Hooks",
+    "meshapi_backends": "AsyncRealtimeTurns Hooks RealtimeTurns",
     "meshapi_core": """
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
         Base64Error ConflictError ContentTooLargeError Headers InternalServerError
@@ -37,6 +37,7 @@ _NAMES: Final = {
     """,
     "meshapi_core.endpoints": "AsyncStream Stream",
     "meshapi_core.observing": "AttemptStarted CallFailed ItemReceived ResponseStarted RetryPlanned",
+    "meshapi_core.realtime.turns": "RealtimeToolCall RealtimeTurn",
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

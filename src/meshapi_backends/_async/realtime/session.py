@@ -14,6 +14,7 @@ from meshapi_backends._async.connections import AsyncConnectionPool
 from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_backends._async.realtime.link_opener import AsyncLinkOpener
 from meshapi_backends._async.realtime.reconnecting_link import AsyncReconnectingLink
+from meshapi_backends._async.realtime.talking import AsyncTalks
 from meshapi_backends._closing import AsyncClosesWithCode
 from meshapi_backends._listening import is_listening
 from meshapi_core import (
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 _COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
 
 
-class AsyncRealtimeSession(AsyncClosesWithCode):
+class AsyncRealtimeSession(AsyncTalks, AsyncClosesWithCode):
     """One session: a context manager, and an iterator over the gateway's messages.
 
     One task may receive while others send. Iteration ends when this side has closed the session, or
@@ -224,6 +225,8 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
                 except BaseException:
                     self._told = message
                     raise
+        if self._asked:
+            self._note_response(message)
         error = None
         if self._options.raise_errors and message.type == "error":
             error = message.error(self._opener.secrets, self.request_id or "")
@@ -240,7 +243,7 @@ class AsyncRealtimeSession(AsyncClosesWithCode):
         try:
             return await self.receive()
         except MeshAPIError as exc:
-            if self._exchange.is_normal_end(exc, self._link.current.machine.closed):
+            if self._is_normal_end(exc):
                 raise StopAsyncIteration from None
             raise
 

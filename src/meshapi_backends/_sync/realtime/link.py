@@ -5,7 +5,8 @@ It moves bytes between the connection and the core's machine: `Reader` those tha
 `DuplexStream` those to send.
 """
 
-from typing import Optional, Union
+from collections.abc import Callable, Sequence
+from typing import Any, Optional, Union
 
 from meshapi_backends._sync.connections import Connection, ConnectionPool
 from meshapi_backends._sync.networks import Network
@@ -18,6 +19,26 @@ from meshapi_core import Closed, RealtimeConnection, RealtimeMessage
 _SENDS_IN_A_ROW = 16
 
 _NO_RESPONSE = "the peer did not respond to the close"
+
+
+class Outgoing:
+    """Text messages that are sent together or not at all.
+
+    Args:
+        texts: the messages.
+        queued: is called when it is sure that they will be sent, unless the connection breaks.
+    """
+
+    def __init__(self, texts: Sequence[str], queued: Optional[Callable[[], object]]) -> None:
+        self._texts = texts
+        self._queued = queued
+
+    def made(self, websocket: Any) -> bytes:
+        """The bytes of the messages."""
+        data = b"".join([websocket.send_text(text) for text in self._texts])
+        if self._queued is not None:
+            self._queued()
+        return data
 
 
 class Link:
@@ -64,14 +85,17 @@ class Link:
                 waiter = self.reader.turns.take()
             self.reader.read(waiter, end)
 
-    def send(self, text: str, timeout: Optional[float]) -> None:
-        """Send a text message; then handle what has arrived, unless another task is reading.
+    def send(self, outgoing: Union[str, Outgoing], timeout: Optional[float]) -> None:
+        """Send text messages; then handle what has arrived, unless another task is reading.
 
         Raises:
             RealtimeConnectionClosed: the connection has ended.
         """
         reader = self.reader
-        self._wire.write(lambda: self.machine.websocket.send_text(text), timeout)
+        if isinstance(outgoing, str):
+            self._wire.write(lambda: self.machine.websocket.send_text(outgoing), timeout)
+        else:
+            self._wire.write(lambda: outgoing.made(self.machine.websocket), timeout)
         reader.sends += 1
         if reader.sends % _SENDS_IN_A_ROW == 0:
             self._network.sleep(0)

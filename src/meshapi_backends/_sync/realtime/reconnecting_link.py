@@ -6,11 +6,11 @@ the new link connects, and the others wait for it.
 """
 
 from functools import partial
-from typing import Optional
+from typing import Optional, Union
 
 from typing_extensions import Self
 
-from meshapi_backends._sync.realtime.link import Link
+from meshapi_backends._sync.realtime.link import Link, Outgoing
 from meshapi_backends._sync.realtime.link_opener import LinkOpener
 from meshapi_backends._sync.realtime.turns import Turns
 from meshapi_backends._failures import is_time_limit
@@ -101,8 +101,8 @@ class ReconnectingLink:
         self._opener.give_up()
         return link
 
-    def send(self, text: str) -> None:
-        """Send a text message on the present link.
+    def send(self, outgoing: Union[str, Outgoing]) -> None:
+        """Send text messages on the present link.
 
         Raises:
             RealtimeConnectionClosed: the session is over.
@@ -111,7 +111,7 @@ class ReconnectingLink:
         while True:
             link = self.current
             try:
-                link.send(text, self._write_timeout)
+                link.send(outgoing, self._write_timeout)
                 return
             except MeshAPIError:
                 pass  # the connection has ended

@@ -15,6 +15,7 @@ from meshapi_backends._sync.connections import ConnectionPool
 from meshapi_backends._sync.networks import Network
 from meshapi_backends._sync.realtime.link_opener import LinkOpener
 from meshapi_backends._sync.realtime.reconnecting_link import ReconnectingLink
+from meshapi_backends._sync.realtime.talking import Talks
 from meshapi_backends._closing import ClosesWithCode
 from meshapi_backends._listening import is_listening
 from meshapi_core import (
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 _COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
 
 
-class RealtimeSession(ClosesWithCode):
+class RealtimeSession(Talks, ClosesWithCode):
     """One session: a context manager, and an iterator over the gateway's messages.
 
     One task may receive while others send. Iteration ends when this side has closed the session, or
@@ -225,6 +226,8 @@ class RealtimeSession(ClosesWithCode):
                 except BaseException:
                     self._told = message
                     raise
+        if self._asked:
+            self._note_response(message)
         error = None
         if self._options.raise_errors and message.type == "error":
             error = message.error(self._opener.secrets, self.request_id or "")
@@ -241,7 +244,7 @@ class RealtimeSession(ClosesWithCode):
         try:
             return self.receive()
         except MeshAPIError as exc:
-            if self._exchange.is_normal_end(exc, self._link.current.machine.closed):
+            if self._is_normal_end(exc):
                 raise StopIteration from None
             raise
 

@@ -1,0 +1,424 @@
+"""Puts the events of a session together into turns. No I/O, no clock, no randomness.
+
+Theory of operation. A turn is one response of the model. It begins with the first event that names
+its response, and ends with `response.done`; it is then given once, and events that still name it
+are passed over. Several may be open at a time. Tools add a second half: the functions that a
+completed turn asks for are called when the host wants the next action after that turn, their
+outputs are sent, and the model is asked for its next response once no turn is open.
+
+    machine = TurnMachine()
+    while True:
+        action = machine.next_action()
+        if isinstance(action, GiveTurn): ...           # hand action.turn to the program
+        elif isinstance(action, TellProgram): ...      # call the program's function `action.hook`
+        elif isinstance(action, RunFunctions): ...     # see `meshapi_core.flows`
+        elif isinstance(action, SendEvents):
+            send(action.events); action.queued()       # when they are sure to be sent
+        else:                                          # RECEIVE
+            machine.receive(receive(), hooks)
+
+- `GiveTurn` and `TellProgram` are done when they are returned. The others are returned again until
+  they are done: until `receive`, until `queued`, until each function has an outcome. A host that is
+  interrupted asks again, and nothing is lost.
+- An event of an unknown type is passed over. An event that names no response belongs to the turn
+  that was opened last.
+- A turn whose end cannot come any more is given with the status "lost": if the connection was lost
+  (`Reconnected`, or `lost()`), or if more than 16 are open, the oldest one. After a `Reconnected`
+  there is always such a turn, if need be an empty one: the conversation is gone, and the program
+  must know. Outputs of functions that were not sent are dropped with it.
+- A function is called again if its call was interrupted before it had an outcome.
+- What turns hold is bounded (`MOST_SIZE`); what is above that is dropped, and the turn is `is_cut`.
+
+Source: https://platform.openai.com/docs/api-reference/realtime-server-events,
+    https://platform.openai.com/docs/guides/realtime-conversations (function calling)
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Collection, Iterable, Sequence
+from enum import Enum
+from functools import partial
+from typing import Any, Final, Literal, Optional, Union
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from meshapi_core._json_kinds import is_object
+from meshapi_core.envelopes import error_from_frame
+from meshapi_core.errors import RealtimeError
+from meshapi_core.flows.functions import RunFunctions
+from meshapi_core.realtime.events import RECONNECTED, RealtimeMessage, Reconnected
+from meshapi_core.realtime.turns.parts import (
+    DELTA,
+    DELTAS,
+    DONES,
+    ITEM,
+    TEXT,
+    TRANSCRIPT,
+    OpenTurn,
+    Room,
+)
+from meshapi_core.realtime.turns.tools import SessionTools, ToolTurn
+from meshapi_core.realtime.turns.values import HeardInput, RealtimeTurn, pcm
+from meshapi_core.redaction import conceal
+from meshapi_core.types.realtime import RealtimeAudioFormat, RealtimeResponse
+from meshapi_core.types.realtime_server import RealtimeResponseDoneEvent, read_server_event
+
+__all__ = [
+    "RECEIVE",
+    "Hook",
+    "GiveTurn",
+    "SendEvents",
+    "TellProgram",
+    "TurnAction",
+    "TurnMachine",
+]
+
+# The gateway has one response in the conversation at a time, and a few beside it.
+_MOST_OPEN = 16
+# Late events of a response are rare, and come soon after its end.
+_MOST_ENDED = 64
+# Transcripts that may still come for turns that were given.
+_MOST_HEARD = 64
+_LONGEST_TRANSCRIPT = 1024 * 1024
+
+_AUDIO = frozenset({"response.output_audio.delta", "response.audio.delta"})
+_INPUT = "conversation.item.input_audio_transcription"
+_BUSY = "conversation_already_has_active_response"
+
+Hook = Literal["on_message", "on_audio", "on_text"]
+
+
+class GiveTurn(Struct, frozen=True):
+    """Hand a turn to the program."""
+
+    turn: RealtimeTurn
+
+
+class TellProgram(Struct, frozen=True):
+    """Call a function of the program's.
+
+    Fields:
+        hook: which one.
+        value: a `RealtimeMessage`, audio or text.
+    """
+
+    hook: Hook
+    value: Any
+
+
+class SendEvents(Struct, frozen=True):
+    """Send events, one right after the other.
+
+    Fields:
+        events: plain dicts.
+        queued: call it when they are sure to be sent, even if the wait for that is interrupted.
+    """
+
+    events: Sequence[dict[str, Any]]
+    queued: Callable[[], None]
+
+
+class _Receive(Enum):
+    RECEIVE = "receive"
+
+
+RECEIVE: Final = _Receive.RECEIVE
+"""Receive a message and report it."""
+
+TurnAction = Union[GiveTurn, TellProgram, SendEvents, RunFunctions, Literal[_Receive.RECEIVE]]
+
+
+class _Open:
+    """An open turn, and what is known about its response."""
+
+    def __init__(self, room: Room, heard: Iterable[HeardInput]) -> None:
+        self.parts = OpenTurn(room)
+        self.heard = tuple(heard)
+        self.audio_format: Optional[RealtimeAudioFormat] = None
+
+
+class TurnMachine:
+    """Puts the events of one session together into turns.
+
+    Attributes:
+        tools: the functions that the model may call.
+        secrets: texts that the errors of turns must not show.
+        is_driven: for the host, to refuse a second one.
+    """
+
+    def __init__(self, room: Optional[Room] = None) -> None:
+        self.tools = SessionTools()
+        self.secrets: tuple[str, ...] = ()
+        self.is_driven = False
+        self._room = room or Room()
+        self._actions: deque[Union[GiveTurn, TellProgram]] = deque()
+        self._open: OrderedDict[str, _Open] = OrderedDict()
+        self._ended: OrderedDict[str, None] = OrderedDict()
+        # The user's audio: what no response belongs to yet, and all whose transcript may come.
+        self._unanswered: list[HeardInput] = []
+        self._heard: OrderedDict[str, HeardInput] = OrderedDict()
+        self._work: deque[ToolTurn] = deque()
+        # Whether the model is to be asked for a response, and the last `event_id` of such an event.
+        self._wanted = False
+        self._asked = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a turn has begun and has not ended."""
+        return bool(self._open)
+
+    def next_action(self) -> TurnAction:
+        """Return what to do next."""
+        if self._actions:
+            return self._actions.popleft()
+        if self.tools.update is not None:
+            update = self.tools.update
+            return SendEvents([update], partial(self.tools.updated, update))
+        if self._work:
+            work = self._work[0]
+            run = work.functions()
+            return (
+                run
+                if run is not None
+                else SendEvents(work.outputs(), partial(self._answered, work))
+            )
+        if self._wanted and not self._open:
+            number = self._asked + 1
+            event = {"type": "response.create", "event_id": f"meshapi_{number}"}
+            return SendEvents([event], partial(self._has_asked, number))
+        return RECEIVE
+
+    def receive(self, message: RealtimeMessage, hooks: Collection[str] = ()) -> None:
+        """Take a message.
+
+        Args:
+            message: as received.
+            hooks: the functions that the program has; with "on_audio", turns keep no audio.
+
+        Raises:
+            Base64Error: it is an audio delta that is not base64. The turn goes on without it.
+        """
+        kind = message.type
+        if "on_message" in hooks:
+            self._actions.append(TellProgram("on_message", message))
+        if kind in _AUDIO:
+            self._take_audio(message, hooks)
+        elif kind == "response.done":
+            self._end(message.event)
+        elif kind.startswith("response."):
+            self._take_response_event(kind, message.event, hooks)
+        elif kind.startswith(("conversation.item.", "input_audio_buffer.")):
+            self._take_input(kind, message.event)
+        elif kind == RECONNECTED and isinstance(message, Reconnected):
+            self._lose(message)
+
+    def lost(self) -> bool:
+        """Record that the session is over; return whether there are turns left to give."""
+        open_before = bool(self._open)
+        self._lose(None)
+        return open_before
+
+    def refused(self, error: RealtimeError) -> bool:
+        """Take an error event; return whether it is none of the program's business.
+
+        It is not if the gateway had begun another response when the machine asked for one. The
+        machine asks again after that.
+        """
+        if not self._asked or error.event_id != f"meshapi_{self._asked}" or error.code != _BUSY:
+            return False
+        self._wanted = True
+        return True
+
+    def _take_audio(self, message: RealtimeMessage, hooks: Collection[str]) -> None:
+        turn = self._turn_of(message.event)
+        audio = message.audio
+        if turn is None or not audio:
+            return
+        if "on_audio" in hooks:
+            self._actions.append(TellProgram("on_audio", audio))
+        else:
+            turn.parts.add_audio(message.event, audio)
+
+    def _take_response_event(
+        self, kind: str, event: dict[str, Any], hooks: Collection[str]
+    ) -> None:
+        if kind == "response.created":
+            self._begin(event.get("response"))
+            return
+        take = _TAKE.get(kind)
+        turn = None if take is None else self._turn_of(event)
+        if take is None or turn is None:
+            return
+        delta = take(turn.parts, event)
+        if delta and "on_text" in hooks and DELTAS.get(kind) in (TEXT, TRANSCRIPT):
+            self._actions.append(TellProgram("on_text", delta))
+
+    def _begin(self, response: Any) -> None:
+        if is_object(response):
+            turn = self._turn_of({"response_id": response.get("id")}, response)
+            if turn is not None:
+                turn.audio_format = _format_of(response)
+
+    def _turn_of(
+        self, event: dict[str, Any], response: Optional[dict[str, Any]] = None
+    ) -> Optional[_Open]:
+        """The turn of an event: a new one if its response is unknown, None if it has ended."""
+        key = self._key(event.get("response_id"))
+        found = self._open.get(key)
+        if found is not None or key in self._ended or not key:
+            return found
+        heard: list[HeardInput] = []
+        # A response beside the conversation does not respond to what the user said.
+        if response is None or response.get("conversation_id", "") is not None:
+            heard, self._unanswered = self._unanswered, []
+        found = self._open[key] = _Open(self._room, heard)
+        if len(self._open) > _MOST_OPEN:
+            self._give_lost(next(iter(self._open)), "no_end")
+        return found
+
+    def _key(self, response_id: object) -> str:
+        """The response of an event: the newest open one, if the event names none; "" without."""
+        if isinstance(response_id, str) and response_id:
+            return response_id
+        return next(reversed(self._open), "")
+
+    def _end(self, event: dict[str, Any]) -> None:
+        response = event.get("response")
+        response = response if is_object(response) else {}
+        key = self._key(response.get("id"))
+        turn = self._turn_of({"response_id": key}, response)
+        if turn is None:
+            return
+        turn.parts.end(response)
+        typed = read_server_event(event)
+        done = typed.response if isinstance(typed, RealtimeResponseDoneEvent) else None
+        status = response.get("status")
+        status = status if isinstance(status, str) and status else "incomplete"
+        given = self._made(key, turn, status, done, response)
+        self._close(key)
+        self._actions.append(GiveTurn(given))
+        if status == "completed" and given.tool_calls and self.tools:
+            work = ToolTurn(given.tool_calls, self.tools)
+            if not work.is_left_to_program:
+                self._work.append(work)
+
+    def _made(
+        self,
+        key: str,
+        turn: _Open,
+        status: str,
+        done: Optional[RealtimeResponse],
+        response: dict[str, Any],
+    ) -> RealtimeTurn:
+        details = response.get("status_details")
+        details = details if is_object(details) else {}
+        reason = details.get("reason")
+        made = RealtimeTurn(
+            id=key,
+            status=status,
+            reason=reason if isinstance(reason, str) else None,
+            error=self._error_of(details),
+            text=turn.parts.text(TEXT),
+            transcript=turn.parts.text(TRANSCRIPT),
+            audio=turn.parts.audio(),
+            audio_format=_format_of(response) or turn.audio_format or pcm(),
+            tool_calls=turn.parts.tool_calls(),
+            response=done,
+            is_cut=turn.parts.is_cut,
+            heard=turn.heard,
+        )
+        turn.parts.leave()
+        return made
+
+    def _error_of(self, details: dict[str, Any]) -> Optional[RealtimeError]:
+        said = details.get("error")
+        if not said:
+            return None
+        found = error_from_frame({"error": said}, {})
+        error = RealtimeError(found.error_code, found.message, None, found.request_id)
+        return conceal(error, self.secrets)
+
+    def _close(self, key: str) -> None:
+        del self._open[key]
+        self._ended[key] = None
+        if len(self._ended) > _MOST_ENDED:
+            self._ended.popitem(last=False)
+
+    def _give_lost(self, key: str, reason: str, reconnected: Optional[Reconnected] = None) -> None:
+        made = self._made(key, self._open[key], "lost", None, {"status_details": None})
+        self._close(key)
+        self._actions.append(GiveTurn(_with(made, reason, reconnected)))
+
+    def _lose(self, reconnected: Optional[Reconnected]) -> None:
+        """Give up everything that belongs to the conversation so far."""
+        open_now = list(self._open)
+        for key in open_now:
+            self._give_lost(key, "connection_lost", reconnected)
+        if reconnected is not None and not open_now:
+            turn = RealtimeTurn(status="lost")
+            self._actions.append(GiveTurn(_with(turn, "connection_lost", reconnected)))
+        self._work.clear()
+        self._wanted = False
+        self._unanswered.clear()
+        self._heard.clear()
+
+    def _take_input(self, kind: str, event: dict[str, Any]) -> None:
+        if kind == "input_audio_buffer.committed":
+            self._heard_of(event)
+        elif kind == f"{_INPUT}.delta":
+            heard, delta = self._heard_of(event), event.get("delta")
+            if heard is not None and isinstance(delta, str):
+                heard.transcript = (heard.transcript + delta)[:_LONGEST_TRANSCRIPT]
+        elif kind == f"{_INPUT}.completed":
+            heard, whole = self._heard_of(event), event.get("transcript")
+            if heard is not None and isinstance(whole, str):
+                heard.transcript = whole[:_LONGEST_TRANSCRIPT]
+
+    def _heard_of(self, event: dict[str, Any]) -> Optional[HeardInput]:
+        key = event.get("item_id")
+        if not isinstance(key, str) or not key:
+            return None
+        heard = self._heard.get(key)
+        if heard is None:
+            heard = self._heard[key] = HeardInput()
+            self._unanswered.append(heard)
+            if len(self._heard) > _MOST_HEARD:
+                _, oldest = self._heard.popitem(last=False)
+                self._unanswered = [each for each in self._unanswered if each is not oldest]
+        return heard
+
+    def _answered(self, work: ToolTurn) -> None:
+        """The outputs of a turn's functions are sure to be sent. Harmless twice."""
+        if self._work and self._work[0] is work:
+            self._work.popleft()
+            self._wanted = self._wanted or work.is_whole
+
+    def _has_asked(self, number: int) -> None:
+        self._asked = number
+        self._wanted = False
+
+
+_TAKE: dict[str, Callable[[OpenTurn, dict[str, Any]], Optional[str]]] = {
+    **{name: partial(OpenTurn.add_delta, kind=kind) for name, kind in DELTAS.items()},
+    **{name: partial(OpenTurn.end_text, kind=kind) for name, kind in DONES.items()},
+    "response.content_part.done": OpenTurn.end_part,
+    "response.output_item.added": partial(OpenTurn.add_item, level=DELTA),
+    "response.output_item.done": partial(OpenTurn.add_item, level=ITEM),
+}
+"""What an event of each type adds to a turn; a delta is returned."""
+
+
+def _with(turn: RealtimeTurn, reason: str, reconnected: Optional[Reconnected]) -> RealtimeTurn:
+    return replace(turn, reason=reason, reconnected=reconnected)
+
+
+def _format_of(response: dict[str, Any]) -> Optional[RealtimeAudioFormat]:
+    found: Any = response
+    for name in ("audio", "output", "format"):
+        found = found.get(name) if is_object(found) else None
+    if not is_object(found):
+        return None
+    kind, rate = found.get("type"), found.get("rate")
+    if not isinstance(kind, str):
+        return None
+    return RealtimeAudioFormat(type=kind, rate=rate if type(rate) is int else None)

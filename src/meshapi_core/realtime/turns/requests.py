@@ -1,0 +1,60 @@
+"""The events that ask the model for something, from plain arguments."""
+
+from typing import Any
+
+from meshapi_core._json_kinds import value_name
+from meshapi_core.errors import InvalidParamsError
+
+__all__ = ["output_events", "say_events", "text_events"]
+
+_SAY = "Say the user's text word for word, and nothing else."
+
+
+def text_events(text: str, *, respond: bool) -> list[dict[str, Any]]:
+    """Return the events that add a message of the user's, and ask for a response.
+
+    Raises:
+        InvalidParamsError: the text is no str.
+    """
+    item = _message(_checked("text", text))
+    event = {"type": "conversation.item.create", "item": item}
+    return [event, {"type": "response.create"}] if respond else [event]
+
+
+def say_events(text: str) -> list[dict[str, Any]]:
+    """Return the event that asks the model to say a text.
+
+    The text is the input of this one response, beside the conversation; what the model says is
+    added to the conversation. The protocol has no other way to make a model speak.
+
+    Source: https://platform.openai.com/docs/api-reference/realtime-client-events/response/create
+
+    Raises:
+        InvalidParamsError: the text is no str.
+    """
+    response = {"instructions": _SAY, "input": [_message(_checked("text", text))]}
+    response["tool_choice"] = "none"
+    return [{"type": "response.create", "response": response}]
+
+
+def output_events(call_id: str, output: str, *, respond: bool) -> list[dict[str, Any]]:
+    """Return the events that send the output of a function, and ask for the next response.
+
+    Raises:
+        InvalidParamsError: an argument is no str.
+    """
+    from meshapi_core.realtime.turns.tools import output_event
+
+    event = output_event(_checked("call_id", call_id), _checked("output", output))
+    return [event, {"type": "response.create"}] if respond else [event]
+
+
+def _message(text: str) -> dict[str, Any]:
+    content = [{"type": "input_text", "text": text}]
+    return {"type": "message", "role": "user", "content": content}
+
+
+def _checked(field: str, text: Any) -> str:
+    if isinstance(text, str):
+        return text
+    raise InvalidParamsError(field, "str", value_name(text))
