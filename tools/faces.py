@@ -24,6 +24,7 @@ PACKAGES = (
     "meshapi_core.flows",
     "meshapi_core.realtime.turns",
     "meshapi_core.observing",
+    "meshapi_core.tools",
     "meshapi_core",
     "meshapi_backends",
     "meshapi",

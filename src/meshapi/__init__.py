@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from meshapi_core import StreamInterruptedError as StreamInterruptedError
     from meshapi_core import StreamUsageError as StreamUsageError
     from meshapi_core import Timeout as Timeout
+    from meshapi_core import ToolLoopLimitError as ToolLoopLimitError
     from meshapi_core import UnprocessableEntityError as UnprocessableEntityError
     from meshapi_core import __version__ as __version__
     from meshapi_core.endpoints import AsyncStream as AsyncStream
@@ -93,6 +94,17 @@ if TYPE_CHECKING:
     from meshapi_core.observing import RetryPlanned as RetryPlanned
     from meshapi_core.realtime.turns import RealtimeToolCall as RealtimeToolCall
     from meshapi_core.realtime.turns import RealtimeTurn as RealtimeTurn
+    from meshapi_core.tools import AsyncToolRun as AsyncToolRun
+    from meshapi_core.tools import Deferred as Deferred
+    from meshapi_core.tools import FunctionTool as FunctionTool
+    from meshapi_core.tools import ModelResponded as ModelResponded
+    from meshapi_core.tools import Refuse as Refuse
+    from meshapi_core.tools import RequestedCall as RequestedCall
+    from meshapi_core.tools import ToolCallBegun as ToolCallBegun
+    from meshapi_core.tools import ToolCallDeferred as ToolCallDeferred
+    from meshapi_core.tools import ToolCallEnded as ToolCallEnded
+    from meshapi_core.tools import ToolRun as ToolRun
+    from meshapi_core.tools import ToolRunResult as ToolRunResult
     from meshapi_core.types import *
 else:
     from meshapi._face import EXPORTED as __all__

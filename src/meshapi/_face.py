@@ -32,12 +32,16 @@ _NAMES: Final = {
         ParamsWarning PaymentRequiredError PermissionDeniedError ProtocolError Proxy RateLimitError
         RawResponse RealtimeAuth RealtimeConnectionClosed RealtimeError RealtimeMessage Reconnect
         Reconnected RedirectError ResponseDecodeError ResponseMeta ResponseWarning RetryPolicy
-        SocketOptions StreamInterruptedError StreamUsageError Timeout UnprocessableEntityError
-        __version__
+        SocketOptions StreamInterruptedError StreamUsageError Timeout ToolLoopLimitError
+        UnprocessableEntityError __version__
     """,
     "meshapi_core.endpoints": "AsyncStream Stream",
     "meshapi_core.observing": "AttemptStarted CallFailed ItemReceived ResponseStarted RetryPlanned",
     "meshapi_core.realtime.turns": "RealtimeToolCall RealtimeTurn",
+    "meshapi_core.tools": """
+        AsyncToolRun Deferred FunctionTool ModelResponded Refuse RequestedCall ToolCallBegun
+        ToolCallDeferred ToolCallEnded ToolRun ToolRunResult
+    """,
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from meshapi_core.errors import ResponseWarning as ResponseWarning
     from meshapi_core.errors import StreamInterruptedError as StreamInterruptedError
     from meshapi_core.errors import StreamUsageError as StreamUsageError
+    from meshapi_core.errors import ToolLoopLimitError as ToolLoopLimitError
     from meshapi_core.errors import UnprocessableEntityError as UnprocessableEntityError
     from meshapi_core.extras import Extras as Extras
     from meshapi_core.extras import hidden_values as hidden_values

@@ -28,7 +28,7 @@ _NAMES: Final = {
         JobFailedError MeshAPIError NotFoundError ParamsWarning PaymentRequiredError
         PermissionDeniedError ProtocolError RateLimitError RealtimeConnectionClosed RealtimeError
         RedirectError ResponseDecodeError ResponseWarning StreamInterruptedError StreamUsageError
-        UnprocessableEntityError
+        ToolLoopLimitError UnprocessableEntityError
     """,
     "meshapi_core.extras": "Extras hidden_values",
     "meshapi_core.failures": "Advice failure_of hint_at_tls timed_out",

@@ -19,6 +19,7 @@ MeshAPIError
 │   └── RealtimeConnectionClosed   a realtime session is over
 ├── RealtimeError                  an error event in a realtime session
 ├── JobFailedError                 a job that the call waited for has failed
+├── ToolLoopLimitError             a tool run has reached one of its limits
 ├── ResponseDecodeError            a 2xx response does not have the expected form
 │   └── Base64Error                a part of a response should be base64, and is not
 └── StreamInterruptedError         a stream ended before it was complete
@@ -68,6 +69,7 @@ __all__ = [
     "ResponseWarning",
     "StreamInterruptedError",
     "StreamUsageError",
+    "ToolLoopLimitError",
     "UnprocessableEntityError",
 ]
 
@@ -374,6 +376,44 @@ class JobFailedError(MeshAPIError):
     """
 
     default_error_code = "job_failed"
+
+
+class ToolLoopLimitError(MeshAPIError):
+    """A tool run has reached a limit, and the model asks for further calls, which were not made.
+
+    Attributes:
+        limit: The name of the limit: "max_turns", "max_total_tokens" or "max_cost_usd".
+        checkpoint: The run, for `resume_tools` to continue it with a higher limit.
+        messages: The history up to the last turn that is whole.
+        turns: How many responses of the model there were.
+        usage: The tokens and the cost of all of them.
+    """
+
+    default_error_code = "tool_loop_limit"
+
+    limit: str
+    checkpoint: dict[str, Any]
+    messages: list[Any]
+    turns: int
+    usage: Any
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        limit: str,
+        checkpoint: dict[str, Any],
+        messages: list[Any],
+        turns: int,
+        usage: Any,
+        **facts: Unpack[ErrorFacts],
+    ) -> None:
+        super().__init__(message, **facts)
+        self.limit = limit
+        self.checkpoint = checkpoint
+        self.messages = messages
+        self.turns = turns
+        self.usage = usage
 
 
 class StreamInterruptedError(MeshAPIError):

@@ -3,9 +3,9 @@
 Source: https://developers.meshapi.ai/docs (chat completions)
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union
 
 import msgspec
 from typing_extensions import Unpack
@@ -16,6 +16,7 @@ from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec.content_parts import Parts
 from meshapi_core.codec.decoding import decode
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
+from meshapi_core.endpoints._tool_runs import tool_run_endpoint
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.encoding import encode_params
 from meshapi_core.readers import ChunkReader, JSONReader
@@ -28,9 +29,17 @@ from meshapi_core.types.chat import (
     ChatCompletionMessage,
     ChatCompletionParams,
     ChatCompletionResponse,
+    ChatToolRunFields,
     ToolCallChunk,
     ToolCallFunctionChunk,
 )
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from meshapi_core.tools.loop import ToolLoop
+    from meshapi_core.tools.options import BeforeCall, OnToolError
+    from meshapi_core.tools.toolbox import AnyTool
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -114,6 +123,109 @@ class Completions(Resource[R_co]):
         reader = _chunk_reader(_choices(params, fields))
         within = fields.get("timeout") if params is None else params.timeout
         return StreamCall(method="POST", path=_PATH, body=body, reader=reader, answer_within=within)
+
+    @tool_run_endpoint
+    def run_tools(
+        self,
+        *,
+        tools: "Sequence[AnyTool]",
+        max_turns: int = 10,
+        max_concurrent_calls: int = 8,
+        tool_timeout: Optional[float] = None,
+        on_tool_error: "OnToolError" = "answer",
+        before_call: "Optional[BeforeCall]" = None,
+        max_total_tokens: Optional[int] = None,
+        max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        **fields: Unpack[ChatToolRunFields],
+    ) -> "ToolLoop[ChatCompletionResponse]":
+        """Let the model call functions until it answers in words.
+
+        For example, `run_tools(model="auto", messages=[...], tools=[get_weather]).until_done()`.
+
+        Args:
+            tools: functions, whose signatures and docstrings tell the model what they do, or
+                `FunctionTool`s. The declaration of a tool without a function is sent as given; a
+                call of it is deferred.
+            max_turns: how many responses of the model there may be.
+            max_concurrent_calls: how many functions may run at the same time. A blocking client
+                calls them in threads; with 1, and without `tool_timeout`, in the caller's.
+            tool_timeout: seconds that each call may take.
+            on_tool_error: "answer" tells the model what a function raised, "raise" raises it.
+            before_call: is called with each `RequestedCall` first. It returns None to approve,
+                other arguments, a `Refuse` to tell the model why not, or a `Deferred`.
+            max_total_tokens: how many model tokens all turns may use.
+            max_cost_usd: how many dollars they may cost, as far as the gateway tells the cost.
+            fields: the other parameters, as for `create`. A `tool_choice` that forces a call
+                counts for the first turn only.
+
+        Returns:
+            The run: iterate over its steps, or call `until_done()` for the result. Nothing is sent
+            before.
+
+        Raises:
+            InvalidParamsError: a tool or a parameter is missing, unknown or not valid.
+        """
+        from meshapi_core.tools.chat import ChatDialect
+        from meshapi_core.tools.starting import RunOptions, started
+
+        options = RunOptions(
+            max_turns=max_turns,
+            max_concurrent_calls=max_concurrent_calls,
+            tool_timeout=tool_timeout,
+            on_tool_error=on_tool_error,
+            before_call=before_call,
+            max_total_tokens=max_total_tokens,
+            max_cost_usd=max_cost_usd,
+        )
+        return started(ChatDialect(Completions.create.build), tools, fields, options)
+
+    @tool_run_endpoint
+    def resume_tools(
+        self,
+        checkpoint: Union[Mapping[str, Any], str, bytes],
+        *,
+        tools: "Sequence[AnyTool]",
+        results: Optional[Mapping[str, Any]] = None,
+        max_turns: int = 10,
+        max_concurrent_calls: int = 8,
+        tool_timeout: Optional[float] = None,
+        on_tool_error: "OnToolError" = "answer",
+        before_call: "Optional[BeforeCall]" = None,
+        max_total_tokens: Optional[int] = None,
+        max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+    ) -> "ToolLoop[ChatCompletionResponse]":
+        """Continue a tool run that ended with pending calls, with an error, or with its process.
+
+        Args:
+            checkpoint: what `checkpoint()` of the run returned, or its JSON.
+            tools: the tools of the run.
+            results: the results of pending calls, by the ID of the call; an exception tells the
+                model that the call failed. Without a result, a call stays pending.
+            max_turns, max_total_tokens, max_cost_usd: as for `run_tools`; they count from the
+                beginning of the run.
+            max_concurrent_calls, tool_timeout, on_tool_error, before_call: as for `run_tools`.
+
+        Returns:
+            The run, which calls only what has no result yet.
+
+        Raises:
+            InvalidParamsError: the checkpoint is damaged or of another version, a tool is missing,
+                or no pending call has the ID of a result.
+        """
+        from meshapi_core.tools.chat import ChatDialect
+        from meshapi_core.tools.starting import RunOptions, resumed
+
+        options = RunOptions(
+            max_turns=max_turns,
+            max_concurrent_calls=max_concurrent_calls,
+            tool_timeout=tool_timeout,
+            on_tool_error=on_tool_error,
+            before_call=before_call,
+            max_total_tokens=max_total_tokens,
+            max_cost_usd=max_cost_usd,
+        )
+        dialect = ChatDialect(Completions.create.build)
+        return resumed(dialect, checkpoint, tools, results, options)
 
 
 class Chat(Resource[R_co]):

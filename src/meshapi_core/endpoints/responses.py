@@ -4,7 +4,8 @@ Source: https://developers.meshapi.ai/docs (responses),
     https://platform.openai.com/docs/api-reference/responses-streaming
 """
 
-from typing import Any, Optional
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from msgspec import Struct
 from typing_extensions import Unpack
@@ -16,6 +17,7 @@ from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec.decoding import fit
 from meshapi_core.codec.parsing import parse
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
+from meshapi_core.endpoints._tool_runs import tool_run_endpoint
 from meshapi_core.envelopes import is_blank
 from meshapi_core.params.encoding import encode_params
 from meshapi_core.paths import path_segment
@@ -29,8 +31,16 @@ from meshapi_core.types.responses import (
     ResponsesParams,
     ResponsesResponse,
     ResponsesStreamEvent,
+    ResponsesToolRunFields,
     ResponsesUsage,
 )
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from meshapi_core.tools.loop import ToolLoop
+    from meshapi_core.tools.options import BeforeCall, OnToolError
+    from meshapi_core.tools.toolbox import AnyTool
 
 _PATH = "/v1/responses"
 
@@ -138,6 +148,100 @@ class Responses(Resource[R_co]):
             starts_job=_in_background(params, fields),
             answer_within=fields.get("timeout") if params is None else params.timeout,
         )
+
+    @tool_run_endpoint
+    def run_tools(
+        self,
+        *,
+        tools: "Sequence[AnyTool]",
+        max_turns: int = 10,
+        max_concurrent_calls: int = 8,
+        tool_timeout: Optional[float] = None,
+        on_tool_error: "OnToolError" = "answer",
+        before_call: "Optional[BeforeCall]" = None,
+        max_total_tokens: Optional[int] = None,
+        max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        **fields: Unpack[ResponsesToolRunFields],
+    ) -> "ToolLoop[ResponsesResponse]":
+        """Let the model call functions until it answers in words.
+
+        For example, `run_tools(model="auto", input="...", tools=[get_weather]).until_done()`.
+
+        Args:
+            tools: as for `chat.completions.run_tools`, and tools that the provider runs.
+            max_turns, max_concurrent_calls, tool_timeout, on_tool_error, before_call,
+                max_total_tokens, max_cost_usd: as for `chat.completions.run_tools`.
+            fields: the other parameters, as for `create`. A `tool_choice` that forces a call
+                counts for the first turn only.
+
+        Returns:
+            The run: iterate over its steps, or call `until_done()` for the result. Nothing is sent
+            before.
+
+        Raises:
+            InvalidParamsError: a tool or a parameter is missing, unknown or not valid.
+        """
+        from meshapi_core.tools.responses import ResponsesDialect
+        from meshapi_core.tools.starting import RunOptions, started
+
+        options = RunOptions(
+            max_turns=max_turns,
+            max_concurrent_calls=max_concurrent_calls,
+            tool_timeout=tool_timeout,
+            on_tool_error=on_tool_error,
+            before_call=before_call,
+            max_total_tokens=max_total_tokens,
+            max_cost_usd=max_cost_usd,
+        )
+        return started(ResponsesDialect(Responses.create.build), tools, fields, options)
+
+    @tool_run_endpoint
+    def resume_tools(
+        self,
+        checkpoint: Union[Mapping[str, Any], str, bytes],
+        *,
+        tools: "Sequence[AnyTool]",
+        results: Optional[Mapping[str, Any]] = None,
+        max_turns: int = 10,
+        max_concurrent_calls: int = 8,
+        tool_timeout: Optional[float] = None,
+        on_tool_error: "OnToolError" = "answer",
+        before_call: "Optional[BeforeCall]" = None,
+        max_total_tokens: Optional[int] = None,
+        max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+    ) -> "ToolLoop[ResponsesResponse]":
+        """Continue a tool run that ended with pending calls, with an error, or with its process.
+
+        Args:
+            checkpoint: what `checkpoint()` of the run returned, or its JSON.
+            tools: the tools of the run.
+            results: the results of pending calls, by the ID of the call; an exception tells the
+                model that the call failed. Without a result, a call stays pending.
+            max_turns, max_total_tokens, max_cost_usd: as for `run_tools`; they count from the
+                beginning of the run.
+            max_concurrent_calls, tool_timeout, on_tool_error, before_call: as for `run_tools`.
+
+        Returns:
+            The run, which calls only what has no result yet.
+
+        Raises:
+            InvalidParamsError: the checkpoint is damaged or of another version, a tool is missing,
+                or no pending call has the ID of a result.
+        """
+        from meshapi_core.tools.responses import ResponsesDialect
+        from meshapi_core.tools.starting import RunOptions, resumed
+
+        options = RunOptions(
+            max_turns=max_turns,
+            max_concurrent_calls=max_concurrent_calls,
+            tool_timeout=tool_timeout,
+            on_tool_error=on_tool_error,
+            before_call=before_call,
+            max_total_tokens=max_total_tokens,
+            max_cost_usd=max_cost_usd,
+        )
+        dialect = ResponsesDialect(Responses.create.build)
+        return resumed(dialect, checkpoint, tools, results, options)
 
     @endpoint
     def list(

@@ -13,7 +13,7 @@ from meshapi_core.codec.parsing import parse
 from meshapi_core.errors import InvalidParamsError, ResponseDecodeError
 from meshapi_core.params.plain_values import as_plain
 from meshapi_core.tools.docstrings import description_of
-from meshapi_core.tools.signatures import Arguments, InvalidArguments, parameters_of
+from meshapi_core.tools.signatures import Arguments, InvalidArguments, inner_function, parameters_of
 
 __all__ = ["FunctionTool", "is_async"]
 
@@ -82,7 +82,7 @@ class FunctionTool:
         self.function = function
         self.is_async = is_async(function)
         self.name = _checked_name(name, function, place)
-        documented: Any = getattr(_named(function), "__doc__", None) if function else None
+        documented: Any = getattr(inner_function(function), "__doc__", None)
         self.description = description_of(documented) if description is None else description
         self._arguments: Optional[Arguments] = None
         if parameters is not None:
@@ -126,11 +126,11 @@ def decoded_object(text: str) -> dict[str, Any]:
 
 def is_async(function: Any) -> bool:
     """Return whether a function must be awaited."""
-    while isinstance(function, partial):
-        function = function.func
-    return iscoroutinefunction(function) or iscoroutinefunction(
-        getattr(type(function), "__call__", None)
-    )
+    function = _named(function)
+    if not callable(function):
+        return False
+    # An object may have an async method `__call__`.
+    return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
 
 
 def _check_function(function: Any, place: str) -> None:

@@ -8,7 +8,7 @@ import msgspec
 from meshapi_core.params.plain_values import as_plain
 from meshapi_core.types._base import Record
 
-__all__ = ["error_text", "result_text"]
+__all__ = ["error_text", "json_text", "result_text"]
 
 
 def result_text(value: Any) -> str:
@@ -22,11 +22,20 @@ def result_text(value: Any) -> str:
     if iscoroutine(value):
         value.close()
         raise TypeError("the function returned a coroutine; declare it with `async def`")
+    return json_text(value)
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON.
+
+    Raises:
+        TypeError: JSON cannot represent it.
+    """
     try:
         # With the fields that a response has and its class does not declare.
         value = as_plain(value) if isinstance(value, Record) else value
         return msgspec.json.encode(value, enc_hook=_plain).decode()
-    except (TypeError, ValueError, OverflowError, RecursionError) as exc:
+    except Exception as exc:  # also of the object's own `model_dump`
         raise TypeError(f"the result cannot be sent as JSON: {exc}") from exc
 
 
@@ -41,7 +50,7 @@ def _plain(value: Any) -> Any:
     dump = getattr(value, "model_dump", None)
     if dump is not None:
         return dump(mode="json")
-    raise NotImplementedError(f"{type(value).__name__} has no form in JSON")
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
 def _sendable(text: str) -> str:

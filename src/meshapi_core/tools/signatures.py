@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from inspect import Parameter, signature
+from inspect import Parameter, isroutine, signature
 from typing import Annotated, Any, Optional, get_args, get_origin
 
 import msgspec
@@ -12,7 +12,7 @@ from typing_extensions import get_type_hints
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.tools.docstrings import described
 
-__all__ = ["Arguments", "InvalidArguments", "parameters_of"]
+__all__ = ["Arguments", "InvalidArguments", "inner_function", "parameters_of"]
 
 _SIMPLE = (str, int, float, bool, type(None))
 _MISSING: Any = msgspec.UNSET
@@ -67,7 +67,7 @@ def parameters_of(function: Callable[..., Any], place: str) -> Arguments:
     """
     parameters = _parameters(function, place)
     hints = _hints(function, place)
-    texts = described(getattr(_inner(function), "__doc__", None))
+    texts = described(getattr(inner_function(function), "__doc__", None))
     fields: list[Any] = []
     for parameter in parameters:
         where = f"{place}.{parameter.name}"
@@ -104,7 +104,7 @@ def _parameters(function: Callable[..., Any], place: str) -> list[Parameter]:
 
 
 def _hints(function: Callable[..., Any], place: str) -> dict[str, Any]:
-    inner = _inner(function)
+    inner = inner_function(function)
     try:
         return get_type_hints(inner, include_extras=True)
     except Exception as exc:
@@ -114,21 +114,22 @@ def _hints(function: Callable[..., Any], place: str) -> dict[str, Any]:
         ) from exc
 
 
-def _inner(function: Any) -> Any:
+def inner_function(function: Any) -> Any:
     """Return the function behind partials, bound methods and objects that can be called."""
     while isinstance(function, partial):
         function = function.func
-    if hasattr(function, "__code__") or hasattr(function, "__func__"):
+    if isroutine(function):
         return function
-    return type(function).__call__ if not isinstance(function, type) else function.__init__
+    if isinstance(function, type):
+        return vars(function).get("__init__", function)
+    return type(function).__call__
 
 
 def _with_description(kind: Any, text: Optional[str]) -> Any:
     """Return a type that has the text of its `Annotated[...]`, or else of the docstring."""
-    described_type, extras = kind, ()
-    if get_origin(kind) is Annotated:
-        described_type, *rest = get_args(kind)
-        extras = tuple(rest)
+    described_type: Any
+    extras: list[Any]
+    described_type, *extras = get_args(kind) if get_origin(kind) is Annotated else (kind,)
     texts = [each for each in extras if isinstance(each, str)]
     metas = [each for each in extras if isinstance(each, Meta)]
     if any(meta.description for meta in metas) and not texts:

@@ -25,9 +25,9 @@ _NAMES: Final = {
     "meshapi_core.types.chat": """
         AudioOutputOptions ChatCompletionChoice ChatCompletionChunk ChatCompletionChunkChoice
         ChatCompletionChunkDelta ChatCompletionFields ChatCompletionMessage ChatCompletionParams
-        ChatCompletionResponse ChatMessage ChatRole ContentPart ContentPartAudio ContentPartFile
-        ContentPartImage ContentPartText ContentPartVideo ImageDetail ImageOptions InputAudio
-        InputFile ProviderPreferences Tool ToolCall ToolCallChunk ToolCallFunction
+        ChatCompletionResponse ChatMessage ChatRole ChatToolRunFields ContentPart ContentPartAudio
+        ContentPartFile ContentPartImage ContentPartText ContentPartVideo ImageDetail ImageOptions
+        InputAudio InputFile ProviderPreferences Tool ToolCall ToolCallChunk ToolCallFunction
         ToolCallFunctionChunk ToolChoice ToolChoiceFunction ToolChoiceObject ToolFunction UsageInfo
         VideoUrl
     """,
@@ -120,7 +120,7 @@ _NAMES: Final = {
     """,
     "meshapi_core.types.responses": """
         BuiltinTool ResponsesFields ResponsesFunctionTool ResponsesListItem ResponsesListResponse
-        ResponsesParams ResponsesResponse ResponsesStreamEvent ResponsesUsage
+        ResponsesParams ResponsesResponse ResponsesStreamEvent ResponsesToolRunFields ResponsesUsage
     """,
     "meshapi_core.types.router": """
         AutoRouterMeta RouterSelectFields RouterSelectParams RouterSelectResponse

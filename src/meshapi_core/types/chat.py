@@ -34,6 +34,7 @@ __all__ = [
     "ChatCompletionResponse",
     "ChatMessage",
     "ChatRole",
+    "ChatToolRunFields",
     "ContentPart",
     "ContentPartAudio",
     "ContentPartFile",
@@ -720,11 +721,10 @@ class ChatCompletionChunk(ResponseModel, kw_only=True):
         return "".join(part.delta.content or "" for part in self.choices if part.index == 0)
 
 
-class ChatCompletionFields(TypedDict, total=False):
-    """The fields of `ChatCompletionParams` as keyword arguments; Structs may be plain dicts.
+class ChatToolRunFields(TypedDict, total=False):
+    """The parameters of `chat.completions.run_tools` besides its own; see `ChatCompletionParams`.
 
-    Only `messages` is required, which is checked at run time. There is no `stream`: the method
-    decides that.
+    Only `messages` is required, which is checked at run time.
     """
 
     messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
@@ -745,7 +745,6 @@ class ChatCompletionFields(TypedDict, total=False):
     logprobs: Optional[bool]
     top_logprobs: Optional[int]
     logit_bias: Optional[Mapping[str, float]]
-    tools: Optional[Sequence[Union[Tool, Mapping[str, Any]]]]
     tool_choice: Optional[Union[ToolChoice, Mapping[str, Any]]]
     parallel_tool_calls: Optional[bool]
     response_format: Optional[Mapping[str, Any]]
@@ -765,3 +764,13 @@ class ChatCompletionFields(TypedDict, total=False):
     provider: Optional[Union[str, ProviderPreferences, Mapping[str, Any]]]
     service_tier: Optional[Open[ServiceTier]]
     weight_profile: Optional[Open[WeightProfile]]
+
+
+class ChatCompletionFields(ChatToolRunFields, total=False):
+    """The fields of `ChatCompletionParams` as keyword arguments; Structs may be plain dicts.
+
+    Only `messages` is required, which is checked at run time. There is no `stream`: the method
+    decides that.
+    """
+
+    tools: Optional[Sequence[Union[Tool, Mapping[str, Any]]]]

@@ -29,6 +29,7 @@ __all__ = [
     "ResponsesParams",
     "ResponsesResponse",
     "ResponsesStreamEvent",
+    "ResponsesToolRunFields",
     "ResponsesUsage",
 ]
 
@@ -271,16 +272,14 @@ class ResponsesStreamEvent(OpenResponseModel, kw_only=True, dict=True):
     usage: Optional[ResponsesUsage] = None
 
 
-class ResponsesFields(TypedDict, total=False):
-    """The fields of `ResponsesParams` as keyword arguments; Structs may be plain dicts.
+class ResponsesToolRunFields(TypedDict, total=False):
+    """The parameters of `responses.run_tools` besides its own; see `ResponsesParams`.
 
-    Only `input` is required, which is checked at run time. There is no `stream`: the method decides
-    that.
+    Only `input` is required, which is checked at run time.
     """
 
     input: Union[str, Sequence[Any]]
     model: Optional[str]
-    background: Optional[bool]
     text: Optional[Mapping[str, Any]]
     template: Optional[str]
     variables: Optional[Mapping[str, str]]
@@ -290,7 +289,6 @@ class ResponsesFields(TypedDict, total=False):
     top_p: Optional[float]
     seed: Optional[int]
     reasoning: Optional[Mapping[str, Any]]
-    tools: Optional[Sequence[Union[_Tool, Mapping[str, Any]]]]
     tool_choice: Optional[Union[str, Mapping[str, Any]]]
     response_format: Optional[Mapping[str, Any]]
     user: Optional[str]
@@ -316,3 +314,14 @@ class ResponsesFields(TypedDict, total=False):
     provider: Optional[Union[str, ProviderPreferences, Mapping[str, Any]]]
     service_tier: Optional[Open[ServiceTier]]
     weight_profile: Optional[Open[WeightProfile]]
+
+
+class ResponsesFields(ResponsesToolRunFields, total=False):
+    """The fields of `ResponsesParams` as keyword arguments; Structs may be plain dicts.
+
+    Only `input` is required, which is checked at run time. There is no `stream`: the method decides
+    that.
+    """
+
+    background: Optional[bool]
+    tools: Optional[Sequence[Union[_Tool, Mapping[str, Any]]]]

@@ -1,0 +1,33 @@
+"""Which functions a kind of client can call."""
+
+from typing import Any
+
+from meshapi_core.errors import InvalidParamsError
+from meshapi_core.tools.loop import ToolLoop
+
+__all__ = ["AsyncFlavour", "Flavour"]
+
+
+class AsyncFlavour:
+    """A client on an event loop: any function."""
+
+    @staticmethod
+    def check(loop: ToolLoop[Any]) -> None:
+        """Return, as everything can be called."""
+
+
+class Flavour:
+    """A blocking client: plain functions only."""
+
+    @staticmethod
+    def check(loop: ToolLoop[Any]) -> None:
+        """Raise for a function that would have to be awaited.
+
+        Raises:
+            InvalidParamsError: names it.
+        """
+        hint = "write it with `def`, or use AsyncMeshAPI, which also calls plain functions"
+        for name in loop.tools.async_names():
+            raise InvalidParamsError("tools", "plain functions", f"the async function {name}", hint)
+        if loop.options.async_hook:
+            raise InvalidParamsError("before_call", "a plain function", "an async one", hint)
