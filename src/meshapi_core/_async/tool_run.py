@@ -32,7 +32,7 @@ class AsyncToolRun(Generic[T]):
     """
 
     def __init__(self, runner: AsyncRunner, loop: ToolLoop[T]) -> None:
-        AsyncFlavour.check(loop)
+        AsyncFlavour.check(loop.tools, loop.options)
         self._loop = loop
         self._steps: AsyncItemStream[ToolStep[T], ToolRunResult[T]] = runner.open_flow(loop.flow())
 

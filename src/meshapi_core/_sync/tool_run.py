@@ -33,7 +33,7 @@ class ToolRun(Generic[T]):
     """
 
     def __init__(self, runner: Runner, loop: ToolLoop[T]) -> None:
-        Flavour.check(loop)
+        Flavour.check(loop.tools, loop.options)
         self._loop = loop
         self._steps: ItemStream[ToolStep[T], ToolRunResult[T]] = runner.open_flow(loop.flow())
 

@@ -7,6 +7,7 @@ every flavour and both APIs.
 - `toolbox`: the tools of a run, by name.
 - `options`: its limits and choices.
 - `loop`: the run itself, as a flow; its rules are at the top of that file.
+- `calls`: the calls of one turn of a run, or of a realtime session.
 - `steps`, `results`, `usage`: what a program sees of it, what the model gets, what it costs.
 - `dialects`, `chat`, `responses`: what differs between the APIs.
 - `checkpoints`: the state of a run, stored and read again.

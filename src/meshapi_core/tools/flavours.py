@@ -1,9 +1,8 @@
 """Which functions a kind of client can call."""
 
-from typing import Any
-
 from meshapi_core.errors import InvalidParamsError
-from meshapi_core.tools.loop import ToolLoop
+from meshapi_core.tools.options import CallOptions
+from meshapi_core.tools.toolbox import Toolbox
 
 __all__ = ["AsyncFlavour", "Flavour"]
 
@@ -12,7 +11,7 @@ class AsyncFlavour:
     """A client on an event loop: any function."""
 
     @staticmethod
-    def check(loop: ToolLoop[Any]) -> None:
+    def check(tools: Toolbox, options: CallOptions) -> None:
         """Return, as everything can be called."""
 
 
@@ -20,14 +19,14 @@ class Flavour:
     """A blocking client: plain functions only."""
 
     @staticmethod
-    def check(loop: ToolLoop[Any]) -> None:
+    def check(tools: Toolbox, options: CallOptions) -> None:
         """Raise for a function that would have to be awaited.
 
         Raises:
             InvalidParamsError: names it.
         """
         hint = "write it with `def`, or use AsyncMeshAPI, which also calls plain functions"
-        for name in loop.tools.async_names():
+        for name in tools.async_names():
             raise InvalidParamsError("tools", "plain functions", f"the async function {name}", hint)
-        if loop.options.async_hook:
+        if options.async_hook:
             raise InvalidParamsError("before_call", "a plain function", "an async one", hint)

@@ -19,36 +19,19 @@ from msgspec import Struct
 
 from meshapi_core._json_kinds import value_name
 from meshapi_core.errors import InvalidParamsError, ToolLoopLimitError
-from meshapi_core.flows.functions import FunctionCall, FunctionOutcome, RunFunctions
-from meshapi_core.flows.steps import Emit, ItemFlow, Tell
+from meshapi_core.flows.steps import Emit, ItemFlow
+from meshapi_core.tools.calls import TurnCalls, request_of
 from meshapi_core.tools.checkpoints import CallState, RunState, TurnState, write_checkpoint
 from meshapi_core.tools.dialects import Dialect, forces_a_call
-from meshapi_core.tools.function_tool import FunctionTool, decoded_object
 from meshapi_core.tools.options import RunOptions
-from meshapi_core.tools.results import error_text, json_text, result_text
-from meshapi_core.tools.signatures import InvalidArguments
-from meshapi_core.tools.steps import (
-    Deferred,
-    ModelResponded,
-    Refuse,
-    RequestedCall,
-    ToolCallBegun,
-    ToolCallDeferred,
-    ToolCallEnded,
-    ToolStep,
-)
+from meshapi_core.tools.results import error_text, result_text
+from meshapi_core.tools.steps import ModelResponded, RequestedCall, ToolStep
 from meshapi_core.tools.toolbox import Toolbox
 from meshapi_core.tools.usage import RunUsage
 
 __all__ = ["ToolLoop", "ToolRunResult"]
 
 T = TypeVar("T")
-
-Arguments = tuple[tuple[Any, ...], dict[str, Any]]
-
-_NONE: Arguments = ((), {})
-
-_Steps = ItemFlow[Any, None]
 
 
 class ToolRunResult(Struct, Generic[T], frozen=True, kw_only=True):
@@ -96,9 +79,6 @@ class ToolLoop(Generic[T]):
         self.options = options
         self._state = state
         self._response = response
-        # Of the turn under way, by the position of the call: what is not in its state.
-        self._ended: dict[int, ToolCallEnded] = {}
-        self._raised: dict[int, Exception] = {}
 
     @property
     def messages(self) -> list[Any]:
@@ -120,7 +100,7 @@ class ToolLoop(Generic[T]):
         """The calls of the turn under way that wait for a result from elsewhere."""
         turn = self._state.turn
         calls = [] if turn is None else turn.calls
-        return tuple(self._request(call) for call in calls if call.status == "deferred")
+        return tuple(request_of(call, self.turns) for call in calls if call.status == "deferred")
 
     def checkpoint(self) -> dict[str, Any]:
         """Return the run as plain values for JSON; it has no token."""
@@ -163,7 +143,7 @@ class ToolLoop(Generic[T]):
                 yield Emit(ModelResponded(state.turns, response))
             else:
                 self._check_limits(state.turn)
-                yield from self._make_calls(state.turn)
+                yield from self._calls_of(state.turn).make()
                 if self.pending:
                     break
                 self._end_turn(state.turn)
@@ -188,11 +168,13 @@ class ToolLoop(Generic[T]):
             state.history += said
             state.is_over = True
 
+    def _calls_of(self, turn: TurnState) -> TurnCalls:
+        return TurnCalls(turn.calls, self.tools, self.options, self.turns)
+
     def _end_turn(self, turn: TurnState) -> None:
         results = [self._dialect.result(call.id, call.content) for call in turn.calls]
         self._state.history += [*turn.said, *results]
         self._state.turn = None
-        self._ended = {}
 
     def _check_limits(self, turn: TurnState) -> None:
         if all(call.status in ("done", "deferred") for call in turn.calls):
@@ -218,113 +200,6 @@ class ToolLoop(Generic[T]):
             usage=usage,
         )
 
-    def _make_calls(self, turn: TurnState) -> _Steps:
-        ready: list[tuple[int, FunctionCall]] = []
-        for position, call in enumerate(turn.calls):
-            if call.status in ("open", "begun"):
-                made = yield from self._prepare(position, call)
-                if made is not None:
-                    ready.append((position, made))
-        if not ready:
-            return
-        for position, _ in ready:
-            yield Emit(ToolCallBegun(self._request(turn.calls[position])))
-        places = [position for position, _ in ready]
-        for position in places:
-            turn.calls[position].status = "begun"
-        yield RunFunctions(
-            tuple(made for _, made in ready),
-            self.options.max_concurrent_calls,
-            lambda at, outcome: self._note(turn, places[at], outcome),
-        )
-        for position in places:
-            yield from self._tell(turn.calls[position], position)
-        if self._raised:
-            # Still without a result: a resumed run calls the function again.
-            raise self._raised[min(self._raised)]
-
-    def _prepare(self, position: int, call: CallState) -> ItemFlow[Any, Optional[FunctionCall]]:
-        """Return the call of a function; None where the call has its result without one."""
-        tool = self.tools.by_name.get(call.name)
-        arguments, error = self._decoded(call)
-        verdict: Any = None
-        if error is None and self.options.before_call is not None:
-            verdict = yield Tell(self.options.before_call, (self._request(call),))
-        if isinstance(verdict, Refuse):
-            error = PermissionError(f"refused: {verdict.reason}")
-        if error is not None:
-            # It is the result of a call that is not made.
-            self._close(position, call, error_text(error), error=error)
-            yield Emit(self._ended[position])
-            return None
-        if tool is None or tool.function is None or tool.deferred or isinstance(verdict, Deferred):
-            call.status = "deferred"
-            yield Emit(ToolCallDeferred(self._request(call)))
-            return None
-        if verdict is not None:
-            arguments = _changed(tool, verdict)
-        timeout = self.options.tool_timeout
-        return FunctionCall(tool.function, *arguments, is_async=tool.is_async, timeout=timeout)
-
-    def _decoded(self, call: CallState) -> tuple[Arguments, Optional[Exception]]:
-        tools = self.tools.by_name
-        if call.name not in tools:
-            known = ", ".join(tools) or "none"
-            return _NONE, LookupError(f"there is no tool {call.name!r}; the tools are: {known}")
-        tool = tools[call.name]
-        try:
-            return _NONE if tool is None else tool.decode(call.arguments), None
-        except InvalidArguments as exc:
-            return _NONE, exc
-
-    def _note(self, turn: TurnState, position: int, outcome: FunctionOutcome) -> None:
-        """Take the outcome of a function; called as soon as it has ended."""
-        call, value, error = turn.calls[position], outcome.value, outcome.error
-        if isinstance(error, Deferred) or isinstance(value, Deferred):
-            call.status = "deferred"
-            return
-        if error is None:
-            try:
-                self._close(position, call, result_text(value), value)
-                return
-            except TypeError as exc:
-                error = exc
-        if self.options.on_tool_error == "answer":
-            self._close(position, call, error_text(error), error=error)
-        else:
-            self._raised[position] = error
-
-    def _close(
-        self,
-        position: int,
-        call: CallState,
-        content: str,
-        value: Any = None,
-        error: Optional[Exception] = None,
-    ) -> None:
-        self._ended[position] = ToolCallEnded(self._request(call), content, value, error)
-        call.status, call.content = "done", content
-
-    def _tell(self, call: CallState, position: int) -> _Steps:
-        if call.status == "deferred":
-            yield Emit(ToolCallDeferred(self._request(call)))
-        elif call.status == "done":
-            yield Emit(self._ended[position])
-
-    def _request(self, call: CallState) -> RequestedCall:
-        try:
-            arguments = decoded_object(call.arguments)
-        except InvalidArguments:
-            arguments = {}
-        return RequestedCall(
-            id=call.id,
-            name=call.name,
-            arguments=arguments,
-            arguments_text=call.arguments,
-            turn=self.turns,
-            may_have_run=call.may_have_run,
-        )
-
     def _result(self) -> ToolRunResult[T]:
         response: Any = self._response
         return ToolRunResult(
@@ -335,18 +210,3 @@ class ToolLoop(Generic[T]):
             turns=self.turns,
             usage=self.usage,
         )
-
-
-def _changed(tool: FunctionTool, arguments: Any) -> Arguments:
-    """Return the arguments that `before_call` has put in place of the model's.
-
-    Raises:
-        InvalidParamsError: they do not fit the tool.
-    """
-    expected = f"None, arguments for {tool.name}, a Refuse or a Deferred"
-    if not isinstance(arguments, Mapping):
-        raise InvalidParamsError("before_call", expected, value_name(arguments))
-    try:
-        return tool.decode(json_text(arguments))
-    except (InvalidArguments, TypeError) as exc:
-        raise InvalidParamsError("before_call", expected, f"{exc}") from exc
