@@ -41,9 +41,7 @@ if TYPE_CHECKING:
     from meshapi.telemetry.options import OpenTelemetryMetrics as OpenTelemetryMetrics
     from meshapi.telemetry.options import OpenTelemetryOptions as OpenTelemetryOptions
     from meshapi.telemetry.options import OpenTelemetryTraces as OpenTelemetryTraces
-    from meshapi_backends import AsyncRealtimeTurns as AsyncRealtimeTurns
     from meshapi_backends import Hooks as Hooks
-    from meshapi_backends import RealtimeTurns as RealtimeTurns
     from meshapi_core import APIConnectionError as APIConnectionError
     from meshapi_core import APIStatusError as APIStatusError
     from meshapi_core import APITimeoutError as APITimeoutError
@@ -92,8 +90,10 @@ if TYPE_CHECKING:
     from meshapi_core.observing import ItemReceived as ItemReceived
     from meshapi_core.observing import ResponseStarted as ResponseStarted
     from meshapi_core.observing import RetryPlanned as RetryPlanned
+    from meshapi_core.realtime.turns import AsyncRealtimeTurns as AsyncRealtimeTurns
     from meshapi_core.realtime.turns import RealtimeToolCall as RealtimeToolCall
     from meshapi_core.realtime.turns import RealtimeTurn as RealtimeTurn
+    from meshapi_core.realtime.turns import RealtimeTurns as RealtimeTurns
     from meshapi_core.tools import AsyncToolRun as AsyncToolRun
     from meshapi_core.tools import Deferred as Deferred
     from meshapi_core.tools import FunctionTool as FunctionTool

@@ -24,7 +24,7 @@ _NAMES: Final = {
     """,
     "meshapi._settings": "NOT_GIVEN NotGiven",
     "meshapi.telemetry.options": "OpenTelemetryMetrics OpenTelemetryOptions OpenTelemetryTraces",
-    "meshapi_backends": "AsyncRealtimeTurns Hooks RealtimeTurns",
+    "meshapi_backends": "Hooks",
     "meshapi_core": """
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
         Base64Error ConflictError ContentTooLargeError Headers InternalServerError
@@ -37,7 +37,7 @@ _NAMES: Final = {
     """,
     "meshapi_core.endpoints": "AsyncStream Stream",
     "meshapi_core.observing": "AttemptStarted CallFailed ItemReceived ResponseStarted RetryPlanned",
-    "meshapi_core.realtime.turns": "RealtimeToolCall RealtimeTurn",
+    "meshapi_core.realtime.turns": "AsyncRealtimeTurns RealtimeToolCall RealtimeTurn RealtimeTurns",
     "meshapi_core.tools": """
         AsyncToolRun Deferred FunctionTool ModelResponded Refuse RequestedCall ToolCallBegun
         ToolCallDeferred ToolCallEnded ToolRun ToolRunResult

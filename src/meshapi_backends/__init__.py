@@ -49,9 +49,6 @@ if TYPE_CHECKING:
     from meshapi_backends._async.realtime.session import (
         AsyncRealtimeSession as AsyncRealtimeSession,
     )
-    from meshapi_backends._async.realtime.turn_stream import (
-        AsyncRealtimeTurns as AsyncRealtimeTurns,
-    )
     from meshapi_backends._async.runner import AsyncCallRunner as AsyncCallRunner
     from meshapi_backends._async.transports import AsyncTransport as AsyncTransport
     from meshapi_backends._async.transports import AsyncTransportResponse as AsyncTransportResponse
@@ -88,7 +85,6 @@ if TYPE_CHECKING:
     from meshapi_backends._sync.pool_transport import PoolTransport as PoolTransport
     from meshapi_backends._sync.raw_runner import RawCallRunner as RawCallRunner
     from meshapi_backends._sync.realtime.session import RealtimeSession as RealtimeSession
-    from meshapi_backends._sync.realtime.turn_stream import RealtimeTurns as RealtimeTurns
     from meshapi_backends._sync.runner import CallRunner as CallRunner
     from meshapi_backends._sync.transports import Transport as Transport
     from meshapi_backends._sync.transports import TransportResponse as TransportResponse

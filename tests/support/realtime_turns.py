@@ -1,7 +1,6 @@
 """Responses of a realtime model as events, cut and mixed in any way that is legal."""
 
 import base64
-import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Union
 
@@ -122,19 +121,18 @@ def _item(item: Any, *, whole: bool) -> Event:
 
 
 _deltas = st.lists(st.text(max_size=4), max_size=4)
-_parts = st.one_of(
-    st.builds(Text, _deltas), st.builds(Speech, _deltas, st.lists(st.binary(max_size=4), max_size=3))
-)
+_sounds = st.lists(st.binary(max_size=4), max_size=3)
+_parts = st.one_of(st.builds(Text, _deltas), st.builds(Speech, _deltas, _sounds))
 _items = st.one_of(
     st.lists(_parts, max_size=3),
     st.builds(Called, st.sampled_from(["call_1", "call_2"]), st.just("look"), _deltas),
 )
 
 
-def answers(id: str) -> st.SearchStrategy[Answer]:
+def answers(key: str) -> st.SearchStrategy[Answer]:
     """Responses with this ID."""
     statuses = st.sampled_from(["completed", "cancelled", "incomplete", "failed"])
-    return st.builds(Answer, st.just(id), st.lists(_items, max_size=3), statuses)
+    return st.builds(Answer, st.just(key), st.lists(_items, max_size=3), statuses)
 
 
 def mixed(draw: Any, strands: Sequence[list[Event]]) -> list[Event]:
@@ -172,8 +170,3 @@ def facts_of(turn: RealtimeTurn) -> tuple[Any, ...]:
     """What a turn says about the model's response."""
     calls = [(call.name, call.call_id, call.arguments) for call in turn.tool_calls]
     return (turn.id, turn.status, turn.text, turn.transcript, turn.audio, calls)
-
-
-def dumps(event: Event) -> str:
-    """An event as it is sent."""
-    return json.dumps(event)

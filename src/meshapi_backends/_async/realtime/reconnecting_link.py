@@ -100,8 +100,8 @@ class AsyncReconnectingLink:
         self._opener.give_up()
         return link
 
-    async def send(self, outgoing: Union[str, Outgoing]) -> None:
-        """Send text messages on the present link.
+    async def send(self, outgoing: Union[str, Outgoing]) -> bool:
+        """Send text messages on the present link; return False if they are for an earlier one.
 
         Raises:
             RealtimeConnectionClosed: the session is over.
@@ -109,9 +109,11 @@ class AsyncReconnectingLink:
         """
         while True:
             link = self.current
+            if not isinstance(outgoing, str) and not outgoing.is_for(link):
+                return False
             try:
                 await link.send(outgoing, self._write_timeout)
-                return
+                return True
             except MeshAPIError:
                 pass  # the connection has ended
             except OSError as exc:
@@ -225,6 +227,7 @@ class AsyncReconnectingLink:
                     self._opener.inbox.put(connected.event)
                 if connected.first is not None:
                     new.put_first(connected.first)
+                new.number = self.current.number + 1
                 self.current = new
         if ending:
             new.abort()

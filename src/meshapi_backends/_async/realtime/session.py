@@ -14,7 +14,6 @@ from meshapi_backends._async.connections import AsyncConnectionPool
 from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_backends._async.realtime.link_opener import AsyncLinkOpener
 from meshapi_backends._async.realtime.reconnecting_link import AsyncReconnectingLink
-from meshapi_backends._async.realtime.talking import AsyncTalks
 from meshapi_backends._closing import AsyncClosesWithCode
 from meshapi_backends._listening import is_listening
 from meshapi_core import (
@@ -29,9 +28,11 @@ from meshapi_core import (
     StreamUsageError,
     find_request_id,
 )
+from meshapi_core.realtime.turns import ENDS_OF_ASKING, AsyncTalks
 from meshapi_core.types import RealtimeClientEvent, RealtimeSessionConfig
 
 if TYPE_CHECKING:
+    from meshapi_backends._async.realtime.turn_host import AsyncSessionOfTurns
     from meshapi_backends._watching import AsyncWatch
 
 _COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
@@ -49,6 +50,8 @@ class AsyncRealtimeSession(AsyncTalks, AsyncClosesWithCode):
 
     # A message during whose hook `receive` was interrupted.
     _told: Optional[RealtimeMessage] = None
+    # What `turns` needs, and few programs.
+    _host: "Optional[AsyncSessionOfTurns]" = None
 
     def __init__(
         self, call: RealtimeCall, opener: AsyncLinkOpener, link: AsyncReconnectingLink
@@ -225,10 +228,11 @@ class AsyncRealtimeSession(AsyncTalks, AsyncClosesWithCode):
                 except BaseException:
                     self._told = message
                     raise
-        if self._asked:
-            self._note_response(message)
+        kind = message.type
+        if kind in ENDS_OF_ASKING:
+            self._note(message)
         error = None
-        if self._options.raise_errors and message.type == "error":
+        if self._options.raise_errors and kind == "error":
             error = message.error(self._opener.secrets, self.request_id or "")
         if error is not None:
             # It may quote the token, and error trackers show the locals of frames that raise.
@@ -247,6 +251,18 @@ class AsyncRealtimeSession(AsyncTalks, AsyncClosesWithCode):
                 raise StopAsyncIteration from None
             raise
 
+    def _is_normal_end(self, exc: MeshAPIError) -> bool:
+        return self._exchange.is_normal_end(exc, self._link.current.machine.closed)
+
+    def _turn_host(self) -> "AsyncSessionOfTurns":
+        host = self._host
+        if host is None:
+            from meshapi_backends._async.realtime.turn_host import AsyncSessionOfTurns
+
+            host = AsyncSessionOfTurns(self._next, self._is_normal_end, self._link, self._opener)
+            self._host = host
+        return host
+
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """Close the session, and end every wait on it. Harmless twice.
 
@@ -261,7 +277,12 @@ class AsyncRealtimeSession(AsyncTalks, AsyncClosesWithCode):
             TypeError, ValueError: the code or the reason cannot be sent.
         """
         RealtimeConnection.check_close(code, reason)
-        await self._link.end().close(code, reason, self._options.close_timeout)
+        try:
+            await self._link.end().close(code, reason, self._options.close_timeout)
+        finally:
+            # Functions that the model has called, of which one may have called this.
+            if self._host is not None:
+                self._host.wake()
         if self._opener.watch is not None:
             await self._opener.tell()
 

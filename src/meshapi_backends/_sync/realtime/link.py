@@ -27,17 +27,24 @@ class Outgoing:
     Args:
         texts: the messages.
         queued: is called when it is sure that they will be sent, unless the connection breaks.
+        number: of the one link on which to send them; None for any.
     """
 
-    def __init__(self, texts: Sequence[str], queued: Optional[Callable[[], object]]) -> None:
+    def __init__(
+        self, texts: Sequence[str], queued: Callable[[], object], number: Optional[int]
+    ) -> None:
         self._texts = texts
         self._queued = queued
+        self._number = number
+
+    def is_for(self, link: "Link") -> bool:
+        """Whether they may be sent on this link."""
+        return self._number is None or self._number == link.number
 
     def made(self, websocket: Any) -> bytes:
         """The bytes of the messages."""
         data = b"".join([websocket.send_text(text) for text in self._texts])
-        if self._queued is not None:
-            self._queued()
+        self._queued()
         return data
 
 
@@ -56,7 +63,10 @@ class Link:
     Attributes:
         machine: as given.
         reader: reads the connection.
+        number: how many links the session had before this one.
     """
+
+    number = 0
 
     def __init__(
         self,

@@ -101,8 +101,8 @@ class ReconnectingLink:
         self._opener.give_up()
         return link
 
-    def send(self, outgoing: Union[str, Outgoing]) -> None:
-        """Send text messages on the present link.
+    def send(self, outgoing: Union[str, Outgoing]) -> bool:
+        """Send text messages on the present link; return False if they are for an earlier one.
 
         Raises:
             RealtimeConnectionClosed: the session is over.
@@ -110,9 +110,11 @@ class ReconnectingLink:
         """
         while True:
             link = self.current
+            if not isinstance(outgoing, str) and not outgoing.is_for(link):
+                return False
             try:
                 link.send(outgoing, self._write_timeout)
-                return
+                return True
             except MeshAPIError:
                 pass  # the connection has ended
             except OSError as exc:
@@ -226,6 +228,7 @@ class ReconnectingLink:
                     self._opener.inbox.put(connected.event)
                 if connected.first is not None:
                     new.put_first(connected.first)
+                new.number = self.current.number + 1
                 self.current = new
         if ending:
             new.abort()

@@ -15,7 +15,6 @@ from meshapi_backends._sync.connections import ConnectionPool
 from meshapi_backends._sync.networks import Network
 from meshapi_backends._sync.realtime.link_opener import LinkOpener
 from meshapi_backends._sync.realtime.reconnecting_link import ReconnectingLink
-from meshapi_backends._sync.realtime.talking import Talks
 from meshapi_backends._closing import ClosesWithCode
 from meshapi_backends._listening import is_listening
 from meshapi_core import (
@@ -30,9 +29,11 @@ from meshapi_core import (
     StreamUsageError,
     find_request_id,
 )
+from meshapi_core.realtime.turns import ENDS_OF_ASKING, Talks
 from meshapi_core.types import RealtimeClientEvent, RealtimeSessionConfig
 
 if TYPE_CHECKING:
+    from meshapi_backends._sync.realtime.turn_host import SessionOfTurns
     from meshapi_backends._watching import Watch
 
 _COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
@@ -50,6 +51,8 @@ class RealtimeSession(Talks, ClosesWithCode):
 
     # A message during whose hook `receive` was interrupted.
     _told: Optional[RealtimeMessage] = None
+    # What `turns` needs, and few programs.
+    _host: "Optional[SessionOfTurns]" = None
 
     def __init__(
         self, call: RealtimeCall, opener: LinkOpener, link: ReconnectingLink
@@ -226,10 +229,11 @@ class RealtimeSession(Talks, ClosesWithCode):
                 except BaseException:
                     self._told = message
                     raise
-        if self._asked:
-            self._note_response(message)
+        kind = message.type
+        if kind in ENDS_OF_ASKING:
+            self._note(message)
         error = None
-        if self._options.raise_errors and message.type == "error":
+        if self._options.raise_errors and kind == "error":
             error = message.error(self._opener.secrets, self.request_id or "")
         if error is not None:
             # It may quote the token, and error trackers show the locals of frames that raise.
@@ -248,6 +252,18 @@ class RealtimeSession(Talks, ClosesWithCode):
                 raise StopIteration from None
             raise
 
+    def _is_normal_end(self, exc: MeshAPIError) -> bool:
+        return self._exchange.is_normal_end(exc, self._link.current.machine.closed)
+
+    def _turn_host(self) -> "SessionOfTurns":
+        host = self._host
+        if host is None:
+            from meshapi_backends._sync.realtime.turn_host import SessionOfTurns
+
+            host = SessionOfTurns(self._next, self._is_normal_end, self._link, self._opener)
+            self._host = host
+        return host
+
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the session, and end every wait on it. Harmless twice.
 
@@ -262,7 +278,12 @@ class RealtimeSession(Talks, ClosesWithCode):
             TypeError, ValueError: the code or the reason cannot be sent.
         """
         RealtimeConnection.check_close(code, reason)
-        self._link.end().close(code, reason, self._options.close_timeout)
+        try:
+            self._link.end().close(code, reason, self._options.close_timeout)
+        finally:
+            # Functions that the model has called, of which one may have called this.
+            if self._host is not None:
+                self._host.wake()
         if self._opener.watch is not None:
             self._opener.tell()
 

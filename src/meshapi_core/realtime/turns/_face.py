@@ -9,11 +9,18 @@ from typing import Any, Final
 PACKAGE: Final = "meshapi_core.realtime.turns"
 
 _NAMES: Final = {
-    "meshapi_core.realtime.turns.machine": """
-        GiveTurn Hook RECEIVE SendEvents TellProgram TurnAction TurnMachine
+    "meshapi_core._async.realtime_talks": "AsyncTalks ENDS_OF_ASKING",
+    "meshapi_core._async.realtime_turns": "AsyncRealtimeTurns",
+    "meshapi_core._async.turn_host": "AsyncTurnHost",
+    "meshapi_core._sync.realtime_talks": "Talks",
+    "meshapi_core._sync.realtime_turns": "RealtimeTurns",
+    "meshapi_core._sync.turn_host": "TurnHost",
+    "meshapi_core.realtime.turns.actions": """
+        GiveTurn Hook Hooks MakeCalls RECEIVE SendEvents TellProgram TurnAction
     """,
-    "meshapi_core.realtime.turns.requests": "output_events say_events text_events",
-    "meshapi_core.realtime.turns.tools": "SessionTool SessionTools ToolTurn",
+    "meshapi_core.realtime.turns.machine": "TurnMachine",
+    "meshapi_core.realtime.turns.requests": "check_text say_events text_events",
+    "meshapi_core.realtime.turns.tools": "SessionToolOptions SessionTools ToolTurn output_event",
     "meshapi_core.realtime.turns.values": "HeardInput RealtimeToolCall RealtimeTurn",
 }
 _HOMES: Final = {

@@ -10,8 +10,8 @@ outputs are sent, and the model is asked for its next response once no turn is o
     while True:
         action = machine.next_action()
         if isinstance(action, GiveTurn): ...           # hand action.turn to the program
-        elif isinstance(action, TellProgram): ...      # call the program's function `action.hook`
-        elif isinstance(action, RunFunctions): ...     # see `meshapi_core.flows`
+        elif isinstance(action, (TellProgram, MakeCalls)):
+            run(action.flow(hooks))                    # as a runner runs flows
         elif isinstance(action, SendEvents):
             send(action.events); action.queued()       # when they are sure to be sent
         else:                                          # RECEIVE
@@ -20,13 +20,15 @@ outputs are sent, and the model is asked for its next response once no turn is o
 - `GiveTurn` and `TellProgram` are done when they are returned. The others are returned again until
   they are done: until `receive`, until `queued`, until each function has an outcome. A host that is
   interrupted asks again, and nothing is lost.
+- What the machine sends belongs to the conversation of the message that it took last. If there is a
+  new connection meanwhile, the host sends nothing, and lets the machine receive the `Reconnected`.
 - An event of an unknown type is passed over. An event that names no response belongs to the turn
   that was opened last.
 - A turn whose end cannot come any more is given with the status "lost": if the connection was lost
   (`Reconnected`, or `lost()`), or if more than 16 are open, the oldest one. After a `Reconnected`
   there is always such a turn, if need be an empty one: the conversation is gone, and the program
   must know. Outputs of functions that were not sent are dropped with it.
-- A function is called again if its call was interrupted before it had an outcome.
+- A function is called again if it was interrupted, or raised what the model is not told.
 - What turns hold is bounded (`MOST_SIZE`); what is above that is dropped, and the turn is `is_cut`.
 
 Source: https://platform.openai.com/docs/api-reference/realtime-server-events,
@@ -35,18 +37,24 @@ Source: https://platform.openai.com/docs/api-reference/realtime-server-events,
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, Sequence
-from enum import Enum
 from functools import partial
-from typing import Any, Final, Literal, Optional, Union
+from typing import Any, Optional, Union
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from meshapi_core._json_kinds import is_object
 from meshapi_core.envelopes import error_from_frame
-from meshapi_core.errors import RealtimeError
-from meshapi_core.flows.functions import RunFunctions
+from meshapi_core.errors import RealtimeError, ToolLoopLimitError
 from meshapi_core.realtime.events import RECONNECTED, RealtimeMessage, Reconnected
+from meshapi_core.realtime.turns.actions import (
+    RECEIVE,
+    GiveTurn,
+    MakeCalls,
+    SendEvents,
+    TellProgram,
+    TurnAction,
+)
+from meshapi_core.realtime.turns.hearing import COMMITTED, Hearing
 from meshapi_core.realtime.turns.parts import (
     DELTA,
     DELTAS,
@@ -57,84 +65,59 @@ from meshapi_core.realtime.turns.parts import (
     OpenTurn,
     Room,
 )
-from meshapi_core.realtime.turns.tools import SessionTools, ToolTurn
+from meshapi_core.realtime.turns.tools import SessionTools, ToolTurn, output_event
 from meshapi_core.realtime.turns.values import HeardInput, RealtimeTurn, pcm
 from meshapi_core.redaction import conceal
 from meshapi_core.types.realtime import RealtimeAudioFormat, RealtimeResponse
 from meshapi_core.types.realtime_server import RealtimeResponseDoneEvent, read_server_event
 
-__all__ = [
-    "RECEIVE",
-    "Hook",
-    "GiveTurn",
-    "SendEvents",
-    "TellProgram",
-    "TurnAction",
-    "TurnMachine",
-]
+__all__ = ["TurnMachine"]
 
 # The gateway has one response in the conversation at a time, and a few beside it.
 _MOST_OPEN = 16
 # Late events of a response are rare, and come soon after its end.
 _MOST_ENDED = 64
-# Transcripts that may still come for turns that were given.
-_MOST_HEARD = 64
-_LONGEST_TRANSCRIPT = 1024 * 1024
 
 _AUDIO = frozenset({"response.output_audio.delta", "response.audio.delta"})
-_INPUT = "conversation.item.input_audio_transcription"
 _BUSY = "conversation_already_has_active_response"
-
-Hook = Literal["on_message", "on_audio", "on_text"]
-
-
-class GiveTurn(Struct, frozen=True):
-    """Hand a turn to the program."""
-
-    turn: RealtimeTurn
-
-
-class TellProgram(Struct, frozen=True):
-    """Call a function of the program's.
-
-    Fields:
-        hook: which one.
-        value: a `RealtimeMessage`, audio or text.
-    """
-
-    hook: Hook
-    value: Any
-
-
-class SendEvents(Struct, frozen=True):
-    """Send events, one right after the other.
-
-    Fields:
-        events: plain dicts.
-        queued: call it when they are sure to be sent, even if the wait for that is interrupted.
-    """
-
-    events: Sequence[dict[str, Any]]
-    queued: Callable[[], None]
-
-
-class _Receive(Enum):
-    RECEIVE = "receive"
-
-
-RECEIVE: Final = _Receive.RECEIVE
-"""Receive a message and report it."""
-
-TurnAction = Union[GiveTurn, TellProgram, SendEvents, RunFunctions, Literal[_Receive.RECEIVE]]
 
 
 class _Open:
     """An open turn, and what is known about its response."""
 
-    def __init__(self, room: Room, heard: Iterable[HeardInput]) -> None:
+    def __init__(self, room: Room, heard: tuple[HeardInput, ...]) -> None:
         self.parts = OpenTurn(room)
-        self.heard = tuple(heard)
+        self.heard = heard
         self.audio_format: Optional[RealtimeAudioFormat] = None
+
+    def turn(
+        self,
+        key: str,
+        status: str,
+        response: dict[str, Any],
+        done: Optional[RealtimeResponse] = None,
+        secrets: Iterable[str] = (),
+    ) -> RealtimeTurn:
+        """The turn, which has ended."""
+        details = response.get("status_details")
+        details = details if is_object(details) else {}
+        reason = details.get("reason")
+        made = RealtimeTurn(
+            id=key,
+            status=status,
+            reason=reason if isinstance(reason, str) else None,
+            error=_error_of(details, secrets),
+            text=self.parts.text(TEXT),
+            transcript=self.parts.text(TRANSCRIPT),
+            audio=self.parts.audio(),
+            audio_format=_format_of(response) or self.audio_format or pcm(),
+            tool_calls=self.parts.tool_calls(),
+            response=done,
+            is_cut=self.parts.is_cut,
+            heard=self.heard,
+        )
+        self.parts.leave()
+        return made
 
 
 class TurnMachine:
@@ -154,9 +137,7 @@ class TurnMachine:
         self._actions: deque[Union[GiveTurn, TellProgram]] = deque()
         self._open: OrderedDict[str, _Open] = OrderedDict()
         self._ended: OrderedDict[str, None] = OrderedDict()
-        # The user's audio: what no response belongs to yet, and all whose transcript may come.
-        self._unanswered: list[HeardInput] = []
-        self._heard: OrderedDict[str, HeardInput] = OrderedDict()
+        self._hearing = Hearing()
         self._work: deque[ToolTurn] = deque()
         # Whether the model is to be asked for a response, and the last `event_id` of such an event.
         self._wanted = False
@@ -168,20 +149,26 @@ class TurnMachine:
         return bool(self._open)
 
     def next_action(self) -> TurnAction:
-        """Return what to do next."""
+        """Return what to do next.
+
+        Raises:
+            ToolLoopLimitError: the functions of a turn are not called.
+        """
         if self._actions:
             return self._actions.popleft()
         if self.tools.update is not None:
             update = self.tools.update
             return SendEvents([update], partial(self.tools.updated, update))
-        if self._work:
+        while self._work:
             work = self._work[0]
-            run = work.functions()
-            return (
-                run
-                if run is not None
-                else SendEvents(work.outputs(), partial(self._answered, work))
-            )
+            if not work.is_checked:
+                self._check(work)
+            if work.is_open:
+                return MakeCalls(work.make)
+            events = work.outputs()
+            if events:
+                return SendEvents(events, partial(self._answered, work, events))
+            self._answered(work, ())
         if self._wanted and not self._open:
             number = self._asked + 1
             event = {"type": "response.create", "event_id": f"meshapi_{number}"}
@@ -208,7 +195,9 @@ class TurnMachine:
         elif kind.startswith("response."):
             self._take_response_event(kind, message.event, hooks)
         elif kind.startswith(("conversation.item.", "input_audio_buffer.")):
-            self._take_input(kind, message.event)
+            if kind == COMMITTED:
+                self.tools.asked()
+            self._hearing.receive(kind, message.event)
         elif kind == RECONNECTED and isinstance(message, Reconnected):
             self._lose(message)
 
@@ -217,6 +206,11 @@ class TurnMachine:
         open_before = bool(self._open)
         self._lose(None)
         return open_before
+
+    def forget_calls(self) -> None:
+        """Make no further calls, and send no outputs: the conversation is gone."""
+        self._work.clear()
+        self._wanted = False
 
     def refused(self, error: RealtimeError) -> bool:
         """Take an error event; return whether it is none of the program's business.
@@ -267,11 +261,9 @@ class TurnMachine:
         found = self._open.get(key)
         if found is not None or key in self._ended or not key:
             return found
-        heard: list[HeardInput] = []
         # A response beside the conversation does not respond to what the user said.
-        if response is None or response.get("conversation_id", "") is not None:
-            heard, self._unanswered = self._unanswered, []
-        found = self._open[key] = _Open(self._room, heard)
+        is_beside = response is not None and response.get("conversation_id", "") is None
+        found = self._open[key] = _Open(self._room, () if is_beside else self._hearing.take())
         if len(self._open) > _MOST_OPEN:
             self._give_lost(next(iter(self._open)), "no_end")
         return found
@@ -294,49 +286,12 @@ class TurnMachine:
         done = typed.response if isinstance(typed, RealtimeResponseDoneEvent) else None
         status = response.get("status")
         status = status if isinstance(status, str) and status else "incomplete"
-        given = self._made(key, turn, status, done, response)
+        given = turn.turn(key, status, response, done, self.secrets)
         self._close(key)
         self._actions.append(GiveTurn(given))
-        if status == "completed" and given.tool_calls and self.tools:
-            work = ToolTurn(given.tool_calls, self.tools)
-            if not work.is_left_to_program:
-                self._work.append(work)
-
-    def _made(
-        self,
-        key: str,
-        turn: _Open,
-        status: str,
-        done: Optional[RealtimeResponse],
-        response: dict[str, Any],
-    ) -> RealtimeTurn:
-        details = response.get("status_details")
-        details = details if is_object(details) else {}
-        reason = details.get("reason")
-        made = RealtimeTurn(
-            id=key,
-            status=status,
-            reason=reason if isinstance(reason, str) else None,
-            error=self._error_of(details),
-            text=turn.parts.text(TEXT),
-            transcript=turn.parts.text(TRANSCRIPT),
-            audio=turn.parts.audio(),
-            audio_format=_format_of(response) or turn.audio_format or pcm(),
-            tool_calls=turn.parts.tool_calls(),
-            response=done,
-            is_cut=turn.parts.is_cut,
-            heard=turn.heard,
-        )
-        turn.parts.leave()
-        return made
-
-    def _error_of(self, details: dict[str, Any]) -> Optional[RealtimeError]:
-        said = details.get("error")
-        if not said:
-            return None
-        found = error_from_frame({"error": said}, {})
-        error = RealtimeError(found.error_code, found.message, None, found.request_id)
-        return conceal(error, self.secrets)
+        work = self.tools.take(given)
+        if work is not None:
+            self._work.append(work)
 
     def _close(self, key: str) -> None:
         del self._open[key]
@@ -345,7 +300,7 @@ class TurnMachine:
             self._ended.popitem(last=False)
 
     def _give_lost(self, key: str, reason: str, reconnected: Optional[Reconnected] = None) -> None:
-        made = self._made(key, self._open[key], "lost", None, {"status_details": None})
+        made = self._open[key].turn(key, "lost", {})
         self._close(key)
         self._actions.append(GiveTurn(_with(made, reason, reconnected)))
 
@@ -357,38 +312,41 @@ class TurnMachine:
         if reconnected is not None and not open_now:
             turn = RealtimeTurn(status="lost")
             self._actions.append(GiveTurn(_with(turn, "connection_lost", reconnected)))
-        self._work.clear()
-        self._wanted = False
-        self._unanswered.clear()
-        self._heard.clear()
+        self.forget_calls()
+        self._hearing.clear()
 
-    def _take_input(self, kind: str, event: dict[str, Any]) -> None:
-        if kind == "input_audio_buffer.committed":
-            self._heard_of(event)
-        elif kind == f"{_INPUT}.delta":
-            heard, delta = self._heard_of(event), event.get("delta")
-            if heard is not None and isinstance(delta, str):
-                heard.transcript = (heard.transcript + delta)[:_LONGEST_TRANSCRIPT]
-        elif kind == f"{_INPUT}.completed":
-            heard, whole = self._heard_of(event), event.get("transcript")
-            if heard is not None and isinstance(whole, str):
-                heard.transcript = whole[:_LONGEST_TRANSCRIPT]
+    def output(
+        self, call_id: str, text: str, *, respond: bool
+    ) -> tuple[list[dict[str, Any]], Callable[[], object]]:
+        """Return the events that send an output of the program's, and what to call as for `queued`.
 
-    def _heard_of(self, event: dict[str, Any]) -> Optional[HeardInput]:
-        key = event.get("item_id")
-        if not isinstance(key, str) or not key:
-            return None
-        heard = self._heard.get(key)
-        if heard is None:
-            heard = self._heard[key] = HeardInput()
-            self._unanswered.append(heard)
-            if len(self._heard) > _MOST_HEARD:
-                _, oldest = self._heard.popitem(last=False)
-                self._unanswered = [each for each in self._unanswered if each is not oldest]
-        return heard
+        If functions of the same turn are still to be called, the model is not asked to go on
+        before they have ended; the machine asks then.
+        """
+        event = output_event(call_id, text)
+        work = next((each for each in [*self._work] if call_id in each), None)
+        is_last = work is None or work.needs_only(call_id)
+        create: list[dict[str, Any]] = [{"type": "response.create"}] if respond and is_last else []
 
-    def _answered(self, work: ToolTurn) -> None:
+        def queued() -> None:
+            if work is not None:
+                work.sent([event])
+                if is_last and work in self._work:
+                    self._work.remove(work)
+
+        return [event, *create], queued
+
+    def _check(self, work: ToolTurn) -> None:
+        work.is_checked = True
+        try:
+            self.tools.check_limits()
+        except ToolLoopLimitError:
+            self._work.popleft()
+            raise
+
+    def _answered(self, work: ToolTurn, events: Sequence[dict[str, Any]]) -> None:
         """The outputs of a turn's functions are sure to be sent. Harmless twice."""
+        work.sent(events)
         if self._work and self._work[0] is work:
             self._work.popleft()
             self._wanted = self._wanted or work.is_whole
@@ -410,6 +368,15 @@ _TAKE: dict[str, Callable[[OpenTurn, dict[str, Any]], Optional[str]]] = {
 
 def _with(turn: RealtimeTurn, reason: str, reconnected: Optional[Reconnected]) -> RealtimeTurn:
     return replace(turn, reason=reason, reconnected=reconnected)
+
+
+def _error_of(details: dict[str, Any], secrets: Iterable[str]) -> Optional[RealtimeError]:
+    said = details.get("error")
+    if not said:
+        return None
+    found = error_from_frame({"error": said}, {})
+    error = RealtimeError(found.error_code, found.message, None, found.request_id)
+    return conceal(error, secrets)
 
 
 def _format_of(response: dict[str, Any]) -> Optional[RealtimeAudioFormat]:

@@ -5,7 +5,7 @@ from typing import Any
 from meshapi_core._json_kinds import value_name
 from meshapi_core.errors import InvalidParamsError
 
-__all__ = ["output_events", "say_events", "text_events"]
+__all__ = ["check_text", "say_events", "text_events"]
 
 _SAY = "Say the user's text word for word, and nothing else."
 
@@ -16,7 +16,7 @@ def text_events(text: str, *, respond: bool) -> list[dict[str, Any]]:
     Raises:
         InvalidParamsError: the text is no str.
     """
-    item = _message(_checked("text", text))
+    item = _message(check_text("text", text))
     event = {"type": "conversation.item.create", "item": item}
     return [event, {"type": "response.create"}] if respond else [event]
 
@@ -32,21 +32,9 @@ def say_events(text: str) -> list[dict[str, Any]]:
     Raises:
         InvalidParamsError: the text is no str.
     """
-    response = {"instructions": _SAY, "input": [_message(_checked("text", text))]}
+    response = {"instructions": _SAY, "input": [_message(check_text("text", text))]}
     response["tool_choice"] = "none"
     return [{"type": "response.create", "response": response}]
-
-
-def output_events(call_id: str, output: str, *, respond: bool) -> list[dict[str, Any]]:
-    """Return the events that send the output of a function, and ask for the next response.
-
-    Raises:
-        InvalidParamsError: an argument is no str.
-    """
-    from meshapi_core.realtime.turns.tools import output_event
-
-    event = output_event(_checked("call_id", call_id), _checked("output", output))
-    return [event, {"type": "response.create"}] if respond else [event]
 
 
 def _message(text: str) -> dict[str, Any]:
@@ -54,7 +42,13 @@ def _message(text: str) -> dict[str, Any]:
     return {"type": "message", "role": "user", "content": content}
 
 
-def _checked(field: str, text: Any) -> str:
+def check_text(field: str, text: Any) -> str:
+    """Return the text.
+
+    Raises:
+        InvalidParamsError: it is no str.
+    """
     if isinstance(text, str):
         return text
-    raise InvalidParamsError(field, "str", value_name(text))
+    hint = "write json.dumps(x)" if field == "output" else ""
+    raise InvalidParamsError(field, "str", value_name(text), hint)

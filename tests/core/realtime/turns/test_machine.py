@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi_core import Base64Error, RealtimeError
+from meshapi_core import Base64Error, RealtimeError, ResponseDecodeError
 from meshapi_core.realtime.events import Reconnected
 from meshapi_core.realtime.turns import (
     RECEIVE,
     GiveTurn,
     RealtimeToolCall,
-    Room,
     TellProgram,
     TurnMachine,
 )
+from meshapi_core.realtime.turns.parts import Room
 from support.realtime_sessions import json_values, message
 from support.realtime_turns import (
     Answer,
@@ -87,7 +87,7 @@ def test_a_lost_end_gives_what_there_was(answer, data):
 def test_unknown_events_are_passed_over(answer, data):
     strange = st.builds(
         lambda kind, fields: {**fields, "type": kind},
-        st.sampled_from(["response.hologram.delta", "mcp_call.done", "x", "", "rate_limits.updated"]),
+        st.sampled_from(["response.hologram.delta", "mcp_call.done", "x", "", "rate_limits.x"]),
         st.dictionaries(st.sampled_from(["delta", "response_id", "item"]), json_values),
     )
     known = mixed(data.draw, answer.strands())
@@ -155,10 +155,10 @@ def test_arguments_of_nothing_are_empty(arguments):
     assert call.parsed_arguments == {}
 
 
-@pytest.mark.parametrize("arguments", ["[1]", "{", "null", '{"a": NaN}', "\ud800"])
+@pytest.mark.parametrize("arguments", ["[1]", "{", "null", "\ud800"])
 def test_arguments_that_are_no_object_raise_when_they_are_parsed(arguments):
     call = RealtimeToolCall(name="look", call_id="call_1", arguments=arguments)
-    with pytest.raises(ValueError):
+    with pytest.raises(ResponseDecodeError):
         _ = call.parsed_arguments
 
 
@@ -228,8 +228,11 @@ POSITIONS = st.one_of(st.integers(-2, 3), st.sampled_from([2**70, True, None, "0
 IDS = st.sampled_from(["resp_1", "resp_2", "", None, 7, [], {}])
 KINDS = st.sampled_from(
     [
-        *(f"response.{name}.{end}" for name in ("output_text", "output_audio_transcript", "audio")
-          for end in ("delta", "done")),
+        *(
+            f"response.{name}.{end}"
+            for name in ("output_text", "output_audio_transcript", "audio")
+            for end in ("delta", "done")
+        ),
         "response.created",
         "response.done",
         "response.output_item.added",

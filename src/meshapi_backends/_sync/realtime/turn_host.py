@@ -1,0 +1,82 @@
+# Generated from _async/realtime/turn_host.py by `python tools/mirror.py --write`: edit that file.
+"""What the turns of a session need of it: see `TurnHost` of the core."""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, Optional
+
+from meshapi_backends._sync.flows import FlowSteps
+from meshapi_backends._sync.realtime.link import Outgoing
+from meshapi_backends._sync.realtime.link_opener import LinkOpener
+from meshapi_backends._sync.realtime.reconnecting_link import ReconnectingLink
+from meshapi_core import MeshAPIError, RealtimeConnection, RealtimeMessage
+
+# The flows of a session make no calls.
+_NO_RUNNER: Any = None
+
+
+class SessionOfTurns:
+    """A session, as turns use it.
+
+    Args:
+        receive: returns the next message by a time, or raises its error.
+        is_end: whether an error is the normal end of the session.
+        link: the session's.
+        opener: of its links.
+    """
+
+    def __init__(
+        self,
+        receive: Callable[[Optional[float]], RealtimeMessage],
+        is_end: Callable[[MeshAPIError], bool],
+        link: ReconnectingLink,
+        opener: LinkOpener,
+    ) -> None:
+        self._receive = receive
+        self.is_end = is_end
+        self._link = link
+        self._opener = opener
+        self._steps: Optional[FlowSteps[Any]] = None
+
+    @property
+    def closed(self) -> bool:
+        return self._link.closed
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return self._opener.secrets
+
+    def end_of(self, timeout: Optional[float]) -> Optional[float]:
+        return None if timeout is None else self._opener.network.now() + timeout
+
+    def receive_message(self, end: Optional[float]) -> RealtimeMessage:
+        return self._receive(end)
+
+    def send_events(
+        self,
+        events: Sequence[Mapping[str, Any]],
+        queued: Callable[[], object],
+        *,
+        in_conversation: bool,
+    ) -> bool:
+        texts = [RealtimeConnection.encode(event) for event in events]
+        for event in events:
+            self._opener.exchange.memory.note_sent(event)
+        number = self._opener.inbox.taken_from if in_conversation else None
+        return self._link.send(Outgoing(texts, queued, number))
+
+    def run_flow(self, flow: Generator[Any, Any, object]) -> object:
+        opener = self._opener
+        steps = FlowSteps(flow, _NO_RUNNER, lambda: opener.network, lambda: opener.pool.calls)
+        self._steps = steps
+        if self._link.is_ending:
+            steps.wake()
+        try:
+            return steps.result()
+        finally:
+            self._steps = None
+
+    def wake(self) -> None:
+        """End the functions that run, as the session was closed."""
+        steps = self._steps
+        if steps is not None:
+            steps.wake()
