@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from meshapi_core import BadRequestError as BadRequestError
     from meshapi_core import Base64Error as Base64Error
     from meshapi_core import ConflictError as ConflictError
+    from meshapi_core import ContentFilterError as ContentFilterError
     from meshapi_core import ContentTooLargeError as ContentTooLargeError
     from meshapi_core import Headers as Headers
     from meshapi_core import InternalServerError as InternalServerError
@@ -57,7 +58,10 @@ if TYPE_CHECKING:
     from meshapi_core import Limits as Limits
     from meshapi_core import MeshAPIConfig as MeshAPIConfig
     from meshapi_core import MeshAPIError as MeshAPIError
+    from meshapi_core import ModelRefusalError as ModelRefusalError
     from meshapi_core import NotFoundError as NotFoundError
+    from meshapi_core import OutputTruncatedError as OutputTruncatedError
+    from meshapi_core import OutputValidationError as OutputValidationError
     from meshapi_core import ParamsWarning as ParamsWarning
     from meshapi_core import PaymentRequiredError as PaymentRequiredError
     from meshapi_core import PermissionDeniedError as PermissionDeniedError
@@ -79,9 +83,11 @@ if TYPE_CHECKING:
     from meshapi_core import SocketOptions as SocketOptions
     from meshapi_core import StreamInterruptedError as StreamInterruptedError
     from meshapi_core import StreamUsageError as StreamUsageError
+    from meshapi_core import StructuredOutputError as StructuredOutputError
     from meshapi_core import Timeout as Timeout
     from meshapi_core import ToolLoopLimitError as ToolLoopLimitError
     from meshapi_core import UnprocessableEntityError as UnprocessableEntityError
+    from meshapi_core import UnsupportedSchemaError as UnsupportedSchemaError
     from meshapi_core import __version__ as __version__
     from meshapi_core.endpoints import AsyncStream as AsyncStream
     from meshapi_core.endpoints import Stream as Stream

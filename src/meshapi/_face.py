@@ -27,13 +27,14 @@ _NAMES: Final = {
     "meshapi_backends": "Hooks",
     "meshapi_core": """
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
-        Base64Error ConflictError ContentTooLargeError Headers InternalServerError
-        InvalidParamsError JobFailedError Limits MeshAPIConfig MeshAPIError NotFoundError
-        ParamsWarning PaymentRequiredError PermissionDeniedError ProtocolError Proxy RateLimitError
-        RawResponse RealtimeAuth RealtimeConnectionClosed RealtimeError RealtimeMessage Reconnect
-        Reconnected RedirectError ResponseDecodeError ResponseMeta ResponseWarning RetryPolicy
-        SocketOptions StreamInterruptedError StreamUsageError Timeout ToolLoopLimitError
-        UnprocessableEntityError __version__
+        Base64Error ConflictError ContentFilterError ContentTooLargeError Headers
+        InternalServerError InvalidParamsError JobFailedError Limits MeshAPIConfig MeshAPIError
+        ModelRefusalError NotFoundError OutputTruncatedError OutputValidationError ParamsWarning
+        PaymentRequiredError PermissionDeniedError ProtocolError Proxy RateLimitError RawResponse
+        RealtimeAuth RealtimeConnectionClosed RealtimeError RealtimeMessage Reconnect Reconnected
+        RedirectError ResponseDecodeError ResponseMeta ResponseWarning RetryPolicy SocketOptions
+        StreamInterruptedError StreamUsageError StructuredOutputError Timeout ToolLoopLimitError
+        UnprocessableEntityError UnsupportedSchemaError __version__
     """,
     "meshapi_core.endpoints": "AsyncStream Stream",
     "meshapi_core.observing": "AttemptStarted CallFailed ItemReceived ResponseStarted RetryPlanned",

@@ -47,12 +47,16 @@ if TYPE_CHECKING:
     from meshapi_core.errors import BadRequestError as BadRequestError
     from meshapi_core.errors import Base64Error as Base64Error
     from meshapi_core.errors import ConflictError as ConflictError
+    from meshapi_core.errors import ContentFilterError as ContentFilterError
     from meshapi_core.errors import ContentTooLargeError as ContentTooLargeError
     from meshapi_core.errors import InternalServerError as InternalServerError
     from meshapi_core.errors import InvalidParamsError as InvalidParamsError
     from meshapi_core.errors import JobFailedError as JobFailedError
     from meshapi_core.errors import MeshAPIError as MeshAPIError
+    from meshapi_core.errors import ModelRefusalError as ModelRefusalError
     from meshapi_core.errors import NotFoundError as NotFoundError
+    from meshapi_core.errors import OutputTruncatedError as OutputTruncatedError
+    from meshapi_core.errors import OutputValidationError as OutputValidationError
     from meshapi_core.errors import ParamsWarning as ParamsWarning
     from meshapi_core.errors import PaymentRequiredError as PaymentRequiredError
     from meshapi_core.errors import PermissionDeniedError as PermissionDeniedError
@@ -65,8 +69,10 @@ if TYPE_CHECKING:
     from meshapi_core.errors import ResponseWarning as ResponseWarning
     from meshapi_core.errors import StreamInterruptedError as StreamInterruptedError
     from meshapi_core.errors import StreamUsageError as StreamUsageError
+    from meshapi_core.errors import StructuredOutputError as StructuredOutputError
     from meshapi_core.errors import ToolLoopLimitError as ToolLoopLimitError
     from meshapi_core.errors import UnprocessableEntityError as UnprocessableEntityError
+    from meshapi_core.errors import UnsupportedSchemaError as UnsupportedSchemaError
     from meshapi_core.extras import Extras as Extras
     from meshapi_core.extras import hidden_values as hidden_values
     from meshapi_core.failures import Advice as Advice

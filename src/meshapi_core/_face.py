@@ -24,11 +24,12 @@ _NAMES: Final = {
     "meshapi_core.dialing": "AwaitAttempts Dialing StartAttempt",
     "meshapi_core.errors": """
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
-        Base64Error ConflictError ContentTooLargeError InternalServerError InvalidParamsError
-        JobFailedError MeshAPIError NotFoundError ParamsWarning PaymentRequiredError
+        Base64Error ConflictError ContentFilterError ContentTooLargeError InternalServerError
+        InvalidParamsError JobFailedError MeshAPIError ModelRefusalError NotFoundError
+        OutputTruncatedError OutputValidationError ParamsWarning PaymentRequiredError
         PermissionDeniedError ProtocolError RateLimitError RealtimeConnectionClosed RealtimeError
         RedirectError ResponseDecodeError ResponseWarning StreamInterruptedError StreamUsageError
-        ToolLoopLimitError UnprocessableEntityError
+        StructuredOutputError ToolLoopLimitError UnprocessableEntityError UnsupportedSchemaError
     """,
     "meshapi_core.extras": "Extras hidden_values",
     "meshapi_core.failures": "Advice failure_of hint_at_tls timed_out",

@@ -3,22 +3,30 @@
 Source: https://developers.meshapi.ai/docs (chat completions)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 
 import msgspec
-from typing_extensions import Unpack
+from typing_extensions import TypeForm, Unpack
 
 from meshapi_core.accumulators import AccumulatorFactory
 from meshapi_core.accumulators.chat import ChatAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec.content_parts import Parts
 from meshapi_core.codec.decoding import decode
-from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
+from meshapi_core.endpoints._descriptor import (
+    R_co,
+    Resource,
+    endpoint,
+    overloaded_flow,
+    stream_endpoint,
+)
 from meshapi_core.endpoints._tool_runs import tool_run_endpoint
 from meshapi_core.errors import InvalidParamsError
+from meshapi_core.flows.steps import Flow
 from meshapi_core.params.encoding import encode_params
+from meshapi_core.protocols import AsyncRunner, Runner
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types._base import OpenRecord, Record
 from meshapi_core.types.chat import (
@@ -29,6 +37,7 @@ from meshapi_core.types.chat import (
     ChatCompletionMessage,
     ChatCompletionParams,
     ChatCompletionResponse,
+    ChatParseFields,
     ChatToolRunFields,
     ToolCallChunk,
     ToolCallFunctionChunk,
@@ -40,8 +49,10 @@ if TYPE_CHECKING:
     from meshapi_core.tools.loop import ToolLoop
     from meshapi_core.tools.options import BeforeCall, OnToolError
     from meshapi_core.tools.toolbox import AnyTool
+    from meshapi_core.types.parsed import ParsedChatCompletion
 
 S = TypeVar("S", bound=msgspec.Struct)
+T = TypeVar("T")
 
 _PATH = "/v1/chat/completions"
 _RESPONSE = msgspec.json.Decoder(ChatCompletionResponse)
@@ -93,6 +104,61 @@ class Completions(Resource[R_co]):
         # Checked by now.
         within = fields.get("timeout") if params is None else params.timeout
         return Call(method="POST", path=_PATH, body=body, reader=reader, answer_within=within)
+
+    @overload
+    def parse(
+        self: "Completions[Runner]",
+        params: Optional[ChatCompletionParams] = None,
+        *,
+        response_format: TypeForm[T],
+        validation_retries: int = 0,
+        **fields: Unpack[ChatParseFields],
+    ) -> "ParsedChatCompletion[T]": ...
+    @overload
+    def parse(
+        self: "Completions[AsyncRunner]",
+        params: Optional[ChatCompletionParams] = None,
+        *,
+        response_format: TypeForm[T],
+        validation_retries: int = 0,
+        **fields: Unpack[ChatParseFields],
+    ) -> "Coroutine[Any, Any, ParsedChatCompletion[T]]": ...
+    @overloaded_flow
+    def parse(
+        self,
+        params: Optional[ChatCompletionParams] = None,
+        *,
+        response_format: Any,
+        validation_retries: int = 0,
+        **fields: Unpack[ChatParseFields],
+    ) -> "Flow[ParsedChatCompletion[Any]]":
+        """Return one completion, and the value of a type that the model was asked for.
+
+        For example, `parse(model="auto", messages=[...], response_format=Person).parsed.name`.
+
+        Args:
+            params: the parameters as one object, instead of keywords.
+            response_format: the type: a dataclass, msgspec Struct, TypedDict, NamedTuple, attrs
+                class, pydantic model, enum, list, Literal, Union or scalar.
+            validation_retries: how many more times, at most, to ask a model whose text does not
+                match. Each time it is sent its text, and what is wrong with it.
+            fields: the parameters as keywords, as for `create`.
+
+        Returns:
+            The response of `create`, whose `.parsed` is the value. `.rejected` has the responses
+            before it that did not match.
+
+        Raises:
+            UnsupportedSchemaError: the type has no JSON schema; nothing was sent.
+            StructuredOutputError: the model gave no such value; `.text` is what it said. It is a
+                ModelRefusalError, an OutputTruncatedError, a ContentFilterError, or an
+                OutputValidationError, after which alone the model is asked again.
+            InvalidParamsError, MeshAPIError: as for `create`.
+        """
+        from meshapi_core.structured.parsing import parse_completion
+
+        build = Completions.create.build
+        return parse_completion(build, params, fields, response_format, validation_retries)
 
     @stream_endpoint
     def stream(

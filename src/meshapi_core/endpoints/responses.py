@@ -4,11 +4,11 @@ Source: https://developers.meshapi.ai/docs (responses),
     https://platform.openai.com/docs/api-reference/responses-streaming
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Optional, Union
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 
 from msgspec import Struct
-from typing_extensions import Unpack
+from typing_extensions import TypeForm, Unpack
 
 from meshapi_core._json_kinds import is_object
 from meshapi_core._raw_data import keep_extra
@@ -16,11 +16,19 @@ from meshapi_core.accumulators.responses import ENDS, ResponsesAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec.decoding import fit
 from meshapi_core.codec.parsing import parse
-from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
+from meshapi_core.endpoints._descriptor import (
+    R_co,
+    Resource,
+    endpoint,
+    overloaded_flow,
+    stream_endpoint,
+)
 from meshapi_core.endpoints._tool_runs import tool_run_endpoint
 from meshapi_core.envelopes import is_blank
+from meshapi_core.flows.steps import Flow
 from meshapi_core.params.encoding import encode_params
 from meshapi_core.paths import path_segment
+from meshapi_core.protocols import AsyncRunner, Runner
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types import response_events as events
@@ -29,6 +37,7 @@ from meshapi_core.types.responses import (
     ResponsesFields,
     ResponsesListResponse,
     ResponsesParams,
+    ResponsesParseFields,
     ResponsesResponse,
     ResponsesStreamEvent,
     ResponsesToolRunFields,
@@ -41,6 +50,9 @@ if TYPE_CHECKING:
     from meshapi_core.tools.loop import ToolLoop
     from meshapi_core.tools.options import BeforeCall, OnToolError
     from meshapi_core.tools.toolbox import AnyTool
+    from meshapi_core.types.parsed import ParsedResponse
+
+T = TypeVar("T")
 
 _PATH = "/v1/responses"
 
@@ -115,6 +127,58 @@ class Responses(Resource[R_co]):
             starts_job=_in_background(params, fields),
             answer_within=fields.get("timeout") if params is None else params.timeout,
         )
+
+    @overload
+    def parse(
+        self: "Responses[Runner]",
+        params: Optional[ResponsesParams] = None,
+        *,
+        response_format: TypeForm[T],
+        validation_retries: int = 0,
+        **fields: Unpack[ResponsesParseFields],
+    ) -> "ParsedResponse[T]": ...
+    @overload
+    def parse(
+        self: "Responses[AsyncRunner]",
+        params: Optional[ResponsesParams] = None,
+        *,
+        response_format: TypeForm[T],
+        validation_retries: int = 0,
+        **fields: Unpack[ResponsesParseFields],
+    ) -> "Coroutine[Any, Any, ParsedResponse[T]]": ...
+    @overloaded_flow
+    def parse(
+        self,
+        params: Optional[ResponsesParams] = None,
+        *,
+        response_format: Any,
+        validation_retries: int = 0,
+        **fields: Unpack[ResponsesParseFields],
+    ) -> "Flow[ParsedResponse[Any]]":
+        """Return one response, and the value of a type that the model was asked for.
+
+        For example, `parse(model="auto", input="...", response_format=Person).parsed.name`.
+
+        Args:
+            params: the parameters as one object, instead of keywords.
+            response_format: the type, as for `chat.completions.parse`; sent in `text.format`.
+            validation_retries: as for `chat.completions.parse`.
+            fields: the parameters as keywords, as for `create`.
+
+        Returns:
+            The response of `create`, whose `.parsed` is the value. `.rejected` has the responses
+            before it that did not match.
+
+        Raises:
+            InvalidParamsError: as for `create`; or `background` is True.
+            UnsupportedSchemaError, StructuredOutputError: as for `chat.completions.parse`; a
+                StructuredOutputError also if the response has failed.
+            MeshAPIError: as for `create`.
+        """
+        from meshapi_core.structured.parsing import parse_response
+
+        build = Responses.create.build
+        return parse_response(build, params, fields, response_format, validation_retries)
 
     @stream_endpoint
     def stream(

@@ -32,7 +32,9 @@ __all__ = [
     "ChatCompletionMessage",
     "ChatCompletionParams",
     "ChatCompletionResponse",
+    "ChatConversationFields",
     "ChatMessage",
+    "ChatParseFields",
     "ChatRole",
     "ChatToolRunFields",
     "ContentPart",
@@ -721,13 +723,9 @@ class ChatCompletionChunk(ResponseModel, kw_only=True):
         return "".join(part.delta.content or "" for part in self.choices if part.index == 0)
 
 
-class ChatToolRunFields(TypedDict, total=False):
-    """The parameters of `chat.completions.run_tools` besides its own; see `ChatCompletionParams`.
+class ChatConversationFields(TypedDict, total=False):
+    """The parameters of `chat.conversation` besides its own; see `ChatCompletionParams`."""
 
-    Only `messages` is required, which is checked at run time.
-    """
-
-    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
     model: Optional[str]
     models: Optional[Sequence[str]]
     template: Optional[str]
@@ -747,7 +745,6 @@ class ChatToolRunFields(TypedDict, total=False):
     logit_bias: Optional[Mapping[str, float]]
     tool_choice: Optional[Union[ToolChoice, Mapping[str, Any]]]
     parallel_tool_calls: Optional[bool]
-    response_format: Optional[Mapping[str, Any]]
     stream_options: Optional[Mapping[str, Any]]
     user: Optional[str]
     metadata: Optional[Mapping[str, str]]
@@ -766,11 +763,29 @@ class ChatToolRunFields(TypedDict, total=False):
     weight_profile: Optional[Open[WeightProfile]]
 
 
-class ChatCompletionFields(ChatToolRunFields, total=False):
+class ChatParseFields(ChatConversationFields, total=False):
+    """The keyword arguments of `chat.completions.parse`, besides the type of the value.
+
+    Only `messages` is required, which is checked at run time. Structs may be plain dicts.
+    """
+
+    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
+    tools: Optional[Sequence[Union[Tool, Mapping[str, Any]]]]
+
+
+class ChatToolRunFields(ChatConversationFields, total=False):
+    """The parameters of `chat.completions.run_tools` besides its own; see `ChatCompletionParams`.
+
+    Only `messages` is required, which is checked at run time.
+    """
+
+    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
+    response_format: Optional[Mapping[str, Any]]
+
+
+class ChatCompletionFields(ChatParseFields, ChatToolRunFields, total=False):
     """The fields of `ChatCompletionParams` as keyword arguments; Structs may be plain dicts.
 
     Only `messages` is required, which is checked at run time. There is no `stream`: the method
     decides that.
     """
-
-    tools: Optional[Sequence[Union[Tool, Mapping[str, Any]]]]

@@ -27,6 +27,7 @@ __all__ = [
     "ResponsesListItem",
     "ResponsesListResponse",
     "ResponsesParams",
+    "ResponsesParseFields",
     "ResponsesResponse",
     "ResponsesStreamEvent",
     "ResponsesToolRunFields",
@@ -272,12 +273,7 @@ class ResponsesStreamEvent(OpenResponseModel, kw_only=True, dict=True):
     usage: Optional[ResponsesUsage] = None
 
 
-class ResponsesToolRunFields(TypedDict, total=False):
-    """The parameters of `responses.run_tools` besides its own; see `ResponsesParams`.
-
-    Only `input` is required, which is checked at run time.
-    """
-
+class _SharedFields(TypedDict, total=False):
     input: Union[str, Sequence[Any]]
     model: Optional[str]
     text: Optional[Mapping[str, Any]]
@@ -290,7 +286,6 @@ class ResponsesToolRunFields(TypedDict, total=False):
     seed: Optional[int]
     reasoning: Optional[Mapping[str, Any]]
     tool_choice: Optional[Union[str, Mapping[str, Any]]]
-    response_format: Optional[Mapping[str, Any]]
     user: Optional[str]
     timeout: Optional[float]
     previous_response_id: Optional[str]
@@ -316,7 +311,25 @@ class ResponsesToolRunFields(TypedDict, total=False):
     weight_profile: Optional[Open[WeightProfile]]
 
 
-class ResponsesFields(ResponsesToolRunFields, total=False):
+class ResponsesParseFields(_SharedFields, total=False):
+    """The keyword arguments of `responses.parse`, besides the type of the value.
+
+    Only `input` is required, which is checked at run time. Structs may be plain dicts.
+    """
+
+    tools: Optional[Sequence[Union[_Tool, Mapping[str, Any]]]]
+
+
+class ResponsesToolRunFields(_SharedFields, total=False):
+    """The parameters of `responses.run_tools` besides its own; see `ResponsesParams`.
+
+    Only `input` is required, which is checked at run time.
+    """
+
+    response_format: Optional[Mapping[str, Any]]
+
+
+class ResponsesFields(ResponsesParseFields, ResponsesToolRunFields, total=False):
     """The fields of `ResponsesParams` as keyword arguments; Structs may be plain dicts.
 
     Only `input` is required, which is checked at run time. There is no `stream`: the method decides
@@ -324,4 +337,3 @@ class ResponsesFields(ResponsesToolRunFields, total=False):
     """
 
     background: Optional[bool]
-    tools: Optional[Sequence[Union[_Tool, Mapping[str, Any]]]]
