@@ -1,12 +1,14 @@
 """Responses of a realtime model as events, cut and mixed in any way that is legal."""
 
 import base64
+import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Union
 
 from hypothesis import strategies as st
 
 from meshapi_core.realtime.turns import RECEIVE, GiveTurn, RealtimeTurn, TurnMachine
+from support.realtime_server import CLOSE, TEXT, RealtimePeer, close_frame
 from support.realtime_sessions import message
 
 Event = dict[str, Any]
@@ -170,3 +172,61 @@ def facts_of(turn: RealtimeTurn) -> tuple[Any, ...]:
     """What a turn says about the model's response."""
     calls = [(call.name, call.call_id, call.arguments) for call in turn.tool_calls]
     return (turn.id, turn.status, turn.text, turn.transcript, turn.audio, calls)
+
+
+def events_of(answer: Answer) -> list[Event]:
+    """All events of a response, in the order in which a gateway sends them."""
+    events = [event for strand in answer.strands() for event in strand]
+    events.sort(key=lambda event: event["type"] == "response.output_item.done")
+    return [answer.created, *events, answer.done()]
+
+
+class Provider:
+    """A script for a connection: the model responds each time when it is asked to.
+
+    Args:
+        responses: what it says each time: events to send, and functions to call with the peer.
+
+    Attributes:
+        received: the events that the client has sent.
+    """
+
+    def __init__(self, *responses: Sequence[Any]) -> None:
+        self._responses = responses
+        self.received: list[Event] = []
+
+    def __call__(self, peer: RealtimePeer) -> None:
+        for response in self._responses:
+            if not self.wait_for(peer, "response.create"):
+                return
+            for step in response:
+                if callable(step):
+                    step(peer)
+                else:
+                    peer.text(json.dumps(step))
+        while self.wait_for(peer, ""):
+            pass
+
+    def wait_for(self, peer: RealtimePeer, kind: str) -> bool:
+        """Read up to an event of this type; return False if the client has left instead."""
+        while True:
+            frame = peer.receive_until(TEXT, CLOSE)
+            if frame is None:
+                return False
+            if frame.opcode == CLOSE:
+                peer.peer.send(close_frame())
+                return False
+            self.received.append(json.loads(frame.payload))
+            if self.received[-1]["type"] == kind:
+                return True
+
+    @property
+    def kinds(self) -> list[str]:
+        """The types of the events that the client has sent."""
+        return [event["type"] for event in self.received]
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The outputs of functions that the client has sent, by the ID of the call."""
+        items = [event["item"] for event in self.received if "item" in event]
+        return {item["call_id"]: item["output"] for item in items if "output" in item}

@@ -55,8 +55,13 @@ class AsyncTurnHost(Protocol):
         """
         ...
 
-    async def run_flow(self, flow: Generator[Any, Any, object]) -> object:
-        """Do the steps of a flow, which makes no calls, and pass over its items."""
+    async def run_flow(self, flow: Generator[Any, Any, object]) -> None:
+        """Do the steps of a flow, which makes no calls, and pass over its items.
+
+        Raises:
+            MeshAPIError: the session was closed meanwhile; then `closed` is True.
+            Exception: what the flow raises.
+        """
         ...
 
     def is_end(self, error: MeshAPIError) -> bool:

@@ -7,7 +7,7 @@ from meshapi_backends._async.flows import AsyncFlowSteps
 from meshapi_backends._async.realtime.link import Outgoing
 from meshapi_backends._async.realtime.link_opener import AsyncLinkOpener
 from meshapi_backends._async.realtime.reconnecting_link import AsyncReconnectingLink
-from meshapi_core import MeshAPIError, RealtimeConnection, RealtimeMessage
+from meshapi_core import END_OF_STREAM, MeshAPIError, RealtimeConnection, RealtimeMessage
 
 # The flows of a session make no calls.
 _NO_RUNNER: Any = None
@@ -63,14 +63,15 @@ class AsyncSessionOfTurns:
         number = self._opener.inbox.taken_from if in_conversation else None
         return await self._link.send(Outgoing(texts, queued, number))
 
-    async def run_flow(self, flow: Generator[Any, Any, object]) -> object:
+    async def run_flow(self, flow: Generator[Any, Any, object]) -> None:
         opener = self._opener
         steps = AsyncFlowSteps(flow, _NO_RUNNER, lambda: opener.network, lambda: opener.pool.calls)
         self._steps = steps
         if self._link.is_ending:
             steps.wake()
         try:
-            return await steps.result()
+            while await steps.next() is not END_OF_STREAM:
+                pass
         finally:
             self._steps = None
 

@@ -8,7 +8,7 @@ from meshapi_backends._sync.flows import FlowSteps
 from meshapi_backends._sync.realtime.link import Outgoing
 from meshapi_backends._sync.realtime.link_opener import LinkOpener
 from meshapi_backends._sync.realtime.reconnecting_link import ReconnectingLink
-from meshapi_core import MeshAPIError, RealtimeConnection, RealtimeMessage
+from meshapi_core import END_OF_STREAM, MeshAPIError, RealtimeConnection, RealtimeMessage
 
 # The flows of a session make no calls.
 _NO_RUNNER: Any = None
@@ -64,14 +64,15 @@ class SessionOfTurns:
         number = self._opener.inbox.taken_from if in_conversation else None
         return self._link.send(Outgoing(texts, queued, number))
 
-    def run_flow(self, flow: Generator[Any, Any, object]) -> object:
+    def run_flow(self, flow: Generator[Any, Any, object]) -> None:
         opener = self._opener
         steps = FlowSteps(flow, _NO_RUNNER, lambda: opener.network, lambda: opener.pool.calls)
         self._steps = steps
         if self._link.is_ending:
             steps.wake()
         try:
-            return steps.result()
+            while steps.next() is not END_OF_STREAM:
+                pass
         finally:
             self._steps = None
 
