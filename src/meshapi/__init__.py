@@ -85,11 +85,20 @@ if TYPE_CHECKING:
     from meshapi_core import StreamUsageError as StreamUsageError
     from meshapi_core import StructuredOutputError as StructuredOutputError
     from meshapi_core import Timeout as Timeout
+    from meshapi_core import ToolArgumentsError as ToolArgumentsError
     from meshapi_core import ToolLoopLimitError as ToolLoopLimitError
     from meshapi_core import UnprocessableEntityError as UnprocessableEntityError
     from meshapi_core import UnsupportedSchemaError as UnsupportedSchemaError
     from meshapi_core import __version__ as __version__
+    from meshapi_core.endpoints import AsyncChatCompletionStream as AsyncChatCompletionStream
+    from meshapi_core.endpoints import AsyncCompareStream as AsyncCompareStream
+    from meshapi_core.endpoints import AsyncImagesStream as AsyncImagesStream
+    from meshapi_core.endpoints import AsyncResponsesStream as AsyncResponsesStream
     from meshapi_core.endpoints import AsyncStream as AsyncStream
+    from meshapi_core.endpoints import ChatCompletionStream as ChatCompletionStream
+    from meshapi_core.endpoints import CompareStream as CompareStream
+    from meshapi_core.endpoints import ImagesStream as ImagesStream
+    from meshapi_core.endpoints import ResponsesStream as ResponsesStream
     from meshapi_core.endpoints import Stream as Stream
     from meshapi_core.observing import AttemptStarted as AttemptStarted
     from meshapi_core.observing import CallFailed as CallFailed
@@ -100,6 +109,17 @@ if TYPE_CHECKING:
     from meshapi_core.realtime.turns import RealtimeToolCall as RealtimeToolCall
     from meshapi_core.realtime.turns import RealtimeTurn as RealtimeTurn
     from meshapi_core.realtime.turns import RealtimeTurns as RealtimeTurns
+    from meshapi_core.streams import ChatEvent as ChatEvent
+    from meshapi_core.streams import CompletionDone as CompletionDone
+    from meshapi_core.streams import ContentDelta as ContentDelta
+    from meshapi_core.streams import ContentDone as ContentDone
+    from meshapi_core.streams import ReasoningDelta as ReasoningDelta
+    from meshapi_core.streams import ReasoningDone as ReasoningDone
+    from meshapi_core.streams import RefusalDelta as RefusalDelta
+    from meshapi_core.streams import RefusalDone as RefusalDone
+    from meshapi_core.streams import ToolCallDelta as ToolCallDelta
+    from meshapi_core.streams import ToolCallDone as ToolCallDone
+    from meshapi_core.streams import UsageDone as UsageDone
     from meshapi_core.tools import AsyncToolRun as AsyncToolRun
     from meshapi_core.tools import Deferred as Deferred
     from meshapi_core.tools import FunctionTool as FunctionTool

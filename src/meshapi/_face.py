@@ -33,12 +33,19 @@ _NAMES: Final = {
         PaymentRequiredError PermissionDeniedError ProtocolError Proxy RateLimitError RawResponse
         RealtimeAuth RealtimeConnectionClosed RealtimeError RealtimeMessage Reconnect Reconnected
         RedirectError ResponseDecodeError ResponseMeta ResponseWarning RetryPolicy SocketOptions
-        StreamInterruptedError StreamUsageError StructuredOutputError Timeout ToolLoopLimitError
-        UnprocessableEntityError UnsupportedSchemaError __version__
+        StreamInterruptedError StreamUsageError StructuredOutputError Timeout ToolArgumentsError
+        ToolLoopLimitError UnprocessableEntityError UnsupportedSchemaError __version__
     """,
-    "meshapi_core.endpoints": "AsyncStream Stream",
+    "meshapi_core.endpoints": """
+        AsyncChatCompletionStream AsyncCompareStream AsyncImagesStream AsyncResponsesStream
+        AsyncStream ChatCompletionStream CompareStream ImagesStream ResponsesStream Stream
+    """,
     "meshapi_core.observing": "AttemptStarted CallFailed ItemReceived ResponseStarted RetryPlanned",
     "meshapi_core.realtime.turns": "AsyncRealtimeTurns RealtimeToolCall RealtimeTurn RealtimeTurns",
+    "meshapi_core.streams": """
+        ChatEvent CompletionDone ContentDelta ContentDone ReasoningDelta ReasoningDone RefusalDelta
+        RefusalDone ToolCallDelta ToolCallDone UsageDone
+    """,
     "meshapi_core.tools": """
         AsyncToolRun Deferred FunctionTool ModelResponded Refuse RequestedCall ToolCallBegun
         ToolCallDeferred ToolCallEnded ToolRun ToolRunResult

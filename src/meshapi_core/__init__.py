@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from meshapi_core.calls import StreamCall as StreamCall
     from meshapi_core.causes import causes_of as causes_of
     from meshapi_core.chunks.decoder import ChunkDecoder as ChunkDecoder
+    from meshapi_core.codec.arguments import ToolArgumentsError as ToolArgumentsError
     from meshapi_core.config import Limits as Limits
     from meshapi_core.config import MeshAPIConfig as MeshAPIConfig
     from meshapi_core.config import Timeout as Timeout

@@ -19,6 +19,7 @@ _NAMES: Final = {
     "meshapi_core.calls": "AnyCall Call SignedPut StreamCall",
     "meshapi_core.causes": "causes_of",
     "meshapi_core.chunks.decoder": "ChunkDecoder",
+    "meshapi_core.codec.arguments": "ToolArgumentsError",
     "meshapi_core.config": "Limits MeshAPIConfig Timeout",
     "meshapi_core.destinations": "is_public not_public",
     "meshapi_core.dialing": "AwaitAttempts Dialing StartAttempt",

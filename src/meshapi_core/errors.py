@@ -21,7 +21,8 @@ MeshAPIError
 ├── JobFailedError                 a job that the call waited for has failed
 ├── ToolLoopLimitError             a tool run has reached one of its limits
 ├── ResponseDecodeError            a 2xx response does not have the expected form
-│   └── Base64Error                a part of a response should be base64, and is not
+│   ├── Base64Error                a part of a response should be base64, and is not
+│   └── ToolArgumentsError         the arguments of a tool call should be JSON, and are not
 ├── StreamInterruptedError         a stream ended before it was complete
 ├── StructuredOutputError          the model did not give the value that was asked for
 │   ├── ModelRefusalError          it refused to
@@ -31,12 +32,11 @@ MeshAPIError
 └── UnsupportedSchemaError         a type has no JSON schema; nothing was sent
 
 `statuses.py` has the table of statuses and their errors. A response that is merely odd causes a
-`ResponseWarning`, and the call continues.
+`ResponseWarning`, an odd parameter a `ParamsWarning`, and the call continues.
 
 Other mistakes in the program are not in the tree. A wrong argument raises TypeError or ValueError
-before any byte is sent; for a parameter of a call, that is an `InvalidParamsError`, which is both.
-A parameter that is merely odd is sent, with a `ParamsWarning`. Using a stream or a session again
-after its end, or twice at once, raises a `StreamUsageError`.
+before any byte is sent; a wrong parameter raises `InvalidParamsError`, which is both. Using a
+stream or a session after its end, or twice at once, raises `StreamUsageError`.
 """
 
 from typing import Any, Optional
@@ -272,18 +272,10 @@ class ToolLoopLimitError(MeshAPIError):
     Attributes:
         limit: The name of the limit: "max_turns", "max_total_tokens" or "max_cost_usd".
         checkpoint: The run, for `resume_tools` to continue it with a higher limit.
-        messages: The history up to the last turn that is whole.
-        turns: How many responses of the model there were.
-        usage: The tokens and the cost of all of them.
+        messages, turns, usage: Those of the run; see `ToolRun`.
     """
 
     default_error_code = "tool_loop_limit"
-
-    limit: str
-    checkpoint: dict[str, Any]
-    messages: list[Any]
-    turns: int
-    usage: Any
 
     def __init__(
         self,
@@ -297,11 +289,8 @@ class ToolLoopLimitError(MeshAPIError):
         **facts: Unpack[ErrorFacts],
     ) -> None:
         super().__init__(message, **facts)
-        self.limit = limit
-        self.checkpoint = checkpoint
-        self.messages = messages
-        self.turns = turns
-        self.usage = usage
+        self.limit, self.checkpoint, self.messages = limit, checkpoint, messages
+        self.turns, self.usage = turns, usage
 
 
 class StreamInterruptedError(MeshAPIError):

@@ -68,6 +68,8 @@ FACES = frozenset(
         "meshapi_core.flows",
         "meshapi_core.realtime.turns",
         "meshapi_core.observing",
+        "meshapi_core.tools",
+        "meshapi_core.streams",
     }
 )
 """What other packages import from; `_face.py` of each loads what they ask for."""

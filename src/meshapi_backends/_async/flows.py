@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
 from typing_extensions import Self
 
 from meshapi_backends._async.networks import AsyncNetwork
-from meshapi_backends._closing import AsyncCloses
 from meshapi_backends._failures import TransportError
 from meshapi_backends._scopes import Calls, Scope, WaitEnded
 from meshapi_backends._telling import AsyncTelling
@@ -24,7 +23,7 @@ from meshapi_core import (
     StreamUsageError,
     stream_closed,
 )
-from meshapi_core.endpoints import AsyncRunner
+from meshapi_core.endpoints import AsyncCloses, AsyncRunner
 from meshapi_core.flows import (
     CloseStream,
     Emit,

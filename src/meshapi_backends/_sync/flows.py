@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
 from typing_extensions import Self
 
 from meshapi_backends._sync.networks import Network
-from meshapi_backends._closing import Closes
 from meshapi_backends._failures import TransportError
 from meshapi_backends._scopes import Calls, Scope, WaitEnded
 from meshapi_backends._telling import Telling
@@ -25,7 +24,7 @@ from meshapi_core import (
     StreamUsageError,
     stream_closed,
 )
-from meshapi_core.endpoints import Runner
+from meshapi_core.endpoints import Closes, Runner
 from meshapi_core.flows import (
     CloseStream,
     Emit,

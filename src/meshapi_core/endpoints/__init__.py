@@ -75,6 +75,22 @@ and runs in every flavour.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from meshapi_core._async.streams import AsyncAccumulatingStream as AsyncAccumulatingStream
+    from meshapi_core._async.streams_chat import (
+        AsyncChatCompletionStream as AsyncChatCompletionStream,
+    )
+    from meshapi_core._async.streams_compare import AsyncCompareStream as AsyncCompareStream
+    from meshapi_core._async.streams_images import AsyncImagesStream as AsyncImagesStream
+    from meshapi_core._async.streams_responses import AsyncResponsesStream as AsyncResponsesStream
+    from meshapi_core._closing import AsyncCloses as AsyncCloses
+    from meshapi_core._closing import AsyncClosesWithCode as AsyncClosesWithCode
+    from meshapi_core._closing import Closes as Closes
+    from meshapi_core._closing import ClosesWithCode as ClosesWithCode
+    from meshapi_core._sync.streams import AccumulatingStream as AccumulatingStream
+    from meshapi_core._sync.streams_chat import ChatCompletionStream as ChatCompletionStream
+    from meshapi_core._sync.streams_compare import CompareStream as CompareStream
+    from meshapi_core._sync.streams_images import ImagesStream as ImagesStream
+    from meshapi_core._sync.streams_responses import ResponsesStream as ResponsesStream
     from meshapi_core.accumulators import Accumulator as Accumulator
     from meshapi_core.bodies import FileSource as FileSource
     from meshapi_core.bodies import file_source as file_source

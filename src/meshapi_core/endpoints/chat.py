@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 import msgspec
 from typing_extensions import TypeForm, Unpack
 
+from meshapi_core import endpoints
 from meshapi_core.accumulators import AccumulatorFactory
 from meshapi_core.accumulators.chat import ChatAccumulator
 from meshapi_core.calls import Call, StreamCall
@@ -20,7 +21,7 @@ from meshapi_core.endpoints._descriptor import (
     Resource,
     endpoint,
     overloaded_flow,
-    stream_endpoint,
+    stream_endpoint_as,
 )
 from meshapi_core.endpoints._tool_runs import tool_run_endpoint
 from meshapi_core.errors import InvalidParamsError
@@ -160,7 +161,9 @@ class Completions(Resource[R_co]):
         build = Completions.create.build
         return parse_completion(build, params, fields, response_format, validation_retries)
 
-    @stream_endpoint
+    @stream_endpoint_as(
+        lambda: endpoints.ChatCompletionStream, lambda: endpoints.AsyncChatCompletionStream
+    )
     def stream(
         self,
         params: Optional[ChatCompletionParams] = None,

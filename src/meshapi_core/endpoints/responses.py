@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 from msgspec import Struct
 from typing_extensions import TypeForm, Unpack
 
+from meshapi_core import endpoints
 from meshapi_core._json_kinds import is_object
 from meshapi_core._raw_data import keep_extra
 from meshapi_core.accumulators.responses import ENDS, ResponsesAccumulator
@@ -21,7 +22,7 @@ from meshapi_core.endpoints._descriptor import (
     Resource,
     endpoint,
     overloaded_flow,
-    stream_endpoint,
+    stream_endpoint_as,
 )
 from meshapi_core.endpoints._tool_runs import tool_run_endpoint
 from meshapi_core.envelopes import is_blank
@@ -180,7 +181,7 @@ class Responses(Resource[R_co]):
         build = Responses.create.build
         return parse_response(build, params, fields, response_format, validation_retries)
 
-    @stream_endpoint
+    @stream_endpoint_as(lambda: endpoints.ResponsesStream, lambda: endpoints.AsyncResponsesStream)
     def stream(
         self, params: Optional[ResponsesParams] = None, **fields: Unpack[ResponsesFields]
     ) -> StreamCall[ResponsesStreamEvent]:

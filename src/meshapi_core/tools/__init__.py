@@ -11,6 +11,7 @@ every flavour and both APIs.
 - `steps`, `results`, `usage`: what a program sees of it, what the model gets, what it costs.
 - `dialects`, `chat`, `responses`: what differs between the APIs.
 - `checkpoints`: the state of a run, stored and read again.
+- `flavours`: which functions a kind of client can call.
 - `starting`: what the methods of the endpoints do.
 """
 

@@ -120,9 +120,9 @@ _NAMES: Final = {
         ResponseWebSearchCallInProgressEvent ResponseWebSearchCallSearchingEvent
     """,
     "meshapi_core.types.responses": """
-        BuiltinTool ResponsesFields ResponsesFunctionTool ResponsesListItem ResponsesListResponse
-        ResponsesParams ResponsesParseFields ResponsesResponse ResponsesStreamEvent
-        ResponsesToolRunFields ResponsesUsage
+        BuiltinTool ResponsesFields ResponsesFunctionCall ResponsesFunctionTool ResponsesListItem
+        ResponsesListResponse ResponsesParams ResponsesParseFields ResponsesResponse
+        ResponsesStreamEvent ResponsesToolRunFields ResponsesUsage
     """,
     "meshapi_core.types.router": """
         AutoRouterMeta RouterSelectFields RouterSelectParams RouterSelectResponse

@@ -248,6 +248,20 @@ class ToolCall(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
     function: ToolCallFunction
     thought_signature: Optional[str] = None
 
+    @property
+    def parsed_arguments(self) -> dict[str, Any]:
+        """The arguments of the function as a dict; {} if the model wrote nothing.
+
+        They are parsed each time, and are not checked against the tool's schema.
+
+        Raises:
+            ToolArgumentsError: the model wrote something that is not a JSON object. It is a
+                ResponseDecodeError and a ValueError; `.arguments` has the text.
+        """
+        from meshapi_core.codec.arguments import parse_arguments
+
+        return parse_arguments(self.function.name, self.function.arguments)
+
 
 _CALLS: dict[str, type[Record]] = {"function": ToolCall}
 
@@ -582,6 +596,7 @@ class ChatCompletionResponse(ResponseModel, kw_only=True):
     Fields:
         created: Unix time in seconds.
         model: the model that answered, possibly under the provider's name for it.
+        choices: the answers. `text` and `tool_calls` are those of the first one.
         cost: in US dollars, a decimal number as text.
         x_resolved_model_id: the model that the router chose.
         x_auto_routed, x_auto_routed_fallback, x_auto_routed_fallback_reason: whether the router
@@ -609,6 +624,16 @@ class ChatCompletionResponse(ResponseModel, kw_only=True):
 
     def __post_init__(self) -> None:
         number(self.choices)
+
+    @property
+    def text(self) -> str:
+        """The text of the first choice; "" if there is none. See `ChatCompletionMessage.text`."""
+        return self.choices[0].message.text if self.choices else ""
+
+    @property
+    def tool_calls(self) -> list[ToolCall]:
+        """The tool calls of the first choice; [] if there are none."""
+        return (self.choices[0].message.tool_calls if self.choices else None) or []
 
 
 class ToolCallFunctionChunk(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
