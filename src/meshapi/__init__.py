@@ -105,10 +105,6 @@ if TYPE_CHECKING:
     from meshapi_core.observing import ItemReceived as ItemReceived
     from meshapi_core.observing import ResponseStarted as ResponseStarted
     from meshapi_core.observing import RetryPlanned as RetryPlanned
-    from meshapi_core.realtime.turns import AsyncRealtimeTurns as AsyncRealtimeTurns
-    from meshapi_core.realtime.turns import RealtimeToolCall as RealtimeToolCall
-    from meshapi_core.realtime.turns import RealtimeTurn as RealtimeTurn
-    from meshapi_core.realtime.turns import RealtimeTurns as RealtimeTurns
     from meshapi_core.streams import ChatEvent as ChatEvent
     from meshapi_core.streams import CompletionDone as CompletionDone
     from meshapi_core.streams import ContentDelta as ContentDelta
@@ -131,6 +127,10 @@ if TYPE_CHECKING:
     from meshapi_core.tools import ToolCallEnded as ToolCallEnded
     from meshapi_core.tools import ToolRun as ToolRun
     from meshapi_core.tools import ToolRunResult as ToolRunResult
+    from meshapi_core.turns import AsyncRealtimeTurns as AsyncRealtimeTurns
+    from meshapi_core.turns import RealtimeToolCall as RealtimeToolCall
+    from meshapi_core.turns import RealtimeTurn as RealtimeTurn
+    from meshapi_core.turns import RealtimeTurns as RealtimeTurns
     from meshapi_core.types import *
 else:
     from meshapi._face import EXPORTED as __all__

@@ -41,7 +41,6 @@ _NAMES: Final = {
         AsyncStream ChatCompletionStream CompareStream ImagesStream ResponsesStream Stream
     """,
     "meshapi_core.observing": "AttemptStarted CallFailed ItemReceived ResponseStarted RetryPlanned",
-    "meshapi_core.realtime.turns": "AsyncRealtimeTurns RealtimeToolCall RealtimeTurn RealtimeTurns",
     "meshapi_core.streams": """
         ChatEvent CompletionDone ContentDelta ContentDone ReasoningDelta ReasoningDone RefusalDelta
         RefusalDone ToolCallDelta ToolCallDone UsageDone
@@ -50,6 +49,7 @@ _NAMES: Final = {
         AsyncToolRun Deferred FunctionTool ModelResponded Refuse RequestedCall ToolCallBegun
         ToolCallDeferred ToolCallEnded ToolRun ToolRunResult
     """,
+    "meshapi_core.turns": "AsyncRealtimeTurns RealtimeToolCall RealtimeTurn RealtimeTurns",
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

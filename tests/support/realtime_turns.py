@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Union
 
 from hypothesis import strategies as st
 
-from meshapi_core.realtime.turns import RECEIVE, GiveTurn, RealtimeTurn, TurnMachine
+from meshapi_core.turns import RECEIVE, GiveTurn, RealtimeTurn, TurnMachine
 from support.realtime_server import CLOSE, TEXT, RealtimePeer, close_frame
 from support.realtime_sessions import message
 

@@ -4,18 +4,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Optional
 
 from meshapi_core.errors import StreamUsageError
-from meshapi_core.realtime.events import RECONNECTED, RealtimeMessage, Reconnected
+from meshapi_core.realtime import RealtimeMessage, Reconnected
 
 if TYPE_CHECKING:
     from meshapi_core._async.realtime_turns import AsyncRealtimeTurns
     from meshapi_core._async.turn_host import AsyncTurnHost
-    from meshapi_core.realtime.turns.machine import TurnMachine
     from meshapi_core.tools.options import BeforeCall, OnToolError
     from meshapi_core.tools.toolbox import AnyTool
+    from meshapi_core.turns.machine import TurnMachine
 
 __all__ = ["ENDS_OF_ASKING", "AsyncTalks"]
 
-ENDS_OF_ASKING = frozenset({"response.created", "error", RECONNECTED})
+ENDS_OF_ASKING = frozenset({"response.created", "error", Reconnected().type})
 """After these, a response that was asked for has begun, or never will."""
 
 
@@ -40,7 +40,7 @@ class AsyncTalks:
             RealtimeConnectionClosed: the session is over.
             APITimeoutError: it could not be sent within the write timeout.
         """
-        from meshapi_core.realtime.turns.requests import text_events
+        from meshapi_core.turns.requests import text_events
 
         await self._ask(text_events(text, respond=respond), int(respond))
 
@@ -53,7 +53,7 @@ class AsyncTalks:
         Raises:
             As for `send_text`.
         """
-        from meshapi_core.realtime.turns.requests import say_events
+        from meshapi_core.turns.requests import say_events
 
         await self._ask(say_events(text), 1)
 
@@ -69,7 +69,7 @@ class AsyncTalks:
         Raises:
             As for `send_text`.
         """
-        from meshapi_core.realtime.turns.requests import check_text
+        from meshapi_core.turns.requests import check_text
 
         check_text("call_id", call_id)
         check_text("output", output)
@@ -122,8 +122,8 @@ class AsyncTalks:
             StreamUsageError: the tools come too late for a response that was asked for.
         """
         from meshapi_core._async.realtime_turns import AsyncRealtimeTurns
-        from meshapi_core.realtime.turns.tools import SessionToolOptions
         from meshapi_core.tools.flavours import AsyncFlavour
+        from meshapi_core.turns.tools import SessionToolOptions
 
         options = SessionToolOptions(
             max_concurrent_calls=max_concurrent_calls,
@@ -151,7 +151,7 @@ class AsyncTalks:
     def _turn_machine(self) -> "TurnMachine":
         machine = self._machine
         if machine is None:
-            from meshapi_core.realtime.turns.machine import TurnMachine
+            from meshapi_core.turns.machine import TurnMachine
 
             machine = self._machine = TurnMachine()
             machine.secrets = self._turn_host().secrets

@@ -10,11 +10,10 @@ from meshapi_core.errors import (
     RealtimeError,
     StreamUsageError,
 )
-from meshapi_core.realtime.options import RealtimeOptions
-from meshapi_core.realtime.turns.actions import GiveTurn, Hooks, MakeCalls, SendEvents, TellProgram
-from meshapi_core.realtime.turns.machine import TurnMachine
-from meshapi_core.realtime.turns.values import RealtimeTurn
-from meshapi_core.realtime.waits import no_message
+from meshapi_core.realtime import RealtimeExchange, RealtimeOptions
+from meshapi_core.turns.actions import GiveTurn, Hooks, MakeCalls, SendEvents, TellProgram
+from meshapi_core.turns.machine import TurnMachine
+from meshapi_core.turns.values import RealtimeTurn
 
 __all__ = ["AsyncRealtimeTurns"]
 
@@ -81,7 +80,7 @@ class AsyncRealtimeTurns:
                 try:
                     await self._do(send, end)
                 except TimeoutError:
-                    raise no_message(timeout, "response.done") from None
+                    raise RealtimeExchange.no_message(timeout, "response.done") from None
 
     async def _run(self, action: Union[TellProgram, MakeCalls]) -> None:
         try:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, Optional, Protocol
 
 from meshapi_core.errors import MeshAPIError
-from meshapi_core.realtime.events import RealtimeMessage
+from meshapi_core.realtime import RealtimeMessage
 
 __all__ = ["AsyncTurnHost"]
 

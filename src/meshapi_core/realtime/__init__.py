@@ -8,7 +8,6 @@
 - `session`: decides whether and when to reconnect, and what to send first.
 - `attempts`: makes the attempts to connect, and counts them.
 - `waits`: how long a program waits for one message.
-- `turns`: the responses of the model, put together from their events.
 """
 
 from meshapi_core.realtime.attempts import Attempts

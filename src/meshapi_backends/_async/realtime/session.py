@@ -14,6 +14,7 @@ from meshapi_backends._async.connections import AsyncConnectionPool
 from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_backends._async.realtime.link_opener import AsyncLinkOpener
 from meshapi_backends._async.realtime.reconnecting_link import AsyncReconnectingLink
+from meshapi_backends._async.realtime.talking import AsyncTalkingSession
 from meshapi_backends._listening import is_listening
 from meshapi_core import (
     MeshAPIConfig,
@@ -28,17 +29,16 @@ from meshapi_core import (
     find_request_id,
 )
 from meshapi_core.endpoints import AsyncClosesWithCode
-from meshapi_core.realtime.turns import ENDS_OF_ASKING, AsyncTalks
+from meshapi_core.turns import ENDS_OF_ASKING
 from meshapi_core.types import RealtimeClientEvent, RealtimeSessionConfig
 
 if TYPE_CHECKING:
-    from meshapi_backends._async.realtime.turn_host import AsyncSessionOfTurns
     from meshapi_backends._watching import AsyncWatch
 
 _COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
 
 
-class AsyncRealtimeSession(AsyncTalks, AsyncClosesWithCode):
+class AsyncRealtimeSession(AsyncTalkingSession, AsyncClosesWithCode):
     """One session: a context manager, and an iterator over the gateway's messages.
 
     One task may receive while others send. Iteration ends when this side has closed the session, or
@@ -50,8 +50,6 @@ class AsyncRealtimeSession(AsyncTalks, AsyncClosesWithCode):
 
     # A message during whose hook `receive` was interrupted.
     _told: Optional[RealtimeMessage] = None
-    # What `turns` needs, and few programs.
-    _host: "Optional[AsyncSessionOfTurns]" = None
 
     def __init__(
         self, call: RealtimeCall, opener: AsyncLinkOpener, link: AsyncReconnectingLink
@@ -60,8 +58,7 @@ class AsyncRealtimeSession(AsyncTalks, AsyncClosesWithCode):
         self._link = link
         self._opener = opener
         self._network = opener.network
-        self._options = opener.options
-        self._inbox = opener.inbox
+        self._options, self._inbox = opener.options, opener.inbox
         self._exchange = opener.exchange
 
     @classmethod
@@ -251,18 +248,6 @@ class AsyncRealtimeSession(AsyncTalks, AsyncClosesWithCode):
                 raise StopAsyncIteration from None
             raise
 
-    def _is_normal_end(self, exc: MeshAPIError) -> bool:
-        return self._exchange.is_normal_end(exc, self._link.current.machine.closed)
-
-    def _turn_host(self) -> "AsyncSessionOfTurns":
-        host = self._host
-        if host is None:
-            from meshapi_backends._async.realtime.turn_host import AsyncSessionOfTurns
-
-            host = AsyncSessionOfTurns(self._next, self._is_normal_end, self._link, self._opener)
-            self._host = host
-        return host
-
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """Close the session, and end every wait on it. Harmless twice.
 
@@ -280,9 +265,7 @@ class AsyncRealtimeSession(AsyncTalks, AsyncClosesWithCode):
         try:
             await self._link.end().close(code, reason, self._options.close_timeout)
         finally:
-            # Functions that the model has called, of which one may have called this.
-            if self._host is not None:
-                self._host.wake()
+            self._end_functions()
         if self._opener.watch is not None:
             await self._opener.tell()
 

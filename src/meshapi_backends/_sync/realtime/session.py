@@ -15,6 +15,7 @@ from meshapi_backends._sync.connections import ConnectionPool
 from meshapi_backends._sync.networks import Network
 from meshapi_backends._sync.realtime.link_opener import LinkOpener
 from meshapi_backends._sync.realtime.reconnecting_link import ReconnectingLink
+from meshapi_backends._sync.realtime.talking import TalkingSession
 from meshapi_backends._listening import is_listening
 from meshapi_core import (
     MeshAPIConfig,
@@ -29,17 +30,16 @@ from meshapi_core import (
     find_request_id,
 )
 from meshapi_core.endpoints import ClosesWithCode
-from meshapi_core.realtime.turns import ENDS_OF_ASKING, Talks
+from meshapi_core.turns import ENDS_OF_ASKING
 from meshapi_core.types import RealtimeClientEvent, RealtimeSessionConfig
 
 if TYPE_CHECKING:
-    from meshapi_backends._sync.realtime.turn_host import SessionOfTurns
     from meshapi_backends._watching import Watch
 
 _COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
 
 
-class RealtimeSession(Talks, ClosesWithCode):
+class RealtimeSession(TalkingSession, ClosesWithCode):
     """One session: a context manager, and an iterator over the gateway's messages.
 
     One task may receive while others send. Iteration ends when this side has closed the session, or
@@ -51,8 +51,6 @@ class RealtimeSession(Talks, ClosesWithCode):
 
     # A message during whose hook `receive` was interrupted.
     _told: Optional[RealtimeMessage] = None
-    # What `turns` needs, and few programs.
-    _host: "Optional[SessionOfTurns]" = None
 
     def __init__(
         self, call: RealtimeCall, opener: LinkOpener, link: ReconnectingLink
@@ -61,8 +59,7 @@ class RealtimeSession(Talks, ClosesWithCode):
         self._link = link
         self._opener = opener
         self._network = opener.network
-        self._options = opener.options
-        self._inbox = opener.inbox
+        self._options, self._inbox = opener.options, opener.inbox
         self._exchange = opener.exchange
 
     @classmethod
@@ -252,18 +249,6 @@ class RealtimeSession(Talks, ClosesWithCode):
                 raise StopIteration from None
             raise
 
-    def _is_normal_end(self, exc: MeshAPIError) -> bool:
-        return self._exchange.is_normal_end(exc, self._link.current.machine.closed)
-
-    def _turn_host(self) -> "SessionOfTurns":
-        host = self._host
-        if host is None:
-            from meshapi_backends._sync.realtime.turn_host import SessionOfTurns
-
-            host = SessionOfTurns(self._next, self._is_normal_end, self._link, self._opener)
-            self._host = host
-        return host
-
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the session, and end every wait on it. Harmless twice.
 
@@ -281,9 +266,7 @@ class RealtimeSession(Talks, ClosesWithCode):
         try:
             self._link.end().close(code, reason, self._options.close_timeout)
         finally:
-            # Functions that the model has called, of which one may have called this.
-            if self._host is not None:
-                self._host.wake()
+            self._end_functions()
         if self._opener.watch is not None:
             self._opener.tell()
 

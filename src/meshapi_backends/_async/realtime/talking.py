@@ -1,13 +1,16 @@
-"""What the turns of a session need of it: see `AsyncTurnHost` of the core."""
+"""What a session offers above single events: the core has it, and needs what is here."""
 
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
-from meshapi_backends._async.flows import AsyncFlowSteps
 from meshapi_backends._async.realtime.link import Outgoing
 from meshapi_backends._async.realtime.link_opener import AsyncLinkOpener
 from meshapi_backends._async.realtime.reconnecting_link import AsyncReconnectingLink
 from meshapi_core import END_OF_STREAM, MeshAPIError, RealtimeConnection, RealtimeMessage
+from meshapi_core.turns import AsyncTalks
+
+if TYPE_CHECKING:
+    from meshapi_backends._async.flows import AsyncFlowSteps
 
 # The flows of a session make no calls.
 _NO_RUNNER: Any = None
@@ -31,10 +34,13 @@ class AsyncSessionOfTurns:
         opener: AsyncLinkOpener,
     ) -> None:
         self._receive = receive
-        self.is_end = is_end
+        self._is_end = is_end
         self._link = link
         self._opener = opener
         self._steps: Optional[AsyncFlowSteps[Any]] = None
+
+    def is_end(self, error: MeshAPIError) -> bool:
+        return self._is_end(error)
 
     @property
     def closed(self) -> bool:
@@ -64,6 +70,9 @@ class AsyncSessionOfTurns:
         return await self._link.send(Outgoing(texts, queued, number))
 
     async def run_flow(self, flow: Generator[Any, Any, object]) -> None:
+        # Loaded when it is used: few sessions call functions of the program's.
+        from meshapi_backends._async.flows import AsyncFlowSteps
+
         opener = self._opener
         steps = AsyncFlowSteps(flow, _NO_RUNNER, lambda: opener.network, lambda: opener.pool.calls)
         self._steps = steps
@@ -80,3 +89,31 @@ class AsyncSessionOfTurns:
         steps = self._steps
         if steps is not None:
             steps.wake()
+
+
+class AsyncTalkingSession(AsyncTalks):
+    """The base class of a session."""
+
+    _link: AsyncReconnectingLink
+    _opener: AsyncLinkOpener
+    # Few programs need it.
+    _host: Optional[AsyncSessionOfTurns] = None
+
+    def _turn_host(self) -> AsyncSessionOfTurns:
+        host = self._host
+        if host is None:
+            host = AsyncSessionOfTurns(self._next, self._is_normal_end, self._link, self._opener)
+            self._host = host
+        return host
+
+    def _end_functions(self) -> None:
+        """End the functions that run, of which one may have closed the session."""
+        if self._host is not None:
+            self._host.wake()
+
+    def _is_normal_end(self, exc: MeshAPIError) -> bool:
+        return self._opener.exchange.is_normal_end(exc, self._link.current.machine.closed)
+
+    def _next(self, end: Optional[float]) -> Awaitable[RealtimeMessage]:
+        """As in `AsyncRealtimeSession`."""
+        raise NotImplementedError

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from meshapi_core import Base64Error, RealtimeError, ResponseDecodeError
 from meshapi_core.realtime.events import Reconnected
-from meshapi_core.realtime.turns import (
+from meshapi_core.turns import (
     RECEIVE,
     GiveTurn,
     RealtimeToolCall,
     TellProgram,
     TurnMachine,
 )
-from meshapi_core.realtime.turns.parts import Room
+from meshapi_core.turns.parts import Room
 from support.realtime_sessions import json_values, message
 from support.realtime_turns import (
     Answer,

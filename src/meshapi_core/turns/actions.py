@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, Union
 from msgspec import Struct
 
 from meshapi_core.flows.steps import Flow, ItemFlow, Tell
-from meshapi_core.realtime.turns.values import RealtimeTurn
+from meshapi_core.turns.values import RealtimeTurn
 
 __all__ = [
     "RECEIVE",

@@ -1,4 +1,4 @@
-"""The public names of `meshapi_core.realtime.turns`, and the modules that have them.
+"""The public names of `meshapi_core.turns`, and the modules that have them.
 
 Written by `python tools/faces.py --write` from the imports in `__init__.py`; change those.
 """
@@ -6,7 +6,7 @@ Written by `python tools/faces.py --write` from the imports in `__init__.py`; ch
 import sys
 from typing import Any, Final
 
-PACKAGE: Final = "meshapi_core.realtime.turns"
+PACKAGE: Final = "meshapi_core.turns"
 
 _NAMES: Final = {
     "meshapi_core._async.realtime_talks": "AsyncTalks ENDS_OF_ASKING",
@@ -15,13 +15,13 @@ _NAMES: Final = {
     "meshapi_core._sync.realtime_talks": "Talks",
     "meshapi_core._sync.realtime_turns": "RealtimeTurns",
     "meshapi_core._sync.turn_host": "TurnHost",
-    "meshapi_core.realtime.turns.actions": """
+    "meshapi_core.turns.actions": """
         GiveTurn Hook Hooks MakeCalls RECEIVE SendEvents TellProgram TurnAction
     """,
-    "meshapi_core.realtime.turns.machine": "TurnMachine",
-    "meshapi_core.realtime.turns.requests": "check_text say_events text_events",
-    "meshapi_core.realtime.turns.tools": "SessionToolOptions SessionTools ToolTurn output_event",
-    "meshapi_core.realtime.turns.values": "HeardInput RealtimeToolCall RealtimeTurn",
+    "meshapi_core.turns.machine": "TurnMachine",
+    "meshapi_core.turns.requests": "check_text say_events text_events",
+    "meshapi_core.turns.tools": "SessionToolOptions SessionTools ToolTurn output_event",
+    "meshapi_core.turns.values": "HeardInput RealtimeToolCall RealtimeTurn",
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

@@ -5,13 +5,13 @@ from typing import Any, Optional
 
 from meshapi_core.errors import ToolLoopLimitError
 from meshapi_core.flows.steps import ItemFlow
-from meshapi_core.realtime.turns.values import RealtimeToolCall, RealtimeTurn
 from meshapi_core.tools.calls import TurnCalls
 from meshapi_core.tools.checkpoints import CallState
 from meshapi_core.tools.function_tool import FunctionTool
 from meshapi_core.tools.options import CallOptions, check_count
 from meshapi_core.tools.toolbox import AnyTool, Toolbox
 from meshapi_core.tools.usage import RunUsage
+from meshapi_core.turns.values import RealtimeToolCall, RealtimeTurn
 
 __all__ = ["SessionToolOptions", "SessionTools", "ToolTurn", "output_event"]
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from meshapi_core._json_kinds import is_array, is_object
-from meshapi_core.realtime.turns.values import RealtimeToolCall
+from meshapi_core.turns.values import RealtimeToolCall
 
 __all__ = ["MOST_SIZE", "OpenTurn", "Room"]
 

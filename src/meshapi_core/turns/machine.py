@@ -45,8 +45,9 @@ from msgspec.structs import replace
 from meshapi_core._json_kinds import is_object
 from meshapi_core.envelopes import error_from_frame
 from meshapi_core.errors import RealtimeError, ToolLoopLimitError
-from meshapi_core.realtime.events import RECONNECTED, RealtimeMessage, Reconnected
-from meshapi_core.realtime.turns.actions import (
+from meshapi_core.realtime import RealtimeMessage, Reconnected
+from meshapi_core.redaction import conceal
+from meshapi_core.turns.actions import (
     RECEIVE,
     GiveTurn,
     MakeCalls,
@@ -54,8 +55,8 @@ from meshapi_core.realtime.turns.actions import (
     TellProgram,
     TurnAction,
 )
-from meshapi_core.realtime.turns.hearing import COMMITTED, Hearing
-from meshapi_core.realtime.turns.parts import (
+from meshapi_core.turns.hearing import COMMITTED, Hearing
+from meshapi_core.turns.parts import (
     DELTA,
     DELTAS,
     DONES,
@@ -65,9 +66,8 @@ from meshapi_core.realtime.turns.parts import (
     OpenTurn,
     Room,
 )
-from meshapi_core.realtime.turns.tools import SessionTools, ToolTurn, output_event
-from meshapi_core.realtime.turns.values import HeardInput, RealtimeTurn, pcm
-from meshapi_core.redaction import conceal
+from meshapi_core.turns.tools import SessionTools, ToolTurn, output_event
+from meshapi_core.turns.values import HeardInput, RealtimeTurn, pcm
 from meshapi_core.types.realtime import RealtimeAudioFormat, RealtimeResponse
 from meshapi_core.types.realtime_server import RealtimeResponseDoneEvent, read_server_event
 
@@ -198,7 +198,7 @@ class TurnMachine:
             if kind == COMMITTED:
                 self.tools.asked()
             self._hearing.receive(kind, message.event)
-        elif kind == RECONNECTED and isinstance(message, Reconnected):
+        elif isinstance(message, Reconnected):
             self._lose(message)
 
     def lost(self) -> bool:

@@ -1,14 +1,17 @@
-# Generated from _async/realtime/turn_host.py by `python tools/mirror.py --write`: edit that file.
-"""What the turns of a session need of it: see `TurnHost` of the core."""
+# Generated from _async/realtime/talking.py by `python tools/mirror.py --write`: edit that file.
+"""What a session offers above single events: the core has it, and needs what is here."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
-from meshapi_backends._sync.flows import FlowSteps
 from meshapi_backends._sync.realtime.link import Outgoing
 from meshapi_backends._sync.realtime.link_opener import LinkOpener
 from meshapi_backends._sync.realtime.reconnecting_link import ReconnectingLink
 from meshapi_core import END_OF_STREAM, MeshAPIError, RealtimeConnection, RealtimeMessage
+from meshapi_core.turns import Talks
+
+if TYPE_CHECKING:
+    from meshapi_backends._sync.flows import FlowSteps
 
 # The flows of a session make no calls.
 _NO_RUNNER: Any = None
@@ -32,10 +35,13 @@ class SessionOfTurns:
         opener: LinkOpener,
     ) -> None:
         self._receive = receive
-        self.is_end = is_end
+        self._is_end = is_end
         self._link = link
         self._opener = opener
         self._steps: Optional[FlowSteps[Any]] = None
+
+    def is_end(self, error: MeshAPIError) -> bool:
+        return self._is_end(error)
 
     @property
     def closed(self) -> bool:
@@ -65,6 +71,9 @@ class SessionOfTurns:
         return self._link.send(Outgoing(texts, queued, number))
 
     def run_flow(self, flow: Generator[Any, Any, object]) -> None:
+        # Loaded when it is used: few sessions call functions of the program's.
+        from meshapi_backends._sync.flows import FlowSteps
+
         opener = self._opener
         steps = FlowSteps(flow, _NO_RUNNER, lambda: opener.network, lambda: opener.pool.calls)
         self._steps = steps
@@ -81,3 +90,31 @@ class SessionOfTurns:
         steps = self._steps
         if steps is not None:
             steps.wake()
+
+
+class TalkingSession(Talks):
+    """The base class of a session."""
+
+    _link: ReconnectingLink
+    _opener: LinkOpener
+    # Few programs need it.
+    _host: Optional[SessionOfTurns] = None
+
+    def _turn_host(self) -> SessionOfTurns:
+        host = self._host
+        if host is None:
+            host = SessionOfTurns(self._next, self._is_normal_end, self._link, self._opener)
+            self._host = host
+        return host
+
+    def _end_functions(self) -> None:
+        """End the functions that run, of which one may have closed the session."""
+        if self._host is not None:
+            self._host.wake()
+
+    def _is_normal_end(self, exc: MeshAPIError) -> bool:
+        return self._opener.exchange.is_normal_end(exc, self._link.current.machine.closed)
+
+    def _next(self, end: Optional[float]) -> RealtimeMessage:
+        """As in `RealtimeSession`."""
+        raise NotImplementedError

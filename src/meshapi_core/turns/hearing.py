@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from typing import Any, Optional
 
-from meshapi_core.realtime.turns.values import HeardInput
+from meshapi_core.turns.values import HeardInput
 
 __all__ = ["COMMITTED", "Hearing"]
 

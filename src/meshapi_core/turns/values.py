@@ -7,7 +7,7 @@ from msgspec import Struct, field
 from meshapi_core._json_kinds import is_object, value_name
 from meshapi_core.codec.parsing import parse
 from meshapi_core.errors import RealtimeError, ResponseDecodeError
-from meshapi_core.realtime.events import Reconnected
+from meshapi_core.realtime import Reconnected
 from meshapi_core.types.realtime import RealtimeAudioFormat, RealtimeResponse, RealtimeUsage
 
 __all__ = ["HeardInput", "RealtimeToolCall", "RealtimeTurn"]

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from meshapi_core._sync.realtime_talks import Talks as Talks
     from meshapi_core._sync.realtime_turns import RealtimeTurns as RealtimeTurns
     from meshapi_core._sync.turn_host import TurnHost as TurnHost
-    from meshapi_core.realtime.turns.actions import *
-    from meshapi_core.realtime.turns.machine import *
-    from meshapi_core.realtime.turns.requests import *
-    from meshapi_core.realtime.turns.tools import *
-    from meshapi_core.realtime.turns.values import *
+    from meshapi_core.turns.actions import *
+    from meshapi_core.turns.machine import *
+    from meshapi_core.turns.requests import *
+    from meshapi_core.turns.tools import *
+    from meshapi_core.turns.values import *
 else:
-    from meshapi_core.realtime.turns._face import EXPORTED as __all__
-    from meshapi_core.realtime.turns._face import __dir__, __getattr__
+    from meshapi_core.turns._face import EXPORTED as __all__
+    from meshapi_core.turns._face import __dir__, __getattr__
