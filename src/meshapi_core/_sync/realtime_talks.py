@@ -180,6 +180,12 @@ class Talks:
         sent = events if update is None else [update, *events]
         self._turn_host().send_events(sent, queued, in_conversation=False)
 
+    def _tell_tools(self) -> None:
+        """Send the tools, if the gateway does not know them yet; for all events that follow."""
+        machine = self._machine
+        if machine is not None and machine.tools.update is not None:
+            self._ask((), 0)
+
     def _note(self, message: RealtimeMessage) -> None:
         """Take a message whose type is in `ENDS_OF_ASKING`, however the program reads it."""
         if self._asked:

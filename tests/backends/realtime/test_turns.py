@@ -539,6 +539,24 @@ async def test_tools_that_come_too_late_are_refused(world):
 
 
 @on_every_flavour
+async def test_the_tools_go_before_whatever_is_sent_after_them(world):
+    sending = [
+        lambda session: session.send_audio(b"ab"),
+        lambda session: session.commit_audio(),
+        lambda session: session.update({"instructions": "Be brief."}),
+        lambda session: session.say("Hello"),
+    ]
+    for send in sending:
+        provider = Provider([])
+        async with connected(world, upgraded(provider)) as (session, _):
+            session.turns(tools=[look])
+            await send(session)
+            await session.send({"type": "response.create"})
+        assert provider.received[0]["session"]["tools"][0]["name"] == "look"
+        assert len([event for event in provider.received if "tools" in str(event)]) == 1
+
+
+@on_every_flavour
 async def test_only_an_event_loop_can_call_async_functions(world):
     async with connected(world, upgraded(Provider())) as (session, _):
         for given in (

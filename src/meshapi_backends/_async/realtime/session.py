@@ -4,11 +4,11 @@
 """
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Optional
 
-from typing_extensions import Buffer, Self
+from typing_extensions import Self
 
 from meshapi_backends._async.connections import AsyncConnectionPool
 from meshapi_backends._async.networks import AsyncNetwork
@@ -30,12 +30,9 @@ from meshapi_core import (
 )
 from meshapi_core.endpoints import AsyncClosesWithCode
 from meshapi_core.turns import ENDS_OF_ASKING
-from meshapi_core.types import RealtimeClientEvent, RealtimeSessionConfig
 
 if TYPE_CHECKING:
     from meshapi_backends._watching import AsyncWatch
-
-_COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
 
 
 class AsyncRealtimeSession(AsyncTalkingSession, AsyncClosesWithCode):
@@ -119,55 +116,6 @@ class AsyncRealtimeSession(AsyncTalkingSession, AsyncClosesWithCode):
     def __repr__(self) -> str:
         state = "closed" if self.closed else "open"
         return f"<{type(self).__name__} {self._call.model} {state}>"
-
-    async def send(self, event: Union[Mapping[str, Any], RealtimeClientEvent]) -> None:
-        """Send an event.
-
-        Waits while the gateway does not read. If that is cancelled or times out, the event may
-        still be sent later, but always whole.
-
-        Args:
-            event: a dict with a `type`, or a typed event; its other fields are not checked.
-
-        Raises:
-            InvalidParamsError: the event is not a JSON object with a `type`; nothing is sent.
-            RealtimeConnectionClosed: the session is over.
-            APITimeoutError: the event could not be sent within the write timeout.
-        """
-        text = RealtimeConnection.encode(event)
-        self._exchange.memory.note_sent(event)
-        await self._link.send(text)
-
-    async def send_audio(self, audio: Buffer) -> None:
-        """Add audio to the input, as `input_audio_buffer.append`.
-
-        Args:
-            audio: in the session's input format: PCM16, one channel, 24,000 samples a second
-                unless it was configured otherwise. The gateway takes about 15 MiB at once.
-
-        Raises:
-            As for `send`.
-        """
-        await self._link.send(RealtimeConnection.encode_audio(audio))
-
-    async def commit_audio(self) -> None:
-        """End the turn: the audio so far is complete. Not needed where the gateway detects silence.
-
-        Raises:
-            As for `send`.
-        """
-        await self._link.send(_COMMIT_AUDIO)
-
-    async def update(self, session: Union[Mapping[str, Any], RealtimeSessionConfig]) -> None:
-        """Change the session's configuration, which `session.updated` confirms.
-
-        Args:
-            session: the fields to change; `type` is "realtime" unless given.
-
-        Raises:
-            As for `send`.
-        """
-        await self.send(RealtimeConnection.update_event(session))
 
     async def receive(self, timeout: Optional[float] = None) -> RealtimeMessage:
         """Return the next message.

@@ -1,17 +1,27 @@
 """What a session offers above single events: the core has it, and needs what is here."""
 
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+from typing_extensions import Buffer
 
 from meshapi_backends._async.realtime.link import Outgoing
 from meshapi_backends._async.realtime.link_opener import AsyncLinkOpener
 from meshapi_backends._async.realtime.reconnecting_link import AsyncReconnectingLink
-from meshapi_core import END_OF_STREAM, MeshAPIError, RealtimeConnection, RealtimeMessage
+from meshapi_core import (
+    END_OF_STREAM,
+    MeshAPIError,
+    RealtimeConnection,
+    RealtimeExchange,
+    RealtimeMessage,
+)
 from meshapi_core.turns import AsyncTalks
+from meshapi_core.types import RealtimeClientEvent, RealtimeSessionConfig
 
 if TYPE_CHECKING:
     from meshapi_backends._async.flows import AsyncFlowSteps
 
+_COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
 # The flows of a session make no calls.
 _NO_RUNNER: Any = None
 
@@ -92,12 +102,68 @@ class AsyncSessionOfTurns:
 
 
 class AsyncTalkingSession(AsyncTalks):
-    """The base class of a session."""
+    """The base class of a session, with everything that is sent."""
 
     _link: AsyncReconnectingLink
     _opener: AsyncLinkOpener
+    _exchange: RealtimeExchange
     # Few programs need it.
     _host: Optional[AsyncSessionOfTurns] = None
+
+    async def send(self, event: Union[Mapping[str, Any], RealtimeClientEvent]) -> None:
+        """Send an event.
+
+        Waits while the gateway does not read. If that is cancelled or times out, the event may
+        still be sent later, but always whole.
+
+        Args:
+            event: a dict with a `type`, or a typed event; its other fields are not checked.
+
+        Raises:
+            InvalidParamsError: the event is not a JSON object with a `type`; nothing is sent.
+            RealtimeConnectionClosed: the session is over.
+            APITimeoutError: the event could not be sent within the write timeout.
+        """
+        text = RealtimeConnection.encode(event)
+        self._exchange.memory.note_sent(event)
+        if self._machine is not None:
+            await self._tell_tools()
+        await self._link.send(text)
+
+    async def send_audio(self, audio: Buffer) -> None:
+        """Add audio to the input, as `input_audio_buffer.append`.
+
+        Args:
+            audio: in the session's input format: PCM16, one channel, 24,000 samples a second
+                unless it was configured otherwise. The gateway takes about 15 MiB at once.
+
+        Raises:
+            As for `send`.
+        """
+        if self._machine is not None:
+            await self._tell_tools()
+        await self._link.send(RealtimeConnection.encode_audio(audio))
+
+    async def commit_audio(self) -> None:
+        """End the turn: the audio so far is complete. Not needed where the gateway detects silence.
+
+        Raises:
+            As for `send`.
+        """
+        if self._machine is not None:
+            await self._tell_tools()
+        await self._link.send(_COMMIT_AUDIO)
+
+    async def update(self, session: Union[Mapping[str, Any], RealtimeSessionConfig]) -> None:
+        """Change the session's configuration, which `session.updated` confirms.
+
+        Args:
+            session: the fields to change; `type` is "realtime" unless given.
+
+        Raises:
+            As for `send`.
+        """
+        await self.send(RealtimeConnection.update_event(session))
 
     def _turn_host(self) -> AsyncSessionOfTurns:
         host = self._host

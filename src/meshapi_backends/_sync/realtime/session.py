@@ -5,11 +5,11 @@
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Optional
 
-from typing_extensions import Buffer, Self
+from typing_extensions import Self
 
 from meshapi_backends._sync.connections import ConnectionPool
 from meshapi_backends._sync.networks import Network
@@ -31,12 +31,9 @@ from meshapi_core import (
 )
 from meshapi_core.endpoints import ClosesWithCode
 from meshapi_core.turns import ENDS_OF_ASKING
-from meshapi_core.types import RealtimeClientEvent, RealtimeSessionConfig
 
 if TYPE_CHECKING:
     from meshapi_backends._watching import Watch
-
-_COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
 
 
 class RealtimeSession(TalkingSession, ClosesWithCode):
@@ -120,55 +117,6 @@ class RealtimeSession(TalkingSession, ClosesWithCode):
     def __repr__(self) -> str:
         state = "closed" if self.closed else "open"
         return f"<{type(self).__name__} {self._call.model} {state}>"
-
-    def send(self, event: Union[Mapping[str, Any], RealtimeClientEvent]) -> None:
-        """Send an event.
-
-        Waits while the gateway does not read. If that is cancelled or times out, the event may
-        still be sent later, but always whole.
-
-        Args:
-            event: a dict with a `type`, or a typed event; its other fields are not checked.
-
-        Raises:
-            InvalidParamsError: the event is not a JSON object with a `type`; nothing is sent.
-            RealtimeConnectionClosed: the session is over.
-            APITimeoutError: the event could not be sent within the write timeout.
-        """
-        text = RealtimeConnection.encode(event)
-        self._exchange.memory.note_sent(event)
-        self._link.send(text)
-
-    def send_audio(self, audio: Buffer) -> None:
-        """Add audio to the input, as `input_audio_buffer.append`.
-
-        Args:
-            audio: in the session's input format: PCM16, one channel, 24,000 samples a second
-                unless it was configured otherwise. The gateway takes about 15 MiB at once.
-
-        Raises:
-            As for `send`.
-        """
-        self._link.send(RealtimeConnection.encode_audio(audio))
-
-    def commit_audio(self) -> None:
-        """End the turn: the audio so far is complete. Not needed where the gateway detects silence.
-
-        Raises:
-            As for `send`.
-        """
-        self._link.send(_COMMIT_AUDIO)
-
-    def update(self, session: Union[Mapping[str, Any], RealtimeSessionConfig]) -> None:
-        """Change the session's configuration, which `session.updated` confirms.
-
-        Args:
-            session: the fields to change; `type` is "realtime" unless given.
-
-        Raises:
-            As for `send`.
-        """
-        self.send(RealtimeConnection.update_event(session))
 
     def receive(self, timeout: Optional[float] = None) -> RealtimeMessage:
         """Return the next message.
