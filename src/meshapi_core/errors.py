@@ -271,8 +271,7 @@ class ToolLoopLimitError(MeshAPIError):
 
     Attributes:
         limit: The name of the limit, such as "max_turns".
-        checkpoint: The run, for `resume_tools` to continue it with a higher limit; empty for a
-            realtime session.
+        checkpoint: For `resume_tools` to continue with a higher limit; empty for a session.
         messages, turns, usage: Those of the run; see `ToolRun`.
     """
 
