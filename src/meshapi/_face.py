@@ -37,8 +37,10 @@ _NAMES: Final = {
         ToolLoopLimitError UnprocessableEntityError UnsupportedSchemaError __version__
     """,
     "meshapi_core.endpoints": """
-        AsyncChatCompletionStream AsyncCompareStream AsyncImagesStream AsyncResponsesStream
-        AsyncStream ChatCompletionStream CompareStream ImagesStream ResponsesStream Stream
+        AsyncChatCompletionStream AsyncCompareStream AsyncImagesStream
+        AsyncParsedChatCompletionStream AsyncParsedResponsesStream AsyncResponsesStream AsyncStream
+        ChatCompletionStream CompareStream ImagesStream ParsedChatCompletionStream
+        ParsedResponsesStream ResponsesStream Stream
     """,
     "meshapi_core.observing": "AttemptStarted CallFailed ItemReceived ResponseStarted RetryPlanned",
     "meshapi_core.streams": """
