@@ -198,6 +198,11 @@ class TurnMachine:
             if kind == COMMITTED:
                 self.tools.asked()
             self._hearing.receive(kind, message.event)
+        elif kind == "error":
+            # The host of a session without `raise_errors` receives it as a message.
+            error = message.error(self.secrets)
+            if error is not None:
+                self.refused(error)
         elif isinstance(message, Reconnected):
             self._lose(message)
 

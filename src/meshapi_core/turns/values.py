@@ -4,9 +4,8 @@ from typing import Any, Optional
 
 from msgspec import Struct, field
 
-from meshapi_core._json_kinds import is_object, value_name
-from meshapi_core.codec.parsing import parse
-from meshapi_core.errors import RealtimeError, ResponseDecodeError
+from meshapi_core.codec.arguments import parse_arguments
+from meshapi_core.errors import RealtimeError
 from meshapi_core.realtime import Reconnected
 from meshapi_core.types.realtime import RealtimeAudioFormat, RealtimeResponse, RealtimeUsage
 
@@ -49,19 +48,13 @@ class RealtimeToolCall(Struct, frozen=True, kw_only=True):
 
     @property
     def parsed_arguments(self) -> dict[str, Any]:
-        """The arguments, decoded; empty for an empty text, which some models write.
+        """The arguments of the function as a dict; {} if the model wrote nothing.
 
         Raises:
-            ResponseDecodeError: they are not a JSON object.
+            ToolArgumentsError: the model wrote something that is not a JSON object, or a part of
+                one. It is a ResponseDecodeError and a ValueError; `.arguments` has the text.
         """
-        if not self.arguments.strip():
-            return {}
-        value = parse(self.arguments.encode("utf-8", "surrogatepass"))
-        if not is_object(value):
-            raise ResponseDecodeError(
-                f"arguments of {self.name}: expected a JSON object, got {value_name(value)}"
-            )
-        return value
+        return parse_arguments(self.name, self.arguments)
 
 
 class RealtimeTurn(Struct, frozen=True, kw_only=True):

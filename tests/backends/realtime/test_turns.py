@@ -338,8 +338,9 @@ async def test_tokens_are_a_limit(world):
     assert (caught.value.limit, caught.value.usage.total_tokens) == ("max_total_tokens", 12)
 
 
+@pytest.mark.parametrize("raise_errors", [True, False])
 @on_every_flavour
-async def test_the_model_is_asked_again_after_a_response_that_came_first(world):
+async def test_the_model_is_asked_again_after_a_response_that_came_first(world, raise_errors):
     calls = calling(("look", '{"place": "A"}'))
     busy = Answer("resp_2", [[Text(["Heard"])]])
 
@@ -349,7 +350,8 @@ async def test_the_model_is_asked_again_after_a_response_that_came_first(world):
         peer.event("error", error={"code": code, "message": "busy", "event_id": sent})
 
     provider = Provider(events_of(calls), [busy.created, refuse, busy.done()], events_of(LAST))
-    async with connected(world, upgraded(provider)) as (session, _):
+    script = upgraded(provider)
+    async with connected(world, script, raise_errors=raise_errors) as (session, _):
         turns = session.turns(tools=[look])
         await session.send_text("Look")
         given = await taken(turns, 3)

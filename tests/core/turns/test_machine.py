@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi_core import Base64Error, RealtimeError, ResponseDecodeError
+from meshapi_core import Base64Error, RealtimeError, ToolArgumentsError
 from meshapi_core.realtime.events import Reconnected
 from meshapi_core.turns import (
     RECEIVE,
@@ -158,7 +158,7 @@ def test_arguments_of_nothing_are_empty(arguments):
 @pytest.mark.parametrize("arguments", ["[1]", "{", "null", "\ud800"])
 def test_arguments_that_are_no_object_raise_when_they_are_parsed(arguments):
     call = RealtimeToolCall(name="look", call_id="call_1", arguments=arguments)
-    with pytest.raises(ResponseDecodeError):
+    with pytest.raises(ToolArgumentsError):
         _ = call.parsed_arguments
 
 
