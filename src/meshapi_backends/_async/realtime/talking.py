@@ -126,9 +126,7 @@ class AsyncTalkingSession(AsyncTalks):
         """
         text = RealtimeConnection.encode(event)
         self._exchange.memory.note_sent(event)
-        if self._machine is not None:
-            await self._tell_tools()
-        await self._link.send(text)
+        await self._send(text)
 
     async def send_audio(self, audio: Buffer) -> None:
         """Add audio to the input, as `input_audio_buffer.append`.
@@ -140,9 +138,7 @@ class AsyncTalkingSession(AsyncTalks):
         Raises:
             As for `send`.
         """
-        if self._machine is not None:
-            await self._tell_tools()
-        await self._link.send(RealtimeConnection.encode_audio(audio))
+        await self._send(RealtimeConnection.encode_audio(audio))
 
     async def commit_audio(self) -> None:
         """End the turn: the audio so far is complete. Not needed where the gateway detects silence.
@@ -150,9 +146,7 @@ class AsyncTalkingSession(AsyncTalks):
         Raises:
             As for `send`.
         """
-        if self._machine is not None:
-            await self._tell_tools()
-        await self._link.send(_COMMIT_AUDIO)
+        await self._send(_COMMIT_AUDIO)
 
     async def update(self, session: Union[Mapping[str, Any], RealtimeSessionConfig]) -> None:
         """Change the session's configuration, which `session.updated` confirms.
@@ -164,6 +158,11 @@ class AsyncTalkingSession(AsyncTalks):
             As for `send`.
         """
         await self.send(RealtimeConnection.update_event(session))
+
+    async def _send(self, text: str) -> None:
+        if self._machine is not None:
+            await self._tell_tools()
+        await self._link.send(text)
 
     def _turn_host(self) -> AsyncSessionOfTurns:
         host = self._host

@@ -127,9 +127,7 @@ class TalkingSession(Talks):
         """
         text = RealtimeConnection.encode(event)
         self._exchange.memory.note_sent(event)
-        if self._machine is not None:
-            self._tell_tools()
-        self._link.send(text)
+        self._send(text)
 
     def send_audio(self, audio: Buffer) -> None:
         """Add audio to the input, as `input_audio_buffer.append`.
@@ -141,9 +139,7 @@ class TalkingSession(Talks):
         Raises:
             As for `send`.
         """
-        if self._machine is not None:
-            self._tell_tools()
-        self._link.send(RealtimeConnection.encode_audio(audio))
+        self._send(RealtimeConnection.encode_audio(audio))
 
     def commit_audio(self) -> None:
         """End the turn: the audio so far is complete. Not needed where the gateway detects silence.
@@ -151,9 +147,7 @@ class TalkingSession(Talks):
         Raises:
             As for `send`.
         """
-        if self._machine is not None:
-            self._tell_tools()
-        self._link.send(_COMMIT_AUDIO)
+        self._send(_COMMIT_AUDIO)
 
     def update(self, session: Union[Mapping[str, Any], RealtimeSessionConfig]) -> None:
         """Change the session's configuration, which `session.updated` confirms.
@@ -165,6 +159,11 @@ class TalkingSession(Talks):
             As for `send`.
         """
         self.send(RealtimeConnection.update_event(session))
+
+    def _send(self, text: str) -> None:
+        if self._machine is not None:
+            self._tell_tools()
+        self._link.send(text)
 
     def _turn_host(self) -> SessionOfTurns:
         host = self._host
