@@ -109,8 +109,10 @@ SUBJECTS = (
         "Realtime",
         "Sessions in which audio and text go in both directions at once.",
         "meshapi",
-        "meshapi._realtime meshapi_core.realtime meshapi_core.types.realtime"
-        " meshapi_core.types.realtime_client meshapi_core.types.realtime_server",
+        "meshapi._realtime meshapi_core.realtime meshapi_core.turns"
+        " meshapi_core._async.realtime_turns meshapi_core._sync.realtime_turns"
+        " meshapi_core.types.realtime meshapi_core.types.realtime_client"
+        " meshapi_core.types.realtime_server",
     ),
     Subject(
         "tools",

@@ -138,6 +138,10 @@ if TYPE_CHECKING:
     from meshapi_core.tools import ToolCallEnded as ToolCallEnded
     from meshapi_core.tools import ToolRun as ToolRun
     from meshapi_core.tools import ToolRunResult as ToolRunResult
+    from meshapi_core.turns import AsyncRealtimeTurns as AsyncRealtimeTurns
+    from meshapi_core.turns import RealtimeToolCall as RealtimeToolCall
+    from meshapi_core.turns import RealtimeTurn as RealtimeTurn
+    from meshapi_core.turns import RealtimeTurns as RealtimeTurns
     from meshapi_core.types import *
     from meshapi_core.usage import BudgetExceededError as BudgetExceededError
     from meshapi_core.usage import TotalUsage as TotalUsage

@@ -53,6 +53,7 @@ _NAMES: Final = {
         ToolCallDeferred ToolCallEnded ToolRun ToolRunResult
     """,
     "meshapi_core.usage": "BudgetExceededError TotalUsage",
+    "meshapi_core.turns": "AsyncRealtimeTurns RealtimeToolCall RealtimeTurn RealtimeTurns",
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

@@ -564,6 +564,37 @@ async def _realtime_sends_often(world: World) -> Any:
         return "sent"
 
 
+async def _realtime_turns(world: World) -> Any:
+    """A response that calls functions, and the one after it."""
+
+    async def look() -> str:
+        await _rounds(2)
+        return "something"
+
+    def look_elsewhere() -> str:
+        return "nothing"
+
+    async with _session(world, "open") as session:
+        turns = session.turns(tools=[look, look_elsewhere], on_message=_look_at)
+        await session.send({"type": "ask for a call"})
+        return [turn.text or turn.tool_calls[0].name async for turn in _two(turns)]
+
+
+async def _look_at(message: Any) -> None:
+    await _rounds(1)
+
+
+async def _two(turns: Any) -> Any:
+    yield await turns.receive()
+    yield await turns.receive()
+
+
+async def _realtime_text(world: World) -> Any:
+    async with _session(world, "open") as session:
+        await session.send_text("Hello?")
+        return (await session.turns().receive(5)).text
+
+
 async def _realtime_behind_another(world: World) -> Any:
     """Waits for the turn of another sender, and for that of a receiver."""
     async with _session(world, "open") as session, anyio.create_task_group() as others:
@@ -836,6 +867,8 @@ SCENARIOS: dict[str, Scenario] = {
         _realtime_sends_much, "answer", (None, None), server="slow", network=SmallBuffer
     ),
     "realtime, sending often": Scenario(_realtime_sends_often, "sent", (5, None)),
+    "realtime, turns with a function": Scenario(_realtime_turns, ["look", "seen"], (None, None)),
+    "realtime, a text": Scenario(_realtime_text, "seen", (None, None)),
     "realtime, behind another": Scenario(
         _realtime_behind_another,
         "closed",

@@ -62,6 +62,7 @@ CAPITALS = (
     r"India: The capital of India is New Delhi\.",
 )
 FOX = "The quick brown fox jumps over the lazy dog."
+SPOKEN = r"The tool answered: 18 degrees and sunny in audio \(1\.0 seconds\)"
 
 RUNS = (
     Run(
@@ -134,6 +135,20 @@ RUNS = (
         printed=(r".*1\.00 seconds of audio.*", r"answer\.wav: 1\.0 seconds"),
     ),
     Run("realtime_voice.py", ("wide.wav", "no.wav"), failure=r"wide\.wav: expected one channel"),
+    Run(
+        "realtime_tools.py",
+        typed="Compare get_weather and get_time in Tokyo.\nAnd get_weather in Rome?\n",
+        printed=(
+            r'> \[get_weather\(\{"city":"Tokyo"\}\)\]',
+            r'\[get_time\(\{"city":"Tokyo"\}\)\]',
+            r".*18 degrees and sunny in Tokyo.*half past nine in Tokyo",
+            r'> \[get_weather\(\{"city":"Rome"\}\)\]',
+            r".*18 degrees and sunny in Rome",
+            "> ",
+        ),
+    ),
+    Run("realtime_asyncio.py", ("question.wav",), printed=(SPOKEN,)),
+    Run("realtime_trio.py", ("question.wav",), printed=(SPOKEN,)),
     Run(
         "batch.py",
         ("0.01",),

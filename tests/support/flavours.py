@@ -343,7 +343,7 @@ _AWAITED = frozenset(
     }
     | {"receive", "wait_for", "send_audio", "commit_audio", "update"}
     | {"read_ready", "write_some", "flush"}
-    | {"until_done", "download"}
+    | {"until_done", "download", "send_text", "say", "send_tool_output"}
 )
 """Methods that block; those declared as endpoints need not be named."""
 
@@ -372,6 +372,8 @@ class Awaited:
         kind = _kind_in_twin(type(self._target), name)
         if kind is not None:
             return Awaited(value) if kind is property else functools.partial(kind, value)
+        if isinstance(self._target, RealtimeSession) and name == "turns":
+            return functools.partial(_opened, value)
         if isinstance(self._target, RealtimeResource) and name == "connect":
             return functools.partial(_Connecting, value)
         if isinstance(declared, (endpoint, flow_endpoint)) or name in _AWAITED:

@@ -162,10 +162,25 @@ SESSIONS: "dict[str, list[Response]]" = {
 }
 """By model, what the server says to the first upgrade for it, to the second, ..."""
 
+
+def _done(*items: "dict[str, object]", key: str) -> bytes:
+    response = {"id": key, "status": "completed", "output": items}
+    return frame(json.dumps({"type": "response.done", "response": response}).encode())
+
+
+CALL = _done(
+    {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": "{}"}, key="resp_1"
+)
+RESPONSE = _done(
+    {"type": "message", "content": [{"type": "output_text", "text": "seen"}]}, key="resp_2"
+)
+
 EVENT_RESPONSES: "dict[str, Response]" = {
     "ask": [PAUSE, message("answer")],
     "ask for a ping": [PAUSE, _PING],
     "hang up": [PAUSE, CLOSE],
+    "response.create": [PAUSE, RESPONSE[:9], PAUSE, RESPONSE[9:]],
+    "ask for a call": [PAUSE, CALL],
     "reset": [RESET],
 }
 """By type, what the server says to an event."""

@@ -23,6 +23,7 @@ from meshapi import (
     AsyncRawMeshAPI,
     AsyncRealtimeResource,
     AsyncRealtimeSession,
+    AsyncRealtimeTurns,
     AsyncVideosResource,
     BatchObject,
     BuiltinTool,
@@ -67,6 +68,9 @@ from meshapi import (
     RealtimeSession,
     RealtimeSessionConfig,
     RealtimeTextDeltaEvent,
+    RealtimeToolCall,
+    RealtimeTurn,
+    RealtimeTurns,
     Reconnect,
     Reconnected,
     ResponseList,
@@ -524,6 +528,50 @@ def a_realtime_session_is_typed(client: MeshAPI) -> None:
         assert_type(session.close_reason, Optional[str])
         assert_type(session.subprotocol, Optional[str])
         assert_type(session.closed, bool)
+
+
+def look_up(place: str) -> str:
+    return place
+
+
+async def look_up_async(place: str) -> str:
+    return place
+
+
+def turns_are_typed(session: RealtimeSession, heard: list[bytes]) -> None:
+    assert_type(session.send_text("Hello", respond=False), None)
+    assert_type(session.say("Hello"), None)
+    assert_type(session.send_tool_output("call_1", "42"), None)
+    turns = session.turns(tools=[look_up], on_audio=heard.append, before_call=print)
+    assert_type(turns, RealtimeTurns)
+    assert_type(turns.receive(timeout=1), RealtimeTurn)
+    for turn in turns:
+        assert_type((turn.text, turn.transcript, turn.audio), tuple[str, str, bytes])
+        assert_type(turn.tool_calls, tuple[RealtimeToolCall, ...])
+        assert_type(turn.tool_calls[0].parsed_arguments, dict[str, Any])
+        assert_type((turn.audio_rate, turn.input_transcript), tuple[int, str])
+        assert_type(turn.error, Optional[RealtimeError])
+        assert_type(turn.reconnected, Optional[Reconnected])
+
+
+async def turns_are_typed_on_the_async_client(session: AsyncRealtimeSession) -> None:
+    await session.send_text("Hello")
+    await session.say("Hello")
+    await session.send_tool_output("call_1", "42", respond=False)
+    turns = session.turns(tools=[look_up, look_up_async], tool_timeout=2.5)
+    assert_type(turns, AsyncRealtimeTurns)
+    assert_type(await turns.receive(), RealtimeTurn)
+    async for turn in turns:
+        assert_type(turn, RealtimeTurn)
+
+
+def wrong_use_of_turns_is_an_error(session: RealtimeSession, other: AsyncRealtimeSession) -> None:
+    session.send_text(b"Hello")  # type: ignore[arg-type]
+    session.turns(tools=look_up)  # type: ignore[arg-type]
+    session.turns(on_tool_error="ignore")  # type: ignore[arg-type]
+    session.turns([look_up])  # type: ignore[call-arg]
+    for _ in other.turns():  # type: ignore[attr-defined]
+        pass
 
 
 async def a_realtime_session_is_typed_on_the_async_client(client: AsyncMeshAPI) -> None:
