@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from meshapi_core import __version__ as __version__
     from meshapi_core.endpoints import AsyncStream as AsyncStream
     from meshapi_core.endpoints import Stream as Stream
+    from meshapi_core.flows import Progress as Progress
     from meshapi_core.observing import AttemptStarted as AttemptStarted
     from meshapi_core.observing import CallFailed as CallFailed
     from meshapi_core.observing import ItemReceived as ItemReceived

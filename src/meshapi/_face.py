@@ -36,6 +36,7 @@ _NAMES: Final = {
         __version__
     """,
     "meshapi_core.endpoints": "AsyncStream Stream",
+    "meshapi_core.flows": "Progress",
     "meshapi_core.observing": "AttemptStarted CallFailed ItemReceived ResponseStarted RetryPlanned",
 }
 _HOMES: Final = {

@@ -30,6 +30,7 @@ from meshapi_core.flows import (
     Emit,
     NextChunk,
     Now,
+    OpenBar,
     OpenStream,
     Pause,
     RandomBytes,
@@ -63,6 +64,7 @@ class AsyncFlowSteps(Generic[R]):
         self._calls = calls
         self._scope = Scope()
         self._open: list[Any] = []
+        self._bars: list[Any] = []
         self._sent: Any = None
         self._is_over = False
         self._result: Optional[tuple[R]] = None
@@ -109,6 +111,8 @@ class AsyncFlowSteps(Generic[R]):
     async def leave(self) -> None:
         """End the flow, and every stream that it left open. Harmless twice."""
         self._is_over = True
+        for bar in self._bars:
+            bar.close()
         streams, self._open = self._open, []
         for stream in streams:
             await stream.close()
@@ -149,6 +153,12 @@ class AsyncFlowSteps(Generic[R]):
     async def _random(self, step: RandomBytes) -> bytes:
         return os.urandom(step.size)
 
+    async def _open_bar(self, step: OpenBar) -> Any:
+        from meshapi_backends._progress import Bar
+
+        self._bars.append(Bar(step.unit))
+        return self._bars[-1]
+
     async def _tell(self, step: Tell) -> Any:
         return await AsyncTelling.tell(step.function, step.arguments)
 
@@ -172,6 +182,7 @@ class AsyncFlowSteps(Generic[R]):
         FileSource: _check,
         NextChunk: _next_chunk,
         Now: _now,
+        OpenBar: _open_bar,
         OpenStream: _open_stream,
         Pause: _pause,
         RandomBytes: _random,

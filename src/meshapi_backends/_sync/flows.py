@@ -31,6 +31,7 @@ from meshapi_core.flows import (
     Emit,
     NextChunk,
     Now,
+    OpenBar,
     OpenStream,
     Pause,
     RandomBytes,
@@ -64,6 +65,7 @@ class FlowSteps(Generic[R]):
         self._calls = calls
         self._scope = Scope()
         self._open: list[Any] = []
+        self._bars: list[Any] = []
         self._sent: Any = None
         self._is_over = False
         self._result: Optional[tuple[R]] = None
@@ -110,6 +112,8 @@ class FlowSteps(Generic[R]):
     def leave(self) -> None:
         """End the flow, and every stream that it left open. Harmless twice."""
         self._is_over = True
+        for bar in self._bars:
+            bar.close()
         streams, self._open = self._open, []
         for stream in streams:
             stream.close()
@@ -150,6 +154,12 @@ class FlowSteps(Generic[R]):
     def _random(self, step: RandomBytes) -> bytes:
         return os.urandom(step.size)
 
+    def _open_bar(self, step: OpenBar) -> Any:
+        from meshapi_backends._progress import Bar
+
+        self._bars.append(Bar(step.unit))
+        return self._bars[-1]
+
     def _tell(self, step: Tell) -> Any:
         return Telling.tell(step.function, step.arguments)
 
@@ -173,6 +183,7 @@ class FlowSteps(Generic[R]):
         FileSource: _check,
         NextChunk: _next_chunk,
         Now: _now,
+        OpenBar: _open_bar,
         OpenStream: _open_stream,
         Pause: _pause,
         RandomBytes: _random,

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from meshapi_core.flows.steps import *
+    from meshapi_core.progress import OnProgress as OnProgress
+    from meshapi_core.progress import Progress as Progress
 else:
     from meshapi_core.flows._face import EXPORTED as __all__
     from meshapi_core.flows._face import __dir__, __getattr__

@@ -10,8 +10,9 @@ PACKAGE: Final = "meshapi_core.flows"
 
 _NAMES: Final = {
     "meshapi_core.flows.steps": """
-        CloseStream Emit Flow ItemFlow NextChunk Now OpenStream Pause RandomBytes Step Tell
+        CloseStream Emit Flow ItemFlow NextChunk Now OpenBar OpenStream Pause RandomBytes Step Tell
     """,
+    "meshapi_core.progress": "OnProgress Progress",
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

@@ -6,6 +6,7 @@
     Pause          waits                                      None
     Now           reads a monotonic clock                    seconds, as a float
     RandomBytes   draws from the system's randomness         bytes
+    OpenBar       shows a progress bar                       a function that takes a Progress
     Tell          calls a function of the program's          what it returned, awaited if need be
     OpenStream    opens a stream                             the stream
     NextChunk     reads it                                   a chunk, or END_OF_STREAM
@@ -34,6 +35,7 @@ __all__ = [
     "ItemFlow",
     "NextChunk",
     "Now",
+    "OpenBar",
     "OpenStream",
     "Pause",
     "RandomBytes",
@@ -83,6 +85,20 @@ class Tell(Struct, frozen=True):
     arguments: tuple[Any, ...] = ()
 
 
+class OpenBar(Struct, frozen=True):
+    """Show a progress bar, and be sent a function to `Tell` of each `Progress`.
+
+    The runner closes the bar when the flow ends. If it cannot show one, it raises
+    ModuleNotFoundError.
+
+    Fields:
+        unit: what the bar counts, such as "requests"; "B" for bytes, "" if it only shows in what
+            state the work is.
+    """
+
+    unit: str = ""
+
+
 class OpenStream(Struct, frozen=True):
     """Open a stream, and be sent an object for `NextChunk` and `CloseStream`.
 
@@ -126,7 +142,16 @@ class Emit(Struct, Generic[T], frozen=True):
 
 
 Step = Union[
-    AnyCall[Any], FileSource, Pause, Now, RandomBytes, Tell, OpenStream, NextChunk, CloseStream
+    AnyCall[Any],
+    FileSource,
+    Pause,
+    Now,
+    RandomBytes,
+    OpenBar,
+    Tell,
+    OpenStream,
+    NextChunk,
+    CloseStream,
 ]
 """What a flow may yield."""
 
