@@ -26,7 +26,12 @@ What it says
     tools in the request        calls of the tools that the question names, or of the one whose
                                 description fits best, with arguments that match its schema; after
                                 a `tool` message, a sentence with its content
-    `n`, `max_tokens`, `stop`, `tool_choice` and a JSON `response_format` are honoured.
+                                a question that names a tool more than once gets as many calls, and
+                                "then" between two tools makes two turns
+    `n`, `max_tokens`, `stop`, `tool_choice` and a JSON `response_format` are honoured: an answer is
+    valid for its schema, down to `pattern`, `format`, bounds, `$ref` and `anyOf`. Unknown fields of
+    a request get a 422. Whole responses and streams have the `cost` that the catalogue's prices
+    make.
 
 The other endpoints; a look is a request for one job's status
     responses                   the same answers as chat; in the background: queued, in progress at
@@ -38,7 +43,8 @@ The other endpoints; a look is a request for one job's status
     moderations, web search     stubs that say so
     templates                   stored by ID and name; chat fills them in
     batches                     validating, in progress at the first look, completed at the second,
-                                with the responses of chat; also their files
+                                with the responses of chat; also their files. A request that begins
+                                with "Fail:" fails
     RAG files                   signed uploads to the gateway itself; an embedding is queued at the
                                 first look, processing at the second, ready at the third; search
                                 finds chunks that share words with the query
@@ -50,10 +56,12 @@ The other endpoints; a look is a request for one job's status
     transcriptions              a sentence with the size and the format of the upload
     realtime                    a WebSocket: the answers of chat as text, or as a tone as long as
                                 the audio that was sent; the transcript of that audio states its
-                                length. Tools are never called
+                                length. Tools are called as in chat
     documents                   processing, completed at the first look: the prompt as PDF, DOCX,
                                 CSV or XLSX
     balance, usage              free of charge, and counted from `LocalGateway.requests`
+    downloads                   files, pictures, videos, documents and previews of voices serve
+                                single ranges, with ETag and If-Range
 What only the service can do gets a 501 `not_implemented`.
 
 Models that fail on purpose
@@ -65,9 +73,32 @@ Models that fail on purpose
     mesh/error-in-stream        sends an error (`gateway_timeout`) half-way, then [DONE]; a whole
                                 response is a 504
     mesh/stall                  falls silent half-way, but for a comment (`: ping`) every 0.1 s; a
-                                whole response never begins
+                                whole response never begins, and a job never ends
     mesh/slow                   takes 1 s to begin, then sends two words a second, whatever the pace
     mesh/refusal                a refusal in place of text
+    mesh/length                 stops half-way (`length`), also in the arguments of a tool
+    mesh/content-filter         the same with `content_filter`
+    mesh/wrong-json             JSON that does not match the schema, also as a tool's arguments
+    mesh/wrong-json-once        the same, but right the second time, and so on; counted separately
+                                for each `user`; of tools, for each conversation
+    mesh/not-json               text in place of JSON, also as a tool's arguments
+    mesh/tool-loop              calls a tool in each turn, without end
+    mesh/unknown-tool           calls a tool that it was not given
+    mesh/loose-deltas           streams tool calls without `index`, as some providers do
+    mesh/job-failed             jobs end as `failed`: batches, videos, documents, background
+                                responses, and embeddings of RAG files whose name begins with
+                                `mesh-job-failed` (the same for those that follow)
+    mesh/job-expired            jobs expire; a batch has results for the first half of its requests
+    mesh/job-cancelled          jobs end as `cancelled`, as if somebody else did it; the results of
+                                a batch are those of the first half, and the rest is missing
+    mesh/job-unknown-status     jobs end as `paused`, which no client knows
+    mesh/job-retry-after        looks at jobs under way get a Retry-After of 1
+    mesh/unordered              a batch's results come in reverse order
+    mesh/broken-download        downloads of what it made break off half-way, every other time
+    mesh/no-ranges              the same, and ranges are ignored
+    mesh/changed-download       the same, but after the first time the file is another one
+    mesh/repeated-page          a list with one of its jobs has the first page as each page; also
+                                for `search` in lists of models and voices
 In realtime the first two fail before the upgrade; mesh/broken-stream drops the connection half-way
 through a response, without a close frame; mesh/error-in-stream sends an `error` event half-way,
 and the session goes on; mesh/stall sends nothing after `session.created`. Realtime has four more:

@@ -154,7 +154,7 @@ RUNS = (
     ),
     Run(
         "extra_fields.py",
-        printed=(r"2 \+ 2 = 4\.", r"fields of the response: choices, created, id, model, .*usage"),
+        printed=(r"2 \+ 2 = 4\.", r"fields of the response: choices, cost, created, .*usage"),
     ),
 )
 

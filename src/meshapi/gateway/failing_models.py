@@ -13,6 +13,7 @@ from meshapi.gateway.models import (
     BROKEN_STREAM,
     ERROR_IN_STREAM,
     FLAKY,
+    JOB_FAILED,
     RATE_LIMITED,
     REFUSAL,
     SLOW,
@@ -46,6 +47,7 @@ BREAKS_OFF: Mapping[str, Failure] = {
 
 FAILED_JOBS: Mapping[str, Failure] = {
     **BREAKS_OFF,
+    JOB_FAILED: Failure(500, "provider_job_failed", "The provider could not finish the job."),
     REFUSAL: Failure(
         400, "content_policy_violation", "The request violates the provider's policy."
     ),

@@ -7,6 +7,7 @@ the names are borrowed: none of these is the well-known model of that name.
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Optional
 
 from meshapi.gateway.http.errors import GatewayError
@@ -137,6 +138,26 @@ ERROR_IN_STREAM = "mesh/error-in-stream"
 STALL = "mesh/stall"
 SLOW = "mesh/slow"
 REFUSAL = "mesh/refusal"
+# Chat and responses: how a text or a tool call can go wrong.
+LENGTH = "mesh/length"
+CONTENT_FILTER = "mesh/content-filter"
+WRONG_JSON = "mesh/wrong-json"
+WRONG_JSON_ONCE = "mesh/wrong-json-once"
+NOT_JSON = "mesh/not-json"
+TOOL_LOOP = "mesh/tool-loop"
+UNKNOWN_TOOL = "mesh/unknown-tool"
+LOOSE_DELTAS = "mesh/loose-deltas"
+# Jobs, and what they leave behind.
+JOB_FAILED = "mesh/job-failed"
+JOB_EXPIRED = "mesh/job-expired"
+JOB_CANCELLED = "mesh/job-cancelled"
+JOB_UNKNOWN_STATUS = "mesh/job-unknown-status"
+JOB_RETRY_AFTER = "mesh/job-retry-after"
+UNORDERED = "mesh/unordered"
+BROKEN_DOWNLOAD = "mesh/broken-download"
+NO_RANGES = "mesh/no-ranges"
+CHANGED_DOWNLOAD = "mesh/changed-download"
+REPEATED_PAGE = "mesh/repeated-page"
 # Only realtime knows these.
 CLOSE_1000 = "mesh/close-1000"
 CLOSE_1011 = "mesh/close-1011"
@@ -144,11 +165,46 @@ CLOSE_4402 = "mesh/close-4402"
 LARGE_FRAME = "mesh/large-frame"
 
 FAILING_MODELS = frozenset(
-    {RATE_LIMITED, FLAKY, BROKEN_STREAM, ERROR_IN_STREAM, STALL, SLOW, REFUSAL}
+    {
+        *(RATE_LIMITED, FLAKY, BROKEN_STREAM, ERROR_IN_STREAM, STALL, SLOW, REFUSAL),
+        *(LENGTH, CONTENT_FILTER, WRONG_JSON, WRONG_JSON_ONCE, NOT_JSON),
+        *(TOOL_LOOP, UNKNOWN_TOOL, LOOSE_DELTAS),
+        *(JOB_FAILED, JOB_EXPIRED, JOB_CANCELLED, JOB_UNKNOWN_STATUS, JOB_RETRY_AFTER, UNORDERED),
+        *(BROKEN_DOWNLOAD, NO_RANGES, CHANGED_DOWNLOAD, REPEATED_PAGE),
+    }
 )
 FAILING_REALTIME_MODELS = frozenset({CLOSE_1000, CLOSE_1011, CLOSE_4402, LARGE_FRAME})
 
 _ALL = frozenset(model.id for model in MODELS) | FAILING_REALTIME_MODELS
+
+_BY_ID = {model.id: model for model in MODELS}
+
+# The digits after the point that every cost has, at least.
+_COST_DIGITS = 7
+
+
+def find_model(model_id: str) -> Optional[Model]:
+    """The model with this ID, including those that fail on purpose; None if there is none."""
+    if model_id in FAILING_MODELS | FAILING_REALTIME_MODELS:
+        use = "chat" if model_id in FAILING_MODELS else "realtime"
+        return Model(model_id, model_id.partition("/")[2], use, 0, "0.1", "0.1", "0.01")
+    return _BY_ID.get(model_id)
+
+
+def cost_of(model_id: str, read: int, written: int, pictures: int = 0) -> str:
+    """The price of a response in dollars, as a decimal string in the service's format.
+
+    Args:
+        read: tokens of the input.
+        written: tokens of the output; 0 if it consists of pictures.
+    """
+    model = find_model(model_id)
+    if model is None:
+        return f"{0:.{_COST_DIGITS}f}"
+    tokens = read * Decimal(model.prompt_usd) + written * Decimal(model.completion_usd)
+    dollars = (tokens / 1_000_000 + pictures * Decimal(model.image_usd)).normalize()
+    exponent = dollars.as_tuple().exponent
+    return f"{dollars:.{max(_COST_DIGITS, -int(exponent))}f}"
 
 
 def choose(model: Optional[str], fallbacks: Sequence[str]) -> str:

@@ -101,7 +101,7 @@ class LocalGateway:
         return self._state.requests.snapshot()
 
     def reset(self) -> None:
-        """Forget all requests, what they stored, and how often `mesh/flaky` has failed."""
+        """Forget all requests, what they stored, and how often each model has failed."""
         self._state.reset()
 
     def close(self) -> None:

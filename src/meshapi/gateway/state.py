@@ -1,13 +1,13 @@
 """The state of one gateway: its token, its pace, its requests, and what its endpoints keep."""
 
 import threading
-from collections import Counter
 from typing import Any, TypeVar, cast
 
 from meshapi.gateway.http.request_log import RequestLog
 
 # Enough for any one test. A body may have megabytes, so there has to be a limit.
 _KEPT_REQUESTS = 1000
+_KEPT_TURNS = 10_000
 
 S = TypeVar("S")
 
@@ -25,7 +25,7 @@ class GatewayState:
         self.requests = RequestLog(_KEPT_REQUESTS)
         self._words_per_second = words_per_second
         self._lock = threading.Lock()
-        self._turns: Counter[str] = Counter()
+        self._turns: dict[str, int] = {}
         self._stores: dict[type[Any], Any] = {}
 
     @property
@@ -34,10 +34,12 @@ class GatewayState:
         return 1 / self._words_per_second if self._words_per_second else 0.0
 
     def next_turn(self, key: str) -> int:
-        """How many times this was called with the key before: 0, 1, 2 ..."""
+        """How many times this was called with the key before; the oldest keys are forgotten."""
         with self._lock:
-            turn = self._turns[key]
-            self._turns[key] += 1
+            turn = self._turns.pop(key, 0)
+            self._turns[key] = turn + 1
+            if len(self._turns) > _KEPT_TURNS:
+                del self._turns[next(iter(self._turns))]
         return turn
 
     def store(self, kind: type[S]) -> S:

@@ -1,4 +1,8 @@
-"""Which tools the gateway calls, and with which arguments."""
+"""Which tools the gateway calls, and with which arguments.
+
+A question that names tools gets a call of each; a tool that it names more than once gets a call for
+each time, with the arguments of the words that follow. "then" between two tools makes two turns.
+"""
 
 import re
 from collections.abc import Sequence
@@ -10,6 +14,11 @@ from meshapi.gateway.http.wire import dump, ulid
 
 # Fragments this short split most strings and numbers of the arguments.
 _FRAGMENT = re.compile(r".{1,6}", re.DOTALL)
+
+_NEXT_TURN = re.compile(r"\bthen\b", re.IGNORECASE)
+
+# The most calls of one tool in one turn: without a limit, a question could fill the memory.
+_MOST_CALLS = 100
 
 
 @dataclass(frozen=True)
@@ -33,21 +42,59 @@ class ToolCall:
         return [head, *({"index": index, "function": {"arguments": part}} for part in parts)]
 
 
+def new_call(name: str, arguments: str) -> ToolCall:
+    """A call with a new ID."""
+    return ToolCall(f"call_{ulid()}", name, arguments)
+
+
 def fragments(arguments: str) -> list[str]:
     """The arguments of a call, in the fragments that a stream sends."""
     return _FRAGMENT.findall(arguments)
 
 
-def calls(tools: Sequence[dict[str, Any]], choice: Any, question: str) -> list[ToolCall]:
-    """The calls that answer the question; none if there are no tools or the choice is "none"."""
-    if not tools or choice == "none":
-        return []
+def calls(
+    tools: Sequence[dict[str, Any]], choice: Any, question: str, turn: int = 0
+) -> list[ToolCall]:
+    """The calls that answer the question.
+
+    Args:
+        turn: how many turns of calls there have been for this question.
+
+    Returns:
+        None if there are no tools, if the choice is "none", or if no turn is left: a question has
+        one turn, or as many as it has parts that name tools, separated by "then".
+    """
     functions = [tool["function"] for tool in tools]
+    if not functions or choice == "none":
+        return []
     if isinstance(choice, dict):
         chosen = [f for f in functions if f["name"] == choice["function"]["name"]][:1]
-    else:
-        chosen = [f for f in functions if f["name"] in question] or [_closest(functions, question)]
-    return [_call(function, question) for function in chosen]
+        return [] if turn else [_call(function, question) for function in chosen]
+    parts = [part for part in _NEXT_TURN.split(question) if _named(functions, part)]
+    if len(parts) < 2:
+        parts = [question]
+    if turn >= len(parts):
+        return []
+    asked = parts[turn]
+    chosen = _named(functions, asked) or [_closest(functions, asked)]
+    return [call for function in chosen for call in _calls_of(function, asked)]
+
+
+def _named(functions: Sequence[dict[str, Any]], text: str) -> list[dict[str, Any]]:
+    return [function for function in functions if _mention(function).search(text)]
+
+
+def _mention(function: dict[str, Any]) -> "re.Pattern[str]":
+    """The name of the tool as a word."""
+    return re.compile(rf"(?<!\w){re.escape(function['name'])}(?!\w)")
+
+
+def _calls_of(function: dict[str, Any], text: str) -> list[ToolCall]:
+    """A call for each time that the text names the tool, but at least one."""
+    _, *rest = _mention(function).split(text)
+    if len(rest) < 2:
+        return [_call(function, text)]
+    return [_call(function, words.strip()) for words in rest[:_MOST_CALLS]]
 
 
 def _closest(functions: Sequence[dict[str, Any]], question: str) -> dict[str, Any]:
@@ -67,4 +114,4 @@ def _vocabulary(text: str) -> set[str]:
 def _call(function: dict[str, Any], question: str) -> ToolCall:
     schema = function.get("parameters") or {"type": "object"}
     arguments = sample({"type": "object", **schema}, question)
-    return ToolCall(f"call_{ulid()}", function["name"], dump(arguments).decode())
+    return new_call(function["name"], dump(arguments).decode())

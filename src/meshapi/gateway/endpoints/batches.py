@@ -2,7 +2,9 @@
 
 A batch is `validating` when it is made, `in_progress` at the first look at it, and `completed` at
 the second, with the responses of the chat endpoint. With `mesh/stall` it never completes; with
-other models that fail on purpose, its requests fail. A cancelled batch is `cancelling`, then
+other models that fail on purpose, its requests fail, and the jobs of `mesh/` end as their names
+say: an expired or cancelled batch has results for the first half of its requests. A request whose
+question begins with "Fail:" fails. A cancelled batch is `cancelling`, then
 `cancelled` at the next look. A look is a GET of that batch; the list does not count.
 """
 
@@ -16,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from meshapi.gateway import failing_models
+from meshapi.gateway.endpoints.chat.choices import question_of
 from meshapi.gateway.endpoints.chat.completion import completion_of
 from meshapi.gateway.endpoints.chat.completions import prepared
 from meshapi.gateway.endpoints.chat.request import SCHEMA as CHAT
@@ -29,15 +32,15 @@ from meshapi.gateway.http.validation import (
     Check,
     Detail,
     Location,
-    detail,
-    fields,
     invalid,
     mapping,
+    only_fields,
     read_json,
     string,
 )
 from meshapi.gateway.http.wire import ulid
-from meshapi.gateway.models import DEFAULT_MODEL, STALL
+from meshapi.gateway.jobs import asked_to_fail, end_of, is_known, job_response
+from meshapi.gateway.models import DEFAULT_MODEL, JOB_EXPIRED, JOB_FAILED, UNORDERED
 from meshapi.gateway.state import GatewayState
 from meshapi.gateway.store import Store
 
@@ -46,10 +49,10 @@ _ENDPOINT = "/v1/chat/completions"
 
 _OPEN = ("validating", "in_progress", "cancelling")
 
-_INLINE: Check = fields(
+_INLINE: Check = only_fields(
     {"requests": requests_check}, {"completion_window": string, "metadata": mapping}
 )
-_FROM_FILE: Check = fields(
+_FROM_FILE: Check = only_fields(
     {"input_file_id": string, "endpoint": string, "completion_window": string},
     {"metadata": mapping},
 )
@@ -62,7 +65,8 @@ def routes(state: GatewayState) -> list[Route]:
         batches = state.store(_Batches)
         if request.method == "GET":
             query = read_query(request, AFTER_QUERY)
-            return json_response(page_after(batches, _Batch.as_object, query))
+            page = page_after(batches, _Batch.as_object, query, lambda batch: batch.model)
+            return json_response(page)
         batch = _make(state, await read_json(request, _create_check))
         batches.put(batch.id, batch)
         return json_response(batch.as_object())
@@ -70,7 +74,7 @@ def routes(state: GatewayState) -> list[Route]:
     async def one(request: Request) -> Response:
         batch = state.store(_Batches).get(request.path_params["id"])
         _advance(state, batch)
-        return json_response(batch.as_object())
+        return job_response(batch.model, batch.as_object(), batch.status)
 
     async def cancel(request: Request) -> Response:
         batch = state.store(_Batches).get(request.path_params["id"])
@@ -107,7 +111,7 @@ class _Batch:
         counts = {
             "total": len(self.requests),
             "completed": len(self.results or ()),
-            "failed": len(self.errors or ()),
+            "failed": len(self.requests) if self.status == "failed" else len(self.errors or ()),
         }
         return {
             "id": self.id,
@@ -144,9 +148,6 @@ def _make(state: GatewayState, body: dict[str, Any]) -> _Batch:
     input_file_id: Optional[str] = body.get("input_file_id")
     if input_file_id is None:
         requests: Any = body["requests"]
-    elif "requests" in body:
-        message = "Value error, a batch has either requests or an input_file_id"
-        raise invalid(detail("value_error", ("body", "requests"), message))
     else:
         requests = _uploaded(state, input_file_id)
     endpoints = {row.get("url") or _ENDPOINT for row in requests}
@@ -191,21 +192,50 @@ def _advance(state: GatewayState, batch: _Batch) -> None:
         batch.completed_at = int(time.time())
     elif batch.status == "validating":
         batch.status = "in_progress"
-    elif batch.status == "in_progress" and batch.model != STALL:
-        _complete(state, batch)
+    elif batch.status == "in_progress":
+        _end(state, batch)
 
 
-def _complete(state: GatewayState, batch: _Batch) -> None:
+def _end(state: GatewayState, batch: _Batch) -> None:
+    end = "failed" if batch.model == JOB_FAILED else _end_of(batch.model)
+    if end == "failed":
+        failure = failing_models.FAILED_JOBS[batch.model]
+        batch.errors = [{"code": failure.code, "message": failure.message}]
+    elif end == "completed":
+        _complete(state, batch, batch.requests)
+    elif end in ("expired", "cancelled"):
+        _complete(state, batch, batch.requests[: (len(batch.requests) + 1) // 2])
+    if end is not None:
+        batch.status = end
+        batch.completed_at = int(time.time()) if is_known(end) else None
+
+
+def _end_of(model: str) -> Optional[str]:
+    """The status in which batches of the model end; if only their requests fail, they complete."""
+    return "completed" if model in failing_models.FAILED_JOBS else end_of(model, "completed")
+
+
+def _complete(state: GatewayState, batch: _Batch, done: Sequence[dict[str, Any]]) -> None:
+    """Process some of the requests; those that are left get no result, or an error if expired."""
     results: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
-    for row in batch.requests:
+    for row in done:
         entry = _result_of(state, row)
         (errors if entry["error"] else results).append(entry)
+    if batch.model == JOB_EXPIRED:
+        errors += [_expired(row) for row in batch.requests[len(done) :]]
+    if batch.model == UNORDERED:
+        results.reverse()
     files = state.store(BatchFiles)
-    batch.output_file_id = files.add(results, "batch_output").id if results else None
-    batch.error_file_id = files.add(errors, "batch_output").id if errors else None
+    batch.output_file_id = files.add(results, "batch_output", batch.model).id if results else None
+    batch.error_file_id = files.add(errors, "batch_output", batch.model).id if errors else None
     batch.results, batch.errors = results, errors
-    batch.status, batch.completed_at = "completed", int(time.time())
+
+
+def _expired(row: dict[str, Any]) -> dict[str, Any]:
+    error = {"code": "batch_expired", "message": "The batch expired before this request's turn."}
+    entry = {"id": f"batch_req_{ulid()}", "custom_id": row["custom_id"]}
+    return {**entry, "response": None, "error": error}
 
 
 def _result_of(state: GatewayState, row: dict[str, Any]) -> dict[str, Any]:
@@ -227,7 +257,10 @@ def _response(state: GatewayState, asked: dict[str, Any]) -> dict[str, Any]:
     if faults:
         raise invalid(*faults)
     body = prepared(state, asked)
-    completion = completion_of(body)
+    failure = asked_to_fail(question_of(body["messages"]))
+    if failure:
+        raise GatewayError(*failure)
+    completion = completion_of(state, body)
     failing_models.refuse(state, completion.requested, body.get("user") or "")
     if completion.requested in failing_models.BREAKS_OFF:
         raise GatewayError(*failing_models.BREAKS_OFF[completion.requested])

@@ -17,13 +17,23 @@ from meshapi.gateway.content.documents import MEDIA_TYPES, NOTE, write
 from meshapi.gateway.content.tokens import count_words
 from meshapi.gateway.failing_models import FAILED_JOBS, refuse
 from meshapi.gateway.http.auth import protected, public, public_url
+from meshapi.gateway.http.downloads import download
 from meshapi.gateway.http.errors import GatewayError
-from meshapi.gateway.http.pages import offset_page, page_query
+from meshapi.gateway.http.pages import has_repeated_page, offset_page, page_query
 from meshapi.gateway.http.query import read_query
 from meshapi.gateway.http.responses import json_response
-from meshapi.gateway.http.validation import Check, fields, mapping, one_of, read_json, string, text
+from meshapi.gateway.http.validation import (
+    Check,
+    mapping,
+    one_of,
+    only_fields,
+    read_json,
+    string,
+    text,
+)
 from meshapi.gateway.http.wire import iso, ulid
-from meshapi.gateway.models import CHAT_MODELS, DEFAULT_MODEL, STALL, choose_from
+from meshapi.gateway.jobs import end_of, job_response
+from meshapi.gateway.models import CHAT_MODELS, DEFAULT_MODEL, JOB_RETRY_AFTER, choose_from
 from meshapi.gateway.state import GatewayState
 from meshapi.gateway.store import Store
 
@@ -32,7 +42,7 @@ _DOWNLOADABLE_SECONDS = 24 * 3600
 _LONGEST_TITLE = 60
 
 
-_GENERATE: Check = fields(
+_GENERATE: Check = only_fields(
     {
         "format": one_of("pdf", "docx", "pptx", "csv", "xlsx"),
         "prompt": text(min_length=1, max_length=100_000),
@@ -58,25 +68,31 @@ def routes(state: GatewayState) -> list[Route]:
     async def collection(request: Request) -> Response:
         query = read_query(request, page_query(_HIGHEST_LIMIT))
         found = state.store(_Documents).newest_first()
+        repeats = has_repeated_page(one.model for one in found)
         return json_response(
-            offset_page("documents", found, query, lambda one: one.as_object(request))
+            offset_page(
+                "documents", found, query, lambda one: one.as_object(request), repeats=repeats
+            )
         )
 
     async def one(request: Request) -> Response:
         document = state.store(_Documents).get(request.path_params["id"])
         document.advance()
-        return json_response(document.as_object(request))
+        return job_response(document.model, document.as_object(request), document.status)
 
-    async def download(request: Request) -> Response:
+    async def fetch(request: Request) -> Response:
         document = state.store(_Documents).get(request.path_params["id"])
         headers = {"Content-Disposition": f'attachment; filename="{document.id}.{document.format}"'}
-        return Response(document.content, headers=headers, media_type=MEDIA_TYPES[document.format])
+        media_type = MEDIA_TYPES[document.format]
+        return download(
+            state, request, document.content, media_type, model=document.model, headers=headers
+        )
 
     return [
         protected(state, "/v1/documents", ["GET"], collection),
         protected(state, "/v1/documents/generate", ["POST"], generate),
         protected(state, "/v1/documents/{id}", ["GET"], one),
-        public("/documents/{id}", ["GET"], download),
+        public("/documents/{id}", ["GET"], fetch),
     ]
 
 
@@ -89,6 +105,7 @@ class _Document:
     created_at: float = field(default_factory=time.time)
     updated_at: float = field(default_factory=time.time)
     status: str = "processing"
+    looks: int = 0
 
     @property
     def content(self) -> bytes:
@@ -96,8 +113,12 @@ class _Document:
 
     def advance(self) -> None:
         """Move to the next status; called at each look."""
-        if self.status == "processing" and self.model != STALL:
-            self.status = "failed" if self.model in FAILED_JOBS else "completed"
+        end = end_of(self.model, "completed")
+        # With Retry-After, there is one look more, so that a client sees it.
+        patient = self.model == JOB_RETRY_AFTER and not self.looks
+        self.looks += 1
+        if self.status == "processing" and end is not None and not patient:
+            self.status = end
             self.updated_at = time.time()
 
     def as_object(self, request: Request) -> dict[str, Any]:

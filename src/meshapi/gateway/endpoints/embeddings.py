@@ -24,6 +24,7 @@ from meshapi.gateway.http.validation import (
     integer,
     mapping,
     one_of,
+    only_fields,
     read_json,
     string,
     string_or,
@@ -31,7 +32,7 @@ from meshapi.gateway.http.validation import (
     text,
 )
 from meshapi.gateway.http.wire import dump
-from meshapi.gateway.models import DEFAULT_EMBEDDING_MODEL, EMBEDDING_MODELS, choose_from
+from meshapi.gateway.models import DEFAULT_EMBEDDING_MODEL, EMBEDDING_MODELS, choose_from, cost_of
 from meshapi.gateway.state import GatewayState
 
 _DEFAULT_DIMENSIONS = 1536
@@ -72,7 +73,7 @@ def _list(value: Any, at: Location) -> Iterator[Detail]:
     )
 
 
-_SCHEMA: Check = fields(
+_SCHEMA: Check = only_fields(
     {"input": string_or(string, _list)},
     {
         "model": string,
@@ -126,7 +127,8 @@ def _embed(body: dict[str, Any], model: str) -> dict[str, Any]:
     ]
     tokens = sum(size for _, size in inputs)
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return {"object": "list", "data": items, "model": model, "usage": usage}
+    cost = cost_of(model, tokens, 0)
+    return {"object": "list", "data": items, "model": model, "usage": usage, "cost": cost}
 
 
 def _encoded(vector: Sequence[float], encoding: Optional[str]) -> Union[str, Sequence[float]]:

@@ -13,7 +13,7 @@ from meshapi.gateway.http.pages import offset_page, page_query
 from meshapi.gateway.http.query import flag, read_query, word, words
 from meshapi.gateway.http.responses import json_response
 from meshapi.gateway.http.validation import one_of
-from meshapi.gateway.models import FAILING_MODELS, FAILING_REALTIME_MODELS, MODELS, Model
+from meshapi.gateway.models import MODELS, REPEATED_PAGE, Model, find_model
 from meshapi.gateway.state import GatewayState
 
 _DEFAULT_LIMIT, _HIGHEST_LIMIT = 50, 200
@@ -92,11 +92,9 @@ def _missing(request: Request) -> Response:
 
 
 def _find(model_id: str) -> Optional[_Info]:
-    if model_id in FAILING_MODELS | FAILING_REALTIME_MODELS:
-        # They are in no list, so that nobody uses one unawares.
-        use = "chat" if model_id in FAILING_MODELS else "realtime"
-        return _info(Model(model_id, model_id.partition("/")[2], use))
-    return next((_info(model) for model in MODELS if model.id == model_id), None)
+    # Those that fail on purpose are found, but in no list, so that nobody uses one unawares.
+    found = find_model(model_id)
+    return None if found is None else _info(found)
 
 
 def _such(tests: Sequence[_Test]) -> list[_Info]:
@@ -127,13 +125,15 @@ def _search(query: dict[str, Any]) -> dict[str, Any]:
     found.sort(key=lambda info: (_sort_value(info, key), info["id"]))
     if query.get("order") == "desc":
         found.reverse()
-    return {**offset_page("items", found, query, default=_DEFAULT_LIMIT), "brands": brands}
+    repeats = query.get("q") == REPEATED_PAGE
+    page = offset_page("items", found, query, default=_DEFAULT_LIMIT, repeats=repeats)
+    return {**page, "brands": brands}
 
 
 def _search_tests(query: dict[str, Any]) -> list[_Test]:
     """The tests for all filters but the brand: choosing brands must not shorten their list."""
     tests = _list_tests({"free": query["free"]} if "free" in query else {})
-    if "q" in query:
+    if "q" in query and query["q"] != REPEATED_PAGE:
         tests.append(_says(query["q"]))
     if "discounted" in query:
         tests.append(_discounted(query["discounted"]))

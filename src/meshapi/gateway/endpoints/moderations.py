@@ -16,6 +16,7 @@ from meshapi.gateway.http.validation import (
     Location,
     array,
     fields,
+    only_fields,
     read_json,
     string,
     string_or,
@@ -54,7 +55,7 @@ def _list(value: Any, at: Location) -> Iterator[Detail]:
     yield from array(item, min_length=1)(value, at)
 
 
-_SCHEMA: Check = fields({"input": string_or(string, _list)}, {"model": string})
+_SCHEMA: Check = only_fields({"input": string_or(string, _list)}, {"model": string})
 
 
 def routes(state: GatewayState) -> list[Route]:

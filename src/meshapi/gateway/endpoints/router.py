@@ -9,11 +9,18 @@ from starlette.routing import Route
 from meshapi.gateway.endpoints.chat.request import MESSAGE
 from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.responses import json_response
-from meshapi.gateway.http.validation import Check, array, fields, one_of, read_json, string
+from meshapi.gateway.http.validation import (
+    Check,
+    array,
+    one_of,
+    only_fields,
+    read_json,
+    string,
+)
 from meshapi.gateway.models import DEFAULT_EMBEDDING_MODEL, DEFAULT_MODEL, MODELS
 from meshapi.gateway.state import GatewayState
 
-_SCHEMA: Check = fields(
+_SCHEMA: Check = only_fields(
     {"messages": array(MESSAGE, min_length=1)},
     {
         "api_type": one_of("completions", "responses", "embeddings"),

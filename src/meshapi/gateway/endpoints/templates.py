@@ -22,9 +22,9 @@ from meshapi.gateway.http.validation import (
     Check,
     array,
     detail,
-    fields,
     invalid,
     mapping,
+    only_fields,
     read_json,
     string,
     text,
@@ -44,8 +44,8 @@ _SETTINGS: dict[str, Check] = {
     "params": mapping,
     "variables": array(string),
 }
-_CREATE: Check = fields({"name": _NAME}, {**_SETTINGS, "team_id": string})
-_UPDATE: Check = fields({}, {"name": _NAME, **_SETTINGS})
+_CREATE: Check = only_fields({"name": _NAME}, {**_SETTINGS, "team_id": string})
+_UPDATE: Check = only_fields({}, {"name": _NAME, **_SETTINGS})
 
 # What a template's `params` can't set: only the request has these, or they stand beside `params`.
 _NOT_PARAMS = ("messages", "model", "stream", "template", "variables")

@@ -3,7 +3,8 @@
 A task is `queued` at the first look at it, `running` at the second and `succeeded` at the third. A
 look is a GET of that task; the list shows its status, but does not count. The video is an MP4 file
 without frames. The task ends as `failed` if its text begins with "Fail:", and for
-`mesh/broken-stream`, `mesh/error-in-stream` and `mesh/refusal`; `mesh/stall` stays `running`.
+`mesh/broken-stream`, `mesh/error-in-stream`, `mesh/refusal` and `mesh/job-failed`; `mesh/stall`
+stays `running`, and the other jobs of `mesh/` end as their names say.
 """
 
 import re
@@ -22,8 +23,9 @@ from meshapi.gateway.content.pictures import Picture
 from meshapi.gateway.endpoints.pictures import publish
 from meshapi.gateway.failing_models import FAILED_JOBS, refuse
 from meshapi.gateway.http.auth import protected, public, public_url
+from meshapi.gateway.http.downloads import download
 from meshapi.gateway.http.errors import GatewayError
-from meshapi.gateway.http.pages import offset_page, page_query
+from meshapi.gateway.http.pages import has_repeated_page, offset_page, page_query
 from meshapi.gateway.http.query import read_query, word
 from meshapi.gateway.http.responses import json_response
 from meshapi.gateway.http.validation import (
@@ -36,11 +38,13 @@ from meshapi.gateway.http.validation import (
     fields,
     integer,
     mapping,
+    only_fields,
     read_json,
     string,
 )
 from meshapi.gateway.http.wire import ulid
-from meshapi.gateway.models import DEFAULT_VIDEO_MODEL, STALL, VIDEO_MODELS, choose_from
+from meshapi.gateway.jobs import asked_to_fail, end_of, job_response
+from meshapi.gateway.models import DEFAULT_VIDEO_MODEL, VIDEO_MODELS, choose_from, cost_of
 from meshapi.gateway.state import GatewayState
 from meshapi.gateway.store import Store
 
@@ -48,8 +52,6 @@ _DEFAULT_SECONDS, _LONGEST_SECONDS = 5, 3600
 _FRAMES_PER_SECOND = 24
 # Made up: the model tokens of a second of video.
 _TOKENS_PER_SECOND = 1000
-
-_FAIL = re.compile(r"fail:\s*(.*)", re.IGNORECASE | re.DOTALL)
 
 # The version of the API that introduced polling by `request_id`.
 _VERSION_WITH_REQUEST_ID = "2026-09"
@@ -63,11 +65,11 @@ def _url(value: Any, at: Location) -> Iterator[Detail]:
 
 
 _REFERENCE: Check = fields({"url": _url}, {})
-_CREATE: Check = fields(
+_CREATE: Check = only_fields(
     {
         "model": string,
         "content": array(
-            fields(
+            only_fields(
                 {"type": string},
                 {
                     "text": string,
@@ -132,12 +134,13 @@ def routes(state: GatewayState) -> list[Route]:
     async def one(request: Request) -> Response:
         task = state.store(_Tasks).get(request.path_params["id"])
         shown = task.as_object(state, request)
+        response = job_response(task.model, shown, task.status)
         task.advance()
-        return json_response(shown)
+        return response
 
     async def play(request: Request) -> Response:
         task = state.store(_Tasks).get(request.path_params["id"])
-        return Response(mp4(task.seconds), media_type="video/mp4")
+        return download(state, request, mp4(task.seconds), "video/mp4", model=task.model)
 
     return [
         protected(state, "/v1/video/generations", ["GET", "POST"], collection),
@@ -165,10 +168,7 @@ class _Task:
 
     @property
     def failure(self) -> Optional[tuple[str, str]]:
-        found = _FAIL.match(self.prompt)
-        if found:
-            return "provider_job_failed", found[1] or "The provider could not make the video."
-        failure = FAILED_JOBS.get(self.model)
+        failure = asked_to_fail(self.prompt) or FAILED_JOBS.get(self.model)
         return failure and (failure.code, failure.message)
 
     @property
@@ -179,8 +179,9 @@ class _Task:
         """Move to the next status; called after each look."""
         if self.status == "queued":
             self.status = "running"
-        elif self.status == "running" and self.model != STALL:
-            self.status = "failed" if self.failure else "succeeded"
+        elif self.status == "running":
+            end = end_of(self.model, "failed" if self.failure else "succeeded")
+            self.status = end or self.status
         else:
             return
         self.updated_at = int(time.time())
@@ -205,11 +206,14 @@ class _Task:
             "framespersecond": _FRAMES_PER_SECOND,
             "draft_task_id": None,
             "usage": {"completion_tokens": tokens, "total_tokens": tokens} if done else None,
+            "cost": cost_of(self.model, 0, tokens) if done else None,
         }
 
     def _content(self, state: GatewayState, request: Request) -> dict[str, Any]:
         if self.body.get("return_last_frame") and self.last_frame_url is None:
-            self.last_frame_url = publish(state, request, Picture(self.prompt, 1280, 720))
+            self.last_frame_url = publish(
+                state, request, Picture(self.prompt, 1280, 720), self.model
+            )
         url = public_url(request, f"/videos/{self.id}.mp4")
         return {"video_url": url, "last_frame_url": self.last_frame_url}
 
@@ -246,7 +250,10 @@ def _page(state: GatewayState, request: Request) -> dict[str, Any]:
         and (after is None or task.created_at >= after)
         and (before is None or task.created_at <= before)
     ]
-    page = offset_page("data", found, query, lambda task: task.as_object(state, request))
+    repeats = has_repeated_page(task.model for task in found)
+    page = offset_page(
+        "data", found, query, lambda task: task.as_object(state, request), repeats=repeats
+    )
     shown = page["offset"] + len(page["data"])
     return {"object": "list", **page, "has_more": shown < page["total"]}
 

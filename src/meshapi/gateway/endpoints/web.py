@@ -13,9 +13,9 @@ from meshapi.gateway.http.validation import (
     Check,
     array,
     boolean,
-    fields,
     integer,
     one_of,
+    only_fields,
     read_json,
     string,
     text,
@@ -29,7 +29,7 @@ _DEFAULT_RESULTS, _MOST_RESULTS = 5, 20
 _DOMAINS = ("example.com", "example.org", "example.net")
 _PAGES = _MOST_RESULTS * len(_DOMAINS)
 
-_SCHEMA: Check = fields(
+_SCHEMA: Check = only_fields(
     {"query": text(min_length=1, max_length=2000)},
     {
         "model": string,

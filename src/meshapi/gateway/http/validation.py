@@ -160,6 +160,20 @@ def fields(required: Mapping[str, Check], optional: Mapping[str, Check]) -> Chec
     return check
 
 
+def only_fields(required: Mapping[str, Check], optional: Mapping[str, Check]) -> Check:
+    """A check like `fields` for which unknown fields are faults, as in the bodies of requests."""
+    inner = fields(required, optional)
+
+    def check(value: Any, at: Location) -> Iterator[Detail]:
+        yield from inner(value, at)
+        if isinstance(value, dict):
+            for name in cast("dict[str, Any]", value):
+                if name not in required and name not in optional:
+                    yield detail("extra_forbidden", (*at, name), "Extra inputs are not permitted")
+
+    return check
+
+
 def tagged(tag: str, variants: Mapping[str, Check]) -> Check:
     """A check for an object whose tag names the variant that it must pass."""
 

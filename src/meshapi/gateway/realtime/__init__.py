@@ -8,6 +8,7 @@ config         the configuration of a session, and its updates
 conversation   the state of a session, and how each event changes it
 events         parses, makes and refuses events
 items          the items of a conversation
+calls          a response that calls tools
 response       one response, as a sequence of events
 turns          where a turn of speech begins and ends
 """

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Optional, Union
 
+from meshapi.gateway.content.tool_calls import ToolCall
 from meshapi.gateway.realtime.events import Event
 
 
@@ -12,6 +13,7 @@ class Plan:
     """A response before it begins.
 
     Attributes:
+        calls: the calls of tools that take the place of the text.
         shortened: whether `max_output_tokens` cut off the text.
         spoken: whether the text is also sent as audio.
         seconds: the length of the audio; None for the time that it takes to say the text.
@@ -22,6 +24,7 @@ class Plan:
     """
 
     text: str
+    calls: Sequence[ToolCall]
     shortened: bool
     spoken: bool
     modalities: Sequence[str]

@@ -39,6 +39,18 @@ def _known_fields(optional: Mapping[str, Check]) -> Check:
     return check
 
 
+def _tool(value: Any, at: Location) -> Iterator[Detail]:
+    """Check for a function; tools of other kinds, which are never called, may be anything."""
+    kind: Any = cast("dict[str, Any]", value).get("type") if isinstance(value, dict) else None
+    yield from (mapping if kind not in (None, "function") else _FUNCTION)(value, at)
+
+
+_FUNCTION = fields(
+    {"type": one_of("function"), "name": string}, {"description": string, "parameters": mapping}
+)
+_TOOL_CHOICE = string_or(
+    one_of("auto", "none", "required"), fields({"type": string}, {"name": string})
+)
 _FORMAT = fields(
     {"type": one_of("audio/pcm", "audio/pcmu", "audio/pcma")}, {"rate": integer(ge=24000, le=24000)}
 )
@@ -73,8 +85,8 @@ _OUTPUT = fields(
 _OPTIONS: Mapping[str, Check] = {
     "output_modalities": array(one_of("audio", "text"), min_length=1, max_length=2),
     "instructions": string,
-    "tools": array(mapping),
-    "tool_choice": string_or(string, mapping),
+    "tools": array(_tool),
+    "tool_choice": _TOOL_CHOICE,
     "parallel_tool_calls": boolean,
     "max_output_tokens": string_or(one_of("inf"), integer(ge=1, le=4096)),
     "prompt": mapping,

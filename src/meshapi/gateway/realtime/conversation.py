@@ -1,9 +1,11 @@
 """The state of a realtime session, and how each event changes it. Nothing here sends or waits."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Optional
+from typing import Any, Optional, cast
 
 from meshapi.gateway.content.answers import REFUSAL_TEXT, shorten
+from meshapi.gateway.content.tool_calls import ToolCall
+from meshapi.gateway.mistakes import called_by
 from meshapi.gateway.models import REFUSAL
 from meshapi.gateway.realtime.actions import Action, Cancel, Plan, Respond
 from meshapi.gateway.realtime.client_events import check
@@ -17,6 +19,8 @@ from meshapi.gateway.realtime.items import (
     item_of,
     last_turn,
     message_body,
+    question_in,
+    turns_of_tools,
 )
 from meshapi.gateway.realtime.turns import TurnDetector, milliseconds_of, seconds_of
 
@@ -180,14 +184,16 @@ class Conversation:
         changes = {"audio": {"output": inner(wanted, "audio", "output")}}
         output = updated(self.config, changes)["audio"]["output"]
         items = self._input(wanted.get("input"))
-        text = REFUSAL_TEXT if self._model == REFUSAL else answer_to(items)
+        called = self._calls(items, wanted)
+        text = REFUSAL_TEXT if self._model == REFUSAL else "" if called else answer_to(items)
         text, reason = shorten(text, stop=[], max_words=None if limit == "inf" else limit)
         kept = wanted.get("conversation") != "none"
         turn = [item.seconds for item in last_turn(items)]
         return Plan(
             text=text,
+            calls=called,
             shortened=reason == "length",
-            spoken="audio" in modalities,
+            spoken="audio" in modalities and not called,
             modalities=modalities,
             seconds=sum(turn) or None,
             output={"format": output["format"], "voice": output["voice"]},
@@ -199,6 +205,23 @@ class Conversation:
             text_tokens=sum(item.written for item in items),
             audio_tokens=sum(audio_tokens(item) for item in items),
         )
+
+    def _calls(self, items: Sequence[Item], wanted: dict[str, Any]) -> list[ToolCall]:
+        settings = {**self.config, **{k: v for k, v in wanted.items() if v is not None}}
+        tools: list[dict[str, Any]] = settings.get("tools") or []
+        choice: Any = settings.get("tool_choice")
+        functions = [{"function": tool} for tool in tools if tool["type"] == "function"]
+        if self._model == REFUSAL:
+            return []
+        if isinstance(choice, dict):
+            name = cast("dict[str, Any]", choice).get("name")
+            if not any(tool["function"]["name"] == name for tool in functions):
+                param = "response.tool_choice"
+                raise Refused("invalid_value", f"There is no tool named {name!r}.", param=param)
+            choice = cast("Any", {"function": choice})
+        turn = turns_of_tools(items)
+        called = called_by(self._model, functions, choice, question_in(items), turn)
+        return called[:1] if settings.get("parallel_tool_calls") is False else called
 
     def _input(self, wanted: Optional[Sequence[dict[str, Any]]]) -> Sequence[Item]:
         if wanted is None:

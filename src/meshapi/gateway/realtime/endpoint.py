@@ -10,8 +10,10 @@ transcripts off.
 Turn detection is on, as with the service: for `server_vad`, a turn begins when the audio is loud,
 and ends after `silence_duration_ms` of quiet audio (see `turns.py`; `threshold`,
 `prefix_padding_ms` and `idle_timeout_ms` are ignored). `semantic_vad` and audio other than PCM get
-an `error` event with the code `not_implemented`. Tools are kept but never called. There is one
-response at a time.
+an `error` event with the code `not_implemented`. There is one response at a time.
+
+Tools of the session, or of `response.create`, are called as in chat; after their outputs, the next
+response quotes them.
 """
 
 from typing import Optional

@@ -7,6 +7,7 @@ from typing import Any, Optional
 
 from meshapi.gateway.content.answers import answer
 from meshapi.gateway.content.tokens import count_words
+from meshapi.gateway.content.tool_calls import ToolCall
 from meshapi.gateway.realtime.events import decode_audio, new_id
 from meshapi.gateway.realtime.turns import seconds_of
 
@@ -69,7 +70,7 @@ def item_of(wanted: dict[str, Any]) -> Item:
     item_id = wanted.get("id") or new_id("item")
     if wanted["type"] != "message":
         body = {**wanted, "id": item_id, "object": "realtime.item", "status": "completed"}
-        text: str = wanted.get("output") or ""
+        text: str = wanted.get("output") or wanted.get("arguments") or ""
         return Item(body, text, count_words(text))
     said, content, written, seconds = list[str](), list[dict[str, Any]](), 0, 0.0
     for part in wanted["content"]:
@@ -93,11 +94,36 @@ def audio_tokens(item: Item) -> int:
 
 
 def answer_to(items: Sequence[Item]) -> str:
-    """The answer of chat to the user's last message, or to a tool's output if that is last."""
-    if items and items[-1].body["type"] == "function_call_output":
-        return f"The tool answered: {items[-1].text}"
-    asked = [item.text for item in items if item.role == "user"]
-    return answer(asked[-1] if asked else "")
+    """The answer of chat to the user's last message, or to the tools' outputs after it."""
+    results = [item.text for item in _since_question(items) if _is_output(item)]
+    if results:
+        return f"The tool answered: {'; '.join(results)}"
+    return answer(question_in(items))
+
+
+def question_in(items: Sequence[Item]) -> str:
+    """The text of the user's last message."""
+    return next((item.text for item in reversed(items) if item.role == "user"), "")
+
+
+def turns_of_tools(items: Sequence[Item]) -> int:
+    """How many groups of a tool's outputs there have been since the question."""
+    outputs = [_is_output(item) for item in _since_question(items)]
+    return sum(now and not before for before, now in zip([False, *outputs], outputs))
+
+
+def call_item(call: ToolCall) -> Item:
+    """The item of a call, before its arguments."""
+    body = {
+        "id": new_id("item"),
+        "object": "realtime.item",
+        "type": "function_call",
+        "status": "in_progress",
+        "name": call.name,
+        "call_id": call.id,
+        "arguments": "",
+    }
+    return Item(body, "")
 
 
 def last_turn(items: Sequence[Item]) -> Iterator[Item]:
@@ -107,3 +133,12 @@ def last_turn(items: Sequence[Item]) -> Iterator[Item]:
             return
         if item.role == "user":
             yield item
+
+
+def _since_question(items: Sequence[Item]) -> Sequence[Item]:
+    asked = [at for at, item in enumerate(items) if item.role == "user"]
+    return items[asked[-1] + 1 :] if asked else items
+
+
+def _is_output(item: Item) -> bool:
+    return bool(item.body["type"] == "function_call_output")

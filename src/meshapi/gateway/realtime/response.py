@@ -21,34 +21,39 @@ _DELTA = BYTES_PER_SECOND // 5
 
 @dataclass(frozen=True)
 class Step:
-    """What is sent between two pauses: a word, some audio, or both."""
+    """What is sent between two pauses: a word, some audio, or both.
+
+    Attributes:
+        call: for a fragment of arguments, the position of its call.
+    """
 
     word: str
     audio: bytes
+    call: int = 0
 
 
 class Response:
     """The events of a response: `opening`, then `play` for all or some of `steps`, then `closing`.
 
     Attributes:
-        item: the item to add to the conversation; `closing` completes it.
+        items: the items that have begun, to add to the conversation; `closing` completes them.
     """
 
     def __init__(self, plan: Plan) -> None:
         self.id = new_id("resp")
         self.steps = _steps(plan)
+        self.items: list[Item] = []
         body = message_body(new_id("item"), "assistant", [], "in_progress")
-        self.item = Item(body, "")
+        self._item = Item(body, "")
         self._plan = plan
         self._text = ""
         self._size = 0
-        self._part = {"item_id": self.item.id, "output_index": 0, "content_index": 0}
+        self._part = {"item_id": self._item.id, "output_index": 0, "content_index": 0}
 
     def opening(self) -> Iterator[Event]:
         """The events before the first delta."""
         yield event("response.created", response=self._response("in_progress"))
-        yield self._event("output_item.added", output_index=0, item=self.item.body)
-        yield from self._item_event("added")
+        yield from self._begin(self._item)
         yield self._event("content_part.added", **self._part, part=self._content("audio", "text"))
 
     def play(self, step: Step) -> Iterator[Event]:
@@ -76,19 +81,36 @@ class Response:
         else:
             yield self._event("output_text.done", **self._part, text=self._text)
         yield self._event("content_part.done", **self._part, part=self._content("audio", "text"))
+        yield from self._end()
+        yield self._done(status, details)
+
+    def _begin(self, item: Item) -> Iterator[Event]:
+        """The events that begin an item."""
+        self.items.append(item)
+        index = len(self.items) - 1
+        yield self._event("output_item.added", output_index=index, item=item.body)
+        yield from self._item_event("added")
+
+    def _end(self) -> Iterator[Event]:
+        """The events that end the last item that has begun."""
         yield from self._item_event("done")
-        yield self._event("output_item.done", output_index=0, item=self.item.body)
+        index = len(self.items) - 1
+        yield self._event("output_item.done", output_index=index, item=self.items[-1].body)
+
+    def _done(self, status: str, details: Optional[dict[str, Any]]) -> Event:
+        output = [item.body for item in self.items]
         response = self._response(status)
-        response.update(status_details=details, output=[self.item.body], usage=self._usage())
-        yield event("response.done", response=response)
+        response.update(status_details=details, output=output, usage=self._usage())
+        return event("response.done", response=response)
 
     def _event(self, kind: str, **members: Any) -> Event:
         return event(f"response.{kind}", response_id=self.id, **members)
 
     def _item_event(self, kind: str) -> Iterator[Event]:
         if self._plan.kept:
-            members = {"previous_item_id": self._plan.previous, "item": self.item.body}
-            yield event(f"conversation.item.{kind}", **members)
+            before = self.items[-2].id if len(self.items) > 1 else self._plan.previous
+            item = self.items[-1].body
+            yield event(f"conversation.item.{kind}", previous_item_id=before, item=item)
 
     def _content(self, spoken: str, written: str) -> dict[str, Any]:
         if self._plan.spoken:
@@ -96,11 +118,11 @@ class Response:
         return {"type": written, "text": self._text}
 
     def _complete_item(self, status: str) -> None:
-        self.item.text = self._text
-        self.item.seconds = seconds_of(self._size)
-        self.item.written = 0 if self._plan.spoken else count_words(self._text)
-        self.item.body = {
-            **self.item.body,
+        self._item.text = self._text
+        self._item.seconds = seconds_of(self._size)
+        self._item.written = 0 if self._plan.spoken else count_words(self._text)
+        self._item.body = {
+            **self._item.body,
             "status": "completed" if status == "completed" else "incomplete",
             "content": [self._content("output_audio", "output_text")],
         }

@@ -22,6 +22,7 @@ from meshapi.gateway.models import (
     STALL,
 )
 from meshapi.gateway.realtime.actions import Action, Cancel, Plan, Respond
+from meshapi.gateway.realtime.calls import response_to
 from meshapi.gateway.realtime.conversation import Conversation
 from meshapi.gateway.realtime.events import Event, Refused, error_event, event, parse
 from meshapi.gateway.realtime.response import Response, Step
@@ -53,6 +54,8 @@ class Session:
         self._playing = anyio.CancelScope()
         self._idle = anyio.Event()
         self._cancel_reason = ""
+        # How many items of the response under way are part of the conversation.
+        self._kept = 0
 
     async def serve(self) -> None:
         """Run the session; return when the connection is closed, or has to be dropped."""
@@ -108,8 +111,8 @@ class Session:
 
     def _begin(self, plan: Plan, tasks: TaskGroup) -> None:
         if self._model == LARGE_FRAME:
-            plan = replace(plan, spoken=True, modalities=["audio"])
-        self._response = Response(plan)
+            plan = replace(plan, spoken=True, calls=(), modalities=["audio"])
+        self._response, self._kept = response_to(plan), 0
         self._playing, self._idle = anyio.CancelScope(), anyio.Event()
         tasks.start_soon(self._respond, self._response, plan, tasks)
 
@@ -132,10 +135,9 @@ class Session:
                 await self._close(code, error.message)
                 return
             await self._send_all(response.opening())
-            if plan.kept:
-                self._conversation.add(response.item)
+            self._keep(response, plan)
             with self._playing:
-                await self._play(response)
+                await self._play(response, plan)
             if self._model == BROKEN_STREAM:
                 self._open = False
                 tasks.cancel_scope.cancel()
@@ -147,7 +149,14 @@ class Session:
         if self._model == CLOSE_1000:
             await self._close(1000, "that was all")
 
-    async def _play(self, response: Response) -> None:
+    def _keep(self, response: Response, plan: Plan) -> None:
+        """Add the items of the response that have begun to the conversation."""
+        if plan.kept:
+            for item in response.items[self._kept :]:
+                self._conversation.add(item)
+            self._kept = len(response.items)
+
+    async def _play(self, response: Response, plan: Plan) -> None:
         steps = response.steps
         if self._model == LARGE_FRAME:
             steps = [Step("", bytes(_LARGE_AUDIO))]
@@ -157,7 +166,9 @@ class Session:
             await anyio.sleep(SLOW_START)
         for step in steps:
             await anyio.sleep(self._pause)
-            await self._send_all(response.play(step))
+            for said in response.play(step):
+                self._keep(response, plan)
+                await self._send(said)
 
     async def _finish(self, response: Response, plan: Plan) -> None:
         if self._playing.cancelled_caught:

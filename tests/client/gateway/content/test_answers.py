@@ -12,6 +12,12 @@ from meshapi.gateway.content.answers import answer, shorten, words
 from meshapi.gateway.content.schema_samples import sample
 from meshapi.gateway.content.tool_calls import ToolCall, calls
 
+KEYWORDS = (
+    "type properties required additionalProperties propertyNames minProperties items prefixItems "
+    "minItems maxItems enum const default $ref allOf anyOf oneOf minimum maximum exclusiveMinimum "
+    "exclusiveMaximum multipleOf minLength maxLength pattern format contentEncoding"
+).split()
+
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
 
@@ -113,11 +119,18 @@ def test_a_schema_that_contains_itself_has_an_end() -> None:
 @pytest.mark.slow
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text()
+        | st.sampled_from(
+            ["object", "array", "string", "integer", "number", "#", "a{3}", "^[^a]$"]
+        ),
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(
-                st.sampled_from("type properties items enum $ref anyOf default minimum".split()),
+                st.sampled_from(KEYWORDS),
                 inner,
                 max_size=4,
             )

@@ -174,7 +174,7 @@ class TestFiles:
         wrong = post(gateway, PATH, {**body, "input_file_id": made["id"]})
         assert wrong.code == (501, "not_implemented")
         both = post(gateway, PATH, {**body, "input_file_id": made["id"], "requests": []})
-        assert both.faults == [("value_error", ["body", "requests"])]
+        assert both.faults == [("extra_forbidden", ["body", "requests"])]
         brief = post(gateway, PATH, {"input_file_id": made["id"]})
         assert {where[-1] for _, where in brief.faults} == {"endpoint", "completion_window"}
 

@@ -26,7 +26,7 @@ def test_a_body_is_kept_as_it_came(gateway: LocalGateway) -> None:
 def test_of_a_long_body_the_beginning_is_kept_and_the_endpoint_gets_it_all(
     gateway: LocalGateway, extra: int
 ) -> None:
-    question = b'{"messages":[{"role":"user","content":"What is 2+2?"}],"x":"'
+    question = b'{"messages":[{"role":"user","content":"What is 2+2?"}],"user":"'
     data = question + b"y" * (LIMIT + extra - len(question) - 2) + b'"}'
     response = post(gateway, COMPLETIONS, data)
     assert response.json()["choices"][0]["message"]["content"] == "2 + 2 = 4."

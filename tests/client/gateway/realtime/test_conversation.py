@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshapi.gateway.realtime.actions import Cancel, Respond
+from meshapi.gateway.realtime.calls import response_to
 from meshapi.gateway.realtime.config import new_config, updated
 from meshapi.gateway.realtime.conversation import BUFFER_LIMIT, Conversation
 from meshapi.gateway.realtime.events import Refused
-from meshapi.gateway.realtime.response import Response
 from support.gateway_sessions import MODEL
 
 SESSION: dict[str, Any] = {
@@ -81,9 +81,10 @@ def like(values: list[Any]) -> st.SearchStrategy[Any]:
 def said_of(action: Union[Respond, Cancel]) -> list[Any]:
     if isinstance(action, Cancel):
         return []
-    response = Response(action.plan)
+    response = response_to(action.plan)
+    opening = list(response.opening())
     played = [said for step in response.steps for said in response.play(step)]
-    return [*response.opening(), *played, *response.closing("completed")]
+    return [*opening, *played, *response.closing("completed")]
 
 
 class TestConversations:

@@ -29,6 +29,7 @@ from meshapi.gateway.http.validation import (
     integer,
     invalid,
     number,
+    only_fields,
     read_json,
     string,
     text,
@@ -53,7 +54,7 @@ _SETTINGS: Check = fields(
         "speed": number(gt=0),
     },
 )
-_SCHEMA: Check = fields(
+_SCHEMA: Check = only_fields(
     {"input": text(min_length=1, max_length=100_000)},
     {
         **dict.fromkeys(

@@ -8,15 +8,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from meshapi.gateway.http.auth import protected
+from meshapi.gateway.content.audio import tone, wav
+from meshapi.gateway.http.auth import protected, public, public_url
+from meshapi.gateway.http.downloads import download
 from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.query import flag, read_query, whole, word, words
 from meshapi.gateway.http.responses import json_response
 from meshapi.gateway.http.validation import integer, one_of
+from meshapi.gateway.models import REPEATED_PAGE
 from meshapi.gateway.state import GatewayState
 
 _DEFAULT_PAGE, _LARGEST_PAGE = 10, 100
 _TOKEN = "from:"
+_PREVIEW_SECONDS, _PREVIEW_RATE = 2.0, 24000
 
 
 @dataclass(frozen=True)
@@ -30,14 +34,18 @@ class _Voice:
     def id(self) -> str:
         return f"voice_{self.name.lower()}"
 
-    def as_object(self) -> dict[str, Any]:
+    @property
+    def description(self) -> str:
+        return f"{self.name}, a made-up {self.gender} voice of a local gateway"
+
+    def as_object(self, request: Request) -> dict[str, Any]:
         return {
             "voice_id": self.id,
             "name": self.name,
             "category": self.category,
             "brand": self.brand,
-            "description": f"{self.name}, a made-up {self.gender} voice of a local gateway",
-            "preview_url": None,
+            "description": self.description,
+            "preview_url": public_url(request, f"/voices/{self.id}.wav"),
             "labels": {"gender": self.gender, "language": "en"},
         }
 
@@ -76,43 +84,53 @@ def routes(state: GatewayState) -> list[Route]:
     """This file's endpoints."""
 
     async def collection(request: Request) -> Response:
-        return json_response(_page(read_query(request, _LIST_QUERY)))
+        return json_response(_page(request, read_query(request, _LIST_QUERY)))
 
     async def one(request: Request) -> Response:
-        for voice in _VOICES:
-            if voice.id == request.path_params["id"]:
-                return json_response(voice.as_object())
-        message = f"Voice '{request.path_params['id']}' was not found."
-        raise GatewayError(404, "not_found", message)
+        return json_response(_find(request.path_params["id"]).as_object(request))
+
+    async def preview(request: Request) -> Response:
+        voice = _find(request.path_params["id"])
+        sound = wav(tone(voice.name, _PREVIEW_SECONDS, _PREVIEW_RATE), _PREVIEW_RATE)
+        return download(state, request, sound, "audio/wav")
 
     return [
         protected(state, "/v1/audio/voices", ["GET"], collection),
         protected(state, "/v1/audio/voices/{id}", ["GET"], one),
+        public("/voices/{id}.wav", ["GET"], preview),
     ]
 
 
-def _page(query: dict[str, Any]) -> dict[str, Any]:
-    found = [voice for voice in _VOICES if _fits(voice, query)]
+def _find(voice_id: str) -> _Voice:
+    for voice in _VOICES:
+        if voice.id == voice_id:
+            return voice
+    raise GatewayError(404, "not_found", f"Voice '{voice_id}' was not found.")
+
+
+def _page(request: Request, query: dict[str, Any]) -> dict[str, Any]:
+    repeats = query.get("search") == REPEATED_PAGE
+    found = [voice for voice in _VOICES if repeats or _fits(voice, query)]
     if query.get("sort_direction") == "desc":
         found.reverse()
     size: int = query.get("page_size", _DEFAULT_PAGE)
     start = _start_of(query.get("next_page_token"))
+    start = 0 if repeats else start
     shown = found[start : start + size]
-    more = start + size < len(found)
+    more = repeats or start + size < len(found)
     counted = query.get("include_total_count", True)
     return {
-        "voices": [voice.as_object() for voice in shown],
+        "voices": [voice.as_object(request) for voice in shown],
         "count": len(shown),
         "truncated": more,
         "has_more": more,
         "total_count": len(found) if counted else None,
-        "next_page_token": _token_of(start + size) if more else None,
+        "next_page_token": _token_of(min(start + size, len(_VOICES) - 1)) if more else None,
     }
 
 
 def _fits(voice: _Voice, query: dict[str, Any]) -> bool:
-    row = voice.as_object()
-    text = f"{row['name']} {row['description']} {row['category']}".lower()
+    text = f"{voice.name} {voice.description} {voice.category}".lower()
     ids: Optional[list[str]] = query.get("voice_ids")
     brand_of_model = (query.get("model") or voice.brand).partition("/")[0]
     return (

@@ -28,6 +28,7 @@ from meshapi.gateway.http.validation import (
     integer,
     mapping,
     number,
+    only_fields,
     read_json,
     string,
 )
@@ -45,7 +46,7 @@ _CODES = ("gateway_timeout", "model_not_found", "upstream_error")
 _COMMON = ("messages", "max_tokens", "template", "variables")
 
 _SETTINGS: dict[str, Check] = {"temperature": number(ge=0, le=2), "max_tokens": integer(ge=1)}
-_SCHEMA: Check = fields(
+_SCHEMA: Check = only_fields(
     {
         "models": array(string, min_length=1, max_length=_MOST_MODELS),
         "messages": array(MESSAGE, min_length=1),
@@ -104,7 +105,7 @@ def _chat_body(common: dict[str, Any], model: str, override: dict[str, Any]) -> 
 def _entry(state: GatewayState, asked: dict[str, Any], request_id: str) -> Entry:
     model = asked["model"]
     try:
-        completion = completion_of(asked)
+        completion = completion_of(state, asked)
         failing_models.refuse(state, model)
     except GatewayError as error:
         code = error.error["code"] if error.error["code"] in _CODES else _CODES[-1]

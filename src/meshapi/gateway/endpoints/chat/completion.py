@@ -1,49 +1,17 @@
 """The response to a chat request before it is sent: whole, or as a stream."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Optional
 
-from meshapi.gateway.content.answers import REFUSAL_TEXT, answer, shorten, words
-from meshapi.gateway.content.schema_samples import sample
 from meshapi.gateway.content.tokens import count_words, usage
-from meshapi.gateway.content.tool_calls import ToolCall, calls
+from meshapi.gateway.endpoints.chat.choices import Choice, choose_words, text_of
 from meshapi.gateway.http.streams import Script
-from meshapi.gateway.http.wire import dump, frame, ulid
-from meshapi.gateway.models import AUTO, DEFAULT_MODEL, REFUSAL, choose
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One choice of a response. A refusal takes the place of the text."""
-
-    text: Optional[str]
-    finish_reason: str
-    tool_calls: Sequence[ToolCall] = ()
-    refusal: Optional[str] = None
-
-    def message(self) -> dict[str, Any]:
-        message: dict[str, Any] = {"role": "assistant", "content": self.text}
-        if self.refusal is not None:
-            message["refusal"] = self.refusal
-        if self.tool_calls:
-            message["tool_calls"] = [call.whole() for call in self.tool_calls]
-        return message
-
-    def deltas(self) -> Iterator[dict[str, Any]]:
-        for word in words(self.text or ""):
-            yield {"content": word}
-        for word in words(self.refusal or ""):
-            yield {"refusal": word}
-        for index, call in enumerate(self.tool_calls):
-            for part in call.deltas(index):
-                yield {"tool_calls": [part]}
-
-    def size(self) -> int:
-        called = (call.arguments for call in self.tool_calls)
-        return count_words(" ".join([self.text or self.refusal or "", *called]))
+from meshapi.gateway.http.wire import frame, ulid
+from meshapi.gateway.models import AUTO, DEFAULT_MODEL, LOOSE_DELTAS, choose, cost_of
+from meshapi.gateway.state import GatewayState
 
 
 @dataclass(frozen=True)
@@ -75,7 +43,8 @@ class Completion:
             }
             for index, choice in enumerate(self.choices)
         ]
-        response = {**self._head("chat.completion"), "choices": choices, "usage": self.usage()}
+        response = {**self._head("chat.completion"), "choices": choices}
+        response.update(usage=self.usage(), cost=self.cost())
         if self.requested == AUTO:
             response.update(
                 x_resolved_model_id=self.model,
@@ -99,11 +68,14 @@ class Completion:
             ],
             [
                 *(self._delta(index, {}, choice.finish_reason) for index, choice in indexed),
-                self._chunk(choices=[], usage=self.usage(), cost=self._cost()),
+                self._chunk(choices=[], usage=self.usage(), cost=self.cost()),
             ],
         )
 
     def _delta(self, index: int, delta: Any, finish_reason: Optional[str] = None) -> bytes:
+        if self.requested == LOOSE_DELTAS:
+            for part in delta.get("tool_calls", ()):
+                del part["index"]
         choice = {"index": index, "delta": delta, "finish_reason": finish_reason}
         return self._chunk(choices=[choice])
 
@@ -123,70 +95,22 @@ class Completion:
         completion_tokens = sum(choice.size() for choice in self.choices)
         return usage(self.prompt_tokens, completion_tokens)
 
-    def _cost(self) -> str:
-        """A decimal string of dollars, in the service's format; the price is made up."""
-        return f"{self.usage()['total_tokens'] * 1e-7:.7f}"
+    def cost(self) -> str:
+        """The price in dollars, as a decimal string."""
+        counts = self.usage()
+        return cost_of(self.model, counts["prompt_tokens"], counts["completion_tokens"])
 
 
-def completion_of(body: dict[str, Any]) -> Completion:
+def completion_of(state: GatewayState, body: dict[str, Any]) -> Completion:
     """The response to a request that passes `SCHEMA`.
 
     Raises:
         GatewayError: the model is unknown, or not for chat.
     """
     messages: list[dict[str, Any]] = body["messages"]
-    requested = choose(body.get("model"), body.get("models") or [])
-    refused = Choice(None, "stop", refusal=REFUSAL_TEXT) if requested == REFUSAL else None
+    model = choose(body.get("model"), body.get("models") or [])
     return Completion(
-        requested=requested,
-        choices=[refused or _choose_words(body, index) for index in range(body.get("n") or 1)],
-        prompt_tokens=sum(count_words(_text(message)) for message in messages),
+        requested=model,
+        choices=[choose_words(state, body, model, index) for index in range(body.get("n") or 1)],
+        prompt_tokens=sum(count_words(text_of(message)) for message in messages),
     )
-
-
-def _choose_words(body: dict[str, Any], index: int) -> Choice:
-    results = _tool_results(body["messages"])
-    question = _question(body["messages"])
-    if not results:
-        called = calls(body.get("tools") or [], body.get("tool_choice"), question)
-        if called:
-            most = 1 if body.get("parallel_tool_calls") is False else len(called)
-            return Choice(None, "tool_calls", called[:most])
-    text = f"The tool answered: {'; '.join(results)}" if results else answer(question)
-    text = _formatted(text, body.get("response_format") or {}, question)
-    if index:
-        text += f" (Choice {index + 1}.)"
-    stop: Any = body.get("stop") or []
-    stops: list[str] = [stop] if isinstance(stop, str) else stop
-    max_words = body.get("max_completion_tokens") or body.get("max_tokens")
-    return Choice(*shorten(text, stop=stops, max_words=max_words))
-
-
-def _formatted(text: str, wanted: dict[str, Any], question: str) -> str:
-    if wanted.get("type") == "json_object":
-        return dump({"answer": text}).decode()
-    if wanted.get("type") == "json_schema":
-        return dump(sample(wanted["json_schema"]["schema"], question)).decode()
-    return text
-
-
-def _question(messages: Sequence[dict[str, Any]]) -> str:
-    asked = [_text(message) for message in messages if message["role"] == "user"]
-    return asked[-1] if asked else ""
-
-
-def _tool_results(messages: Sequence[dict[str, Any]]) -> list[str]:
-    """The contents of the `tool` messages at the end of the conversation."""
-    results: list[str] = []
-    for message in reversed(messages):
-        if message["role"] != "tool":
-            break
-        results.insert(0, _text(message))
-    return results
-
-
-def _text(message: dict[str, Any]) -> str:
-    content: Any = message.get("content") or ""
-    if isinstance(content, str):
-        return content
-    return " ".join(part["text"] for part in content if part["type"] == "text")

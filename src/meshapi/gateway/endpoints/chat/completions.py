@@ -23,7 +23,7 @@ def routes(state: GatewayState) -> list[Route]:
 
     async def complete(request: Request) -> Response:
         body = prepared(state, await read_json(request, SCHEMA))
-        completion = completion_of(body)
+        completion = completion_of(state, body)
         model = completion.requested
         failing_models.refuse(state, model, body.get("user") or "")
         if body.get("stream"):

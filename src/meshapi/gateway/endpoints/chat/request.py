@@ -1,4 +1,4 @@
-"""The schema of a chat request: all documented fields; unknown ones are ignored."""
+"""The schema of a chat request: all documented fields, and no others."""
 
 from collections.abc import Sequence
 from typing import Any, Optional
@@ -15,6 +15,7 @@ from meshapi.gateway.http.validation import (
     mapping,
     number,
     one_of,
+    only_fields,
     string,
     string_or,
     tagged,
@@ -78,7 +79,7 @@ MESSAGE: Check = fields(
     },
 )
 
-SCHEMA: Check = fields(
+SCHEMA: Check = only_fields(
     {"messages": array(MESSAGE, min_length=1)},
     {
         "model": string,
@@ -103,6 +104,8 @@ SCHEMA: Check = fields(
         "transforms": array(string),
         "reasoning_effort": one_of("high", "medium", "low", "none"),
         "reasoning": mapping,
+        # Stands for a field that is newer than the client, which can only send it as an extra.
+        "thinking_budget": integer(ge=0),
         "service_tier": one_of("auto", "default", "flex"),
         "weight_profile": one_of("quality_first", "balanced", "cost_first", "latency_first"),
         "logprobs": boolean,

@@ -11,9 +11,9 @@ from meshapi.gateway.http.validation import (
     Location,
     array,
     detail,
-    fields,
     mapping,
     one_of,
+    only_fields,
     string,
 )
 from meshapi.gateway.http.wire import dump, ulid
@@ -22,7 +22,7 @@ from meshapi.gateway.store import Store
 # The service's own limit for a batch.
 _MOST_REQUESTS = 50_000
 
-_REQUEST: Check = fields(
+_REQUEST: Check = only_fields(
     {"custom_id": string, "body": mapping}, {"method": one_of("POST"), "url": string}
 )
 
@@ -41,14 +41,15 @@ def requests_check(value: Any, at: Location) -> Iterator[Detail]:
         seen.add(row["custom_id"])
 
 
-UPLOAD: Check = fields({"requests": requests_check}, {"purpose": one_of("batch")})
+UPLOAD: Check = only_fields({"requests": requests_check}, {"purpose": one_of("batch")})
 
 
 @dataclass
 class BatchFile:
-    """One file. Its rows are requests, or their results."""
+    """One file. Its rows are requests, or their results, of the model."""
 
     rows: Sequence[Any]
+    model: str
     purpose: str = "batch"
     id: str = field(default_factory=lambda: f"file-{ulid()}")
     created_at: int = field(default_factory=lambda: int(time.time()))
@@ -74,7 +75,7 @@ class BatchFile:
 class BatchFiles(Store[BatchFile]):
     what = "File"
 
-    def add(self, rows: Sequence[Any], purpose: str = "batch") -> BatchFile:
-        made = BatchFile(rows, purpose)
+    def add(self, rows: Sequence[Any], purpose: str = "batch", model: Any = None) -> BatchFile:
+        made = BatchFile(rows, model if isinstance(model, str) else "", purpose)
         self.put(made.id, made)
         return made

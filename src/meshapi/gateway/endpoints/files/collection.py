@@ -14,14 +14,23 @@ from starlette.routing import Route
 from meshapi.gateway.endpoints.files.batch_files import UPLOAD, BatchFiles
 from meshapi.gateway.endpoints.files.rag_files import RagFile, RagFiles
 from meshapi.gateway.http.auth import protected
-from meshapi.gateway.http.pages import offset_page, page_query
+from meshapi.gateway.http.downloads import download
+from meshapi.gateway.http.pages import has_repeated_page, offset_page, page_query
 from meshapi.gateway.http.query import read_query
 from meshapi.gateway.http.responses import json_response
-from meshapi.gateway.http.validation import Check, boolean, fields, mapping, read_json, text
+from meshapi.gateway.http.validation import (
+    Check,
+    boolean,
+    mapping,
+    only_fields,
+    read_json,
+    text,
+)
 from meshapi.gateway.http.wire import iso
+from meshapi.gateway.jobs import job_response
 from meshapi.gateway.state import GatewayState
 
-_RAG_UPLOAD: Check = fields(
+_RAG_UPLOAD: Check = only_fields(
     {"file_name": text(min_length=1, max_length=1024), "mime_type": text(max_length=255)},
     {"embed": boolean, "metadata": mapping},
 )
@@ -35,7 +44,9 @@ def routes(state: GatewayState) -> list[Route]:
             return json_response(_page(state, request))
         if _is_batch_file(await request.body()):
             body = await read_json(request, UPLOAD)
-            made = state.store(BatchFiles).add(body["requests"])
+            made = state.store(BatchFiles).add(
+                body["requests"], model=body["requests"][0]["body"].get("model")
+            )
             return json_response(made.as_object())
         return json_response(_begin_upload(state, request, await read_json(request, _RAG_UPLOAD)))
 
@@ -48,11 +59,11 @@ def routes(state: GatewayState) -> list[Route]:
         found = files.find(file_id)
         if found is not None:
             return json_response(found.as_object())
-        return json_response(_look(state, request, file_id))
+        return _look(state, request, file_id)
 
     async def content(request: Request) -> Response:
         found = state.store(BatchFiles).get(request.path_params["id"])
-        return Response(found.content, media_type="application/jsonl")
+        return download(state, request, found.content, "application/jsonl", model=found.model)
 
     return [
         protected(state, "/v1/files", ["GET", "POST"], collection),
@@ -88,7 +99,7 @@ def _begin_upload(state: GatewayState, request: Request, body: dict[str, Any]) -
     }
 
 
-def _look(state: GatewayState, request: Request, file_id: str) -> dict[str, Any]:
+def _look(state: GatewayState, request: Request, file_id: str) -> Response:
     """Return the file as it is, then advance its embedding.
 
     Raises:
@@ -96,9 +107,9 @@ def _look(state: GatewayState, request: Request, file_id: str) -> dict[str, Any]
     """
     files = state.store(RagFiles)
     file = files.get(file_id)
-    shown = files.as_object(file, request)
+    response = job_response(file.model, files.as_object(file, request), file.embedding)
     file.advance()
-    return shown
+    return response
 
 
 def _page(state: GatewayState, request: Request) -> dict[str, Any]:
@@ -106,4 +117,7 @@ def _page(state: GatewayState, request: Request) -> dict[str, Any]:
     files = state.store(RagFiles)
     query = read_query(request, page_query())
     newest_first = files.newest_first()
-    return offset_page("files", newest_first, query, lambda one: files.as_object(one, request))
+    repeats = has_repeated_page(file.model for file in newest_first)
+    return offset_page(
+        "files", newest_first, query, lambda one: files.as_object(one, request), repeats=repeats
+    )

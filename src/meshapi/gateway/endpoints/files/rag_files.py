@@ -3,7 +3,8 @@
 An upload is `pending` until its bytes have arrived, and then `ready`. An embedding is `pending`
 until it is requested (with `embed` at the start, or by /v1/files/embed), then `queued` at the first
 look at the file, `processing` at the second, and `ready` at the third; with an empty file it ends
-as `failed`. Search finds files whose embedding is `ready`. A file may have any size, but only its
+as `failed`, and a file whose name begins with `mesh-job-failed` or another job of `mesh/` ends as
+that does. Search finds files whose embedding is `ready`. A file may have any size, but only its
 beginning is kept.
 """
 
@@ -19,6 +20,8 @@ from starlette.requests import Request
 from meshapi.gateway.content.tokens import count_words
 from meshapi.gateway.http.auth import public_url
 from meshapi.gateway.http.wire import iso, ulid
+from meshapi.gateway.jobs import end_of, error_of_embedding, model_of_name
+from meshapi.gateway.models import DEFAULT_EMBEDDING_MODEL, cost_of
 from meshapi.gateway.store import Store
 
 # Only the first bytes of a file are searched, in chunks of this many words.
@@ -59,6 +62,11 @@ class RagFile:
         return int(self.created_at) + _SIGNED_FOR
 
     @property
+    def model(self) -> str:
+        """The model of `mesh/` that the file is named after; empty if there is none."""
+        return model_of_name(self.name)
+
+    @property
     def file_type(self) -> str:
         """The extension of its name, in lower case."""
         _, dot, ending = self.name.rpartition(".")
@@ -87,9 +95,13 @@ class RagFile:
             self.finish()
 
     def finish(self) -> None:
-        """Complete the embedding, which fails for an empty file."""
-        self.embedding = "ready" if self.size else "failed"
-        self.error = None if self.size else "empty_file"
+        """Complete the embedding, which fails for an empty file and for some names."""
+        end = end_of(self.model, "ready" if self.size else "failed")
+        if end is None:
+            self.embedding = "processing"
+            return
+        self.error = error_of_embedding(self.model) or (None if self.size else "empty_file")
+        self.embedding = "failed" if self.error else end
         self.updated_at = time.time()
 
     def _text(self, beginning: bytes) -> str:
@@ -138,7 +150,7 @@ class RagFiles(Store[RagFile]):
             "created_at": iso(file.created_at),
             "updated_at": iso(file.updated_at),
             "total_tokens": tokens if ready else None,
-            "total_cost_usd": 0.0 if ready else None,
+            "total_cost_usd": float(cost_of(DEFAULT_EMBEDDING_MODEL, tokens, 0)) if ready else None,
             "last_error_code": file.error,
             "metadata": file.metadata,
         }

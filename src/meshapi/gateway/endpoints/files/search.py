@@ -14,9 +14,9 @@ from meshapi.gateway.http.validation import (
     Check,
     array,
     boolean,
-    fields,
     integer,
     mapping,
+    only_fields,
     read_json,
     string,
     text,
@@ -24,11 +24,11 @@ from meshapi.gateway.http.validation import (
 from meshapi.gateway.state import GatewayState
 
 _DEFAULT_TOP_K, _HIGHEST_TOP_K = 5, 50
-_EMBED: Check = fields(
+_EMBED: Check = only_fields(
     {"file_ids": array(string, min_length=1, max_length=100)},
     {"wait": boolean, "metadata": mapping},
 )
-_SEARCH: Check = fields(
+_SEARCH: Check = only_fields(
     {"query": text(min_length=1, max_length=10_000)},
     {
         "top_k": integer(ge=1, le=_HIGHEST_TOP_K),

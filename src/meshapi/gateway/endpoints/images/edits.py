@@ -33,6 +33,7 @@ from meshapi.gateway.http.validation import (
     invalid,
     number,
     one_of,
+    only_fields,
     read_json,
     string,
     string_or,
@@ -60,7 +61,7 @@ def _picture(value: Any, at: Location) -> Iterator[Detail]:
 
 
 _OPERATIONS = ("edit", "inpaint", "outpaint", "mix", "reframe", "upscale", "remove_background")
-_EDIT: Check = fields(
+_EDIT: Check = only_fields(
     {"model": string, "image": _picture},
     {
         "prompt": text(max_length=32_000),

@@ -20,11 +20,11 @@ from meshapi.gateway.http.validation import (
     Check,
     array,
     boolean,
-    fields,
     integer,
     mapping,
     number,
     one_of,
+    only_fields,
     read_json,
     string,
     string_or,
@@ -33,7 +33,7 @@ from meshapi.gateway.http.validation import (
 from meshapi.gateway.models import DEFAULT_IMAGE_MODEL, IMAGE_MODELS, choose_from
 from meshapi.gateway.state import GatewayState
 
-_GENERATION: Check = fields(
+_GENERATION: Check = only_fields(
     {"prompt": text(min_length=1, max_length=32_000)},
     {
         "model": string,

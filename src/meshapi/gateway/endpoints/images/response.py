@@ -18,7 +18,7 @@ from meshapi.gateway.http.responses import stream_response, whole_response
 from meshapi.gateway.http.streams import Script
 from meshapi.gateway.http.validation import Check, Detail, Location, detail, integer, one_of, string
 from meshapi.gateway.http.wire import PING, dump, frame, ulid
-from meshapi.gateway.models import REFUSAL
+from meshapi.gateway.models import REFUSAL, cost_of
 from meshapi.gateway.state import GatewayState
 
 DEFAULT_SIDE = 1024
@@ -74,11 +74,16 @@ async def respond_with_pictures(
         raise GatewayError(400, "content_policy_violation", message)
     size = fitted(*size)
     items = [
-        _item(state, request, body, Picture(f"{known_by} {index}", *size))
+        _item(state, request, body, Picture(f"{known_by} {index}", *size), model)
         for index in range(body.get("n") or 1)
     ]
+    words = count_words(body.get("prompt") or "")
+    charged = {
+        "usage": _usage(words, len(items)),
+        "cost": cost_of(model, words, 0, pictures=len(items)),
+    }
     if body.get("stream"):
-        return stream_response(state, model, _script(model, items))
+        return stream_response(state, model, _script(model, items, charged))
     response = {
         "created": int(time.time()),
         "data": items,
@@ -86,20 +91,20 @@ async def respond_with_pictures(
         "output_format": "png",
         "quality": body.get("quality") or "auto",
         "size": f"{size[0]}x{size[1]}",
-        "usage": _usage(count_words(body.get("prompt") or ""), len(items)),
+        **charged,
     }
     return await whole_response(request, model, dump(response))
 
 
 def _item(
-    state: GatewayState, request: Request, body: dict[str, Any], picture: Picture
+    state: GatewayState, request: Request, body: dict[str, Any], picture: Picture, model: str
 ) -> dict[str, Any]:
     if body.get("response_format") == "b64_json":
         return {"b64_json": base64.b64encode(picture.png()).decode()}
-    return {"url": publish(state, request, picture)}
+    return {"url": publish(state, request, picture, model)}
 
 
-def _script(model: str, items: list[dict[str, Any]]) -> Script:
+def _script(model: str, items: list[dict[str, Any]], charged: dict[str, Any]) -> Script:
     """Keep-alive chunks, then the pictures in one chunk."""
     head = {
         "id": f"img_{ulid()}",
@@ -108,7 +113,7 @@ def _script(model: str, items: list[dict[str, Any]]) -> Script:
         "model": model,
     }
     waiting = frame({**head, "data": [], "status": "processing"})
-    done = frame({**head, "data": items, "status": "completed"})
+    done = frame({**head, "data": items, "status": "completed", **charged})
     return Script([waiting], [PING + waiting] * _KEEP_ALIVES, [done])
 
 

@@ -1,8 +1,8 @@
 """/v1/responses: whole, streamed and in the background, and the list of stored responses.
 
 A background response is `queued` when it is made, `in_progress` at the first look at it, which is a
-GET of that response, and done at the second. With `mesh/stall` it is never done, and with models
-that break off their responses it ends as `failed`.
+GET of that response, and done at the second. With `mesh/stall` it is never done, with models
+that break off their responses it ends as `failed`, and the jobs of `mesh/` end as their names say.
 """
 
 import time
@@ -25,9 +25,13 @@ from meshapi.gateway.http.query import read_query
 from meshapi.gateway.http.responses import json_response, stream_response, whole_response
 from meshapi.gateway.http.validation import detail, invalid, read_json
 from meshapi.gateway.http.wire import dump, ulid
-from meshapi.gateway.models import AUTO, STALL
+from meshapi.gateway.jobs import end_of, job_response
+from meshapi.gateway.models import AUTO, REFUSAL, cost_of
 from meshapi.gateway.state import GatewayState
 from meshapi.gateway.store import Store
+
+# Why a response is incomplete, by the finish reason that chat would give.
+_INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
 def routes(state: GatewayState) -> list[Route]:
@@ -56,13 +60,19 @@ def routes(state: GatewayState) -> list[Route]:
             return await create(request)
         query = read_query(request, AFTER_QUERY)
         return json_response(
-            page_after(state.store(_StoredResponses), _StoredResponse.as_row, query)
+            page_after(
+                state.store(_StoredResponses),
+                _StoredResponse.as_row,
+                query,
+                lambda one: one.completion.requested,
+            )
         )
 
     async def get(request: Request) -> Response:
         found = state.store(_StoredResponses).get(request.path_params["id"])
         found.looks += 1
-        return json_response(found.as_seen())
+        seen = found.as_seen()
+        return job_response(found.completion.requested, seen, seen["status"])
 
     return [
         protected(state, "/v1/responses", ["GET", "POST"], collection),
@@ -80,14 +90,22 @@ class _StoredResponse:
     looks: int = 2
 
     def as_seen(self) -> dict[str, Any]:
+        if not self.response["background"]:
+            return self.response
+        usual = self.response["status"]
         model = self.completion.requested
-        if self.looks >= 2 and model != STALL:
-            return _failed(self.response) if self.response["background"] else self.response
+        # A refusal is a response, not a failure.
+        end = usual if model == REFUSAL else end_of(model, usual)
+        if self.looks >= 2 and end == usual:
+            return self.response
+        if self.looks >= 2 and end is not None:
+            return _ended(self.response, end)
         status = "in_progress" if self.looks else "queued"
         unfinished: dict[str, Any] = {
             "status": status,
             "output": [],
             "usage": None,
+            "cost": None,
             "completed_at": None,
         }
         return {**self.response, **unfinished, "incomplete_details": None}
@@ -117,7 +135,7 @@ def _make(state: GatewayState, body: dict[str, Any]) -> _StoredResponse:
     previous = body.get("previous_response_id")
     earlier = kept.get(previous).conversation if previous is not None else []
     asked = prepared(state, chat_body(body, earlier))
-    completion = completion_of(asked)
+    completion = completion_of(state, asked)
     response = _response(body, asked["messages"], completion)
     said = [*earlier, *messages_of(body["input"]), *messages_of(response["output"])]
     return _StoredResponse(response, completion, said)
@@ -128,7 +146,8 @@ def _response(
 ) -> dict[str, Any]:
     choice = completion.choices[0]
     summary = _summary(body.get("reasoning") or {}, question_of(messages))
-    cut_short = choice.finish_reason == "length"
+    cut_short = _INCOMPLETE.get(choice.finish_reason)
+    usage = _usage(completion.prompt_tokens, choice.size(), count_words(summary or ""))
     response = {
         "id": f"resp_{ulid()}",
         "object": "response",
@@ -137,10 +156,11 @@ def _response(
         "status": "incomplete" if cut_short else "completed",
         "background": bool(body.get("background")),
         "error": None,
-        "incomplete_details": {"reason": "max_output_tokens"} if cut_short else None,
+        "incomplete_details": {"reason": cut_short} if cut_short else None,
         "model": completion.model,
         "output": items_of(choice, summary),
-        "usage": _usage(completion.prompt_tokens, choice.size(), count_words(summary or "")),
+        "usage": usage,
+        "cost": cost_of(completion.model, usage["input_tokens"], usage["output_tokens"]),
         **_settings(body),
     }
     if completion.requested == AUTO:
@@ -185,10 +205,9 @@ def _usage(read: int, written: int, reasoned: int) -> dict[str, Any]:
     }
 
 
-def _failed(response: dict[str, Any]) -> dict[str, Any]:
-    """The background response as its model leaves it: failed, if the model breaks off."""
-    failure = failing_models.BREAKS_OFF.get(response["model"])
-    if failure is None:
-        return response
-    error = {"code": failure.code, "message": "The provider did not finish the response."}
-    return {**response, "status": "failed", "output": [], "usage": None, "error": error}
+def _ended(response: dict[str, Any], status: str) -> dict[str, Any]:
+    """The background response as a model leaves it that does not complete it."""
+    failure = failing_models.FAILED_JOBS.get(response["model"]) if status == "failed" else None
+    nothing: dict[str, Any] = {"output": [], "usage": None, "cost": None}
+    error = failure and {"code": failure.code, "message": failure.message}
+    return {**response, **nothing, "status": status, "error": error}

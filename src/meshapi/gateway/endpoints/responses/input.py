@@ -19,6 +19,7 @@ from meshapi.gateway.http.validation import (
     mapping,
     number,
     one_of,
+    only_fields,
     string,
     string_or,
     tagged,
@@ -77,7 +78,7 @@ _FORMAT = fields(
     {"schema": mapping, "name": string, "json_schema": fields({}, {"schema": mapping})},
 )
 
-SCHEMA: Check = fields(
+SCHEMA: Check = only_fields(
     {"input": string_or(string, array(_item))},
     {
         "model": string,
@@ -116,7 +117,7 @@ SCHEMA: Check = fields(
 
 
 # The fields that have the same name and meaning in both.
-_SHARED = ("model", "template", "variables", "parallel_tool_calls")
+_SHARED = ("model", "template", "variables", "user", "parallel_tool_calls")
 
 
 def chat_body(body: dict[str, Any], earlier: Sequence[dict[str, Any]]) -> dict[str, Any]:

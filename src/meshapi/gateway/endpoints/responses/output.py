@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 from meshapi.gateway.content.answers import words
 from meshapi.gateway.content.tool_calls import fragments
-from meshapi.gateway.endpoints.chat.completion import Choice
+from meshapi.gateway.endpoints.chat.choices import Choice
 from meshapi.gateway.http.streams import Script
 from meshapi.gateway.http.wire import named_frame, ulid
 
@@ -29,9 +29,15 @@ def items_of(choice: Choice, summary: Optional[str]) -> list[Item]:
 
 def script_of(response: dict[str, Any]) -> Script:
     """The stream that ends with this response."""
-    begun: dict[str, Any] = {**response, "status": "in_progress", "output": [], "usage": None}
+    begun: dict[str, Any] = {
+        **response,
+        "status": "in_progress",
+        "output": [],
+        "usage": None,
+        "cost": None,
+    }
     begun.update(completed_at=None, incomplete_details=None)
-    end = {"response": response, "usage": response["usage"]}
+    end = {"response": response, "usage": response["usage"], "cost": response["cost"]}
     events: list[_Event] = [
         ("response.created", {"response": begun}, False),
         ("response.in_progress", {"response": begun}, False),
@@ -75,7 +81,7 @@ def _message(choice: Choice) -> Item:
     return {
         "id": f"msg_{ulid()}",
         "type": "message",
-        "status": "incomplete" if choice.finish_reason == "length" else "completed",
+        "status": "incomplete" if choice.cut_short else "completed",
         "role": "assistant",
         "content": [part],
     }
