@@ -69,6 +69,14 @@ SUBJECTS = (
         "meshapi_core.protocols",
     ),
     Subject(
+        "jobs",
+        "Jobs and pages",
+        "What methods that wait for jobs tell, and what lists and batches return.",
+        "meshapi",
+        "meshapi_core.progress meshapi_core._async.pages meshapi_core._sync.pages"
+        " meshapi_core.batching",
+    ),
+    Subject(
         "options",
         "Options",
         "The options of a client for time limits, retries, connections and proxies.",
@@ -88,7 +96,7 @@ SUBJECTS = (
         "Errors and warnings",
         "",
         "meshapi",
-        "meshapi_core.errors meshapi_core.types.errors",
+        "meshapi_core.errors meshapi_core._mistakes meshapi_core.types.errors",
     ),
     Subject(
         "objects",

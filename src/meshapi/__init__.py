@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from meshapi_core import InternalServerError as InternalServerError
     from meshapi_core import InvalidParamsError as InvalidParamsError
     from meshapi_core import JobFailedError as JobFailedError
+    from meshapi_core import JobStatusError as JobStatusError
+    from meshapi_core import JobTimeoutError as JobTimeoutError
     from meshapi_core import Limits as Limits
     from meshapi_core import MeshAPIConfig as MeshAPIConfig
     from meshapi_core import MeshAPIError as MeshAPIError

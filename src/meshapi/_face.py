@@ -28,12 +28,12 @@ _NAMES: Final = {
     "meshapi_core": """
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
         Base64Error ConflictError ContentTooLargeError Headers InternalServerError
-        InvalidParamsError JobFailedError Limits MeshAPIConfig MeshAPIError NotFoundError
-        ParamsWarning PaymentRequiredError PermissionDeniedError ProtocolError Proxy RateLimitError
-        RawResponse RealtimeAuth RealtimeConnectionClosed RealtimeError RealtimeMessage Reconnect
-        Reconnected RedirectError ResponseDecodeError ResponseMeta ResponseWarning RetryPolicy
-        SocketOptions StreamInterruptedError StreamUsageError Timeout UnprocessableEntityError
-        __version__
+        InvalidParamsError JobFailedError JobStatusError JobTimeoutError Limits MeshAPIConfig
+        MeshAPIError NotFoundError ParamsWarning PaymentRequiredError PermissionDeniedError
+        ProtocolError Proxy RateLimitError RawResponse RealtimeAuth RealtimeConnectionClosed
+        RealtimeError RealtimeMessage Reconnect Reconnected RedirectError ResponseDecodeError
+        ResponseMeta ResponseWarning RetryPolicy SocketOptions StreamInterruptedError
+        StreamUsageError Timeout UnprocessableEntityError __version__
     """,
     "meshapi_core.endpoints": "AsyncStream Stream",
     "meshapi_core.flows": "Progress",

@@ -25,10 +25,10 @@ _NAMES: Final = {
     "meshapi_core.errors": """
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
         Base64Error ConflictError ContentTooLargeError InternalServerError InvalidParamsError
-        JobFailedError MeshAPIError NotFoundError ParamsWarning PaymentRequiredError
-        PermissionDeniedError ProtocolError RateLimitError RealtimeConnectionClosed RealtimeError
-        RedirectError ResponseDecodeError ResponseWarning StreamInterruptedError StreamUsageError
-        UnprocessableEntityError
+        JobFailedError JobStatusError JobTimeoutError MeshAPIError NotFoundError ParamsWarning
+        PaymentRequiredError PermissionDeniedError ProtocolError RateLimitError
+        RealtimeConnectionClosed RealtimeError RedirectError ResponseDecodeError ResponseWarning
+        StreamInterruptedError StreamUsageError UnprocessableEntityError
     """,
     "meshapi_core.extras": "Extras hidden_values",
     "meshapi_core.failures": "Advice failure_of hint_at_tls timed_out",

@@ -21,7 +21,7 @@ from meshapi_core.observing import Notice
 
 PACKAGES = faces.PACKAGES
 
-MOST_NAMES = 135
+MOST_NAMES = 137
 """In the core's face: what an embedder needs, and can take in."""
 
 LONGEST_FACE = 200

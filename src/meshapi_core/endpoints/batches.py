@@ -4,16 +4,19 @@ Source: https://developers.meshapi.ai/docs (batches)
 """
 
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import msgspec
 from typing_extensions import Unpack
 
 from meshapi_core.calls import Call
-from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint
+from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, flow_endpoint
 from meshapi_core.errors import InvalidParamsError
+from meshapi_core.flows.polling import JobFailure, JobKind, Waiting, wait_for
+from meshapi_core.flows.steps import Flow
 from meshapi_core.params.encoding import encode_params
 from meshapi_core.paths import path_segment
+from meshapi_core.progress import OnProgress
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import JSONReader
 from meshapi_core.types._base import Params
@@ -46,8 +49,7 @@ class Batches(Resource[R_co]):
             fields: the parameters as keywords; see `CreateBatchParams`.
 
         Returns:
-            The batch. Ask `get` with its `.id` until `.ended` is True; the results are then in
-            `.results`.
+            The batch. `wait` for it; the results are then in `.results`.
 
         Raises:
             InvalidParamsError: neither `requests` nor `input_file_id` is given, or a parameter is
@@ -107,6 +109,54 @@ class Batches(Resource[R_co]):
         path = f"{_batch(batch_id)}/cancel"
         return Call(method="POST", path=path, body=b"{}", reader=JSONReader(BatchObject))
 
+    @flow_endpoint
+    def wait(
+        self,
+        batch: Union[str, BatchObject],
+        *,
+        timeout: Optional[float] = None,
+        poll_interval: Optional[float] = None,
+        on_progress: Optional[OnProgress] = None,
+        progress: bool = False,
+    ) -> Flow[BatchObject]:
+        """Return a batch once it is completed.
+
+        For example, `batches.wait(batch, timeout=3600, progress=True)`. The program may end in the
+        meantime: another one can wait for the same ID.
+
+        Args:
+            batch: its ID, or the batch itself.
+            timeout: seconds to wait at most; None, the default, for no limit. The job goes on after
+                that, and another `wait` takes it up again.
+            poll_interval: seconds between two looks; by default they grow from 1 to 30. The gateway
+                may ask for longer pauses, and gets them.
+            on_progress: is called with a `Progress` after each look. With `AsyncMeshAPI`, it may be
+                a coroutine function. What it raises ends the wait.
+            progress: True shows a progress bar, for which tqdm must be installed
+                (`pip install "meshapi[progress]"`).
+
+        Returns:
+            The batch. Single requests may have failed: see `.failed_requests`.
+
+        Raises:
+            InvalidParamsError: an argument is wrong; nothing was sent.
+            JobFailedError: the batch has failed, expired, or was cancelled.
+            JobTimeoutError: it had not ended when the time limit ran out.
+            JobStatusError: its status is unknown to this version.
+            NotFoundError: there is no batch with this ID.
+            MeshAPIError: the batch could not be looked at, for five minutes if that may pass. In
+                this and the other errors, `.partial` is the batch as it was last seen.
+        """
+        waiting = Waiting(
+            timeout=timeout,
+            poll_interval=poll_interval,
+            on_progress=on_progress,
+            progress=progress,
+        )
+        functions = yield from waiting.begin("requests")
+        batch_id = _JOB.id_of("batch", batch)
+        return (yield from wait_for(_JOB, batch_id, waiting, functions))
+
 
 class _ListParams(Params, kw_only=True):
     after: Optional[str] = None
@@ -115,3 +165,28 @@ class _ListParams(Params, kw_only=True):
 
 def _batch(batch_id: str) -> str:
     return f"{_PATH}/{path_segment('batch_id', batch_id)}"
+
+
+def _failure(batch: BatchObject) -> JobFailure:
+    details = batch.errors_detail or []
+    # Rows with an ID say why single requests failed, not why the batch did.
+    own: dict[str, Any] = next((row for row in details if not row.get("custom_id")), {})
+    message, code = own.get("message"), own.get("code")
+    return JobFailure(
+        message if isinstance(message, str) else "", code if isinstance(code, str) else "", details
+    )
+
+
+def _progress(batch: BatchObject) -> tuple[int, Optional[int]]:
+    done = batch.completed_requests + batch.failed_requests
+    return done, batch.total_requests or None
+
+
+_JOB: JobKind[BatchObject] = JobKind(
+    name="batch",
+    wait="batches.wait",
+    look=Batches.get.build,
+    status=lambda batch: batch.status,
+    failure=_failure,
+    progress=_progress,
+)

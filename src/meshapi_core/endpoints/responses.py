@@ -4,7 +4,7 @@ Source: https://developers.meshapi.ai/docs (responses),
     https://platform.openai.com/docs/api-reference/responses-streaming
 """
 
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from msgspec import Struct
 from typing_extensions import Unpack
@@ -15,16 +15,26 @@ from meshapi_core.accumulators.responses import ENDS, ResponsesAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec.decoding import fit
 from meshapi_core.codec.parsing import parse
-from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
+from meshapi_core.endpoints._descriptor import (
+    R_co,
+    Resource,
+    endpoint,
+    flow_endpoint,
+    stream_endpoint,
+)
 from meshapi_core.envelopes import is_blank
+from meshapi_core.flows.polling import JobFailure, JobKind, Waiting, wait_for
+from meshapi_core.flows.steps import Flow
 from meshapi_core.params.encoding import encode_params
 from meshapi_core.paths import path_segment
+from meshapi_core.progress import OnProgress
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types import response_events as events
 from meshapi_core.types._base import Params
 from meshapi_core.types.responses import (
     ResponsesFields,
+    ResponsesListItem,
     ResponsesListResponse,
     ResponsesParams,
     ResponsesResponse,
@@ -165,7 +175,7 @@ class Responses(Resource[R_co]):
         """Return one stored response, or the state of one that runs in the background.
 
         Returns:
-            The response; `.status` is "completed" when `.output_text` is final.
+            The response; `.output_text` is final once `.ended` is True. `wait` asks until then.
 
         Raises:
             InvalidParamsError: the ID is empty, `.` or `..`.
@@ -173,6 +183,43 @@ class Responses(Resource[R_co]):
         """
         path = f"{_PATH}/{path_segment('response_id', response_id)}"
         return Call(method="GET", path=path, reader=JSONReader(ResponsesResponse))
+
+    @flow_endpoint
+    def wait(
+        self,
+        response: Union[str, ResponsesResponse, ResponsesListItem],
+        *,
+        timeout: Optional[float] = None,
+        poll_interval: Optional[float] = None,
+        on_progress: Optional[OnProgress] = None,
+        progress: bool = False,
+    ) -> Flow[ResponsesResponse]:
+        """Return a response that runs in the background once it has ended.
+
+        For example, `responses.wait(responses.create(..., background=True))`.
+
+        Args:
+            response: its ID, or what `create`, `get` or `list` returned.
+            timeout, poll_interval, on_progress, progress: as for `batches.wait`.
+
+        Returns:
+            The response; its `.status` is "completed", or "incomplete" if the model had to stop.
+
+        Raises:
+            InvalidParamsError: an argument is wrong; nothing was sent.
+            JobFailedError: the response has failed, expired, or was cancelled.
+            JobTimeoutError, JobStatusError, MeshAPIError: as for `batches.wait`.
+            NotFoundError, BadRequestError: there is no response with this ID.
+        """
+        waiting = Waiting(
+            timeout=timeout,
+            poll_interval=poll_interval,
+            on_progress=on_progress,
+            progress=progress,
+        )
+        functions = yield from waiting.begin()
+        response_id = _JOB.id_of("response", response)
+        return (yield from wait_for(_JOB, response_id, waiting, functions))
 
 
 def _chunk_reader() -> ChunkReader[ResponsesStreamEvent]:
@@ -200,3 +247,22 @@ def _event_from_response(body: bytes) -> ResponsesStreamEvent:
 
 def _in_background(params: Optional[ResponsesParams], fields: ResponsesFields) -> bool:
     return bool(fields.get("background") if params is None else params.background)
+
+
+def _failure(response: ResponsesResponse) -> JobFailure:
+    error: Any = response.model_extra.get("error")
+    if not is_object(error):
+        return JobFailure(error if isinstance(error, str) else "")
+    message, code = error.get("message"), error.get("code")
+    return JobFailure(
+        message if isinstance(message, str) else "", code if isinstance(code, str) else ""
+    )
+
+
+_JOB: JobKind[ResponsesResponse] = JobKind(
+    name="response",
+    wait="responses.wait",
+    look=Responses.get.build,
+    status=lambda response: response.status,
+    failure=_failure,
+)

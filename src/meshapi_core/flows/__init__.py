@@ -13,6 +13,7 @@ the runner that drives it does, on a blocking client as on an event loop.
         return document
 
 - `steps`: the steps, and what a runner does for each.
+- `polling`: the flow that waits for a job, and how often it looks.
 """
 
 from typing import TYPE_CHECKING

@@ -17,6 +17,7 @@ from meshapi_core._json_kinds import is_object
 from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import OpenRecord, OpenResponseModel, Params, Record, always
 from meshapi_core.types._open import Open
+from meshapi_core.types._outcomes import is_bad_end, is_end
 from meshapi_core.types._tagged import all_to_send, by_type
 from meshapi_core.types.chat import ProviderPreferences, ServiceTier, WeightProfile
 
@@ -205,6 +206,16 @@ class ResponsesResponse(OpenResponseModel, kw_only=True, dict=True):
     output: Optional[list[Any]] = None
     usage: Optional[ResponsesUsage] = None
     status: Optional[str] = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether a response that runs in the background has ended, successfully or not."""
+        return is_end(self.status)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has ended without an answer: failed, cancelled or expired."""
+        return is_bad_end(self.status)
 
     @property
     def output_text(self) -> str:
