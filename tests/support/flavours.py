@@ -15,6 +15,7 @@ collector off), no task is left, and the event loop logs no errors.
 import asyncio
 import functools
 import gc
+import importlib
 import inspect
 import os
 import threading
@@ -47,6 +48,7 @@ from meshapi_core.endpoints import (
     item_flow_endpoint,
     stream_endpoint,
 )
+from meshapi_core.endpoints._descriptor import ItemFlowEndpointAs, StreamEndpointAs
 
 TOKEN = "rsk_test_canary_of_every_flavour"
 ASK: dict[str, Any] = {
@@ -355,9 +357,12 @@ class Awaited:
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._target, "close" if name == "aclose" else name)
         declared = getattr(type(self._target), name, None)
-        opening = (stream_endpoint, item_flow_endpoint)
+        opening = (stream_endpoint, item_flow_endpoint, StreamEndpointAs, ItemFlowEndpointAs)
         if isinstance(declared, opening) or name in ("open_flow", "with_options"):
             return functools.partial(_opened, value)
+        kind = _kind_in_twin(type(self._target), name)
+        if kind is not None:
+            return Awaited(value) if kind is property else functools.partial(kind, value)
         if isinstance(self._target, RealtimeResource) and name == "connect":
             return functools.partial(_Connecting, value)
         if isinstance(declared, (endpoint, flow_endpoint)) or name in _AWAITED:
@@ -401,7 +406,29 @@ class _Connecting:
 
 async def _awaited(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     value = method(*args, **kwargs)
-    return Awaited(value) if isinstance(value, _DRESSED) else value
+    is_wrapper = type(value).__module__.startswith("meshapi_core._sync.")
+    return Awaited(value) if is_wrapper or isinstance(value, _DRESSED) else value
+
+
+@functools.cache
+def _kind_in_twin(target: Any, name: str) -> Any:
+    """How a test uses an attribute of a wrapper in the core: as its async twin declares it.
+
+    Returns:
+        `_awaited`, `_opened` or `property`; None where there is nothing to await.
+    """
+    if not target.__module__.startswith("meshapi_core._sync."):
+        return None
+    twins = importlib.import_module(target.__module__.replace("._sync.", "._async."))
+    twin = getattr(twins, f"Async{target.__name__}", None)
+    declared = getattr(twin, "aclose" if name == "close" else name, None)
+    if inspect.iscoroutinefunction(declared):
+        return _awaited
+    function = declared.fget if isinstance(declared, property) else declared
+    returned = str(getattr(function, "__annotations__", {}).get("return", ""))
+    if "Async" not in returned:
+        return None
+    return property if isinstance(declared, property) else _opened
 
 
 def _opened(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

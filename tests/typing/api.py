@@ -11,7 +11,7 @@ from array import array
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from threading import Lock
-from typing import Any, NoReturn, Optional, Union
+from typing import Any, Generic, NoReturn, Optional, TypeVar, Union
 
 from typing_extensions import assert_type
 
@@ -108,15 +108,28 @@ from meshapi_core import (
     Wait,
 )
 from meshapi_core.endpoints import (
+    AsyncItemStream,
+    AsyncRawRunner,
+    AsyncRunner,
     AsyncStream,
     Completions,
+    ItemFlow,
+    ItemStream,
+    R_co,
+    RawRunner,
+    Resource,
+    Runner,
     Stream,
     build_params,
     encode_params,
     encode_query,
+    item_flow_endpoint_as,
     path_segment,
+    stream_endpoint_as,
 )
 from meshapi_core.readers import BodyDecoder
+
+T = TypeVar("T")
 
 PARAMS = ChatCompletionParams(
     model="openai/gpt-4o-mini", messages=[ChatMessage(role="user", content="hi")]
@@ -667,3 +680,46 @@ def wrong_settings_are_errors() -> None:
     MeshAPI(sockets={"uds": "/run/gateway.sock"})  # type: ignore[arg-type]
     SocketOptions("/run/gateway.sock")  # type: ignore[call-arg]
     Timeout(conect=1.0)  # type: ignore[call-arg]
+
+
+class Words:
+    def __init__(self, stream: Stream[bytes]) -> None: ...
+
+
+class AsyncWords:
+    def __init__(self, stream: AsyncStream[bytes]) -> None: ...
+
+
+class Rows(Generic[T]):
+    def __init__(self, items: ItemStream[T, int]) -> None: ...
+
+
+class AsyncRows(Generic[T]):
+    def __init__(self, items: AsyncItemStream[T, int]) -> None: ...
+
+
+class Pairs(Resource[R_co]):
+    @stream_endpoint_as(lambda: Words, lambda: AsyncWords)
+    def words(self, model: str) -> StreamCall[bytes]:
+        raise NotImplementedError
+
+    @item_flow_endpoint_as(lambda: Rows[str], lambda: AsyncRows[str])
+    def rows(self, model: str) -> ItemFlow[str, int]:
+        raise NotImplementedError
+
+
+def one_of_a_pair_of_classes_is_returned(
+    blocking: Runner, asynchronous: AsyncRunner, raw: RawRunner, async_raw: AsyncRawRunner
+) -> None:
+    assert_type(Pairs(blocking).words("m"), Words)
+    assert_type(Pairs(raw).words("m"), Words)
+    assert_type(Pairs(asynchronous).words(model="m"), AsyncWords)
+    assert_type(Pairs(async_raw).words(model="m"), AsyncWords)
+    assert_type(Pairs.words.build("m"), StreamCall[bytes])
+    assert_type(Pairs(blocking).rows("m"), Rows[str])
+    assert_type(Pairs(asynchronous).rows("m"), AsyncRows[str])
+    assert_type(Pairs.rows.build("m"), ItemFlow[str, int])
+    refused: Callable[[str], NoReturn] = Pairs(raw).rows
+    Pairs(blocking).words(modle="m")  # type: ignore[call-arg]
+    Pairs(asynchronous).rows(1)  # type: ignore[arg-type]
+    del refused

@@ -57,17 +57,19 @@ The parts:
   response. Such a call is not retried when it is unknown whether the work has begun.
 
 `@stream_endpoint` is for a function that returns a `StreamCall`; the method returns a `Stream` or
-an `AsyncStream`. Its reader is a `ChunkReader`: the type of a chunk, and a function that makes an
-`Accumulator`, which is given each chunk and knows when the stream is complete. `ByteStreamReader`
-is for files.
+an `AsyncStream`. Under `@stream_endpoint_as(lambda: Words, lambda: AsyncWords)` it returns one of
+two classes of yours, which are made from that stream. Its reader is a `ChunkReader`: the type of a
+chunk, and a function that makes an `Accumulator`, which is given each chunk and knows when the
+stream is complete. `ByteStreamReader` is for files.
 
 `@flow_endpoint` is for a method that makes several calls: a generator function that yields a
 `Call`, is sent its response (or thrown its error), yields the next, and returns the result
 (`Flow`). It may yield other steps, such as `Pause`, or a `FileSource` to have the file checked, so
 that a missing file is noticed before the calls that lead up to its upload: `meshapi_core.flows` has
 them all. Under `@item_flow_endpoint`, the function also yields an `Emit` for everything that the
-program gets while it goes on; the method returns an `ItemStream` or an `AsyncItemStream`. Either
-function is written once, and runs in every flavour.
+program gets while it goes on; the method returns an `ItemStream` or an `AsyncItemStream`, or what
+`@item_flow_endpoint_as(lambda: ..., lambda: ...)` makes of them. Either function is written once,
+and runs in every flavour.
 """
 
 from typing import TYPE_CHECKING
@@ -84,7 +86,9 @@ if TYPE_CHECKING:
     from meshapi_core.endpoints._descriptor import endpoint as endpoint
     from meshapi_core.endpoints._descriptor import flow_endpoint as flow_endpoint
     from meshapi_core.endpoints._descriptor import item_flow_endpoint as item_flow_endpoint
+    from meshapi_core.endpoints._descriptor import item_flow_endpoint_as as item_flow_endpoint_as
     from meshapi_core.endpoints._descriptor import stream_endpoint as stream_endpoint
+    from meshapi_core.endpoints._descriptor import stream_endpoint_as as stream_endpoint_as
     from meshapi_core.endpoints.account import APIVersions as APIVersions
     from meshapi_core.endpoints.account import Balance as Balance
     from meshapi_core.endpoints.account import Usage as Usage

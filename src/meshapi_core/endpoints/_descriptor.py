@@ -23,7 +23,8 @@ What `create` is depends on where it is looked up, and type checkers see what Py
 `@stream_endpoint` does the same for a `StreamCall`, and returns a `Stream` or an `AsyncStream`.
 `@flow_endpoint` is for a generator function that makes several calls: see `meshapi_core.flows`.
 `@item_flow_endpoint` is for one that also hands over items on its way, and returns an `ItemStream`
-or an `AsyncItemStream`.
+or an `AsyncItemStream`. `@stream_endpoint_as` and `@item_flow_endpoint_as` return one of a pair of
+classes instead, made from that stream; the functions that they take return the two classes.
 
 The types: each decorator is a generic descriptor. Its `__init__` takes the function as
 `Callable[Concatenate[Any, P], ...]`, which drops `self` and captures the parameters in `P`. The
@@ -48,15 +49,24 @@ At run time:
    lists the keywords behind `**fields`: for `help()`, notebooks and mocks.
 """
 
-from collections.abc import Callable, Coroutine, Generator
-from functools import cache, update_wrapper
-from inspect import Parameter, Signature, iscoroutinefunction, signature
-from typing import Any, ClassVar, Generic, NoReturn, TypeVar, Union, get_args, get_origin, overload
+from collections.abc import Callable, Coroutine
+from functools import update_wrapper
+from inspect import iscoroutinefunction
+from typing import (
+    Any,
+    ClassVar,
+    Generic,
+    NoReturn,
+    Optional,
+    TypeVar,
+    Union,
+    overload,
+)
 
-from typing_extensions import Concatenate, ParamSpec, Self, Unpack
+from typing_extensions import Concatenate, ParamSpec, Self
 
 from meshapi_core.calls import Call, StreamCall
-from meshapi_core.flows.steps import Emit, Flow, ItemFlow
+from meshapi_core.flows.steps import Flow, ItemFlow
 from meshapi_core.protocols import (
     AsyncItemStream,
     AsyncRawRunner,
@@ -70,7 +80,9 @@ from meshapi_core.protocols import (
 from meshapi_core.raw_response import RawResponse
 
 P = ParamSpec("P")
+A = TypeVar("A")
 R = TypeVar("R")
+S = TypeVar("S")
 T = TypeVar("T")
 B_co = TypeVar("B_co", covariant=True)
 R_co = TypeVar("R_co", bound=Union[Runner, AsyncRunner, RawRunner, AsyncRawRunner], covariant=True)
@@ -221,7 +233,113 @@ class item_flow_endpoint(_Declared[P, ItemFlow[T, R]], Generic[P, T, R]):  # noq
         return _store(resource, self._name, bound, self._build)
 
 
-def _opening(open_it: Callable[..., Any], build: Callable[..., Any]) -> Callable[..., Any]:
+class _OpenedAs(_Declared[P, B_co], Generic[P, B_co, S, A]):
+    """What the two descriptors for pairs of classes share."""
+
+    _opens: ClassVar[str]
+
+    def __init__(
+        self,
+        build: Callable[Concatenate[Any, P], B_co],
+        blocking: Callable[[], type[S]],
+        asynchronous: Callable[[], type[A]],
+    ) -> None:
+        super().__init__(build)
+        self._blocking, self._asynchronous = blocking, asynchronous
+
+    def _bind(self, resource: Any) -> Any:
+        runner = resource._runner
+        is_async = iscoroutinefunction(runner.run)
+        # Asked for now, so that neither class is imported before a program uses it.
+        made: Any = self._asynchronous() if is_async else self._blocking()
+        bound = _opening(getattr(runner, self._opens), self._build, made)
+        return _store(resource, self._name, bound, self._build, made)
+
+
+class StreamEndpointAs(_OpenedAs[P, StreamCall[T], S, A], Generic[P, T, S, A]):
+    """What `@stream_endpoint_as` makes of a function."""
+
+    _opens = "open"
+
+    @overload
+    def __get__(self, resource: None, owner: type, /) -> Self: ...
+    @overload
+    def __get__(
+        self, resource: Union[Resource[Runner], Resource[RawRunner]], owner: type, /
+    ) -> Callable[P, S]: ...
+    @overload
+    def __get__(
+        self, resource: Union[Resource[AsyncRunner], Resource[AsyncRawRunner]], owner: type, /
+    ) -> Callable[P, A]: ...
+    def __get__(self, resource: Any, owner: type, /) -> Any:
+        """Return this descriptor, or the function that opens the stream."""
+        return self if resource is None else self._bind(resource)
+
+
+class ItemFlowEndpointAs(_OpenedAs[P, ItemFlow[T, R], S, A], Generic[P, T, R, S, A]):
+    """What `@item_flow_endpoint_as` makes of a generator function."""
+
+    _opens = "open_flow"
+
+    @overload
+    def __get__(self, resource: None, owner: type, /) -> Self: ...
+    @overload
+    def __get__(self, resource: Resource[Runner], owner: type, /) -> Callable[P, S]: ...
+    @overload
+    def __get__(self, resource: Resource[AsyncRunner], owner: type, /) -> Callable[P, A]: ...
+    @overload
+    def __get__(
+        self, resource: Union[Resource[RawRunner], Resource[AsyncRawRunner]], owner: type, /
+    ) -> Callable[P, NoReturn]: ...
+    def __get__(self, resource: Any, owner: type, /) -> Any:
+        """Return this descriptor, or the function that begins the flow."""
+        return self if resource is None else self._bind(resource)
+
+
+class _Pair(Generic[S, A]):
+    """A pair of classes, given as functions that return them."""
+
+    def __init__(
+        self, blocking: Callable[[], type[S]], asynchronous: Callable[[], type[A]]
+    ) -> None:
+        self._pair = blocking, asynchronous
+
+
+class stream_endpoint_as(_Pair[S, A]):  # noqa: N801 - used as a decorator, named as those are
+    """Declares an endpoint whose stream a class wraps: one of a pair, for either kind of client.
+
+    Args:
+        blocking, asynchronous: return the classes, which are called with the `Stream` or the
+            `AsyncStream`.
+    """
+
+    def __call__(
+        self, build: Callable[Concatenate[Any, P], StreamCall[T]], /
+    ) -> StreamEndpointAs[P, T, S, A]:
+        """Return the descriptor."""
+        return StreamEndpointAs(build, *self._pair)
+
+
+class item_flow_endpoint_as(_Pair[S, A]):  # noqa: N801 - as above
+    """Declares a flow whose items a class wraps: one of a pair, for either kind of client.
+
+    Args:
+        blocking, asynchronous: return the classes, which are called with the `ItemStream` or the
+            `AsyncItemStream`.
+    """
+
+    def __call__(
+        self, build: Callable[Concatenate[Any, P], ItemFlow[T, R]], /
+    ) -> ItemFlowEndpointAs[P, T, R, S, A]:
+        """Return the descriptor."""
+        return ItemFlowEndpointAs(build, *self._pair)
+
+
+def _opening(
+    open_it: Callable[..., Any],
+    build: Callable[..., Any],
+    made: Optional[Callable[[Any], Any]] = None,
+) -> Callable[..., Any]:
     """Return the function that builds a call or a flow and opens it; a plain one in any flavour."""
 
     def opening_method(*args: Any, **kwargs: Any) -> Any:
@@ -230,7 +348,7 @@ def _opening(open_it: Callable[..., Any], build: Callable[..., Any]) -> Callable
         except TypeError as exc:
             _explain_arguments(build, args, kwargs, exc)
             raise
-        return open_it(call)
+        return open_it(call) if made is None else made(open_it(call))
 
     return opening_method
 
@@ -278,77 +396,20 @@ def _explain_arguments(
             raise fault from None
 
 
-def _store(resource: Any, name: str, bound: Callable[..., Any], build: Callable[..., Any]) -> Any:
+def _store(
+    resource: Any,
+    name: str,
+    bound: Callable[..., Any],
+    build: Callable[..., Any],
+    returned: Any = None,
+) -> Any:
     """Return the bound function, stored where the next look-up finds it."""
     update_wrapper(bound, build)
     # "coroutine 'chat.completions.create' was never awaited" is Python's warning, with this name.
     bound.__qualname__ = f"{resource._name}.{name}"
-    vars(bound)["__signature__"] = _signature(build, resource._runner)
+    # Imported here, as most endpoints of a program are never used.
+    from meshapi_core.endpoints._signatures import signature_of
+
+    vars(bound)["__signature__"] = signature_of(build, resource._runner, returned)
     vars(resource)[name] = bound
     return bound
-
-
-def _signature(build: Callable[..., Any], runner: Any) -> Signature:
-    """Return the signature that `help()` and mocks see: no `self`, and the result, not a `Call`."""
-    declared = signature(build)
-    returned: Any = declared.return_annotation
-    if get_origin(returned) in (Call, StreamCall, Generator):
-        returned = _returned(
-            returned,
-            is_async=iscoroutinefunction(runner.run),
-            is_raw=getattr(runner, "returns_raw", False),
-        )
-    parameters = list(declared.parameters.values())[1:]
-    keywords = _keywords(build)
-    if keywords:
-        # They replace `**fields`, from which a notebook could complete no name.
-        parameters[-1:] = [each for each in keywords if each.name not in declared.parameters]
-    return declared.replace(parameters=parameters, return_annotation=returned)
-
-
-def _returned(declared: Any, *, is_async: bool, is_raw: bool) -> Any:
-    """Return the annotation of a method's result, as that of its declaration has it.
-
-    A coroutine function is annotated with the result of awaiting it.
-    """
-    kind, arguments = get_origin(declared), get_args(declared)
-    result: Any = arguments[-1]
-    stream: Any = AsyncStream if is_async else Stream
-    items: Any = AsyncItemStream if is_async else ItemStream
-    raw: Any = RawResponse
-    if kind is StreamCall:
-        return stream[result]
-    if is_raw:
-        return raw[result] if kind is Call else NoReturn
-    if kind is Generator:
-        emitted = [step for step in get_args(arguments[0]) if get_origin(step) is Emit]
-        if emitted:
-            return items[(*get_args(emitted[0]), result)]
-    return result
-
-
-class _NotGiven:
-    """The default of a keyword in a signature; None would not do, as it may mean something."""
-
-    def __repr__(self) -> str:
-        return "..."
-
-
-_NOT_GIVEN = _NotGiven()
-
-
-@cache
-def _keywords(build: Callable[..., Any]) -> tuple[Parameter, ...]:
-    """Return the keywords in the TypedDict of a method; none where it has no TypedDict.
-
-    They have no types here, which would turn the one line that `help()` shows into pages. The
-    types are in the TypedDict, and the class of `params` says what each keyword means.
-    """
-    last = [*signature(build).parameters.values()][-1]
-    if last.kind is not Parameter.VAR_KEYWORD or get_origin(last.annotation) is not Unpack:
-        return ()
-    (fields,) = get_args(last.annotation)
-    return tuple(
-        Parameter(name, Parameter.KEYWORD_ONLY, default=_NOT_GIVEN)
-        for name in fields.__annotations__
-    )

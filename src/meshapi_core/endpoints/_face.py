@@ -13,7 +13,8 @@ _NAMES: Final = {
     "meshapi_core.bodies": "FileSource file_source",
     "meshapi_core.calls": "Call SignedPut StreamCall",
     "meshapi_core.endpoints._descriptor": """
-        R_co Resource endpoint flow_endpoint item_flow_endpoint stream_endpoint
+        R_co Resource endpoint flow_endpoint item_flow_endpoint item_flow_endpoint_as
+        stream_endpoint stream_endpoint_as
     """,
     "meshapi_core.endpoints.account": "APIVersions Balance Usage",
     "meshapi_core.endpoints.audio": "Audio",

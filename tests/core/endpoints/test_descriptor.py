@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from meshapi_core.endpoints import Chat, Completions
+from meshapi_core.endpoints import (
+    Chat,
+    Completions,
+    ItemFlow,
+    R_co,
+    Resource,
+    StreamCall,
+    item_flow_endpoint_as,
+    stream_endpoint_as,
+)
 from meshapi_core.errors import InvalidParamsError
 
 FIELDS: dict[str, Any] = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
@@ -19,6 +28,9 @@ class Recorder:
 
     def open(self, call: Any, /) -> Any:
         return call
+
+    def open_flow(self, flow: Any, /) -> Any:
+        return flow
 
 
 class Waiting(Recorder):
@@ -76,3 +88,54 @@ def test_two_resources_do_not_share_their_endpoints():
     first: Any = Completions(Recorder())
     second: Any = Completions(Other())
     assert first.create(**FIELDS) != second.create(**FIELDS) == "other"
+
+
+class Wrapper:
+    def __init__(self, opened: Any) -> None:
+        self.opened = opened
+
+
+class AsyncWrapper(Wrapper):
+    pass
+
+
+class Pairs(Resource[R_co]):
+    @stream_endpoint_as(lambda: Wrapper, lambda: AsyncWrapper)
+    def stream(self, model: str) -> StreamCall[Any]:
+        """Return a wrapped stream."""
+        return Completions.stream.build(model=model, messages=[])
+
+    @item_flow_endpoint_as(lambda: Wrapper, lambda: AsyncWrapper)
+    def items(self, model: str) -> ItemFlow[str, None]:
+        """Return a wrapped flow."""
+        yield from ()
+
+
+@pytest.mark.parametrize(("runner", "kind"), [(Recorder(), Wrapper), (Waiting(), AsyncWrapper)])
+def test_an_endpoint_of_a_pair_returns_the_class_of_its_flavour(runner: Any, kind: type) -> None:
+    pairs: Any = Pairs(runner)
+    stream = pairs.stream("auto")
+    assert type(stream) is kind
+    assert stream.opened == Pairs.stream.build("auto")
+    items = pairs.items("auto")
+    assert type(items) is kind
+    assert inspect.isgenerator(items.opened)
+    for method in (pairs.stream, pairs.items):
+        assert inspect.signature(method).return_annotation is kind
+        assert [*inspect.signature(method).parameters] == ["model"]
+        assert not inspect.iscoroutinefunction(method)
+        with pytest.raises(InvalidParamsError, match="modle"):
+            method(modle="auto")
+
+
+def test_a_class_of_a_pair_is_looked_up_when_the_endpoint_is() -> None:
+    def missing() -> type[Wrapper]:
+        raise AssertionError("the other flavour is not needed")
+
+    class Lazy(Resource[R_co]):
+        @stream_endpoint_as(missing, lambda: AsyncWrapper)
+        def stream(self) -> StreamCall[Any]:
+            raise AssertionError("not called")
+
+    lazy: Any = Lazy(Waiting())
+    assert callable(lazy.stream)

@@ -1,0 +1,81 @@
+"""The signatures of bound endpoints: for `help()`, notebooks and mocks."""
+
+from collections.abc import Callable, Generator
+from functools import cache
+from inspect import Parameter, Signature, iscoroutinefunction, signature
+from typing import Any, NoReturn, get_args, get_origin
+
+from typing_extensions import Unpack
+
+from meshapi_core.calls import Call, StreamCall
+from meshapi_core.flows.steps import Emit
+from meshapi_core.protocols import AsyncItemStream, AsyncStream, ItemStream, Stream
+from meshapi_core.raw_response import RawResponse
+
+__all__ = ["signature_of"]
+
+
+def signature_of(build: Callable[..., Any], runner: Any, result: Any = None) -> Signature:
+    """Return the signature that `help()` and mocks see: no `self`, and the result, not a `Call`."""
+    declared = signature(build)
+    returned: Any = result or declared.return_annotation
+    if get_origin(returned) in (Call, StreamCall, Generator):
+        returned = _returned(
+            returned,
+            is_async=iscoroutinefunction(runner.run),
+            is_raw=getattr(runner, "returns_raw", False),
+        )
+    parameters = list(declared.parameters.values())[1:]
+    keywords = _keywords(build)
+    if keywords:
+        # They replace `**fields`, from which a notebook could complete no name.
+        parameters[-1:] = [each for each in keywords if each.name not in declared.parameters]
+    return declared.replace(parameters=parameters, return_annotation=returned)
+
+
+def _returned(declared: Any, *, is_async: bool, is_raw: bool) -> Any:
+    """Return the annotation of a method's result, as that of its declaration has it.
+
+    A coroutine function is annotated with the result of awaiting it.
+    """
+    kind, arguments = get_origin(declared), get_args(declared)
+    result: Any = arguments[-1]
+    stream: Any = AsyncStream if is_async else Stream
+    items: Any = AsyncItemStream if is_async else ItemStream
+    raw: Any = RawResponse
+    if kind is StreamCall:
+        return stream[result]
+    if is_raw:
+        return raw[result] if kind is Call else NoReturn
+    if kind is Generator:
+        emitted = [step for step in get_args(arguments[0]) if get_origin(step) is Emit]
+        if emitted:
+            return items[(*get_args(emitted[0]), result)]
+    return result
+
+
+class _NotGiven:
+    """The default of a keyword in a signature; None would not do, as it may mean something."""
+
+    def __repr__(self) -> str:
+        return "..."
+
+
+_NOT_GIVEN = _NotGiven()
+
+
+@cache
+def _keywords(build: Callable[..., Any]) -> tuple[Parameter, ...]:
+    """Return the keywords in the TypedDict of a method; none where it has no TypedDict.
+
+    They have no types here, which would turn the one line that `help()` shows into pages. The
+    types are in the TypedDict, and the class of `params` says what each keyword means.
+    """
+    last = [*signature(build).parameters.values()][-1]
+    if last.kind is not Parameter.VAR_KEYWORD or get_origin(last.annotation) is not Unpack:
+        return ()
+    (fields,) = get_args(last.annotation)
+    return tuple(
+        Parameter(name, Parameter.KEYWORD_ONLY, default=_NOT_GIVEN)
+        for name in fields.__annotations__
+    )
