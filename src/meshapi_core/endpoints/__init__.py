@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from meshapi_core.endpoints._descriptor import flow_endpoint as flow_endpoint
     from meshapi_core.endpoints._descriptor import item_flow_endpoint as item_flow_endpoint
     from meshapi_core.endpoints._descriptor import item_flow_endpoint_as as item_flow_endpoint_as
+    from meshapi_core.endpoints._descriptor import list_endpoint as list_endpoint
     from meshapi_core.endpoints._descriptor import stream_endpoint as stream_endpoint
     from meshapi_core.endpoints._descriptor import stream_endpoint_as as stream_endpoint_as
     from meshapi_core.endpoints.account import APIVersions as APIVersions

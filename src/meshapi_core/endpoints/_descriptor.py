@@ -20,6 +20,9 @@ What `create` is depends on where it is looked up, and type checkers see what Py
     Completions(runner).create(...)      RawResponse[ChatCompletionResponse], where it is a
                                          `RawRunner`, and so on
 
+`@list_endpoint` is an `@endpoint` whose response has rows (`types/_pages.py`). An `AsyncRunner`'s
+method returns an `AsyncList` instead of a plain coroutine.
+
 `@stream_endpoint` does the same for a `StreamCall`, and returns a `Stream` or an `AsyncStream`.
 `@flow_endpoint` is for a generator function that makes several calls: see `meshapi_core.flows`.
 `@item_flow_endpoint` is for one that also hands over items on its way, and returns an `ItemStream`
@@ -53,6 +56,7 @@ from collections.abc import Callable, Coroutine
 from functools import update_wrapper
 from inspect import iscoroutinefunction
 from typing import (
+    TYPE_CHECKING,
     Any,
     ClassVar,
     Generic,
@@ -78,6 +82,9 @@ from meshapi_core.protocols import (
     Stream,
 )
 from meshapi_core.raw_response import RawResponse
+
+if TYPE_CHECKING:
+    from meshapi_core.listing import AsyncList
 
 P = ParamSpec("P")
 A = TypeVar("A")
@@ -159,6 +166,35 @@ class endpoint(_Declared[P, Call[T]], Generic[P, T]):  # noqa: N801 - used as a 
         if resource is None:
             return self
         bound = _bound(resource._runner.run, self._build)
+        return _store(resource, self._name, bound, self._build)
+
+
+class list_endpoint(endpoint[P, T]):  # noqa: N801 - used as a decorator, named as those are
+    """Declares an endpoint that returns a list or a page of one; see `meshapi_core.endpoints`."""
+
+    @overload
+    def __get__(self, resource: None, owner: type, /) -> Self: ...
+    @overload
+    def __get__(self, resource: Resource[Runner], owner: type, /) -> Callable[P, T]: ...
+    @overload
+    def __get__(
+        self, resource: Resource[AsyncRunner], owner: type, /
+    ) -> Callable[P, "AsyncList[T]"]: ...
+    @overload
+    def __get__(
+        self, resource: Resource[RawRunner], owner: type, /
+    ) -> Callable[P, RawResponse[T]]: ...
+    @overload
+    def __get__(
+        self, resource: Resource[AsyncRawRunner], owner: type, /
+    ) -> Callable[P, Coroutine[Any, Any, RawResponse[T]]]: ...
+    def __get__(self, resource: Any, owner: type, /) -> Any:
+        """Return this descriptor, or a function whose result a program can iterate over."""
+        if resource is None or getattr(resource._runner, "returns_raw", False):
+            return super().__get__(resource, owner)
+        from meshapi_core.listing import listing
+
+        bound = listing(resource._runner, self.build, f"{resource._name}.{self._name}")
         return _store(resource, self._name, bound, self._build)
 
 

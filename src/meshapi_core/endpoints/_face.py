@@ -13,7 +13,7 @@ _NAMES: Final = {
     "meshapi_core.bodies": "FileSource file_source",
     "meshapi_core.calls": "Call SignedPut StreamCall",
     "meshapi_core.endpoints._descriptor": """
-        R_co Resource endpoint flow_endpoint item_flow_endpoint item_flow_endpoint_as
+        R_co Resource endpoint flow_endpoint item_flow_endpoint item_flow_endpoint_as list_endpoint
         stream_endpoint stream_endpoint_as
     """,
     "meshapi_core.endpoints.account": "APIVersions Balance Usage",

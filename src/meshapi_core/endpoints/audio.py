@@ -9,7 +9,13 @@ from typing import Any, Optional, cast
 from typing_extensions import Unpack
 
 from meshapi_core.calls import Call, StreamCall
-from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
+from meshapi_core.endpoints._descriptor import (
+    R_co,
+    Resource,
+    endpoint,
+    list_endpoint,
+    stream_endpoint,
+)
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.multipart import FilePart, encode_form, file_part
 from meshapi_core.params.encoding import encode_params
@@ -210,7 +216,7 @@ class Audio(Resource[R_co]):
         files = _files(file, filename, content_type)
         return _form(_TRANSLATIONS, AudioTranslationsParams, files, params, fields)
 
-    @endpoint
+    @list_endpoint
     def list_voices(
         self, params: Optional[ListVoicesParams] = None, **fields: Unpack[ListVoicesFields]
     ) -> Call[VoicesResponse]:

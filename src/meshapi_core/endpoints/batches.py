@@ -10,7 +10,13 @@ import msgspec
 from typing_extensions import Unpack
 
 from meshapi_core.calls import Call
-from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, flow_endpoint
+from meshapi_core.endpoints._descriptor import (
+    R_co,
+    Resource,
+    endpoint,
+    flow_endpoint,
+    list_endpoint,
+)
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.flows.polling import JobFailure, JobKind, Waiting, wait_for
 from meshapi_core.flows.steps import Flow
@@ -70,7 +76,7 @@ class Batches(Resource[R_co]):
         reader = JSONReader(BatchObject)
         return Call(method="POST", path=_PATH, body=body, reader=reader, starts_job=True)
 
-    @endpoint
+    @list_endpoint
     def list(
         self, *, after: Optional[str] = None, limit: Optional[int] = None
     ) -> Call[BatchListResponse]:

@@ -8,7 +8,13 @@ from typing import Optional, Union
 from typing_extensions import Unpack
 
 from meshapi_core.calls import Call
-from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, flow_endpoint
+from meshapi_core.endpoints._descriptor import (
+    R_co,
+    Resource,
+    endpoint,
+    flow_endpoint,
+    list_endpoint,
+)
 from meshapi_core.flows.polling import JobFailure, JobKind, Waiting, wait_for
 from meshapi_core.flows.steps import Flow
 from meshapi_core.params.encoding import encode_params
@@ -66,7 +72,7 @@ class Documents(Resource[R_co]):
             reader=JSONReader(DocumentResponse),
         )
 
-    @endpoint
+    @list_endpoint
     def list(
         self, params: Optional[ListDocumentsParams] = None, **fields: Unpack[ListDocumentsFields]
     ) -> Call[DocumentListResponse]:

@@ -12,7 +12,13 @@ from typing_extensions import Unpack
 from meshapi_core._json_kinds import is_mapping
 from meshapi_core.bodies import FileSource, file_source
 from meshapi_core.calls import Call, SignedPut
-from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, flow_endpoint
+from meshapi_core.endpoints._descriptor import (
+    R_co,
+    Resource,
+    endpoint,
+    flow_endpoint,
+    list_endpoint,
+)
 from meshapi_core.errors import InvalidParamsError, JobFailedError
 from meshapi_core.flows.polling import WAIT_NAMES, JobFailure, JobKind, Waiting, wait_for
 from meshapi_core.flows.steps import Flow
@@ -179,7 +185,7 @@ class Rag(Resource[R_co]):
         file_id = _JOB.id_of("file", file, "file_id")
         return (yield from wait_for(_JOB, file_id, waiting, functions))
 
-    @endpoint
+    @list_endpoint
     def list(
         self, limit: Optional[int] = None, offset: Optional[int] = None
     ) -> Call[RagFileListResponse]:

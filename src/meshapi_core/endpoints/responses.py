@@ -20,6 +20,7 @@ from meshapi_core.endpoints._descriptor import (
     Resource,
     endpoint,
     flow_endpoint,
+    list_endpoint,
     stream_endpoint,
 )
 from meshapi_core.envelopes import is_blank
@@ -149,7 +150,7 @@ class Responses(Resource[R_co]):
             answer_within=fields.get("timeout") if params is None else params.timeout,
         )
 
-    @endpoint
+    @list_endpoint
     def list(
         self, *, after: Optional[str] = None, limit: Optional[int] = None
     ) -> Call[ResponsesListResponse]:

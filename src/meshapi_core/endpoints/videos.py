@@ -8,7 +8,13 @@ from typing import Optional, Union
 from typing_extensions import Unpack
 
 from meshapi_core.calls import Call
-from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, flow_endpoint
+from meshapi_core.endpoints._descriptor import (
+    R_co,
+    Resource,
+    endpoint,
+    flow_endpoint,
+    list_endpoint,
+)
 from meshapi_core.flows.polling import WAIT_NAMES, JobFailure, JobKind, Waiting, wait_for
 from meshapi_core.flows.steps import Flow
 from meshapi_core.params.encoding import encode_params
@@ -59,7 +65,7 @@ class Videos(Resource[R_co]):
         """
         return _generate(params, fields)
 
-    @endpoint
+    @list_endpoint
     def list(
         self,
         params: Optional[ListVideoGenerationsParams] = None,

@@ -13,6 +13,7 @@ import msgspec
 
 from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import OpenResponseModel
+from meshapi_core.types._pages import Paged, after_offset, rows_left
 
 __all__ = [
     "APIVersion",
@@ -70,7 +71,7 @@ class UsageSummary(OpenResponseModel, kw_only=True, dict=True):
     cached_at: Optional[str] = None
 
 
-class UsageEvents(OpenResponseModel, kw_only=True, dict=True):
+class UsageEvents(OpenResponseModel, Paged[dict[str, Any]], kw_only=True, dict=True):
     """One page of the requests made with this token, newest first.
 
     Fields:
@@ -84,6 +85,16 @@ class UsageEvents(OpenResponseModel, kw_only=True, dict=True):
     total: Optional[int] = None
     limit: Optional[int] = None
     offset: Optional[int] = None
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return self.events
+
+    def _next_call(self, call: Any) -> Any:
+        return after_offset(call, self.raw, len(self.events), self.total)
+
+    def _count(self) -> Optional[int]:
+        source = self._source()
+        return rows_left(None if source is None else source.call, self.total, len(self.events))
 
 
 class UsageAttempts(OpenResponseModel, kw_only=True, dict=True):

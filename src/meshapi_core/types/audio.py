@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 from meshapi_core._json_kinds import is_object
 from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import Params, Record, ResponseModel
+from meshapi_core.types._pages import Paged, after_cursor
 
 __all__ = [
     "AudioTranslationsFields",
@@ -367,7 +368,7 @@ class Voice(ResponseModel, kw_only=True):
     labels: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class VoicesResponse(ResponseModel, kw_only=True):
+class VoicesResponse(ResponseModel, Paged[Voice], kw_only=True):
     """The available voices.
 
     Fields:
@@ -384,3 +385,11 @@ class VoicesResponse(ResponseModel, kw_only=True):
     has_more: Optional[bool] = None
     total_count: Optional[int] = None
     next_page_token: Optional[str] = None
+
+    def _rows(self) -> list[Voice]:
+        return self.voices
+
+    def _next_call(self, call: Any) -> Any:
+        return after_cursor(
+            call, "next_page_token", self.next_page_token, bool(self.next_page_token)
+        )
