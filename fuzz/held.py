@@ -2,10 +2,11 @@
 
 import gc
 from enum import Enum
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from types import BuiltinFunctionType, FrameType, FunctionType, ModuleType
 
-# What is there once for all objects; names that are keys are not looked at either.
-_SHARED = (type, FunctionType, BuiltinFunctionType, ModuleType, Enum)
+# What is there once for all objects; names that are keys are not looked at either. The frames of a
+# traceback lead to the whole program, on Pythons before 3.11 at least.
+_SHARED = (type, FunctionType, BuiltinFunctionType, ModuleType, FrameType, Enum)
 
 
 def held(thing: object, *but: type) -> int:

@@ -223,7 +223,7 @@ class AsyncioWorld(World):
                 return await asyncio.wait_for(scenario(self), PATIENCE)
             finally:
                 left = asyncio.all_tasks() - {asyncio.current_task()}
-                assert not left, "a task is left"
+                assert not left, f"a task is left: {left}"
 
         value = asyncio.run(main())
         assert complaints == []

@@ -6,6 +6,7 @@ transport is made.
 Source: https://www.encode.io/httpcore/connection-pools/, https://www.encode.io/httpcore/proxies/
 """
 
+import logging
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -152,7 +153,15 @@ def _h2(name: str) -> Any:
         import h2
     except ImportError as exc:
         raise _missing("h2", "http2", f"{name}(http2=True)") from exc
+    _hide_header_tables()
     return h2
+
+
+def _hide_header_tables() -> None:
+    """Keep the token out of the log of hpack, which up to 4.1 logs each header at DEBUG."""
+    logger = logging.getLogger("hpack")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)
 
 
 def _socksio(name: str) -> Any:

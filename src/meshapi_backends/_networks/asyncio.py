@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import AbstractContextManager
 from contextvars import Context
 from functools import partial
@@ -121,8 +121,10 @@ class AsyncNetwork:
         try:
             with waiting(attempts.cancel):
                 sock = await attempts.run()
-        finally:
-            attempts.close()
+        except BaseException:
+            await _end(attempts.close())
+            raise
+        attempts.close()
         return await self.adopt(sock, sockets)
 
     async def adopt(self, sock: socket.socket, sockets: SocketOptions) -> AsyncNetworkStream:
@@ -235,15 +237,18 @@ class _Attempts:
         for task in self._running:
             task.cancel()
 
-    def close(self) -> None:
-        """Close the sockets that are left; of those that connect, when the loop lets go of them."""
+    def close(self) -> "list[asyncio.Task[None]]":
+        """Close the sockets that are left, and return the tasks that still connect, cancelled.
+
+        Their sockets are closed when the loop lets go of them.
+        """
         while self._connected:
             self._connected.popitem()[1].close()
-        while self._running:
-            task, (_, sock) = self._running.popitem()
-            task.cancel()
+        for task, (_, sock) in self._running.items():
             task.add_done_callback(_forget_result)
             task.add_done_callback(partial(_close, sock))
+            task.cancel()
+        return [*self._running]
 
 
 def _close(sock: socket.socket, task: "asyncio.Task[None]") -> None:
@@ -266,8 +271,18 @@ async def _result(task: "asyncio.Task[_T]", timeout: Optional[float]) -> _T:
         return task.result()
     except BaseException:
         task.add_done_callback(_forget_result)
-        task.cancel()
+        await _end((task,))
         raise
+
+
+async def _end(tasks: "Collection[asyncio.Task[Any]]") -> None:
+    """Cancel tasks, and wait until they have ended, so that nothing outlives its caller.
+
+    A caller that is cancelled again waits no longer.
+    """
+    left = [task for task in tasks if task.cancel()]
+    if left:
+        await asyncio.wait(left)
 
 
 def _forget_result(task: "asyncio.Task[Any]") -> None:
