@@ -75,17 +75,18 @@ class AsyncList(Coroutine[Any, Any, L_co], Generic[L_co]):
         if not self._is_used:
             import warnings
 
-            # As for a coroutine, which does nothing either.
-            message = f"{self.__qualname__}() was neither awaited nor iterated over"
+            # The words of Python, for a coroutine, which does nothing either.
+            message = f"coroutine '{self.__qualname__}' was never awaited"
             warnings.warn(message, RuntimeWarning, stacklevel=2, source=self)
 
     def _started(self) -> Coroutine[Any, Any, L_co]:
         self._is_used = True
-        if self._coroutine is None:
-            coroutine: Any = self._page()
+        coroutine: Any = self._coroutine
+        if coroutine is None:
+            coroutine = self._coroutine = self._page()
             coroutine.__qualname__ = self.__qualname__
-            self._coroutine = coroutine
-        return self._coroutine
+        started: Coroutine[Any, Any, L_co] = coroutine
+        return started
 
     async def _page(self) -> L_co:
         call = self._build()

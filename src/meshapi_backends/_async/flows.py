@@ -90,8 +90,9 @@ class AsyncFlowSteps(Generic[R]):
         try:
             while True:
                 step = flow.send(self._sent) if error is None else flow.throw(error)
+                given: object = step
                 error = self._sent = None
-                if type(step) is Emit:
+                if type(given) is Emit:
                     return step.value
                 try:
                     self._sent = await self._do(step)
@@ -127,7 +128,8 @@ class AsyncFlowSteps(Generic[R]):
         self._scope.end(stream_closed())
 
     async def _do(self, step: Any) -> Any:
-        act = self._acts.get(type(step))
+        given: object = step
+        act = self._acts.get(type(given))
         if act is None:
             return await self._runner.run(step)
         return await act(self, step)

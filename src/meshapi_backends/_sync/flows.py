@@ -91,8 +91,9 @@ class FlowSteps(Generic[R]):
         try:
             while True:
                 step = flow.send(self._sent) if error is None else flow.throw(error)
+                given: object = step
                 error = self._sent = None
-                if type(step) is Emit:
+                if type(given) is Emit:
                     return step.value
                 try:
                     self._sent = self._do(step)
@@ -128,7 +129,8 @@ class FlowSteps(Generic[R]):
         self._scope.end(stream_closed())
 
     def _do(self, step: Any) -> Any:
-        act = self._acts.get(type(step))
+        given: object = step
+        act = self._acts.get(type(given))
         if act is None:
             return self._runner.run(step)
         return act(self, step)

@@ -9,7 +9,7 @@ from typing import Any, Generic, Optional, TypeVar, cast
 
 from typing_extensions import Self
 
-from meshapi_core.types._pages import Paged, Source, keep_source, page_error
+from meshapi_core.types._pages import Source, keep_source, page_error, source_of
 
 L = TypeVar("L")
 T = TypeVar("T")
@@ -26,7 +26,7 @@ class AsyncPages(AsyncIterator[L], Generic[L]):
     def __init__(self, source: Optional[Source], first: Optional[L] = None) -> None:
         self._source = source
         self._first = first
-        self._page: Optional[L] = None
+        self._page: Any = None
         self._ended = False
         self._asked: set[Any] = set()
 
@@ -44,25 +44,23 @@ class AsyncPages(AsyncIterator[L], Generic[L]):
         return page
 
     async def _next(self) -> Optional[L]:
+        if self._page is None:
+            return self._first if self._source is None else await self._begun(self._source)
         page: Any = self._page
-        if page is None and self._first is not None:
-            return self._first
-        if page is None and self._source is not None:
-            return await self._ask(self._source)
-        # Anything else is a whole list, and its only page.
-        source = page._source() if isinstance(page, Paged) else None
-        if source is None:
-            return None
-        call = page._next_call(source.call)
-        if call is None:
+        source = source_of(page)
+        call = None if source is None else page._next_call(source.call)
+        if source is None or call is None:
             return None
         self._asked.add(_place(source.call))
         if _place(call) in self._asked:
             raise page_error("the server sent a cursor again; going on would never end")
-        following: Any = await self._ask(Source(source.runner, call, source.is_async))
+        following: Any = await self._ask(source._replace(call=call))
         if following._rows() and following._rows() == page._rows():
             raise page_error("the server sent the same page twice; going on would never end")
         return cast("L", following)
+
+    async def _begun(self, source: Source) -> L:
+        return await self._ask(source) if self._first is None else self._first
 
     async def _ask(self, source: Source) -> L:
         page: L = await source.runner.run(source.call)

@@ -176,7 +176,8 @@ def _batch(batch_id: str) -> str:
 def _failure(batch: BatchObject) -> JobFailure:
     details = batch.errors_detail or []
     # Rows with an ID say why single requests failed, not why the batch did.
-    own: dict[str, Any] = next((row for row in details if not row.get("custom_id")), {})
+    nothing: dict[str, Any] = {}
+    own = next((row for row in details if not row.get("custom_id")), nothing)
     message, code = own.get("message"), own.get("code")
     return JobFailure(
         message if isinstance(message, str) else "", code if isinstance(code, str) else "", details

@@ -218,9 +218,8 @@ def _check_seconds(name: str, value: Any, least: float) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        kind: type = type(value)
-        hint = "write x.total_seconds()" if hasattr(kind, "total_seconds") else ""
-        if kind.__name__.endswith("Timeout"):
+        hint = "write x.total_seconds()" if hasattr(value, "total_seconds") else ""
+        if type_name(value).endswith("Timeout"):
             hint = "limits for each call belong into client.with_options(timeout=...)"
         raise InvalidParamsError(name, "seconds or None", type_name(value), hint)
     if not least <= value <= _LONGEST_WAIT:

@@ -2,11 +2,11 @@
 
 A page that a client returned knows the client's runner and the call that it came from (`Source`).
 So a loop over the page goes on with the next ones. How the next one is asked for is the business of
-each class: `after_cursor` and `after_offset` cover all of them.
+each class: `OffsetPage`, `AfterPage` and `after_cursor` cover all of them.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Optional, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Optional, Protocol, TypeVar
 
 import msgspec
 from typing_extensions import Self
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from meshapi_core.calls import Call
 
 __all__ = [
+    "AfterPage",
     "HasRows",
+    "OffsetPage",
     "Paged",
     "Source",
     "after_cursor",
-    "after_offset",
     "keep_source",
     "page_error",
-    "rows_left",
+    "source_of",
 ]
 
 T_co = TypeVar("T_co", covariant=True)
@@ -42,7 +43,7 @@ class HasRows(Protocol[T_co]):
     def _rows(self) -> Sequence[T_co]: ...
 
 
-class Source(msgspec.Struct, frozen=True):
+class Source(NamedTuple):
     """Where a page came from.
 
     Fields:
@@ -60,6 +61,11 @@ def keep_source(page: object, source: Source) -> None:
     """Note where a page came from, if it is one."""
     if isinstance(page, Paged):
         vars(page)[SOURCE] = source
+
+
+def source_of(page: object) -> Optional[Source]:
+    """Return where a page came from; None for a whole list, and for a page that was copied."""
+    return vars(page).get(SOURCE) if isinstance(page, Paged) else None
 
 
 class Paged(Generic[T_co]):
@@ -105,7 +111,7 @@ class Paged(Generic[T_co]):
     def __aiter__(self) -> "AsyncIterator[T_co]":
         from meshapi_core._async.pages import AsyncItems, AsyncPages
 
-        source = self._source()
+        source = source_of(self)
         if source is not None and not source.is_async:
             raise TypeError("MeshAPI returned this page; write `for`, not `async for`")
         return AsyncItems(AsyncPages(source, self))
@@ -123,18 +129,38 @@ class Paged(Generic[T_co]):
         # It is a response, and was always true.
         return True
 
-    def _source(self) -> Optional[Source]:
-        source: Optional[Source] = vars(self).get(SOURCE)
-        return source
-
     def _blocking_source(self) -> Optional[Source]:
-        source = self._source()
+        source = source_of(self)
         if source is not None and source.is_async:
             raise TypeError(
                 "AsyncMeshAPI returned this page; write `async for row in page`, or"
                 " `async for page in client.....list().pages()`"
             )
         return source
+
+
+class OffsetPage(Paged[T_co]):
+    """A page that is asked for by the number of rows before it; `total` counts those of all."""
+
+    def _next_call(self, call: "Call[Any]") -> Optional["Call[Any]"]:
+        page: Any = self
+        return _after_offset(
+            call, page.raw, len(self._rows()), page.total, getattr(page, "has_more", False)
+        )
+
+    def _count(self) -> Optional[int]:
+        page: Any = self
+        source = source_of(self)
+        return _rows_left(None if source is None else source.call, page.total, len(self._rows()))
+
+
+class AfterPage(Paged[T_co]):
+    """A page that is asked for by the ID of the row before it, as `after`."""
+
+    def _next_call(self, call: "Call[Any]") -> Optional["Call[Any]"]:
+        page: Any = self
+        last: Any = page.last_id or (page.data[-1].id if page.data else None)
+        return after_cursor(call, "after", last, page.has_more)
 
 
 def after_cursor(
@@ -163,7 +189,7 @@ def after_cursor(
     return with_query(call, name, cursor)
 
 
-def after_offset(
+def _after_offset(
     call: "Call[Any]", sent: Any, count: int, total: Optional[int], more: bool = False
 ) -> Optional["Call[Any]"]:
     """Return the call for the rows after this page, by their number; None if there are none.
@@ -194,7 +220,7 @@ def after_offset(
     return with_query(call, "offset", str(start))
 
 
-def rows_left(call: Optional["Call[Any]"], total: Optional[int], count: int) -> Optional[int]:
+def _rows_left(call: Optional["Call[Any]"], total: Optional[int], count: int) -> Optional[int]:
     """Return the number of rows on this page and all that follow; None if it is unknown."""
     if total is None or total < count or (not total and count):
         return None

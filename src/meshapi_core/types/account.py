@@ -13,7 +13,7 @@ import msgspec
 
 from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import OpenResponseModel
-from meshapi_core.types._pages import Paged, after_offset, rows_left
+from meshapi_core.types._pages import OffsetPage
 
 __all__ = [
     "APIVersion",
@@ -71,7 +71,7 @@ class UsageSummary(OpenResponseModel, kw_only=True, dict=True):
     cached_at: Optional[str] = None
 
 
-class UsageEvents(OpenResponseModel, Paged[dict[str, Any]], kw_only=True, dict=True):
+class UsageEvents(OpenResponseModel, OffsetPage[dict[str, Any]], kw_only=True, dict=True):
     """One page of the requests made with this token, newest first.
 
     Fields:
@@ -88,13 +88,6 @@ class UsageEvents(OpenResponseModel, Paged[dict[str, Any]], kw_only=True, dict=T
 
     def _rows(self) -> list[dict[str, Any]]:
         return self.events
-
-    def _next_call(self, call: Any) -> Any:
-        return after_offset(call, self.raw, len(self.events), self.total)
-
-    def _count(self) -> Optional[int]:
-        source = self._source()
-        return rows_left(None if source is None else source.call, self.total, len(self.events))
 
 
 class UsageAttempts(OpenResponseModel, kw_only=True, dict=True):

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from meshapi_core._json_kinds import is_object
 from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import Params, Record, ResponseModel
-from meshapi_core.types._pages import Paged, after_cursor
+from meshapi_core.types._pages import Paged, after_cursor, source_of
 
 __all__ = [
     "AudioTranslationsFields",
@@ -390,6 +390,11 @@ class VoicesResponse(ResponseModel, Paged[Voice], kw_only=True):
         return self.voices
 
     def _next_call(self, call: Any) -> Any:
-        return after_cursor(
-            call, "next_page_token", self.next_page_token, bool(self.next_page_token)
-        )
+        token = self.next_page_token
+        more = bool(token) if self.has_more is None else self.has_more
+        return after_cursor(call, "next_page_token", token, more)
+
+    def _count(self) -> Optional[int]:
+        source = source_of(self)
+        is_first = source is None or "next_page_token" not in dict(source.call.query)
+        return self.total_count if is_first else None

@@ -13,7 +13,7 @@ from meshapi_core._json_kinds import is_mapping, is_sequence
 from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import OpenResponseModel, Params, Record, always
 from meshapi_core.types._outcomes import is_bad_end, is_end
-from meshapi_core.types._pages import Paged, after_cursor
+from meshapi_core.types._pages import AfterPage
 from meshapi_core.types._tagged import like
 from meshapi_core.types.chat import ChatCompletionParams
 
@@ -172,7 +172,7 @@ def _has_failed(result: dict[str, Any]) -> bool:
     return bool(result.get("error")) or (isinstance(status, int) and status >= 400)
 
 
-class BatchListResponse(OpenResponseModel, Paged[BatchObject], kw_only=True, dict=True):
+class BatchListResponse(OpenResponseModel, AfterPage[BatchObject], kw_only=True, dict=True):
     """One page of batches, newest first.
 
     Fields:
@@ -189,8 +189,3 @@ class BatchListResponse(OpenResponseModel, Paged[BatchObject], kw_only=True, dic
 
     def _rows(self) -> list[BatchObject]:
         return self.data
-
-    def _next_call(self, call: Any) -> Any:
-        return after_cursor(
-            call, "after", self.last_id or (self.data[-1].id if self.data else None), self.has_more
-        )

@@ -16,7 +16,7 @@ from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import Params, ResponseModel
 from meshapi_core.types._open import Open
 from meshapi_core.types._outcomes import is_bad_end, is_end
-from meshapi_core.types._pages import Paged, after_offset, rows_left
+from meshapi_core.types._pages import OffsetPage
 
 __all__ = [
     "DocumentListResponse",
@@ -108,7 +108,7 @@ class DocumentResponse(ResponseModel, kw_only=True):
         return is_bad_end(self.status)
 
 
-class DocumentListResponse(ResponseModel, Paged[DocumentResponse], kw_only=True):
+class DocumentListResponse(ResponseModel, OffsetPage[DocumentResponse], kw_only=True):
     """One page of documents.
 
     Fields:
@@ -125,10 +125,3 @@ class DocumentListResponse(ResponseModel, Paged[DocumentResponse], kw_only=True)
 
     def _rows(self) -> list[DocumentResponse]:
         return self.documents
-
-    def _next_call(self, call: Any) -> Any:
-        return after_offset(call, self.raw, len(self.documents), self.total)
-
-    def _count(self) -> Optional[int]:
-        source = self._source()
-        return rows_left(None if source is None else source.call, self.total, len(self.documents))

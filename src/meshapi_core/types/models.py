@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import OpenResponseModel, Params, Record, ResponseModel
 from meshapi_core.types._open import Open
-from meshapi_core.types._pages import Paged, after_offset, rows_left
+from meshapi_core.types._pages import OffsetPage
 
 __all__ = [
     "ListModelsParams",
@@ -187,7 +187,7 @@ class ModelSearchFields(TypedDict, total=False):
     offset: Optional[int]
 
 
-class ModelsPage(OpenResponseModel, Paged[ModelInfo], kw_only=True, dict=True):
+class ModelsPage(OpenResponseModel, OffsetPage[ModelInfo], kw_only=True, dict=True):
     """One page of the models that a search found.
 
     Fields:
@@ -207,13 +207,6 @@ class ModelsPage(OpenResponseModel, Paged[ModelInfo], kw_only=True, dict=True):
 
     def _rows(self) -> list[ModelInfo]:
         return self.items
-
-    def _next_call(self, call: Any) -> Any:
-        return after_offset(call, self.raw, len(self.items), self.total)
-
-    def _count(self) -> Optional[int]:
-        source = self._source()
-        return rows_left(None if source is None else source.call, self.total, len(self.items))
 
 
 class ModelProviders(OpenResponseModel, kw_only=True, dict=True):

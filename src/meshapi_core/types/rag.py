@@ -14,7 +14,7 @@ from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import Params, Record, ResponseModel
 from meshapi_core.types._file_content import FileContent
 from meshapi_core.types._outcomes import is_bad_end, is_end
-from meshapi_core.types._pages import Paged, after_offset, rows_left
+from meshapi_core.types._pages import OffsetPage
 
 __all__ = [
     "BulkEmbedFields",
@@ -155,7 +155,7 @@ class RagFileStatus(_SignedResponse, kw_only=True):
         return is_bad_end(self.embedding_status) or is_bad_end(self.upload_status)
 
 
-class RagFileListResponse(ResponseModel, Paged[RagFileStatus], kw_only=True):
+class RagFileListResponse(ResponseModel, OffsetPage[RagFileStatus], kw_only=True):
     """One page of documents.
 
     Fields:
@@ -171,13 +171,6 @@ class RagFileListResponse(ResponseModel, Paged[RagFileStatus], kw_only=True):
 
     def _rows(self) -> list[RagFileStatus]:
         return self.files
-
-    def _next_call(self, call: Any) -> Any:
-        return after_offset(call, self.raw, len(self.files), self.total)
-
-    def _count(self) -> Optional[int]:
-        source = self._source()
-        return rows_left(None if source is None else source.call, self.total, len(self.files))
 
 
 class BulkEmbedRequest(Params, kw_only=True):

@@ -18,7 +18,7 @@ from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import OpenRecord, OpenResponseModel, Params, Record, always
 from meshapi_core.types._open import Open
 from meshapi_core.types._outcomes import is_bad_end, is_end
-from meshapi_core.types._pages import Paged, after_cursor
+from meshapi_core.types._pages import AfterPage
 from meshapi_core.types._tagged import all_to_send, by_type
 from meshapi_core.types.chat import ProviderPreferences, ServiceTier, WeightProfile
 
@@ -250,7 +250,9 @@ class ResponsesListItem(OpenResponseModel, kw_only=True, dict=True):
     usage_synced: Optional[bool] = None
 
 
-class ResponsesListResponse(OpenResponseModel, Paged[ResponsesListItem], kw_only=True, dict=True):
+class ResponsesListResponse(
+    OpenResponseModel, AfterPage[ResponsesListItem], kw_only=True, dict=True
+):
     """One page of stored responses.
 
     Fields:
@@ -267,11 +269,6 @@ class ResponsesListResponse(OpenResponseModel, Paged[ResponsesListItem], kw_only
 
     def _rows(self) -> list[ResponsesListItem]:
         return self.data
-
-    def _next_call(self, call: Any) -> Any:
-        return after_cursor(
-            call, "after", self.last_id or (self.data[-1].id if self.data else None), self.has_more
-        )
 
 
 class ResponsesStreamEvent(OpenResponseModel, kw_only=True, dict=True):

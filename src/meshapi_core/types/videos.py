@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import Params, Record, ResponseModel
 from meshapi_core.types._outcomes import is_bad_end, is_end
-from meshapi_core.types._pages import Paged, after_offset, rows_left
+from meshapi_core.types._pages import OffsetPage
 
 __all__ = [
     "CreateVideoGenerationResponse",
@@ -227,7 +227,7 @@ class ListVideoGenerationsFields(TypedDict, total=False):
     offset: Optional[int]
 
 
-class VideoTaskListResponse(ResponseModel, Paged[VideoTaskResponse], kw_only=True):
+class VideoTaskListResponse(ResponseModel, OffsetPage[VideoTaskResponse], kw_only=True):
     """One page of tasks.
 
     Fields:
@@ -247,10 +247,3 @@ class VideoTaskListResponse(ResponseModel, Paged[VideoTaskResponse], kw_only=Tru
 
     def _rows(self) -> list[VideoTaskResponse]:
         return self.data
-
-    def _next_call(self, call: Any) -> Any:
-        return after_offset(call, self.raw, len(self.data), self.total, self.has_more)
-
-    def _count(self) -> Optional[int]:
-        source = self._source()
-        return rows_left(None if source is None else source.call, self.total, len(self.data))
