@@ -24,6 +24,7 @@ from meshapi import (
     AsyncRealtimeResource,
     AsyncRealtimeSession,
     AsyncVideosResource,
+    BatchListResponse,
     BatchObject,
     BuiltinTool,
     ChatCompletionChunk,
@@ -80,6 +81,7 @@ from meshapi import (
     Tool,
     ToolFunction,
     TranscriptionResponse,
+    Voice,
     WebSearchResponse,
 )
 from meshapi_core import (
@@ -412,6 +414,36 @@ def sentinels_narrow() -> None:
     assert_type(event, Union[ServerSentEvent, NeedData, EndOfStream])
     if event is not NEED_DATA and not isinstance(event, EndOfStream):
         assert_type(event, ServerSentEvent)
+
+
+def lists(client: MeshAPI) -> None:
+    """A page is an iterable of all rows; `.pages()` yields pages."""
+    page = client.batches.list(limit=2)
+    assert_type(page, BatchListResponse)
+    for batch in page:
+        assert_type(batch, BatchObject)
+    assert_type(next(page.pages()), BatchListResponse)
+    assert_type(list(client.audio.list_voices()), list[Voice])
+    assert_type(list(client.models.search(limit=5)), list[ModelInfo])
+    assert_type(list(client.models.list()), list[ModelInfo])
+    assert_type(next(client.models.list().pages()), ResponseList[ModelInfo])
+    assert_type(len(client.models.search()), int)
+    client.batches.list(size=2)  # type: ignore[call-arg]
+
+
+async def async_lists(client: AsyncMeshAPI) -> None:
+    """`await` gives a page, `async for` all rows, with or without it."""
+    assert_type(await client.batches.list(limit=2), BatchListResponse)
+    async for batch in client.batches.list(limit=2):
+        assert_type(batch, BatchObject)
+    async for batch in await client.batches.list(limit=2):
+        assert_type(batch, BatchObject)
+    async for page in client.batches.list(limit=2).pages():
+        assert_type(page, BatchListResponse)
+    assert_type([row async for row in client.models.list()], list[ModelInfo])
+    assert_type([row async for row in client.models.search()], list[ModelInfo])
+    for _ in client.batches.list():  # type: ignore[attr-defined]
+        pass
 
 
 def every_resource_is_typed(client: MeshAPI) -> None:

@@ -56,7 +56,7 @@ The parts:
 - `starts_job=True` marks a `Call` that starts work which goes on, and is billed, after the
   response. Such a call is not retried when it is unknown whether the work has begun.
 
-`@list_endpoint` is for a list: `await` on its method returns a page, `async for` all rows.
+`@list_endpoint` is for a list; on an event loop, a program awaits one page, or iterates over all.
 
 `@stream_endpoint` is for a function that returns a `StreamCall`; the method returns a `Stream` or
 an `AsyncStream`. Under `@stream_endpoint_as(lambda: Words, lambda: AsyncWords)` it returns one of
@@ -66,10 +66,10 @@ stream is complete. `ByteStreamReader` is for files.
 
 `@flow_endpoint` is for a method that makes several calls: a generator function that yields a
 `Call`, is sent its response (or thrown its error), yields the next, and returns the result
-(`Flow`). It may yield other steps, such as `flows.Pause`, or a `FileSource` to have the file
+(`Flow`). It may yield other steps, such as a pause, or a `FileSource` to have the file
 checked, so that a missing file is noticed before the calls that lead up to its upload:
-`meshapi_core.flows` has them all. Under `@item_flow_endpoint`, the function also yields a
-`flows.Emit` for everything that the program gets while it goes on; the method returns an
+`meshapi_core.flows` has them all. Under `@item_flow_endpoint`, the function also yields an
+`Emit` for everything that the program gets while it goes on; the method returns an
 `ItemStream` or an `AsyncItemStream`, or what `@item_flow_endpoint_as(lambda: ..., lambda: ...)`
 makes of them. Either function is written once, and runs in every flavour.
 """
