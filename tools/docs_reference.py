@@ -66,7 +66,11 @@ SUBJECTS = (
         "Streams",
         "What the `stream` methods of the clients return.",
         "meshapi",
-        "meshapi_core.protocols",
+        "meshapi_core.protocols meshapi_core.streams meshapi_core._async.streams_chat"
+        " meshapi_core._async.streams_responses meshapi_core._async.streams_compare"
+        " meshapi_core._async.streams_images meshapi_core._sync.streams_chat"
+        " meshapi_core._sync.streams_responses meshapi_core._sync.streams_compare"
+        " meshapi_core._sync.streams_images",
     ),
     Subject(
         "jobs",
@@ -96,7 +100,8 @@ SUBJECTS = (
         "Errors and warnings",
         "",
         "meshapi",
-        "meshapi_core.errors meshapi_core._mistakes meshapi_core.types.errors",
+        "meshapi_core.errors meshapi_core._mistakes meshapi_core.codec.arguments"
+        " meshapi_core.types.errors",
     ),
     Subject(
         "objects",
@@ -113,6 +118,13 @@ SUBJECTS = (
         "meshapi",
         "meshapi._realtime meshapi_core.realtime meshapi_core.types.realtime"
         " meshapi_core.types.realtime_client meshapi_core.types.realtime_server",
+    ),
+    Subject(
+        "tools",
+        "Tools",
+        "What `run_tools` takes and returns, what a run does, and what its functions may say.",
+        "meshapi",
+        "meshapi_core._async.tool_run meshapi_core._sync.tool_run meshapi_core.tools",
     ),
     Subject(
         "hooks",
@@ -367,8 +379,13 @@ def _methods(call: str, module: str, owner: str) -> Iterator[Method]:
                 if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Attribute):
                     inner = ast.unparse(line.annotation).partition("[")[0]
                     yield from _methods(f"{call}.{line.target.attr}", module, inner)
-        elif isinstance(member, ast.FunctionDef) and not member.name.startswith("_"):
+        elif isinstance(member, ast.FunctionDef) and not _is_inner(member):
             yield Method(f"{call}.{member.name}", module, owner, member.name)
+
+
+def _is_inner(member: ast.FunctionDef) -> bool:
+    decorators = [ast.unparse(each) for each in member.decorator_list]
+    return member.name.startswith("_") or "overload" in decorators
 
 
 def pages() -> dict[str, str]:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from meshapi_core import BadRequestError as BadRequestError
     from meshapi_core import Base64Error as Base64Error
     from meshapi_core import ConflictError as ConflictError
+    from meshapi_core import ContentFilterError as ContentFilterError
     from meshapi_core import ContentTooLargeError as ContentTooLargeError
     from meshapi_core import Headers as Headers
     from meshapi_core import InternalServerError as InternalServerError
@@ -59,7 +60,10 @@ if TYPE_CHECKING:
     from meshapi_core import Limits as Limits
     from meshapi_core import MeshAPIConfig as MeshAPIConfig
     from meshapi_core import MeshAPIError as MeshAPIError
+    from meshapi_core import ModelRefusalError as ModelRefusalError
     from meshapi_core import NotFoundError as NotFoundError
+    from meshapi_core import OutputTruncatedError as OutputTruncatedError
+    from meshapi_core import OutputValidationError as OutputValidationError
     from meshapi_core import ParamsWarning as ParamsWarning
     from meshapi_core import PaymentRequiredError as PaymentRequiredError
     from meshapi_core import PermissionDeniedError as PermissionDeniedError
@@ -81,10 +85,22 @@ if TYPE_CHECKING:
     from meshapi_core import SocketOptions as SocketOptions
     from meshapi_core import StreamInterruptedError as StreamInterruptedError
     from meshapi_core import StreamUsageError as StreamUsageError
+    from meshapi_core import StructuredOutputError as StructuredOutputError
     from meshapi_core import Timeout as Timeout
+    from meshapi_core import ToolArgumentsError as ToolArgumentsError
+    from meshapi_core import ToolLoopLimitError as ToolLoopLimitError
     from meshapi_core import UnprocessableEntityError as UnprocessableEntityError
+    from meshapi_core import UnsupportedSchemaError as UnsupportedSchemaError
     from meshapi_core import __version__ as __version__
+    from meshapi_core.endpoints import AsyncChatCompletionStream as AsyncChatCompletionStream
+    from meshapi_core.endpoints import AsyncCompareStream as AsyncCompareStream
+    from meshapi_core.endpoints import AsyncImagesStream as AsyncImagesStream
+    from meshapi_core.endpoints import AsyncResponsesStream as AsyncResponsesStream
     from meshapi_core.endpoints import AsyncStream as AsyncStream
+    from meshapi_core.endpoints import ChatCompletionStream as ChatCompletionStream
+    from meshapi_core.endpoints import CompareStream as CompareStream
+    from meshapi_core.endpoints import ImagesStream as ImagesStream
+    from meshapi_core.endpoints import ResponsesStream as ResponsesStream
     from meshapi_core.endpoints import Stream as Stream
     from meshapi_core.flows import Progress as Progress
     from meshapi_core.observing import AttemptStarted as AttemptStarted
@@ -92,6 +108,28 @@ if TYPE_CHECKING:
     from meshapi_core.observing import ItemReceived as ItemReceived
     from meshapi_core.observing import ResponseStarted as ResponseStarted
     from meshapi_core.observing import RetryPlanned as RetryPlanned
+    from meshapi_core.streams import ChatEvent as ChatEvent
+    from meshapi_core.streams import CompletionDone as CompletionDone
+    from meshapi_core.streams import ContentDelta as ContentDelta
+    from meshapi_core.streams import ContentDone as ContentDone
+    from meshapi_core.streams import ReasoningDelta as ReasoningDelta
+    from meshapi_core.streams import ReasoningDone as ReasoningDone
+    from meshapi_core.streams import RefusalDelta as RefusalDelta
+    from meshapi_core.streams import RefusalDone as RefusalDone
+    from meshapi_core.streams import ToolCallDelta as ToolCallDelta
+    from meshapi_core.streams import ToolCallDone as ToolCallDone
+    from meshapi_core.streams import UsageDone as UsageDone
+    from meshapi_core.tools import AsyncToolRun as AsyncToolRun
+    from meshapi_core.tools import Deferred as Deferred
+    from meshapi_core.tools import FunctionTool as FunctionTool
+    from meshapi_core.tools import ModelResponded as ModelResponded
+    from meshapi_core.tools import Refuse as Refuse
+    from meshapi_core.tools import RequestedCall as RequestedCall
+    from meshapi_core.tools import ToolCallBegun as ToolCallBegun
+    from meshapi_core.tools import ToolCallDeferred as ToolCallDeferred
+    from meshapi_core.tools import ToolCallEnded as ToolCallEnded
+    from meshapi_core.tools import ToolRun as ToolRun
+    from meshapi_core.tools import ToolRunResult as ToolRunResult
     from meshapi_core.types import *
 else:
     from meshapi._face import EXPORTED as __all__

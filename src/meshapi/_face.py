@@ -27,17 +27,30 @@ _NAMES: Final = {
     "meshapi_backends": "Hooks",
     "meshapi_core": """
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
-        Base64Error ConflictError ContentTooLargeError Headers InternalServerError
-        InvalidParamsError JobFailedError JobStatusError JobTimeoutError Limits MeshAPIConfig
-        MeshAPIError NotFoundError ParamsWarning PaymentRequiredError PermissionDeniedError
-        ProtocolError Proxy RateLimitError RawResponse RealtimeAuth RealtimeConnectionClosed
-        RealtimeError RealtimeMessage Reconnect Reconnected RedirectError ResponseDecodeError
-        ResponseMeta ResponseWarning RetryPolicy SocketOptions StreamInterruptedError
-        StreamUsageError Timeout UnprocessableEntityError __version__
+        Base64Error ConflictError ContentFilterError ContentTooLargeError Headers
+        InternalServerError InvalidParamsError JobFailedError JobStatusError JobTimeoutError Limits
+        MeshAPIConfig MeshAPIError ModelRefusalError NotFoundError OutputTruncatedError
+        OutputValidationError ParamsWarning PaymentRequiredError PermissionDeniedError ProtocolError
+        Proxy RateLimitError RawResponse RealtimeAuth RealtimeConnectionClosed RealtimeError
+        RealtimeMessage Reconnect Reconnected RedirectError ResponseDecodeError ResponseMeta
+        ResponseWarning RetryPolicy SocketOptions StreamInterruptedError StreamUsageError
+        StructuredOutputError Timeout ToolArgumentsError ToolLoopLimitError UnprocessableEntityError
+        UnsupportedSchemaError __version__
     """,
-    "meshapi_core.endpoints": "AsyncStream Stream",
+    "meshapi_core.endpoints": """
+        AsyncChatCompletionStream AsyncCompareStream AsyncImagesStream AsyncResponsesStream
+        AsyncStream ChatCompletionStream CompareStream ImagesStream ResponsesStream Stream
+    """,
     "meshapi_core.flows": "Progress",
     "meshapi_core.observing": "AttemptStarted CallFailed ItemReceived ResponseStarted RetryPlanned",
+    "meshapi_core.streams": """
+        ChatEvent CompletionDone ContentDelta ContentDone ReasoningDelta ReasoningDone RefusalDelta
+        RefusalDone ToolCallDelta ToolCallDone UsageDone
+    """,
+    "meshapi_core.tools": """
+        AsyncToolRun Deferred FunctionTool ModelResponded Refuse RequestedCall ToolCallBegun
+        ToolCallDeferred ToolCallEnded ToolRun ToolRunResult
+    """,
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

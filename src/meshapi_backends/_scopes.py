@@ -126,6 +126,11 @@ def check_ended() -> None:
         scope.check()
 
 
+def leave_scope() -> None:
+    """Leave the current scope for the rest of this context: what runs here ends in its own way."""
+    _current.set(None)
+
+
 def current_scope() -> Optional[Scope]:
     """The scope that this code runs in; None outside of any."""
     return _current.get()

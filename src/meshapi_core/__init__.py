@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from meshapi_core.calls import StreamCall as StreamCall
     from meshapi_core.causes import causes_of as causes_of
     from meshapi_core.chunks.decoder import ChunkDecoder as ChunkDecoder
+    from meshapi_core.codec.arguments import ToolArgumentsError as ToolArgumentsError
     from meshapi_core.config import Limits as Limits
     from meshapi_core.config import MeshAPIConfig as MeshAPIConfig
     from meshapi_core.config import Timeout as Timeout
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from meshapi_core.errors import BadRequestError as BadRequestError
     from meshapi_core.errors import Base64Error as Base64Error
     from meshapi_core.errors import ConflictError as ConflictError
+    from meshapi_core.errors import ContentFilterError as ContentFilterError
     from meshapi_core.errors import ContentTooLargeError as ContentTooLargeError
     from meshapi_core.errors import InternalServerError as InternalServerError
     from meshapi_core.errors import InvalidParamsError as InvalidParamsError
@@ -54,7 +56,10 @@ if TYPE_CHECKING:
     from meshapi_core.errors import JobStatusError as JobStatusError
     from meshapi_core.errors import JobTimeoutError as JobTimeoutError
     from meshapi_core.errors import MeshAPIError as MeshAPIError
+    from meshapi_core.errors import ModelRefusalError as ModelRefusalError
     from meshapi_core.errors import NotFoundError as NotFoundError
+    from meshapi_core.errors import OutputTruncatedError as OutputTruncatedError
+    from meshapi_core.errors import OutputValidationError as OutputValidationError
     from meshapi_core.errors import ParamsWarning as ParamsWarning
     from meshapi_core.errors import PaymentRequiredError as PaymentRequiredError
     from meshapi_core.errors import PermissionDeniedError as PermissionDeniedError
@@ -67,7 +72,10 @@ if TYPE_CHECKING:
     from meshapi_core.errors import ResponseWarning as ResponseWarning
     from meshapi_core.errors import StreamInterruptedError as StreamInterruptedError
     from meshapi_core.errors import StreamUsageError as StreamUsageError
+    from meshapi_core.errors import StructuredOutputError as StructuredOutputError
+    from meshapi_core.errors import ToolLoopLimitError as ToolLoopLimitError
     from meshapi_core.errors import UnprocessableEntityError as UnprocessableEntityError
+    from meshapi_core.errors import UnsupportedSchemaError as UnsupportedSchemaError
     from meshapi_core.extras import Extras as Extras
     from meshapi_core.extras import hidden_values as hidden_values
     from meshapi_core.failures import Advice as Advice

@@ -19,16 +19,19 @@ _NAMES: Final = {
     "meshapi_core.calls": "AnyCall Call SignedPut StreamCall",
     "meshapi_core.causes": "causes_of",
     "meshapi_core.chunks.decoder": "ChunkDecoder",
+    "meshapi_core.codec.arguments": "ToolArgumentsError",
     "meshapi_core.config": "Limits MeshAPIConfig Timeout",
     "meshapi_core.destinations": "is_public not_public",
     "meshapi_core.dialing": "AwaitAttempts Dialing StartAttempt",
     "meshapi_core.errors": """
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
-        Base64Error ConflictError ContentTooLargeError InternalServerError InvalidParamsError
-        JobFailedError JobStatusError JobTimeoutError MeshAPIError NotFoundError ParamsWarning
+        Base64Error ConflictError ContentFilterError ContentTooLargeError InternalServerError
+        InvalidParamsError JobFailedError JobStatusError JobTimeoutError MeshAPIError
+        ModelRefusalError NotFoundError OutputTruncatedError OutputValidationError ParamsWarning
         PaymentRequiredError PermissionDeniedError ProtocolError RateLimitError
         RealtimeConnectionClosed RealtimeError RedirectError ResponseDecodeError ResponseWarning
-        StreamInterruptedError StreamUsageError UnprocessableEntityError
+        StreamInterruptedError StreamUsageError StructuredOutputError ToolLoopLimitError
+        UnprocessableEntityError UnsupportedSchemaError
     """,
     "meshapi_core.extras": "Extras hidden_values",
     "meshapi_core.failures": "Advice failure_of hint_at_tls timed_out",

@@ -21,24 +21,31 @@ MeshAPIError
 ├── JobFailedError                 a job that the call waited for has failed
 ├── JobStatusError                 a job has a status that this version does not know
 ├── JobTimeoutError                a job had not ended when the time limit of a wait ran out
+├── ToolLoopLimitError             a tool run has reached one of its limits
 ├── ResponseDecodeError            a 2xx response does not have the expected form
-│   └── Base64Error                a part of a response should be base64, and is not
-└── StreamInterruptedError         a stream ended before it was complete
+│   ├── Base64Error                a part of a response should be base64, and is not
+│   └── ToolArgumentsError         the arguments of a tool call should be JSON, and are not
+├── StreamInterruptedError         a stream ended before it was complete
+├── StructuredOutputError          the model did not give the value that was asked for
+│   ├── ModelRefusalError          it refused to
+│   ├── OutputTruncatedError       it was cut off at a limit of model tokens
+│   ├── ContentFilterError         a content filter stopped it
+│   └── OutputValidationError      it is not JSON, or does not match the type
+└── UnsupportedSchemaError         a type has no JSON schema; nothing was sent
 
 `statuses.py` has the table of statuses and their errors. A response that is merely odd causes a
-`ResponseWarning`, and the call continues.
+`ResponseWarning`, an odd parameter a `ParamsWarning`, and the call continues.
 
-Mistakes in the program are not in the tree. A wrong argument raises TypeError or ValueError before
-any byte is sent; for a parameter of a call, that is an `InvalidParamsError`, which is both. A
-parameter that is merely odd is sent, with a `ParamsWarning`. Using a stream or a session again
-after its end, or twice at once, raises a `StreamUsageError`.
+Other mistakes in the program are not in the tree. A wrong argument raises TypeError or ValueError
+before any byte is sent; a wrong parameter raises `InvalidParamsError`, which is both. Using a
+stream or a session after its end, or twice at once, raises `StreamUsageError`.
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Optional, TypeVar
+from typing import Any, Optional
 
-from typing_extensions import TypedDict, Unpack
+from typing_extensions import Unpack
 
+from meshapi_core._base_error import ErrorFacts, MeshAPIError
 from meshapi_core._close_codes import CLOSE_CODES
 from meshapi_core._json_kinds import is_object
 from meshapi_core._log_safe import one_line, with_facts
@@ -48,7 +55,6 @@ from meshapi_core._mistakes import (
     ResponseWarning,
     StreamUsageError,
 )
-from meshapi_core.response_meta import CallFacts
 
 __all__ = [
     "APIConnectionError",
@@ -58,6 +64,7 @@ __all__ = [
     "BadRequestError",
     "Base64Error",
     "ConflictError",
+    "ContentFilterError",
     "ContentTooLargeError",
     "InternalServerError",
     "InvalidParamsError",
@@ -65,7 +72,10 @@ __all__ = [
     "JobStatusError",
     "JobTimeoutError",
     "MeshAPIError",
+    "ModelRefusalError",
     "NotFoundError",
+    "OutputTruncatedError",
+    "OutputValidationError",
     "ParamsWarning",
     "PaymentRequiredError",
     "PermissionDeniedError",
@@ -78,131 +88,11 @@ __all__ = [
     "ResponseWarning",
     "StreamInterruptedError",
     "StreamUsageError",
+    "StructuredOutputError",
+    "ToolLoopLimitError",
     "UnprocessableEntityError",
+    "UnsupportedSchemaError",
 ]
-
-E = TypeVar("E", bound="MeshAPIError")
-
-# The error code of an error that has none: it says nothing, so it is not shown.
-_UNKNOWN = "unknown_error"
-
-
-class ErrorFacts(TypedDict, total=False):
-    """The keyword arguments of every error's constructor; see `MeshAPIError`."""
-
-    status: int
-    error_code: Optional[str]
-    request_id: str
-    details: Optional[list[Any]]
-    provider_error: Optional[Any]
-    retry_after_seconds: Optional[float]
-    provider_code: Optional[str]
-    partial: Any
-    headers: Optional[Mapping[str, str]]
-
-
-class MeshAPIError(Exception, CallFacts):
-    """The base class of every error that a call can raise.
-
-    `str(e)` is one line: the message, then in parentheses the status, the error code, the request
-    ID and the attempts if there were several: `no such model 'x' (404 model_not_found, request
-    req_123)`, without what the message already contains. `e.message` is the message alone.
-
-    Errors can be pickled and copied, with their attributes but without cause and traceback.
-
-    Attributes:
-        message: One line for people: control characters escaped, at most 500 characters.
-        status: The HTTP status; 0 if there was no response.
-        error_code: Stable, for programs to branch on, such as "rate_limit_exceeded". Never empty.
-        request_id: The gateway's request ID, to quote to support; "" if it sent none.
-        details: What is wrong in detail, as the gateway listed it.
-        provider_error: The provider's error, as the gateway passed it on.
-        provider_code: The gateway's word for the provider's error.
-        retry_after_seconds: Seconds to wait before a retry; None if the gateway did not say.
-        partial: The partial response: what had arrived before it broke off.
-        headers: The headers of the response; empty if there was none.
-        attempts, elapsed, meta: See `CallFacts`.
-        retry_quota_exhausted: Whether the retry quota forbade a retry (`RetryPolicy.quota`).
-    """
-
-    default_error_code: ClassVar[str] = _UNKNOWN
-
-    message: str
-    status: int
-    error_code: str
-    request_id: str
-    details: list[Any]
-    provider_error: Optional[Any]
-    provider_code: Optional[str]
-    retry_after_seconds: Optional[float]
-    partial: Any
-    headers: Mapping[str, str]
-    retry_quota_exhausted: bool = False
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int = 0,
-        error_code: Optional[str] = None,
-        request_id: str = "",
-        details: Optional[list[Any]] = None,
-        provider_error: Optional[Any] = None,
-        retry_after_seconds: Optional[float] = None,
-        provider_code: Optional[str] = None,
-        partial: Any = None,
-        headers: Optional[Mapping[str, str]] = None,
-    ) -> None:
-        self.message = one_line(message)
-        super().__init__(self.message)
-        self.status = status
-        self.error_code = one_line(error_code or self.default_error_code)
-        self.request_id = one_line(request_id or "")
-        self.details = list(details or ())
-        self.provider_error = provider_error
-        self.provider_code = None if provider_code is None else one_line(provider_code)
-        self.retry_after_seconds = retry_after_seconds
-        self.partial = partial
-        self.headers = {} if headers is None else headers
-
-    def envelope(self) -> dict[str, Any]:
-        """Return this error as plain values for JSON, for a relay to send to its own client.
-
-        `{"error": {"code", "message", ...}, "request_id"}` is the form that MeshAPI sends and that
-        OpenAI's clients read. `type` and `param` are included if the server sent them, `details`
-        and `retry_after_seconds` if there are any, `request_id` if it is known. `provider_error` is
-        left out. As the HTTP status, send `status`; if that is not an error status, send 502, or
-        504 for an `APITimeoutError`.
-        """
-        error: dict[str, Any] = {"code": self.error_code, "message": self.message}
-        for name, text in self._words().items():
-            if isinstance(text, str) and text:
-                error[name] = one_line(text)
-        if self.details:
-            error["details"] = [*self.details]
-        if self.retry_after_seconds is not None:
-            error["retry_after_seconds"] = self.retry_after_seconds
-        whole: dict[str, Any] = {"error": error}
-        if self.request_id:
-            whole["request_id"] = self.request_id
-        return whole
-
-    def _words(self) -> dict[str, Any]:
-        """The error's `type` and `param`, if the server sent them."""
-        return {}
-
-    def __str__(self) -> str:
-        code = "" if self.error_code == _UNKNOWN else self.error_code
-        return with_facts(self.message, self.status, code, self.request_id, self.attempts)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # By default an exception is rebuilt as cls(*args), which fails for every subclass whose
-        # __init__ requires more than the message: ours (`phase`), and subclasses in programs.
-        return _rebuild, (type(self), self.args), self.__dict__
-
-
-def _rebuild(cls: type[E], args: tuple[Any, ...]) -> E:
-    return cls.__new__(cls, *args)
 
 
 class APIStatusError(MeshAPIError):
@@ -404,6 +294,33 @@ class JobTimeoutError(MeshAPIError):
     default_error_code = "job_timeout"
 
 
+class ToolLoopLimitError(MeshAPIError):
+    """A tool run has reached a limit, and the model asks for further calls, which were not made.
+
+    Attributes:
+        limit: The name of the limit: "max_turns", "max_total_tokens" or "max_cost_usd".
+        checkpoint: The run, for `resume_tools` to continue it with a higher limit.
+        messages, turns, usage: Those of the run; see `ToolRun`.
+    """
+
+    default_error_code = "tool_loop_limit"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        limit: str,
+        checkpoint: dict[str, Any],
+        messages: list[Any],
+        turns: int,
+        usage: Any,
+        **facts: Unpack[ErrorFacts],
+    ) -> None:
+        super().__init__(message, **facts)
+        self.limit, self.checkpoint, self.messages = limit, checkpoint, messages
+        self.turns, self.usage = turns, usage
+
+
 class StreamInterruptedError(MeshAPIError):
     """A stream ended before it was complete; `partial` is what had arrived by then."""
 
@@ -432,3 +349,86 @@ class ResponseDecodeError(MeshAPIError):
 
 class Base64Error(ResponseDecodeError, ValueError):
     """Audio, an image or a vector should be base64, and is not."""
+
+
+class StructuredOutputError(MeshAPIError):
+    """The model did not give the value that was asked for; see `parse`.
+
+    Attributes:
+        text: What the model said instead, as it came; "" if it said nothing.
+        response: The whole response; None if there is none.
+    """
+
+    default_error_code = "structured_output"
+
+    text: str
+    response: Any
+
+    def __init__(
+        self, message: str, *, text: str = "", response: Any = None, **facts: Unpack[ErrorFacts]
+    ) -> None:
+        super().__init__(message, **facts)
+        self.text = text
+        self.response = response
+
+
+class ModelRefusalError(StructuredOutputError):
+    """The model refused to give the value; `text` is its reason."""
+
+    default_error_code = "model_refusal"
+
+
+class OutputTruncatedError(StructuredOutputError):
+    """The model's text was cut off at a limit of model tokens, and is no whole value."""
+
+    default_error_code = "output_truncated"
+
+
+class ContentFilterError(StructuredOutputError):
+    """A content filter stopped the model; `text` is what it had said by then."""
+
+    default_error_code = "content_filter"
+
+
+class OutputValidationError(StructuredOutputError):
+    """The model's text is not JSON, or does not match the type.
+
+    Attributes:
+        path: The place of the first mistake, such as `people[0].age`; "" for the text as a whole.
+        reason: What was expected there, and what was found.
+    """
+
+    default_error_code = "output_invalid"
+
+    path: str
+    reason: str
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str = "",
+        reason: str = "",
+        text: str = "",
+        response: Any = None,
+        **facts: Unpack[ErrorFacts],
+    ) -> None:
+        super().__init__(message, text=text, response=response, **facts)
+        self.path = path
+        self.reason = reason
+
+
+class UnsupportedSchemaError(MeshAPIError, TypeError):
+    """A type, or a part of one, has no JSON schema; nothing was sent.
+
+    Attributes:
+        path: The part, such as `Person.address.when`; the name of the type for the whole of it.
+    """
+
+    default_error_code = "unsupported_schema"
+
+    path: str
+
+    def __init__(self, message: str, *, path: str = "", **facts: Unpack[ErrorFacts]) -> None:
+        super().__init__(message, **facts)
+        self.path = path

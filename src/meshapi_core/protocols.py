@@ -57,6 +57,25 @@ class Stream(Protocol[T_co]):
         """Status, headers, attempts, rate limits and the like; status 0 until it has begun."""
         ...
 
+    @property
+    def partial(self) -> Any:
+        """The response so far, put together; None before the first chunk, and for files.
+
+        Its type is that of the whole response. It is made anew each time, and stays available after
+        the end, after `close`, and if the stream broke off.
+        """
+        ...
+
+    @property
+    def closed(self) -> bool:
+        """Whether the stream has ended or was closed."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether all chunks have been returned: it has ended, and was not closed before."""
+        ...
+
     def __iter__(self) -> Iterator[T_co]: ...
     def __next__(self) -> T_co: ...
     def __enter__(self) -> Self: ...
@@ -97,6 +116,25 @@ class AsyncStream(Protocol[T_co]):
     @property
     def meta(self) -> ResponseMeta:
         """Status, headers, attempts, rate limits and the like; status 0 until it has begun."""
+        ...
+
+    @property
+    def partial(self) -> Any:
+        """The response so far, put together; None before the first chunk, and for files.
+
+        Its type is that of the whole response. It is made anew each time, and stays available after
+        the end, after `close`, and if the stream broke off.
+        """
+        ...
+
+    @property
+    def closed(self) -> bool:
+        """Whether the stream has ended or was closed."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether all chunks have been returned: it has ended, and was not closed before."""
         ...
 
     def __aiter__(self) -> AsyncIterator[T_co]: ...

@@ -14,7 +14,11 @@ import pytest
 
 from meshapi import AsyncMeshAPI, ChatCompletionParams, MeshAPI
 from meshapi_core.endpoints import Resource
-from meshapi_core.endpoints._descriptor import endpoint, flow_endpoint, stream_endpoint
+from meshapi_core.endpoints._descriptor import (
+    endpoint,
+    flow_endpoint,
+    stream_endpoint,
+)
 from meshapi_core.types import ChatCompletionFields
 
 SETTINGS: dict[str, Any] = {"base_url": "http://127.0.0.1:9", "token": "rsk_test_coroutines"}

@@ -33,7 +33,7 @@ def test_a_client_is_not_copied_but_has_with_options(
 def test_a_stream_is_not_copied(kind: Any, attempt: Callable[[Any], Any]) -> None:
     stream = kind(**SETTINGS).chat.completions.stream(**ASK)
     with pytest.raises(
-        TypeError, match=r"^(Async)?ChunkStream objects cannot be copied or pickled: "
+        TypeError, match=r"^(Async)?ChatCompletionStream objects cannot be copied or pickled: "
     ):
         attempt(stream)
 
@@ -56,7 +56,7 @@ def test_with_instead_of_async_with_is_named(made: Callable[[AsyncMeshAPI], Any]
 def test_for_instead_of_async_for_is_named() -> None:
     stream: Any = AsyncMeshAPI(**SETTINGS).chat.completions.stream(**ASK)
     for attempt in (list, next_of, lambda it: it[0]):
-        with pytest.raises(TypeError, match=r"^use `async for` instead of `for`: AsyncChunk"):
+        with pytest.raises(TypeError, match=r"^use `async for` instead of `for`: AsyncChat"):
             attempt(stream)
     assert not isinstance(stream, Iterable)
     assert isinstance(stream, AsyncIterable)

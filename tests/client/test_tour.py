@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from meshapi import MeshAPI
+from meshapi import Deferred, MeshAPI
 from meshapi.testing import LocalGateway
 from support.endpoint_rows import all_endpoints
 from support.flavours import World, on_every_flavour
 
 CHAT = "openai/gpt-4o-mini"
 MESSAGES = [{"role": "user", "content": "What is 2+2?"}]
+SOON = {"poll_interval": 0.005}
 PNG = "data:image/png;base64,iVBORw0KGgo="
 
 
@@ -36,11 +37,28 @@ async def seen(fetch: Any, field: str, wanted: str) -> Any:
     raise AssertionError(f"never {wanted}")
 
 
+def add(a: int, b: int) -> Any:
+    """Return the sum, later."""
+    return Deferred()
+
+
+async def with_tools(resource: Any, **question: Any) -> None:
+    run = resource.run_tools(model=CHAT, tools=[add], **question)
+    (pending,) = (await run.until_done()).pending
+    again = resource.resume_tools(run.checkpoint(), tools=[add], results={pending.id: 4})
+    assert "4" in (await again.until_done()).text
+
+
 async def chat(client: Any) -> None:
     response = await client.chat.completions.create(model=CHAT, messages=MESSAGES)
     chunks = await chunks_of(client.chat.completions.stream(model=CHAT, messages=MESSAGES))
     streamed = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
     assert streamed == response.choices[0].message.content == "2 + 2 = 4."
+    parsed = await client.chat.completions.parse(
+        model=CHAT, messages=MESSAGES, response_format=dict[str, int]
+    )
+    assert isinstance(parsed.parsed, dict)
+    await with_tools(client.chat.completions, messages=[{"role": "user", "content": "add"}])
 
 
 async def responses(client: Any) -> None:
@@ -50,8 +68,12 @@ async def responses(client: Any) -> None:
     deltas = [event.delta for event in events if event.type == "response.output_text.delta"]
     assert "".join(deltas) == response.output_text
     queued = await client.responses.create(model="openai/o4-mini", input="Hi", background=True)
-    await seen(lambda: client.responses.get(queued.id), "status", "completed")
+    assert (await client.responses.wait(queued, **SOON)).status == "completed"
+    assert (await client.responses.get(queued.id)).ended
     assert queued.id in [row.id for row in (await client.responses.list(limit=5)).data]
+    parsed = await client.responses.parse(model=CHAT, input="?", response_format=list[int])
+    assert isinstance(parsed.parsed, list)
+    await with_tools(client.responses, input="add")
 
 
 async def embeddings(client: Any) -> None:
@@ -77,6 +99,12 @@ async def videos(client: Any) -> None:
         model="bytedance/seedance-1-0-lite", content=[{"type": "text", "text": "a fox"}]
     )
     await seen(lambda: client.videos.retrieve(task.id), "status", "succeeded")
+    assert await client.videos.wait(task) == await client.videos.retrieve(task.id)
+    content = [{"type": "text", "text": "a fox"}]
+    again = await client.videos.generate_and_wait(
+        model="bytedance/seedance-1-0-lite", content=content, **SOON
+    )
+    assert again.ended
     assert task.id in [row.id for row in (await client.videos.list(limit=50)).data]
 
 
@@ -161,6 +189,8 @@ async def rag(client: Any) -> None:
     )
     await seen(lambda: client.rag.get(upload.file_id), "upload_status", "ready")
     await client.rag.embed(file_ids=[upload.file_id], wait=True)
+    assert (await client.rag.wait(upload, **SOON)).ended
+    assert (await client.rag.upload_and_embed(("c.txt", b"A dog."), **SOON)).ended
     found = await client.rag.search(query="brown fox", file_ids=[upload.file_id])
     assert "brown fox" in found.results[0].text
     assert (await client.rag.list(limit=50, offset=0)).total >= 2
@@ -169,6 +199,7 @@ async def rag(client: Any) -> None:
 async def documents(client: Any) -> None:
     made = await client.documents.generate(format="pdf", prompt="a letter")
     await seen(lambda: client.documents.retrieve(made.document_id), "status", "completed")
+    assert (await client.documents.wait(made)).ended
     assert (await client.documents.list(limit=5)).total >= 1
 
 
@@ -211,8 +242,9 @@ async def test_it_works_against_the_local_gateway(world: World, stop: Any, gatew
 
 
 def test_the_tour_passes_by_every_endpoint() -> None:
-    visited = {name for stop in STOPS for name in stop.__code__.co_names}
-    for inner in (c for stop in STOPS for c in stop.__code__.co_consts if hasattr(c, "co_names")):
+    stops = (*STOPS, with_tools)
+    visited = {name for stop in stops for name in stop.__code__.co_names}
+    for inner in (c for stop in stops for c in stop.__code__.co_consts if hasattr(c, "co_names")):
         visited.update(inner.co_names)
     for name in all_endpoints(MeshAPI(token="rsk_test_tour")):
         assert set(name.split(".")) <= visited, name

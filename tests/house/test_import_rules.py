@@ -13,7 +13,7 @@ from house.fresh import SRC, modules_after
 from house.imports import PACKAGES, Import, imports_of, sources
 
 CORE_ALLOWLIST = frozenset(
-    "array base64 binascii codecs collections collections.abc copy datetime difflib enum"
+    "array base64 binascii codecs collections collections.abc copy datetime decimal difflib enum"
     " functools inspect ipaddress itertools json math msgspec msgspec.inspect msgspec.json"
     " msgspec.structs operator re types typing typing_extensions urllib.parse warnings"
     " weakref".split()
@@ -67,6 +67,8 @@ FACES = frozenset(
         "meshapi_core.endpoints",
         "meshapi_core.flows",
         "meshapi_core.observing",
+        "meshapi_core.tools",
+        "meshapi_core.streams",
     }
 )
 """What other packages import from; `_face.py` of each loads what they ask for."""

@@ -13,6 +13,7 @@ from typing import Any, Optional
 
 from meshapi_core import endpoints
 from meshapi_core.endpoints import Resource, endpoint, flow_endpoint, stream_endpoint
+from meshapi_core.endpoints._descriptor import StreamEndpointAs
 
 JSON = "application/json"
 FORM = "multipart/form-data; boundary=BOUNDARY"
@@ -80,7 +81,7 @@ def endpoints_of(resource: type, prefix: str) -> Iterator[tuple[str, Any]]:
     """The endpoints that a resource class declares, by the names that users write."""
     for name in dir(resource):
         declared = getattr(resource, name)
-        if isinstance(declared, (endpoint, stream_endpoint, flow_endpoint)):
+        if isinstance(declared, (endpoint, stream_endpoint, StreamEndpointAs, flow_endpoint)):
             yield f"{prefix}.{name}", declared
 
 

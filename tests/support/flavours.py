@@ -50,6 +50,7 @@ from meshapi_core.endpoints import (
     stream_endpoint,
 )
 from meshapi_core.endpoints._descriptor import ItemFlowEndpointAs, StreamEndpointAs
+from meshapi_core.endpoints._tool_runs import tool_run_endpoint
 
 TOKEN = "rsk_test_canary_of_every_flavour"
 ASK: dict[str, Any] = {
@@ -365,7 +366,13 @@ class Awaited:
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._target, "close" if name == "aclose" else name)
         declared = getattr(type(self._target), name, None)
-        opening = (stream_endpoint, item_flow_endpoint, StreamEndpointAs, ItemFlowEndpointAs)
+        opening = (
+            stream_endpoint,
+            item_flow_endpoint,
+            StreamEndpointAs,
+            ItemFlowEndpointAs,
+            tool_run_endpoint,
+        )
         if isinstance(declared, opening) or name in ("open_flow", "with_options"):
             return functools.partial(_opened, value)
         if isinstance(declared, list_endpoint):

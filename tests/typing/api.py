@@ -31,8 +31,11 @@ from meshapi import (
     ChatCompletionMessage,
     ChatCompletionParams,
     ChatCompletionResponse,
+    ChatEvent,
     ChatMessage,
-    CompareStreamEvent,
+    CompareResponse,
+    CompletionDone,
+    ContentDelta,
     ContentPart,
     ContentPartImage,
     ContentPartText,
@@ -41,12 +44,13 @@ from meshapi import (
     EmbeddingsResponse,
     FileObject,
     ImageDetail,
-    ImageGenerationChunk,
     ImageGenerationResponse,
+    ImageItem,
     InitUploadResponse,
     Limits,
     MeshAPI,
     MeshAPIError,
+    ModelCompareResult,
     ModelInfo,
     ModelPricing,
     RagResource,
@@ -68,17 +72,18 @@ from meshapi import (
     Reconnected,
     ResponseList,
     ResponseMeta,
+    ResponsesFunctionCall,
     ResponsesFunctionTool,
     ResponsesListResponse,
     ResponsesParams,
     ResponsesResponse,
-    ResponsesStreamEvent,
     RouterSelectResponse,
     SocketOptions,
     StreamUsageError,
     TemplateSummary,
     Timeout,
     Tool,
+    ToolCall,
     ToolFunction,
     TranscriptionResponse,
     Voice,
@@ -110,16 +115,23 @@ from meshapi_core import (
     Wait,
 )
 from meshapi_core.endpoints import (
+    AsyncChatCompletionStream,
+    AsyncImagesStream,
     AsyncItemStream,
     AsyncRawRunner,
+    AsyncResponsesStream,
     AsyncRunner,
     AsyncStream,
+    ChatCompletionStream,
+    CompareStream,
     Completions,
+    ImagesStream,
     ItemFlow,
     ItemStream,
     R_co,
     RawRunner,
     Resource,
+    ResponsesStream,
     Runner,
     Stream,
     build_params,
@@ -146,12 +158,12 @@ def both_call_forms_are_typed(client: MeshAPI) -> None:
         ),
         ChatCompletionResponse,
     )
-    assert_type(client.chat.completions.stream(PARAMS), Stream[ChatCompletionChunk])
+    assert_type(client.chat.completions.stream(PARAMS), ChatCompletionStream)
     assert_type(
         client.chat.completions.stream(
             model="openai/gpt-4o-mini", messages=[{"role": "user", "content": "hi"}]
         ),
-        Stream[ChatCompletionChunk],
+        ChatCompletionStream,
     )
 
 
@@ -187,12 +199,12 @@ async def both_call_forms_are_typed_on_the_async_client(client: AsyncMeshAPI) ->
         ),
         ChatCompletionResponse,
     )
-    assert_type(client.chat.completions.stream(PARAMS), AsyncStream[ChatCompletionChunk])
+    assert_type(client.chat.completions.stream(PARAMS), AsyncChatCompletionStream)
     assert_type(
         client.chat.completions.stream(
             model="openai/gpt-4o-mini", messages=[{"role": "user", "content": "hi"}]
         ),
-        AsyncStream[ChatCompletionChunk],
+        AsyncChatCompletionStream,
     )
 
 
@@ -273,7 +285,7 @@ def raw_responses_are_exact(client: MeshAPI) -> None:
     assert_type(view.models.list(), RawResponse[ResponseList[ModelInfo]])
     assert_type(view.files.delete("f").status, int)
     assert_type(view.audio.synthesize(input="hi"), RawResponse[bytes])
-    assert_type(view.chat.completions.stream(PARAMS), Stream[ChatCompletionChunk])
+    assert_type(view.chat.completions.stream(PARAMS), ChatCompletionStream)
     assert_type(view.with_options(timeout=1), RawMeshAPI)
     assert_type(client.with_options(timeout=1).with_raw_response, RawMeshAPI)
     view.chat.completions.create(modell="m")  # type: ignore[call-arg]
@@ -285,7 +297,7 @@ async def raw_responses_are_exact_on_the_async_client(client: AsyncMeshAPI) -> N
     coroutine = view.chat.completions.create(PARAMS)
     raw = await assert_type(coroutine, Coroutine[Any, Any, RawResponse[ChatCompletionResponse]])
     assert_type(raw.parse(), ChatCompletionResponse)
-    assert_type(view.chat.completions.stream(PARAMS), AsyncStream[ChatCompletionChunk])
+    assert_type(view.chat.completions.stream(PARAMS), AsyncChatCompletionStream)
     assert_type(view.with_options(timeout=1), AsyncRawMeshAPI)
 
 
@@ -296,7 +308,7 @@ def several_calls_have_no_raw_response(client: MeshAPI) -> None:
 
 def a_stream_is_an_iterator_and_a_context_manager(client: MeshAPI) -> None:
     with client.chat.completions.stream(PARAMS) as stream:
-        assert_type(stream, Stream[ChatCompletionChunk])
+        assert_type(stream, ChatCompletionStream)
         assert_type(stream.request_id, Optional[str])
         assert_type(stream.headers["x-request-id"], str)
         for chunk in stream:
@@ -316,7 +328,7 @@ async def an_async_stream_is_an_async_iterator_and_a_context_manager(
     client: AsyncMeshAPI,
 ) -> None:
     async with client.chat.completions.stream(PARAMS) as stream:
-        assert_type(stream, AsyncStream[ChatCompletionChunk])
+        assert_type(stream, AsyncChatCompletionStream)
         assert_type(stream.request_id, Optional[str])
         async for chunk in stream:
             assert_type(chunk, ChatCompletionChunk)
@@ -450,18 +462,18 @@ def every_resource_is_typed(client: MeshAPI) -> None:
     response = assert_type(client.responses.create(input="hi"), ResponsesResponse)
     assert_type((response.id, response.output_text), tuple[str, str])
     assert_type(client.responses.get(response.id), ResponsesResponse)
-    assert_type(client.responses.stream(input="hi"), Stream[ResponsesStreamEvent])
+    assert_type(client.responses.stream(input="hi"), ResponsesStream)
     assert_type(client.responses.list(limit=2), ResponsesListResponse)
     assert_type(client.embeddings.create(EmbeddingsParams(input=["a"])), EmbeddingsResponse)
     assert_type(client.embeddings.create(input=[[1, 2], [3]]).data[0].vector(), "array[float]")
     assert_type(client.images.generate(prompt="a fox"), ImageGenerationResponse)
-    assert_type(client.images.stream(prompt="a fox"), Stream[ImageGenerationChunk])
+    assert_type(client.images.stream(prompt="a fox"), ImagesStream)
     assert_type(client.videos.retrieve("id").status, str)
     assert_type(client.audio.synthesize(input="hi"), bytes)
     assert_type(client.audio.stream(input="hi"), Stream[bytes])
     assert_type(client.audio.transcribe(b"", model="m"), TranscriptionResponse)
     client.audio.transcribe(("a.wav", b""), model="m", content_type="audio/wav")
-    assert_type(client.compare.stream(models=["a"], messages=[]), Stream[CompareStreamEvent])
+    assert_type(client.compare.stream(models=["a"], messages=[]), CompareStream)
     assert_type(client.files.upload(file="batch.jsonl", purpose="batch"), FileObject)
     assert_type(client.files.upload(b"{}"), FileObject)
     assert_type(client.files.upload(requests=[{"custom_id": "1", "body": {}}]), FileObject)
@@ -493,7 +505,7 @@ def every_resource_is_typed(client: MeshAPI) -> None:
 
 async def every_resource_is_typed_on_the_async_client(client: AsyncMeshAPI) -> None:
     assert_type(await client.responses.create(input="hi"), ResponsesResponse)
-    assert_type(client.responses.stream(input="hi"), AsyncStream[ResponsesStreamEvent])
+    assert_type(client.responses.stream(input="hi"), AsyncResponsesStream)
     assert_type(await client.models.list(), ResponseList[ModelInfo])
     assert_type(await client.files.content("id"), bytes)
     assert_type(client.audio.stream(input="hi"), AsyncStream[bytes])
@@ -755,3 +767,56 @@ def one_of_a_pair_of_classes_is_returned(
     Pairs(blocking).words(modle="m")  # type: ignore[call-arg]
     Pairs(asynchronous).rows(1)  # type: ignore[arg-type]
     del refused
+
+
+def streams_add_up(client: MeshAPI) -> None:
+    stream = client.chat.completions.stream(PARAMS)
+    plain: Stream[ChatCompletionChunk] = stream
+    assert_type(stream.text, str)
+    assert_type(stream.partial, Optional[ChatCompletionResponse])
+    assert_type(stream.response, ChatCompletionResponse)
+    assert_type(stream.get_final_completion(), ChatCompletionResponse)
+    assert_type(stream.get_final_text(), str)
+    for piece in stream.text_stream:
+        assert_type(piece, str)
+    for event in stream.events():
+        assert_type(event, ChatEvent)
+        if event.type == "content.delta":
+            assert_type(event, ContentDelta)
+        elif event.type == "tool_call.done":
+            assert_type(event.parsed_arguments, dict[str, Any])
+        elif isinstance(event, CompletionDone):
+            assert_type(event.response, ChatCompletionResponse)
+    assert_type(client.responses.stream(input="hi").get_final_response(), ResponsesResponse)
+    assert_type(client.responses.stream(input="hi").text_stream.__next__(), str)
+    compared = client.compare.stream(models=["a"], messages=[])
+    assert_type(compared.by_model(), dict[str, ModelCompareResult])
+    assert_type(compared.response, CompareResponse)
+    assert_type(client.images.stream(prompt="a fox").get_final_images(), list[ImageItem])
+    del plain
+
+
+async def async_streams_add_up(client: AsyncMeshAPI) -> None:
+    stream = client.chat.completions.stream(PARAMS)
+    plain: AsyncStream[ChatCompletionChunk] = stream
+    assert_type(stream.text, str)
+    assert_type(await stream.get_final_completion(), ChatCompletionResponse)
+    assert_type(await stream.get_final_text(), str)
+    async for piece in stream.text_stream:
+        assert_type(piece, str)
+    async for event in stream.events():
+        assert_type(event, ChatEvent)
+    images: AsyncImagesStream = client.images.stream(prompt="a fox")
+    assert_type(await images.get_final_images(), list[ImageItem])
+    del plain
+
+
+def responses_have_their_text_and_tool_calls(client: MeshAPI) -> None:
+    completion = client.chat.completions.create(PARAMS)
+    assert_type(completion.text, str)
+    assert_type(completion.tool_calls, list[ToolCall])
+    assert_type(completion.tool_calls[0].parsed_arguments, dict[str, Any])
+    response = client.responses.create(input="hi")
+    assert_type(response.output_text, str)
+    assert_type(response.tool_calls, list[ResponsesFunctionCall])
+    assert_type(response.tool_calls[0].parsed_arguments, dict[str, Any])

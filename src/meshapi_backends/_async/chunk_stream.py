@@ -2,12 +2,11 @@
 
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
-from typing import Generic, Optional, TypeVar
+from typing import Any, Generic, Optional, TypeVar
 
 from typing_extensions import Self
 
 from meshapi_backends._async.host import AsyncHost
-from meshapi_backends._closing import AsyncCloses
 from meshapi_core import (
     END_OF_STREAM,
     Headers,
@@ -18,6 +17,7 @@ from meshapi_core import (
     find_request_id,
     stream_closed,
 )
+from meshapi_core.endpoints import AsyncCloses
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ class AsyncChunkStream(AsyncCloses, Generic[T]):
         self._make_host = make_host
         self._host: Optional[AsyncHost[T]] = None
         self._error: Optional[Exception] = None
-        self._closed = False
+        self._closed = self._complete = False
         self._busy = False
 
     @property
@@ -55,6 +55,17 @@ class AsyncChunkStream(AsyncCloses, Generic[T]):
             return ResponseMeta()
         meta: ResponseMeta = self._host.call.meta
         return meta
+
+    @property
+    def partial(self) -> Any:
+        """The response so far, put together; None before the first chunk, and for files."""
+        decoder = None if self._host is None else self._host.call.decoder
+        return None if decoder is None else decoder.partial()
+
+    @property
+    def complete(self) -> bool:
+        """Whether all chunks have been returned: it has ended, and was not closed before."""
+        return self._complete
 
     def __repr__(self) -> str:
         is_open = self._host is not None and self._host.call.decoder is not None
@@ -84,11 +95,11 @@ class AsyncChunkStream(AsyncCloses, Generic[T]):
             # Closed by another task while this one was reading: not an error.
             if not self.closed:
                 raise
-            event = END_OF_STREAM
+            raise StopAsyncIteration from None
         finally:
             self._busy = False
         if event is END_OF_STREAM:
-            self._closed = True
+            self._closed = self._complete = True
             raise StopAsyncIteration
         return event
 

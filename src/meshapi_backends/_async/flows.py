@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
 from typing_extensions import Self
 
 from meshapi_backends._async.networks import AsyncNetwork
-from meshapi_backends._closing import AsyncCloses
 from meshapi_backends._failures import TransportError
 from meshapi_backends._scopes import Calls, Scope, WaitEnded
 from meshapi_backends._telling import AsyncTelling
@@ -24,7 +23,7 @@ from meshapi_core import (
     StreamUsageError,
     stream_closed,
 )
-from meshapi_core.endpoints import AsyncRunner
+from meshapi_core.endpoints import AsyncCloses, AsyncRunner
 from meshapi_core.flows import (
     CloseStream,
     Emit,
@@ -34,6 +33,7 @@ from meshapi_core.flows import (
     OpenStream,
     Pause,
     RandomBytes,
+    RunFunctions,
     Tell,
 )
 
@@ -149,6 +149,17 @@ class AsyncFlowSteps(Generic[R]):
         except (TransportError, WaitEnded) as exc:
             raise exc.failure.error from None
 
+    async def _run_functions(self, step: RunFunctions) -> Any:
+        # Loaded when it is used: few flows call functions of the program's.
+        from meshapi_backends._networks.functions import AsyncFunctions
+
+        try:
+            with self._scope.running(), self._calls().waiting() as scope:
+                scope.check()
+                return await AsyncFunctions.run(step)
+        except WaitEnded as exc:
+            raise exc.failure.error from None
+
     async def _now(self, step: Now) -> float:
         return self._network().now()
 
@@ -188,6 +199,7 @@ class AsyncFlowSteps(Generic[R]):
         OpenStream: _open_stream,
         Pause: _pause,
         RandomBytes: _random,
+        RunFunctions: _run_functions,
         Tell: _tell,
     }
 

@@ -5,6 +5,9 @@ asyncio          asyncio
 asyncio_streams  network streams on asyncio's own transports
 trio             trio
 trio_streams     network streams on sockets that trio watches
+asyncio_tasks    tasks on asyncio that all end before their caller goes on
+trio_tasks       the same on trio
+functions        functions of the program's that run at the same time, as tasks and in threads
 current          which of the two event loops is running
 ending           code of the program's, in a block that can be ended from elsewhere
 addresses        the addresses of a name, and the order in which to try them

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import AbstractContextManager
 from contextvars import Context
 from functools import partial
@@ -169,6 +169,23 @@ class AsyncNetwork:
         task = asyncio.get_running_loop().create_task(function(*args))
         _TASKS.add(task)
         task.add_done_callback(_TASKS.discard)
+
+    async def together(
+        self, functions: "Sequence[Callable[[], Coroutine[Any, Any, None]]]"
+    ) -> None:
+        """Run functions as tasks, until all have ended.
+
+        Where one raises, the caller is interrupted or the current scope is ended, all the tasks are
+        cancelled, and awaited.
+
+        Raises:
+            WaitEnded: the current scope was ended.
+            BaseException: what a function raised.
+        """
+        # Loaded when it is used: only functions of the program's run side by side.
+        from meshapi_backends._networks.asyncio_tasks import together
+
+        await together(functions)
 
     def waiter(self) -> AsyncWaiter:
         return AsyncWaiter()

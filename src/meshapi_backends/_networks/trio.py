@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager
 from threading import RLock
 from typing import Any, Optional, TypeVar
@@ -155,6 +155,21 @@ class AsyncNetwork:
     def start(self, function: Callable[..., Awaitable[None]], *args: object) -> None:
         """Run a function as a new task. It must raise nothing but cancellation."""
         trio.lowlevel.spawn_system_task(function, *args)
+
+    async def together(self, functions: "Sequence[Callable[[], Awaitable[None]]]") -> None:
+        """Run functions as tasks, until all have ended.
+
+        Where one raises, the caller is interrupted or the current scope is ended, all the tasks are
+        cancelled, and awaited.
+
+        Raises:
+            WaitEnded: the current scope was ended.
+            BaseException: what a function raised.
+        """
+        # Loaded when it is used: only functions of the program's run side by side.
+        from meshapi_backends._networks.trio_tasks import together
+
+        await together(functions)
 
     def waiter(self) -> AsyncWaiter:
         return AsyncWaiter()

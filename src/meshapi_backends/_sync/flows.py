@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
 from typing_extensions import Self
 
 from meshapi_backends._sync.networks import Network
-from meshapi_backends._closing import Closes
 from meshapi_backends._failures import TransportError
 from meshapi_backends._scopes import Calls, Scope, WaitEnded
 from meshapi_backends._telling import Telling
@@ -25,7 +24,7 @@ from meshapi_core import (
     StreamUsageError,
     stream_closed,
 )
-from meshapi_core.endpoints import Runner
+from meshapi_core.endpoints import Closes, Runner
 from meshapi_core.flows import (
     CloseStream,
     Emit,
@@ -35,6 +34,7 @@ from meshapi_core.flows import (
     OpenStream,
     Pause,
     RandomBytes,
+    RunFunctions,
     Tell,
 )
 
@@ -150,6 +150,17 @@ class FlowSteps(Generic[R]):
         except (TransportError, WaitEnded) as exc:
             raise exc.failure.error from None
 
+    def _run_functions(self, step: RunFunctions) -> Any:
+        # Loaded when it is used: few flows call functions of the program's.
+        from meshapi_backends._networks.functions import Functions
+
+        try:
+            with self._scope.running(), self._calls().waiting() as scope:
+                scope.check()
+                return Functions.run(step)
+        except WaitEnded as exc:
+            raise exc.failure.error from None
+
     def _now(self, step: Now) -> float:
         return self._network().now()
 
@@ -189,6 +200,7 @@ class FlowSteps(Generic[R]):
         OpenStream: _open_stream,
         Pause: _pause,
         RandomBytes: _random,
+        RunFunctions: _run_functions,
         Tell: _tell,
     }
 

@@ -3,4 +3,9 @@
 
 They do no I/O: they call the stream that the runner returned, and pass on what it gives. Any runner
 will do, so that hosts of the core have them too. `_sync` is generated from here.
+
+- `streams`: what all streams that add up have in common.
+- `streams_chat`, `streams_responses`, `streams_compare`, `streams_images`: those of each endpoint.
+- `pages`: the pages of a list, and the rows on all of them.
+- `tool_run`: a run of tools.
 """

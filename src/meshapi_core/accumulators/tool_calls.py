@@ -116,7 +116,24 @@ class ToolCalls:
 
     def value(self) -> list[ToolCall]:
         """Return the tool calls by index; those without one, in the order in which they began."""
-        return [call.value() for call in sorted(self._calls, key=lambda call: call.place)]
+        return [call.value() for call in self._sorted()]
+
+    def follow(self, chunks: list[ToolCallChunk]) -> list[tuple[int, str, str]]:
+        """Add all the parts of one delta, and return to which call each belongs.
+
+        Returns:
+            For each part, how many calls began before its call, and the ID and the name of that
+            call so far.
+        """
+        self.add(chunks)
+        return [(self._calls.index(call), call.id, call.name) for call in self._touched]
+
+    def order(self) -> list[int]:
+        """Return for each call of `value()` how many calls began before it."""
+        return [*map(self._calls.index, self._sorted())]
+
+    def _sorted(self) -> list[_Call]:
+        return sorted(self._calls, key=lambda call: call.place)
 
     def _begin(self, index: Optional[int]) -> _Call:
         after = max((call.place for call in self._calls), default=-1) + 1

@@ -68,15 +68,31 @@ stream is complete. `ByteStreamReader` is for files.
 `Call`, is sent its response (or thrown its error), yields the next, and returns the result
 (`Flow`). It may yield other steps, such as a pause, or a `FileSource` to have the file
 checked, so that a missing file is noticed before the calls that lead up to its upload:
-`meshapi_core.flows` has them all. Under `@item_flow_endpoint`, the function also yields an
-`Emit` for everything that the program gets while it goes on; the method returns an
-`ItemStream` or an `AsyncItemStream`, or what `@item_flow_endpoint_as(lambda: ..., lambda: ...)`
-makes of them. Either function is written once, and runs in every flavour.
+`meshapi_core.flows` has them all. Under `@item_flow_endpoint`, the function also yields
+everything that the program gets while it goes on; the method returns an `ItemStream` or an
+`AsyncItemStream`, or what `@item_flow_endpoint_as(lambda: ..., lambda: ...)` makes of them.
+Either function is written once, and runs in every flavour.
 """
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from meshapi_core._async.streams import AsyncAccumulatingStream as AsyncAccumulatingStream
+    from meshapi_core._async.streams_chat import (
+        AsyncChatCompletionStream as AsyncChatCompletionStream,
+    )
+    from meshapi_core._async.streams_compare import AsyncCompareStream as AsyncCompareStream
+    from meshapi_core._async.streams_images import AsyncImagesStream as AsyncImagesStream
+    from meshapi_core._async.streams_responses import AsyncResponsesStream as AsyncResponsesStream
+    from meshapi_core._closing import AsyncCloses as AsyncCloses
+    from meshapi_core._closing import AsyncClosesWithCode as AsyncClosesWithCode
+    from meshapi_core._closing import Closes as Closes
+    from meshapi_core._closing import ClosesWithCode as ClosesWithCode
+    from meshapi_core._sync.streams import AccumulatingStream as AccumulatingStream
+    from meshapi_core._sync.streams_chat import ChatCompletionStream as ChatCompletionStream
+    from meshapi_core._sync.streams_compare import CompareStream as CompareStream
+    from meshapi_core._sync.streams_images import ImagesStream as ImagesStream
+    from meshapi_core._sync.streams_responses import ResponsesStream as ResponsesStream
     from meshapi_core.accumulators import Accumulator as Accumulator
     from meshapi_core.bodies import FileSource as FileSource
     from meshapi_core.bodies import file_source as file_source
@@ -89,9 +105,9 @@ if TYPE_CHECKING:
     from meshapi_core.endpoints._descriptor import flow_endpoint as flow_endpoint
     from meshapi_core.endpoints._descriptor import item_flow_endpoint as item_flow_endpoint
     from meshapi_core.endpoints._descriptor import item_flow_endpoint_as as item_flow_endpoint_as
-    from meshapi_core.endpoints._descriptor import list_endpoint as list_endpoint
     from meshapi_core.endpoints._descriptor import stream_endpoint as stream_endpoint
     from meshapi_core.endpoints._descriptor import stream_endpoint_as as stream_endpoint_as
+    from meshapi_core.endpoints._lists import list_endpoint as list_endpoint
     from meshapi_core.endpoints.account import APIVersions as APIVersions
     from meshapi_core.endpoints.account import Balance as Balance
     from meshapi_core.endpoints.account import Usage as Usage

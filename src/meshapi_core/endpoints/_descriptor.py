@@ -20,14 +20,12 @@ What `create` is depends on where it is looked up, and type checkers see what Py
     Completions(runner).create(...)      RawResponse[ChatCompletionResponse], where it is a
                                          `RawRunner`, and so on
 
-`@list_endpoint` is an `@endpoint` whose response has rows (`types/_pages.py`). An `AsyncRunner`'s
-method returns an `AsyncList` instead of a plain coroutine.
-
 `@stream_endpoint` does the same for a `StreamCall`, and returns a `Stream` or an `AsyncStream`.
 `@flow_endpoint` is for a generator function that makes several calls: see `meshapi_core.flows`.
 `@item_flow_endpoint` is for one that also hands over items on its way, and returns an `ItemStream`
 or an `AsyncItemStream`. `@stream_endpoint_as` and `@item_flow_endpoint_as` return one of a pair of
 classes instead, made from that stream; the functions that they take return the two classes.
+`@overloaded_flow` is for a flow whose result is of a type that the program passes.
 
 The types: each decorator is a generic descriptor. Its `__init__` takes the function as
 `Callable[Concatenate[Any, P], ...]`, which drops `self` and captures the parameters in `P`. The
@@ -56,7 +54,6 @@ from collections.abc import Callable, Coroutine
 from functools import update_wrapper
 from inspect import iscoroutinefunction
 from typing import (
-    TYPE_CHECKING,
     Any,
     ClassVar,
     Generic,
@@ -64,6 +61,7 @@ from typing import (
     Optional,
     TypeVar,
     Union,
+    cast,
     overload,
 )
 
@@ -82,9 +80,6 @@ from meshapi_core.protocols import (
     Stream,
 )
 from meshapi_core.raw_response import RawResponse
-
-if TYPE_CHECKING:
-    from meshapi_core.listing import AsyncList
 
 P = ParamSpec("P")
 A = TypeVar("A")
@@ -169,35 +164,6 @@ class endpoint(_Declared[P, Call[T]], Generic[P, T]):  # noqa: N801 - used as a 
         return _store(resource, self._name, bound, self._build)
 
 
-class list_endpoint(endpoint[P, T]):  # noqa: N801 - used as a decorator, named as those are
-    """Declares an endpoint that returns a list or a page of one; see `meshapi_core.endpoints`."""
-
-    @overload
-    def __get__(self, resource: None, owner: type, /) -> Self: ...
-    @overload
-    def __get__(self, resource: Resource[Runner], owner: type, /) -> Callable[P, T]: ...
-    @overload
-    def __get__(
-        self, resource: Resource[AsyncRunner], owner: type, /
-    ) -> Callable[P, "AsyncList[T]"]: ...
-    @overload
-    def __get__(
-        self, resource: Resource[RawRunner], owner: type, /
-    ) -> Callable[P, RawResponse[T]]: ...
-    @overload
-    def __get__(
-        self, resource: Resource[AsyncRawRunner], owner: type, /
-    ) -> Callable[P, Coroutine[Any, Any, RawResponse[T]]]: ...
-    def __get__(self, resource: Any, owner: type, /) -> Any:
-        """Return this descriptor, or a function whose result a program can iterate over."""
-        if resource is None or getattr(resource._runner, "returns_raw", False):
-            return super().__get__(resource, owner)
-        from meshapi_core.listing import listing
-
-        bound = listing(resource._runner, self.build, f"{resource._name}.{self._name}")
-        return _store(resource, self._name, bound, self._build)
-
-
 class stream_endpoint(_Declared[P, StreamCall[T]], Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
     """Declares an endpoint whose response is a stream; see `meshapi_core.endpoints`."""
 
@@ -242,6 +208,16 @@ class flow_endpoint(_Declared[P, Flow[T]], Generic[P, T]):  # noqa: N801 - used 
             return self
         bound = _bound(resource._runner.run_flow, self._build)
         return _store(resource, self._name, bound, self._build)
+
+
+def overloaded_flow(build: Callable[..., Flow[Any]]) -> Callable[..., Any]:
+    """Return a `flow_endpoint`, for a method whose types are declared as overloads.
+
+    That is for methods that are generic in a type which the program passes, such as `parse`: the
+    overloads of `__get__` cannot bind it. The overloads of the method say what `Resource[Runner]`
+    and `Resource[AsyncRunner]` return, by the type of `self`.
+    """
+    return cast("Callable[..., Any]", flow_endpoint(build))
 
 
 class item_flow_endpoint(_Declared[P, ItemFlow[T, R]], Generic[P, T, R]):  # noqa: N801 - used as a decorator, named as those are

@@ -9,13 +9,25 @@ from typing import Any, Final
 PACKAGE: Final = "meshapi_core.endpoints"
 
 _NAMES: Final = {
+    "meshapi_core._async.streams": "AsyncAccumulatingStream",
+    "meshapi_core._async.streams_chat": "AsyncChatCompletionStream",
+    "meshapi_core._async.streams_compare": "AsyncCompareStream",
+    "meshapi_core._async.streams_images": "AsyncImagesStream",
+    "meshapi_core._async.streams_responses": "AsyncResponsesStream",
+    "meshapi_core._closing": "AsyncCloses AsyncClosesWithCode Closes ClosesWithCode",
+    "meshapi_core._sync.streams": "AccumulatingStream",
+    "meshapi_core._sync.streams_chat": "ChatCompletionStream",
+    "meshapi_core._sync.streams_compare": "CompareStream",
+    "meshapi_core._sync.streams_images": "ImagesStream",
+    "meshapi_core._sync.streams_responses": "ResponsesStream",
     "meshapi_core.accumulators": "Accumulator",
     "meshapi_core.bodies": "FileSource file_source",
     "meshapi_core.calls": "Call SignedPut StreamCall",
     "meshapi_core.endpoints._descriptor": """
-        R_co Resource endpoint flow_endpoint item_flow_endpoint item_flow_endpoint_as list_endpoint
+        R_co Resource endpoint flow_endpoint item_flow_endpoint item_flow_endpoint_as
         stream_endpoint stream_endpoint_as
     """,
+    "meshapi_core.endpoints._lists": "list_endpoint",
     "meshapi_core.endpoints.account": "APIVersions Balance Usage",
     "meshapi_core.endpoints.audio": "Audio",
     "meshapi_core.endpoints.batches": "Batches",

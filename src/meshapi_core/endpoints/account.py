@@ -10,7 +10,8 @@ from typing import Any
 
 from meshapi_core.calls import Call
 from meshapi_core.endpoints._any_shape import AnyShapeReader
-from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, list_endpoint
+from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint
+from meshapi_core.endpoints._lists import list_endpoint
 from meshapi_core.params.encoding import encode_params
 from meshapi_core.paths import path_segment
 from meshapi_core.queries import encode_query

@@ -13,9 +13,9 @@ from meshapi_core.endpoints._descriptor import (
     R_co,
     Resource,
     endpoint,
-    list_endpoint,
     stream_endpoint,
 )
+from meshapi_core.endpoints._lists import list_endpoint
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.multipart import FilePart, encode_form, file_part
 from meshapi_core.params.encoding import encode_params

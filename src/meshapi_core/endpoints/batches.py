@@ -15,8 +15,8 @@ from meshapi_core.endpoints._descriptor import (
     Resource,
     endpoint,
     flow_endpoint,
-    list_endpoint,
 )
+from meshapi_core.endpoints._lists import list_endpoint
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.flows.polling import JobFailure, JobKind, Waiting, wait_for
 from meshapi_core.flows.steps import Flow

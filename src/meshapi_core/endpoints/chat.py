@@ -3,21 +3,31 @@
 Source: https://developers.meshapi.ai/docs (chat completions)
 """
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 
 import msgspec
-from typing_extensions import Unpack
+from typing_extensions import TypeForm, Unpack
 
+from meshapi_core import endpoints
 from meshapi_core.accumulators import AccumulatorFactory
 from meshapi_core.accumulators.chat import ChatAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec.content_parts import Parts
 from meshapi_core.codec.decoding import decode
-from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
+from meshapi_core.endpoints._descriptor import (
+    R_co,
+    Resource,
+    endpoint,
+    overloaded_flow,
+    stream_endpoint_as,
+)
+from meshapi_core.endpoints._tool_runs import tool_run_endpoint
 from meshapi_core.errors import InvalidParamsError
+from meshapi_core.flows.steps import Flow
 from meshapi_core.params.encoding import encode_params
+from meshapi_core.protocols import AsyncRunner, Runner
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types._base import OpenRecord, Record
 from meshapi_core.types.chat import (
@@ -28,11 +38,22 @@ from meshapi_core.types.chat import (
     ChatCompletionMessage,
     ChatCompletionParams,
     ChatCompletionResponse,
+    ChatParseFields,
+    ChatToolRunFields,
     ToolCallChunk,
     ToolCallFunctionChunk,
 )
 
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from meshapi_core.tools.loop import ToolLoop
+    from meshapi_core.tools.options import BeforeCall, OnToolError
+    from meshapi_core.tools.toolbox import AnyTool
+    from meshapi_core.types.parsed import ParsedChatCompletion
+
 S = TypeVar("S", bound=msgspec.Struct)
+T = TypeVar("T")
 
 _PATH = "/v1/chat/completions"
 _RESPONSE = msgspec.json.Decoder(ChatCompletionResponse)
@@ -85,7 +106,64 @@ class Completions(Resource[R_co]):
         within = fields.get("timeout") if params is None else params.timeout
         return Call(method="POST", path=_PATH, body=body, reader=reader, answer_within=within)
 
-    @stream_endpoint
+    @overload
+    def parse(
+        self: "Completions[Runner]",
+        params: Optional[ChatCompletionParams] = None,
+        *,
+        response_format: TypeForm[T],
+        validation_retries: int = 0,
+        **fields: Unpack[ChatParseFields],
+    ) -> "ParsedChatCompletion[T]": ...
+    @overload
+    def parse(
+        self: "Completions[AsyncRunner]",
+        params: Optional[ChatCompletionParams] = None,
+        *,
+        response_format: TypeForm[T],
+        validation_retries: int = 0,
+        **fields: Unpack[ChatParseFields],
+    ) -> "Coroutine[Any, Any, ParsedChatCompletion[T]]": ...
+    @overloaded_flow
+    def parse(
+        self,
+        params: Optional[ChatCompletionParams] = None,
+        *,
+        response_format: Any,
+        validation_retries: int = 0,
+        **fields: Unpack[ChatParseFields],
+    ) -> "Flow[ParsedChatCompletion[Any]]":
+        """Return one completion, and the value of a type that the model was asked for.
+
+        For example, `parse(model="auto", messages=[...], response_format=Person).parsed.name`.
+
+        Args:
+            params: the parameters as one object, instead of keywords.
+            response_format: the type: a dataclass, msgspec Struct, TypedDict, NamedTuple, attrs
+                class, pydantic model, enum, list, Literal, Union or scalar.
+            validation_retries: how many more times, at most, to ask a model whose text does not
+                match. Each time it is sent its text, and what is wrong with it.
+            fields: the parameters as keywords, as for `create`.
+
+        Returns:
+            The response of `create`, whose `.parsed` is the value. `.rejected` has the responses
+            before it that did not match.
+
+        Raises:
+            UnsupportedSchemaError: the type has no JSON schema; nothing was sent.
+            StructuredOutputError: the model gave no such value; `.text` is what it said. It is a
+                ModelRefusalError, an OutputTruncatedError, a ContentFilterError, or an
+                OutputValidationError, after which alone the model is asked again.
+            InvalidParamsError, MeshAPIError: as for `create`.
+        """
+        from meshapi_core.structured.parsing import parse_completion
+
+        build = Completions.create.build
+        return parse_completion(build, params, fields, response_format, validation_retries)
+
+    @stream_endpoint_as(
+        lambda: endpoints.ChatCompletionStream, lambda: endpoints.AsyncChatCompletionStream
+    )
     def stream(
         self,
         params: Optional[ChatCompletionParams] = None,
@@ -114,6 +192,109 @@ class Completions(Resource[R_co]):
         reader = _chunk_reader(_choices(params, fields))
         within = fields.get("timeout") if params is None else params.timeout
         return StreamCall(method="POST", path=_PATH, body=body, reader=reader, answer_within=within)
+
+    @tool_run_endpoint
+    def run_tools(
+        self,
+        *,
+        tools: "Sequence[AnyTool]",
+        max_turns: int = 10,
+        max_concurrent_calls: int = 8,
+        tool_timeout: Optional[float] = None,
+        on_tool_error: "OnToolError" = "answer",
+        before_call: "Optional[BeforeCall]" = None,
+        max_total_tokens: Optional[int] = None,
+        max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        **fields: Unpack[ChatToolRunFields],
+    ) -> "ToolLoop[ChatCompletionResponse]":
+        """Let the model call functions until it answers in words.
+
+        For example, `run_tools(model="auto", messages=[...], tools=[get_weather]).until_done()`.
+
+        Args:
+            tools: functions, whose signatures and docstrings tell the model what they do, or
+                `FunctionTool`s. The declaration of a tool without a function is sent as given; a
+                call of it is deferred.
+            max_turns: how many responses of the model there may be.
+            max_concurrent_calls: how many functions may run at the same time. A blocking client
+                calls them in threads; with 1, and without `tool_timeout`, in the caller's.
+            tool_timeout: seconds that each call may take.
+            on_tool_error: "answer" tells the model what a function raised, "raise" raises it.
+            before_call: is called with each `RequestedCall` first. It returns None to approve,
+                other arguments, a `Refuse` to tell the model why not, or a `Deferred`.
+            max_total_tokens: how many model tokens all turns may use.
+            max_cost_usd: how many dollars they may cost, as far as the gateway tells the cost.
+            fields: the other parameters, as for `create`. A `tool_choice` that forces a call
+                counts for the first turn only.
+
+        Returns:
+            The run: iterate over its steps, or call `until_done()` for the result. Nothing is sent
+            before.
+
+        Raises:
+            InvalidParamsError: a tool or a parameter is missing, unknown or not valid.
+        """
+        from meshapi_core.tools.chat import ChatDialect
+        from meshapi_core.tools.starting import RunOptions, started
+
+        options = RunOptions(
+            max_turns=max_turns,
+            max_concurrent_calls=max_concurrent_calls,
+            tool_timeout=tool_timeout,
+            on_tool_error=on_tool_error,
+            before_call=before_call,
+            max_total_tokens=max_total_tokens,
+            max_cost_usd=max_cost_usd,
+        )
+        return started(ChatDialect(Completions.create.build), tools, fields, options)
+
+    @tool_run_endpoint
+    def resume_tools(
+        self,
+        checkpoint: Union[Mapping[str, Any], str, bytes],
+        *,
+        tools: "Sequence[AnyTool]",
+        results: Optional[Mapping[str, Any]] = None,
+        max_turns: int = 10,
+        max_concurrent_calls: int = 8,
+        tool_timeout: Optional[float] = None,
+        on_tool_error: "OnToolError" = "answer",
+        before_call: "Optional[BeforeCall]" = None,
+        max_total_tokens: Optional[int] = None,
+        max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+    ) -> "ToolLoop[ChatCompletionResponse]":
+        """Continue a tool run that ended with pending calls, with an error, or with its process.
+
+        Args:
+            checkpoint: what `checkpoint()` of the run returned, or its JSON.
+            tools: the tools of the run.
+            results: the results of pending calls, by the ID of the call; an exception tells the
+                model that the call failed. Without a result, a call stays pending.
+            max_turns, max_total_tokens, max_cost_usd: as for `run_tools`; they count from the
+                beginning of the run.
+            max_concurrent_calls, tool_timeout, on_tool_error, before_call: as for `run_tools`.
+
+        Returns:
+            The run, which calls only what has no result yet.
+
+        Raises:
+            InvalidParamsError: the checkpoint is damaged or of another version, a tool is missing,
+                or no pending call has the ID of a result.
+        """
+        from meshapi_core.tools.chat import ChatDialect
+        from meshapi_core.tools.starting import RunOptions, resumed
+
+        options = RunOptions(
+            max_turns=max_turns,
+            max_concurrent_calls=max_concurrent_calls,
+            tool_timeout=tool_timeout,
+            on_tool_error=on_tool_error,
+            before_call=before_call,
+            max_total_tokens=max_total_tokens,
+            max_cost_usd=max_cost_usd,
+        )
+        dialect = ChatDialect(Completions.create.build)
+        return resumed(dialect, checkpoint, tools, results, options)
 
 
 class Chat(Resource[R_co]):

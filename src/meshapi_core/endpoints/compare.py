@@ -8,12 +8,13 @@ from typing import Any, Optional
 import msgspec
 from typing_extensions import Unpack
 
+from meshapi_core import endpoints
 from meshapi_core._json_kinds import is_object
 from meshapi_core.accumulators.compare import CompareAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec.decoding import fit
 from meshapi_core.codec.parsing import parse
-from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
+from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint_as
 from meshapi_core.endpoints.chat import encode_conversation
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types.compare import (
@@ -84,7 +85,7 @@ class Compare(Resource[R_co]):
         reader = JSONReader(CompareResponse, stream=_chunk_reader())
         return Call(method="POST", path=_PATH, body=body, reader=reader)
 
-    @stream_endpoint
+    @stream_endpoint_as(lambda: endpoints.CompareStream, lambda: endpoints.AsyncCompareStream)
     def stream(
         self, params: Optional[CompareParams] = None, **fields: Unpack[CompareFields]
     ) -> StreamCall[CompareStreamEvent]:

@@ -9,11 +9,12 @@ from typing import Any, Optional
 import msgspec
 from typing_extensions import Unpack
 
+from meshapi_core import endpoints
 from meshapi_core.accumulators import AccumulatorFactory
 from meshapi_core.accumulators.images import ImagesAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec.decoding import decode
-from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
+from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint_as
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.encoding import encode_params
 from meshapi_core.readers import ChunkReader, JSONReader
@@ -66,7 +67,7 @@ class Images(Resource[R_co]):
         reader = JSONReader(ImageGenerationResponse, stream=_chunk_reader(_given(params, fields)))
         return Call(method="POST", path=_GENERATIONS, body=body, reader=reader)
 
-    @stream_endpoint
+    @stream_endpoint_as(lambda: endpoints.ImagesStream, lambda: endpoints.AsyncImagesStream)
     def stream(
         self,
         params: Optional[ImageGenerationParams] = None,

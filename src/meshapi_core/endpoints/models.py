@@ -9,7 +9,8 @@ from typing_extensions import Unpack
 
 from meshapi_core.calls import Call
 from meshapi_core.endpoints._any_shape import AnyShapeReader
-from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, list_endpoint
+from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint
+from meshapi_core.endpoints._lists import list_endpoint
 from meshapi_core.paths import model_path
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import JSONReader, ListReader

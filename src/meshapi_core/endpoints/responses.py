@@ -4,11 +4,13 @@ Source: https://developers.meshapi.ai/docs (responses),
     https://platform.openai.com/docs/api-reference/responses-streaming
 """
 
-from typing import Any, Optional, Union
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 
 from msgspec import Struct
-from typing_extensions import Unpack
+from typing_extensions import TypeForm, Unpack
 
+from meshapi_core import endpoints
 from meshapi_core._json_kinds import is_object
 from meshapi_core._raw_data import keep_extra
 from meshapi_core.accumulators.responses import ENDS, ResponsesAccumulator
@@ -17,33 +19,38 @@ from meshapi_core.codec.decoding import fit
 from meshapi_core.codec.parsing import parse
 from meshapi_core.endpoints._descriptor import (
     R_co,
-    Resource,
     endpoint,
-    flow_endpoint,
-    list_endpoint,
-    stream_endpoint,
+    overloaded_flow,
+    stream_endpoint_as,
 )
+from meshapi_core.endpoints._stored_responses import PATH, StoredResponses
+from meshapi_core.endpoints._tool_runs import tool_run_endpoint
 from meshapi_core.envelopes import is_blank
-from meshapi_core.flows.polling import JobFailure, JobKind, Waiting, wait_for
 from meshapi_core.flows.steps import Flow
 from meshapi_core.params.encoding import encode_params
-from meshapi_core.paths import path_segment
-from meshapi_core.progress import OnProgress
-from meshapi_core.queries import encode_query
+from meshapi_core.protocols import AsyncRunner, Runner
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types import response_events as events
-from meshapi_core.types._base import Params
 from meshapi_core.types.responses import (
     ResponsesFields,
-    ResponsesListItem,
-    ResponsesListResponse,
     ResponsesParams,
+    ResponsesParseFields,
     ResponsesResponse,
     ResponsesStreamEvent,
+    ResponsesToolRunFields,
     ResponsesUsage,
 )
 
-_PATH = "/v1/responses"
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from meshapi_core.tools.loop import ToolLoop
+    from meshapi_core.tools.options import BeforeCall, OnToolError
+    from meshapi_core.tools.toolbox import AnyTool
+    from meshapi_core.types.parsed import ParsedResponse
+
+T = TypeVar("T")
+
 
 # Besides the final ones, those of a response that still runs in the background.
 _EVENT_OF_STATUS: dict[str, type[ResponsesStreamEvent]] = {
@@ -51,11 +58,6 @@ _EVENT_OF_STATUS: dict[str, type[ResponsesStreamEvent]] = {
     "queued": events.ResponseQueuedEvent,
     "in_progress": events.ResponseInProgressEvent,
 }
-
-
-class _ListParams(Params, kw_only=True):
-    after: Optional[str] = None
-    limit: Optional[int] = None
 
 
 class _Events(Struct, frozen=True):
@@ -83,7 +85,7 @@ class _Events(Struct, frozen=True):
         return event
 
 
-class Responses(Resource[R_co]):
+class Responses(StoredResponses[R_co]):
     """Responses, the API for reasoning models: create, stream and look them up."""
 
     @endpoint
@@ -110,14 +112,66 @@ class Responses(Resource[R_co]):
         body = encode_params(ResponsesParams, params, fields, {"stream": False}, "use stream()")
         return Call(
             method="POST",
-            path=_PATH,
+            path=PATH,
             body=body,
             reader=JSONReader(ResponsesResponse, stream=_chunk_reader()),
             starts_job=_in_background(params, fields),
             answer_within=fields.get("timeout") if params is None else params.timeout,
         )
 
-    @stream_endpoint
+    @overload
+    def parse(
+        self: "Responses[Runner]",
+        params: Optional[ResponsesParams] = None,
+        *,
+        response_format: TypeForm[T],
+        validation_retries: int = 0,
+        **fields: Unpack[ResponsesParseFields],
+    ) -> "ParsedResponse[T]": ...
+    @overload
+    def parse(
+        self: "Responses[AsyncRunner]",
+        params: Optional[ResponsesParams] = None,
+        *,
+        response_format: TypeForm[T],
+        validation_retries: int = 0,
+        **fields: Unpack[ResponsesParseFields],
+    ) -> "Coroutine[Any, Any, ParsedResponse[T]]": ...
+    @overloaded_flow
+    def parse(
+        self,
+        params: Optional[ResponsesParams] = None,
+        *,
+        response_format: Any,
+        validation_retries: int = 0,
+        **fields: Unpack[ResponsesParseFields],
+    ) -> "Flow[ParsedResponse[Any]]":
+        """Return one response, and the value of a type that the model was asked for.
+
+        For example, `parse(model="auto", input="...", response_format=Person).parsed.name`.
+
+        Args:
+            params: the parameters as one object, instead of keywords.
+            response_format: the type, as for `chat.completions.parse`; sent in `text.format`.
+            validation_retries: as for `chat.completions.parse`.
+            fields: the parameters as keywords, as for `create`.
+
+        Returns:
+            The response of `create`, whose `.parsed` is the value. `.rejected` has the responses
+            before it that did not match.
+
+        Raises:
+            InvalidParamsError: as for `create`; or `background` is True.
+            UnsupportedSchemaError, StructuredOutputError: as for `chat.completions.parse`; a
+                StructuredOutputError also if the response has failed.
+            MeshAPIError: as for `create`.
+        """
+        from meshapi_core.structured.parsing import parse_response
+
+        build = Responses.create.build
+        return parse_response(build, params, fields, response_format, validation_retries)
+
+    @stream_endpoint_as(lambda: endpoints.ResponsesStream, lambda: endpoints.AsyncResponsesStream)
     def stream(
         self, params: Optional[ResponsesParams] = None, **fields: Unpack[ResponsesFields]
     ) -> StreamCall[ResponsesStreamEvent]:
@@ -143,84 +197,106 @@ class Responses(Resource[R_co]):
         body = encode_params(ResponsesParams, params, fields, {"stream": True}, "use create()")
         return StreamCall(
             method="POST",
-            path=_PATH,
+            path=PATH,
             body=body,
             reader=_chunk_reader(),
             starts_job=_in_background(params, fields),
             answer_within=fields.get("timeout") if params is None else params.timeout,
         )
 
-    @list_endpoint
-    def list(
-        self, *, after: Optional[str] = None, limit: Optional[int] = None
-    ) -> Call[ResponsesListResponse]:
-        """Return one page of the stored responses.
-
-        Args:
-            after: the ID after which the page begins: `.last_id` of the page before.
-            limit: the size of the page.
-
-        Returns:
-            The page; the responses are in `.data`, without their output, and `.has_more` is True if
-            another page follows.
-
-        Raises:
-            InvalidParamsError, MeshAPIError: as for `create`.
-        """
-        query = encode_query(_ListParams, None, {"after": after, "limit": limit})
-        reader = JSONReader(ResponsesListResponse)
-        return Call(method="GET", path=_PATH, query=query, reader=reader)
-
-    @endpoint
-    def get(self, response_id: str) -> Call[ResponsesResponse]:
-        """Return one stored response, or the state of one that runs in the background.
-
-        Returns:
-            The response; `.output_text` is final once `.ended` is True. `wait` asks until then.
-
-        Raises:
-            InvalidParamsError: the ID is empty, `.` or `..`.
-            MeshAPIError: as for `create`; for an unknown ID, a NotFoundError or a BadRequestError.
-        """
-        path = f"{_PATH}/{path_segment('response_id', response_id)}"
-        return Call(method="GET", path=path, reader=JSONReader(ResponsesResponse))
-
-    @flow_endpoint
-    def wait(
+    @tool_run_endpoint
+    def run_tools(
         self,
-        response: Union[str, ResponsesResponse, ResponsesListItem],
         *,
-        timeout: Optional[float] = None,
-        poll_interval: Optional[float] = None,
-        on_progress: Optional[OnProgress] = None,
-        progress: bool = False,
-    ) -> Flow[ResponsesResponse]:
-        """Return a response that runs in the background once it has ended.
+        tools: "Sequence[AnyTool]",
+        max_turns: int = 10,
+        max_concurrent_calls: int = 8,
+        tool_timeout: Optional[float] = None,
+        on_tool_error: "OnToolError" = "answer",
+        before_call: "Optional[BeforeCall]" = None,
+        max_total_tokens: Optional[int] = None,
+        max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        **fields: Unpack[ResponsesToolRunFields],
+    ) -> "ToolLoop[ResponsesResponse]":
+        """Let the model call functions until it answers in words.
 
-        For example, `responses.wait(responses.create(..., background=True))`.
+        For example, `run_tools(model="auto", input="...", tools=[get_weather]).until_done()`.
 
         Args:
-            response: its ID, or what `create`, `get` or `list` returned.
-            timeout, poll_interval, on_progress, progress: as for `batches.wait`.
+            tools: as for `chat.completions.run_tools`, and tools that the provider runs.
+            max_turns, max_concurrent_calls, tool_timeout, on_tool_error, before_call,
+                max_total_tokens, max_cost_usd: as for `chat.completions.run_tools`.
+            fields: the other parameters, as for `create`. A `tool_choice` that forces a call
+                counts for the first turn only.
 
         Returns:
-            The response; its `.status` is "completed", or "incomplete" if the model had to stop.
+            The run: iterate over its steps, or call `until_done()` for the result. Nothing is sent
+            before.
 
         Raises:
-            InvalidParamsError: an argument is wrong; nothing was sent.
-            JobFailedError: the response has failed, expired, or was cancelled.
-            JobTimeoutError, JobStatusError, MeshAPIError: as for `batches.wait`.
-            NotFoundError, BadRequestError: there is no response with this ID.
+            InvalidParamsError: a tool or a parameter is missing, unknown or not valid.
         """
-        waiting = Waiting(
-            timeout=timeout,
-            poll_interval=poll_interval,
-            on_progress=on_progress,
-            progress=progress,
+        from meshapi_core.tools.responses import ResponsesDialect
+        from meshapi_core.tools.starting import RunOptions, started
+
+        options = RunOptions(
+            max_turns=max_turns,
+            max_concurrent_calls=max_concurrent_calls,
+            tool_timeout=tool_timeout,
+            on_tool_error=on_tool_error,
+            before_call=before_call,
+            max_total_tokens=max_total_tokens,
+            max_cost_usd=max_cost_usd,
         )
-        functions = yield from waiting.begin()
-        response_id = _JOB.id_of("response", response)
-        return (yield from wait_for(_JOB, response_id, waiting, functions))
+        return started(ResponsesDialect(Responses.create.build), tools, fields, options)
+
+    @tool_run_endpoint
+    def resume_tools(
+        self,
+        checkpoint: Union[Mapping[str, Any], str, bytes],
+        *,
+        tools: "Sequence[AnyTool]",
+        results: Optional[Mapping[str, Any]] = None,
+        max_turns: int = 10,
+        max_concurrent_calls: int = 8,
+        tool_timeout: Optional[float] = None,
+        on_tool_error: "OnToolError" = "answer",
+        before_call: "Optional[BeforeCall]" = None,
+        max_total_tokens: Optional[int] = None,
+        max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+    ) -> "ToolLoop[ResponsesResponse]":
+        """Continue a tool run that ended with pending calls, with an error, or with its process.
+
+        Args:
+            checkpoint: what `checkpoint()` of the run returned, or its JSON.
+            tools: the tools of the run.
+            results: the results of pending calls, by the ID of the call; an exception tells the
+                model that the call failed. Without a result, a call stays pending.
+            max_turns, max_total_tokens, max_cost_usd: as for `run_tools`; they count from the
+                beginning of the run.
+            max_concurrent_calls, tool_timeout, on_tool_error, before_call: as for `run_tools`.
+
+        Returns:
+            The run, which calls only what has no result yet.
+
+        Raises:
+            InvalidParamsError: the checkpoint is damaged or of another version, a tool is missing,
+                or no pending call has the ID of a result.
+        """
+        from meshapi_core.tools.responses import ResponsesDialect
+        from meshapi_core.tools.starting import RunOptions, resumed
+
+        options = RunOptions(
+            max_turns=max_turns,
+            max_concurrent_calls=max_concurrent_calls,
+            tool_timeout=tool_timeout,
+            on_tool_error=on_tool_error,
+            before_call=before_call,
+            max_total_tokens=max_total_tokens,
+            max_cost_usd=max_cost_usd,
+        )
+        dialect = ResponsesDialect(Responses.create.build)
+        return resumed(dialect, checkpoint, tools, results, options)
 
 
 def _chunk_reader() -> ChunkReader[ResponsesStreamEvent]:
@@ -248,22 +324,3 @@ def _event_from_response(body: bytes) -> ResponsesStreamEvent:
 
 def _in_background(params: Optional[ResponsesParams], fields: ResponsesFields) -> bool:
     return bool(fields.get("background") if params is None else params.background)
-
-
-def _failure(response: ResponsesResponse) -> JobFailure:
-    error: Any = response.model_extra.get("error")
-    if not is_object(error):
-        return JobFailure(error if isinstance(error, str) else "")
-    message, code = error.get("message"), error.get("code")
-    return JobFailure(
-        message if isinstance(message, str) else "", code if isinstance(code, str) else ""
-    )
-
-
-_JOB: JobKind[ResponsesResponse] = JobKind(
-    name="response",
-    wait="responses.wait",
-    look=Responses.get.build,
-    status=lambda response: response.status,
-    failure=_failure,
-)

@@ -8,7 +8,8 @@ from typing import Any, Optional
 from typing_extensions import Unpack
 
 from meshapi_core.calls import Call
-from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, list_endpoint
+from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint
+from meshapi_core.endpoints._lists import list_endpoint
 from meshapi_core.params.encoding import build_params, check, encode_params
 from meshapi_core.paths import path_segment
 from meshapi_core.queries import encode_query

@@ -13,8 +13,8 @@ from meshapi_core.endpoints._descriptor import (
     Resource,
     endpoint,
     flow_endpoint,
-    list_endpoint,
 )
+from meshapi_core.endpoints._lists import list_endpoint
 from meshapi_core.flows.polling import WAIT_NAMES, JobFailure, JobKind, Waiting, wait_for
 from meshapi_core.flows.steps import Flow
 from meshapi_core.params.encoding import encode_params

@@ -13,12 +13,14 @@ the runner that drives it does, on a blocking client as on an event loop.
         return document
 
 - `steps`: the steps, and what a runner does for each.
+- `functions`: the step that calls several functions at the same time.
 - `polling`: the flow that waits for a job, and how often it looks.
 """
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from meshapi_core.flows.functions import *
     from meshapi_core.flows.steps import *
     from meshapi_core.progress import OnProgress as OnProgress
     from meshapi_core.progress import Progress as Progress

@@ -9,6 +9,7 @@ from typing import Any, Final
 PACKAGE: Final = "meshapi_core.flows"
 
 _NAMES: Final = {
+    "meshapi_core.flows.functions": "FunctionCall FunctionOutcome RunFunctions",
     "meshapi_core.flows.steps": """
         CloseStream Emit Flow ItemFlow NextChunk Now OpenBar OpenStream Pause RandomBytes Step Tell
     """,

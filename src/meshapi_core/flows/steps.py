@@ -8,6 +8,7 @@
     RandomBytes   draws from the system's randomness         bytes
     OpenBar       shows a progress bar                       a function that takes a Progress
     Tell          calls a function of the program's          what it returned, awaited if need be
+    RunFunctions  calls several at the same time             their outcomes
     OpenStream    opens a stream                             the stream
     NextChunk     reads it                                   a chunk, or END_OF_STREAM
     CloseStream   ends it                                    None
@@ -27,6 +28,7 @@ from msgspec import Struct
 
 from meshapi_core.bodies import FileSource
 from meshapi_core.calls import AnyCall, StreamCall
+from meshapi_core.flows.functions import RunFunctions
 
 __all__ = [
     "CloseStream",
@@ -149,6 +151,7 @@ Step = Union[
     RandomBytes,
     OpenBar,
     Tell,
+    RunFunctions,
     OpenStream,
     NextChunk,
     CloseStream,

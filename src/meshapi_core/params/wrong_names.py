@@ -50,6 +50,7 @@ _SAME: Final[dict[str, tuple[str, ...]]] = {
     "filename": ("file_name", "name"),
     "functioncall": ("tool_choice",),
     "functions": ("tools",),
+    **dict.fromkeys("outputtype textformat".split(), ("response_format",)),
     "maxkeepaliveconnections": ("max_keepalive",),
     "maxretry": ("max_retries",),
     "p": ("top_p",),

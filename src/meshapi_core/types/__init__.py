@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from meshapi_core.types.images import *
     from meshapi_core.types.models import *
     from meshapi_core.types.moderations import *
+    from meshapi_core.types.parsed import *
     from meshapi_core.types.rag import *
     from meshapi_core.types.realtime import *
     from meshapi_core.types.realtime_client import *

@@ -25,11 +25,11 @@ _NAMES: Final = {
     "meshapi_core.types.chat": """
         AudioOutputOptions ChatCompletionChoice ChatCompletionChunk ChatCompletionChunkChoice
         ChatCompletionChunkDelta ChatCompletionFields ChatCompletionMessage ChatCompletionParams
-        ChatCompletionResponse ChatMessage ChatRole ContentPart ContentPartAudio ContentPartFile
-        ContentPartImage ContentPartText ContentPartVideo ImageDetail ImageOptions InputAudio
-        InputFile ProviderPreferences Tool ToolCall ToolCallChunk ToolCallFunction
-        ToolCallFunctionChunk ToolChoice ToolChoiceFunction ToolChoiceObject ToolFunction UsageInfo
-        VideoUrl
+        ChatCompletionResponse ChatConversationFields ChatMessage ChatParseFields ChatRole
+        ChatToolRunFields ContentPart ContentPartAudio ContentPartFile ContentPartImage
+        ContentPartText ContentPartVideo ImageDetail ImageOptions InputAudio InputFile
+        ProviderPreferences Tool ToolCall ToolCallChunk ToolCallFunction ToolCallFunctionChunk
+        ToolChoice ToolChoiceFunction ToolChoiceObject ToolFunction UsageInfo VideoUrl
     """,
     "meshapi_core.types.compare": """
         CompareFields CompareParams CompareResponse CompareStreamEvent ModelCompareResult
@@ -57,6 +57,7 @@ _NAMES: Final = {
         ModerationFields ModerationImageUrl ModerationInputItem ModerationParams ModerationResponse
         ModerationResult
     """,
+    "meshapi_core.types.parsed": "ParsedChatCompletion ParsedResponse",
     "meshapi_core.types.rag": """
         BulkEmbedFields BulkEmbedRequest BulkEmbedResponse BulkEmbedResult InitUploadFields
         InitUploadRequest InitUploadResponse RagFileListResponse RagFileStatus SearchFields
@@ -119,8 +120,9 @@ _NAMES: Final = {
         ResponseWebSearchCallInProgressEvent ResponseWebSearchCallSearchingEvent
     """,
     "meshapi_core.types.responses": """
-        BuiltinTool ResponsesFields ResponsesFunctionTool ResponsesListItem ResponsesListResponse
-        ResponsesParams ResponsesResponse ResponsesStreamEvent ResponsesUsage
+        BuiltinTool ResponsesFields ResponsesFunctionCall ResponsesFunctionTool ResponsesListItem
+        ResponsesListResponse ResponsesParams ResponsesParseFields ResponsesResponse
+        ResponsesStreamEvent ResponsesToolRunFields ResponsesUsage
     """,
     "meshapi_core.types.router": """
         AutoRouterMeta RouterSelectFields RouterSelectParams RouterSelectResponse

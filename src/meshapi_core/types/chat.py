@@ -32,8 +32,11 @@ __all__ = [
     "ChatCompletionMessage",
     "ChatCompletionParams",
     "ChatCompletionResponse",
+    "ChatConversationFields",
     "ChatMessage",
+    "ChatParseFields",
     "ChatRole",
+    "ChatToolRunFields",
     "ContentPart",
     "ContentPartAudio",
     "ContentPartFile",
@@ -244,6 +247,20 @@ class ToolCall(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
     type: Function = always("function")
     function: ToolCallFunction
     thought_signature: Optional[str] = None
+
+    @property
+    def parsed_arguments(self) -> dict[str, Any]:
+        """The arguments of the function as a dict; {} if the model wrote nothing.
+
+        They are parsed each time, and are not checked against the tool's schema.
+
+        Raises:
+            ToolArgumentsError: the model wrote something that is not a JSON object. It is a
+                ResponseDecodeError and a ValueError; `.arguments` has the text.
+        """
+        from meshapi_core.codec.arguments import parse_arguments
+
+        return parse_arguments(self.function.name, self.function.arguments)
 
 
 _CALLS: dict[str, type[Record]] = {"function": ToolCall}
@@ -579,6 +596,7 @@ class ChatCompletionResponse(ResponseModel, kw_only=True):
     Fields:
         created: Unix time in seconds.
         model: the model that answered, possibly under the provider's name for it.
+        choices: the answers. `text` and `tool_calls` are those of the first one.
         cost: in US dollars, a decimal number as text.
         x_resolved_model_id: the model that the router chose.
         x_auto_routed, x_auto_routed_fallback, x_auto_routed_fallback_reason: whether the router
@@ -606,6 +624,16 @@ class ChatCompletionResponse(ResponseModel, kw_only=True):
 
     def __post_init__(self) -> None:
         number(self.choices)
+
+    @property
+    def text(self) -> str:
+        """The text of the first choice; "" if there is none. See `ChatCompletionMessage.text`."""
+        return self.choices[0].message.text if self.choices else ""
+
+    @property
+    def tool_calls(self) -> list[ToolCall]:
+        """The tool calls of the first choice; [] if there are none."""
+        return (self.choices[0].message.tool_calls if self.choices else None) or []
 
 
 class ToolCallFunctionChunk(OpenRecord, kw_only=True, dict=True, forbid_unknown_fields=True):
@@ -720,14 +748,9 @@ class ChatCompletionChunk(ResponseModel, kw_only=True):
         return "".join(part.delta.content or "" for part in self.choices if part.index == 0)
 
 
-class ChatCompletionFields(TypedDict, total=False):
-    """The fields of `ChatCompletionParams` as keyword arguments; Structs may be plain dicts.
+class ChatConversationFields(TypedDict, total=False):
+    """The parameters of `chat.conversation` besides its own; see `ChatCompletionParams`."""
 
-    Only `messages` is required, which is checked at run time. There is no `stream`: the method
-    decides that.
-    """
-
-    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
     model: Optional[str]
     models: Optional[Sequence[str]]
     template: Optional[str]
@@ -745,10 +768,8 @@ class ChatCompletionFields(TypedDict, total=False):
     logprobs: Optional[bool]
     top_logprobs: Optional[int]
     logit_bias: Optional[Mapping[str, float]]
-    tools: Optional[Sequence[Union[Tool, Mapping[str, Any]]]]
     tool_choice: Optional[Union[ToolChoice, Mapping[str, Any]]]
     parallel_tool_calls: Optional[bool]
-    response_format: Optional[Mapping[str, Any]]
     stream_options: Optional[Mapping[str, Any]]
     user: Optional[str]
     metadata: Optional[Mapping[str, str]]
@@ -765,3 +786,31 @@ class ChatCompletionFields(TypedDict, total=False):
     provider: Optional[Union[str, ProviderPreferences, Mapping[str, Any]]]
     service_tier: Optional[Open[ServiceTier]]
     weight_profile: Optional[Open[WeightProfile]]
+
+
+class ChatParseFields(ChatConversationFields, total=False):
+    """The keyword arguments of `chat.completions.parse`, besides the type of the value.
+
+    Only `messages` is required, which is checked at run time. Structs may be plain dicts.
+    """
+
+    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
+    tools: Optional[Sequence[Union[Tool, Mapping[str, Any]]]]
+
+
+class ChatToolRunFields(ChatConversationFields, total=False):
+    """The parameters of `chat.completions.run_tools` besides its own; see `ChatCompletionParams`.
+
+    Only `messages` is required, which is checked at run time.
+    """
+
+    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
+    response_format: Optional[Mapping[str, Any]]
+
+
+class ChatCompletionFields(ChatParseFields, ChatToolRunFields, total=False):
+    """The fields of `ChatCompletionParams` as keyword arguments; Structs may be plain dicts.
+
+    Only `messages` is required, which is checked at run time. There is no `stream`: the method
+    decides that.
+    """

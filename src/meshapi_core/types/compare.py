@@ -138,6 +138,10 @@ class CompareResponse(ResponseModel, kw_only=True):
     partial: bool = False
     skip_comparison: bool = False
 
+    def by_model(self) -> dict[str, ModelCompareResult]:
+        """Return the results by the ID of the model, in the order of `results`."""
+        return {result.model: result for result in self.results}
+
 
 class CompareStreamEvent(OpenResponseModel, kw_only=True, dict=True):
     """One event of a streamed comparison; which fields it has depends on `event`.

@@ -310,6 +310,17 @@ class ResponseFunctionCallArgumentsDoneEvent(_ItemEvent, kw_only=True, dict=True
     type: Optional[str] = always("response.function_call_arguments.done")
     arguments: str = ""
 
+    @property
+    def parsed_arguments(self) -> dict[str, Any]:
+        """The arguments as a dict; {} if the model wrote nothing.
+
+        Raises:
+            ToolArgumentsError: the model wrote something that is not a JSON object.
+        """
+        from meshapi_core.codec.arguments import parse_arguments
+
+        return parse_arguments("", self.arguments)
+
 
 class ResponseCustomToolCallInputDeltaEvent(_ItemEvent, kw_only=True, dict=True):
     """A delta of the input of a custom tool."""

@@ -14,6 +14,7 @@ import msgspec
 from typing_extensions import TypedDict
 
 from meshapi_core._json_kinds import is_object
+from meshapi_core.codec.decoding import fit
 from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import OpenRecord, OpenResponseModel, Params, Record, always
 from meshapi_core.types._open import Open
@@ -25,12 +26,15 @@ from meshapi_core.types.chat import ProviderPreferences, ServiceTier, WeightProf
 __all__ = [
     "BuiltinTool",
     "ResponsesFields",
+    "ResponsesFunctionCall",
     "ResponsesFunctionTool",
     "ResponsesListItem",
     "ResponsesListResponse",
     "ResponsesParams",
+    "ResponsesParseFields",
     "ResponsesResponse",
     "ResponsesStreamEvent",
+    "ResponsesToolRunFields",
     "ResponsesUsage",
 ]
 
@@ -189,12 +193,43 @@ class ResponsesUsage(Record, kw_only=True):
     classifier_tokens: Optional[int] = None
 
 
+class ResponsesFunctionCall(OpenRecord, kw_only=True, dict=True):
+    """A function that the model wants to be called: an item of `output`, as an object.
+
+    Fields:
+        call_id: for the `function_call_output` item with the result.
+        arguments: JSON text as the model wrote it; see `parsed_arguments`.
+    """
+
+    type: Literal["function_call"] = always("function_call")
+    id: Optional[str] = None
+    call_id: str = ""
+    name: str = ""
+    arguments: str = ""
+    status: Optional[str] = None
+
+    @property
+    def parsed_arguments(self) -> dict[str, Any]:
+        """The arguments as a dict; {} if the model wrote nothing.
+
+        They are parsed each time, and are not checked against the tool's schema.
+
+        Raises:
+            ToolArgumentsError: the model wrote something that is not a JSON object. It is a
+                ResponseDecodeError and a ValueError; `.arguments` has the text.
+        """
+        from meshapi_core.codec.arguments import parse_arguments
+
+        return parse_arguments(self.name, self.arguments)
+
+
 class ResponsesResponse(OpenResponseModel, kw_only=True, dict=True):
     """A whole response, or the state of a response that runs in the background.
 
     Fields:
         id: for `get` and `previous_response_id`; "" if the server sent none.
-        output: the items as dicts: messages, reasoning, function calls, ...; see `output_text`.
+        output: the items as dicts: messages, reasoning, function calls, ...; see `output_text` and
+            `tool_calls`.
         status: "completed", "queued", "in_progress", "incomplete", "failed", "cancelled" or
             another.
     """
@@ -223,6 +258,13 @@ class ResponsesResponse(OpenResponseModel, kw_only=True, dict=True):
         """The text of all messages in `output`, joined; "" if there is none."""
         items: list[Any] = self.output or []
         return "".join(text for item in items for text in _texts(item))
+
+    @property
+    def tool_calls(self) -> list[ResponsesFunctionCall]:
+        """The function calls in `output`; [] if there are none."""
+        items: list[Any] = self.output or []
+        calls = [item for item in items if is_object(item) and item.get("type") == "function_call"]
+        return [fit(call, ResponsesFunctionCall) for call in calls]
 
 
 def _texts(item: Any) -> list[str]:
@@ -288,16 +330,9 @@ class ResponsesStreamEvent(OpenResponseModel, kw_only=True, dict=True):
     usage: Optional[ResponsesUsage] = None
 
 
-class ResponsesFields(TypedDict, total=False):
-    """The fields of `ResponsesParams` as keyword arguments; Structs may be plain dicts.
-
-    Only `input` is required, which is checked at run time. There is no `stream`: the method decides
-    that.
-    """
-
+class _SharedFields(TypedDict, total=False):
     input: Union[str, Sequence[Any]]
     model: Optional[str]
-    background: Optional[bool]
     text: Optional[Mapping[str, Any]]
     template: Optional[str]
     variables: Optional[Mapping[str, str]]
@@ -307,9 +342,7 @@ class ResponsesFields(TypedDict, total=False):
     top_p: Optional[float]
     seed: Optional[int]
     reasoning: Optional[Mapping[str, Any]]
-    tools: Optional[Sequence[Union[_Tool, Mapping[str, Any]]]]
     tool_choice: Optional[Union[str, Mapping[str, Any]]]
-    response_format: Optional[Mapping[str, Any]]
     user: Optional[str]
     timeout: Optional[float]
     previous_response_id: Optional[str]
@@ -333,3 +366,31 @@ class ResponsesFields(TypedDict, total=False):
     provider: Optional[Union[str, ProviderPreferences, Mapping[str, Any]]]
     service_tier: Optional[Open[ServiceTier]]
     weight_profile: Optional[Open[WeightProfile]]
+
+
+class ResponsesParseFields(_SharedFields, total=False):
+    """The keyword arguments of `responses.parse`, besides the type of the value.
+
+    Only `input` is required, which is checked at run time. Structs may be plain dicts.
+    """
+
+    tools: Optional[Sequence[Union[_Tool, Mapping[str, Any]]]]
+
+
+class ResponsesToolRunFields(_SharedFields, total=False):
+    """The parameters of `responses.run_tools` besides its own; see `ResponsesParams`.
+
+    Only `input` is required, which is checked at run time.
+    """
+
+    response_format: Optional[Mapping[str, Any]]
+
+
+class ResponsesFields(ResponsesParseFields, ResponsesToolRunFields, total=False):
+    """The fields of `ResponsesParams` as keyword arguments; Structs may be plain dicts.
+
+    Only `input` is required, which is checked at run time. There is no `stream`: the method decides
+    that.
+    """
+
+    background: Optional[bool]

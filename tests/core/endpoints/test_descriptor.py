@@ -43,7 +43,7 @@ class Waiting(Recorder):
 def test_an_endpoint_of_a_resource_runs_the_call_that_it_builds():
     chat: Any = Chat(Recorder())
     assert chat.completions.create(**FIELDS) == Completions.create.build(**FIELDS)
-    assert chat.completions.stream(**FIELDS) == Completions.stream.build(**FIELDS)
+    assert chat.completions.stream(**FIELDS)._stream == Completions.stream.build(**FIELDS)
 
 
 def test_an_endpoint_of_an_async_resource_gives_a_coroutine_and_the_stream_at_once():
@@ -53,7 +53,7 @@ def test_an_endpoint_of_an_async_resource_gives_a_coroutine_and_the_stream_at_on
     with pytest.raises(StopIteration) as stopped:
         coroutine.send(None)
     assert stopped.value.value == Completions.create.build(**FIELDS)
-    assert completions.stream(**FIELDS) == Completions.stream.build(**FIELDS)
+    assert completions.stream(**FIELDS)._stream == Completions.stream.build(**FIELDS)
 
 
 def test_wrong_parameters_are_refused_when_it_is_called():

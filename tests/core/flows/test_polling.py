@@ -228,11 +228,11 @@ def test_a_bad_end_is_an_error_with_the_job(status: str, code: str, message: str
 
 
 def test_what_the_gateway_says_of_a_failure_is_in_the_error() -> None:
-    rows = [{"code": "bad_row", "message": "Row 3 is empty."}, {"code": "x"}]
+    rows = [{"code": "bad_row", "message": "A row is empty."}, {"code": "x"}]
     with pytest.raises(JobFailedError) as caught:
         _in_turn(_batch("failed", errors_detail=rows)).run(Batches.wait.build("b1"))
     error = caught.value
-    assert (error.message, error.error_code) == ("batch b1 failed: Row 3 is empty.", "bad_row")
+    assert (error.message, error.error_code) == ("batch b1 failed: A row is empty.", "bad_row")
     assert error.details == rows
 
 

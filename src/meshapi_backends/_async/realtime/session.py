@@ -14,7 +14,6 @@ from meshapi_backends._async.connections import AsyncConnectionPool
 from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_backends._async.realtime.link_opener import AsyncLinkOpener
 from meshapi_backends._async.realtime.reconnecting_link import AsyncReconnectingLink
-from meshapi_backends._closing import AsyncClosesWithCode
 from meshapi_backends._listening import is_listening
 from meshapi_core import (
     MeshAPIConfig,
@@ -28,6 +27,7 @@ from meshapi_core import (
     StreamUsageError,
     find_request_id,
 )
+from meshapi_core.endpoints import AsyncClosesWithCode
 from meshapi_core.types import RealtimeClientEvent, RealtimeSessionConfig
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from meshapi_backends._sync.connections import ConnectionPool
 from meshapi_backends._sync.networks import Network
 from meshapi_backends._sync.realtime.link_opener import LinkOpener
 from meshapi_backends._sync.realtime.reconnecting_link import ReconnectingLink
-from meshapi_backends._closing import ClosesWithCode
 from meshapi_backends._listening import is_listening
 from meshapi_core import (
     MeshAPIConfig,
@@ -29,6 +28,7 @@ from meshapi_core import (
     StreamUsageError,
     find_request_id,
 )
+from meshapi_core.endpoints import ClosesWithCode
 from meshapi_core.types import RealtimeClientEvent, RealtimeSessionConfig
 
 if TYPE_CHECKING:

@@ -1,0 +1,135 @@
+# Generated from _async/streams_chat.py by `python tools/mirror.py --write`: edit that file.
+"""Streams of chat completions: text, events and the whole completion."""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Optional
+
+from meshapi_core._sync.streams import AccumulatingStream
+from meshapi_core.protocols import Stream
+from meshapi_core.streams.chat import ChatEvents, text_of
+from meshapi_core.streams.events import ChatEvent
+from meshapi_core.streams.whole import whole
+from meshapi_core.types.chat import ChatCompletionChunk, ChatCompletionResponse
+
+__all__ = ["ChatCompletionStream"]
+
+
+class ChatCompletionEvents:
+    """The events of a streamed chat completion: a blocking iterator.
+
+    Args:
+        stream: the chunks.
+    """
+
+    def __init__(self, stream: Stream[ChatCompletionChunk]) -> None:
+        self._stream = stream
+        self._machine = ChatEvents()
+        self._done: Optional[deque[ChatEvent]] = None
+        self.waiting: deque[ChatEvent] = deque()
+        """The deltas of a chunk that was read here, as far as they have not been taken."""
+
+    def __iter__(self) -> Iterator[ChatEvent]:
+        is_spent = self._done is not None and not self._done
+        if is_spent or not self._stream.complete:
+            # It raises if there is nothing to come.
+            self._stream.__iter__()
+        self._machine.resume(self._stream.partial)
+        return self
+
+    def __next__(self) -> ChatEvent:
+        while not self.waiting:
+            if self._done is not None:
+                if not self._done:
+                    raise StopIteration
+                return self._done.popleft()
+            try:
+                chunk = self._stream.__next__()
+            except StopIteration:
+                if not self._stream.complete:
+                    raise
+                self._done = deque(self._machine.end(whole(self._stream.partial)))
+            else:
+                self.waiting.extend(self._machine.receive(chunk))
+        return self.waiting.popleft()
+
+
+class ChatCompletionTexts:
+    """The text of the first choice: a blocking iterator over its pieces, none of them empty.
+
+    Args:
+        stream: the chunks.
+        events: may have read a chunk whose text has not been taken.
+    """
+
+    def __init__(
+        self, stream: Stream[ChatCompletionChunk], events: ChatCompletionEvents
+    ) -> None:
+        self._stream = stream
+        self._waiting = events.waiting
+
+    def __iter__(self) -> Iterator[str]:
+        if not (self._waiting and self._stream.complete):
+            self._stream.__iter__()
+        return self
+
+    def __next__(self) -> str:
+        text = ""
+        while not text:
+            if self._waiting:
+                text = text_of(self._waiting.popleft())
+            else:
+                text = self._stream.__next__().text
+        return text
+
+
+class ChatCompletionStream(
+    AccumulatingStream[ChatCompletionChunk, ChatCompletionResponse]
+):
+    """The chunks of a chat completion, and the completion that they add up to."""
+
+    _events: Optional[ChatCompletionEvents] = None
+
+    @property
+    def text(self) -> str:
+        """The text of the first choice so far; "" before it begins. See `partial`."""
+        partial = self.partial
+        return "" if partial is None else partial.text
+
+    @property
+    def text_stream(self) -> Iterator[str]:
+        """The text of the first choice, piece by piece: iterate over it instead of the stream.
+
+        It begins where the stream was left, and passes over everything else.
+        """
+        return ChatCompletionTexts(self._stream, self._read_events())
+
+    def events(self) -> Iterator[ChatEvent]:
+        """Return the stream as typed events: iterate over them instead of the stream.
+
+        They begin where the stream was left. What the whole response has, such as its text and its
+        tool calls, comes at the end, however the chunks were read.
+        """
+        return self._read_events()
+
+    def _read_events(self) -> ChatCompletionEvents:
+        if self._events is None:
+            self._events = ChatCompletionEvents(self._stream)
+        return self._events
+
+    def get_final_completion(self) -> ChatCompletionResponse:
+        """Read what is left of the stream, and return the whole completion. Harmless twice.
+
+        Raises:
+            StreamUsageError: the stream was closed before its end, or another task reads it.
+            MeshAPIError: as for iterating over the stream.
+        """
+        return self.get_final_response()
+
+    def get_final_text(self) -> str:
+        """Read what is left of the stream, and return the text of the first choice.
+
+        Raises:
+            StreamUsageError, MeshAPIError: as for `get_final_completion`.
+        """
+        return self.get_final_response().text

@@ -1,0 +1,86 @@
+"""Tool runs over chat completions."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Optional
+
+from meshapi_core._json_kinds import is_object
+from meshapi_core.calls import Call
+from meshapi_core.errors import InvalidParamsError
+from meshapi_core.params.encoding import build_params
+from meshapi_core.tools.dialects import Request
+from meshapi_core.tools.function_tool import FunctionTool
+from meshapi_core.tools.options import OPTION_NAMES
+from meshapi_core.tools.usage import RunUsage
+from meshapi_core.types.chat import ChatCompletionParams, ChatCompletionResponse, ChatMessage
+
+__all__ = ["ChatDialect"]
+
+
+class ChatDialect:
+    """Chat completions. See `Dialect`.
+
+    Args:
+        build: `Completions.create.build`.
+    """
+
+    api = "chat.completions"
+
+    def __init__(self, build: Callable[..., Call[ChatCompletionResponse]]) -> None:
+        self._build = build
+
+    def declare(self, tool: FunctionTool) -> dict[str, Any]:
+        function: dict[str, Any] = {"name": tool.name, "parameters": tool.parameters}
+        if tool.description:
+            function["description"] = tool.description
+        if tool.strict is not None:
+            function["strict"] = tool.strict
+        return {"type": "function", "function": function}
+
+    def name_of(self, declaration: Mapping[str, Any]) -> Optional[str]:
+        function = declaration.get("function")
+        return function.get("name") if is_object(function) else None
+
+    def split(
+        self, fields: Mapping[str, Any], tools: Sequence[Mapping[str, Any]]
+    ) -> tuple[dict[str, Any], list[Any]]:
+        whole = {**fields, "tools": tools or None}
+        plain = build_params(
+            ChatCompletionParams, None, whole, {"stream": False}, beside=OPTION_NAMES
+        )
+        if plain.get("n", 1) != 1:
+            raise InvalidParamsError("n", "1", repr(plain["n"]), "a tool run has one history")
+        for name in ("messages", "tools", "stream"):
+            plain.pop(name, None)
+        # As the program gave them: a message with fields of the provider's is sent back whole.
+        return plain, [*fields["messages"]]
+
+    def call(
+        self, fields: Mapping[str, Any], history: Sequence[Any], tools: Sequence[Mapping[str, Any]]
+    ) -> Call[ChatCompletionResponse]:
+        return self._build(messages=history, tools=tools or None, **fields)
+
+    def restored(self, response: Mapping[str, Any]) -> ChatCompletionResponse:
+        return ChatCompletionResponse.model_validate(response)
+
+    def said(self, response: ChatCompletionResponse) -> list[Any]:
+        messages = [choice.message for choice in response.choices[:1]]
+        # An empty message says nothing, and may not be sent back.
+        return [each for each in messages if each.tool_calls or each.content is not None]
+
+    def requested(self, response: ChatCompletionResponse) -> list[Request]:
+        calls = response.choices[0].message.tool_calls if response.choices else None
+        return [(call.id, call.function.name, call.function.arguments) for call in calls or ()]
+
+    def result(self, call_id: str, content: str) -> Any:
+        return ChatMessage(role="tool", tool_call_id=call_id, content=content)
+
+    def text(self, response: ChatCompletionResponse) -> str:
+        return response.choices[0].message.text if response.choices else ""
+
+    def used(self, usage: RunUsage, response: ChatCompletionResponse) -> RunUsage:
+        told = response.usage
+        if told is None:
+            return usage.plus(None, None, None, response.cost)
+        return usage.plus(
+            told.prompt_tokens, told.completion_tokens, told.total_tokens, response.cost
+        )

@@ -1,0 +1,95 @@
+"""Tool runs over the API of responses."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Optional
+
+from meshapi_core._json_kinds import is_object
+from meshapi_core.calls import Call
+from meshapi_core.errors import InvalidParamsError
+from meshapi_core.params.encoding import build_params
+from meshapi_core.tools.dialects import Request
+from meshapi_core.tools.function_tool import FunctionTool
+from meshapi_core.tools.options import OPTION_NAMES
+from meshapi_core.tools.usage import RunUsage
+from meshapi_core.types.responses import ResponsesParams, ResponsesResponse
+
+__all__ = ["ResponsesDialect"]
+
+
+class ResponsesDialect:
+    """Responses. See `Dialect`.
+
+    Args:
+        build: `Responses.create.build`.
+    """
+
+    api = "responses"
+
+    def __init__(self, build: Callable[..., Call[ResponsesResponse]]) -> None:
+        self._build = build
+
+    def declare(self, tool: FunctionTool) -> dict[str, Any]:
+        declared: dict[str, Any] = {"type": "function", "name": tool.name}
+        if tool.description:
+            declared["description"] = tool.description
+        if tool.strict is not None:
+            declared["strict"] = tool.strict
+        return {**declared, "parameters": tool.parameters}
+
+    def name_of(self, declaration: Mapping[str, Any]) -> Optional[str]:
+        return declaration.get("name") if declaration.get("type") == "function" else None
+
+    def split(
+        self, fields: Mapping[str, Any], tools: Sequence[Mapping[str, Any]]
+    ) -> tuple[dict[str, Any], list[Any]]:
+        whole = {**fields, "tools": tools or None}
+        plain = build_params(ResponsesParams, None, whole, {"stream": False}, beside=OPTION_NAMES)
+        if plain.get("background"):
+            hint = "a tool run needs each response whole"
+            raise InvalidParamsError("background", "False", "True", hint)
+        asked = plain.pop("input")
+        for name in ("tools", "stream", "background"):
+            plain.pop(name, None)
+        given: Any = fields["input"]
+        is_text = isinstance(asked, str)
+        return plain, [{"role": "user", "content": asked}] if is_text else [*given]
+
+    def call(
+        self, fields: Mapping[str, Any], history: Sequence[Any], tools: Sequence[Mapping[str, Any]]
+    ) -> Call[ResponsesResponse]:
+        return self._build(input=history, tools=tools or None, **fields)
+
+    def restored(self, response: Mapping[str, Any]) -> ResponsesResponse:
+        return ResponsesResponse.model_validate(response)
+
+    def said(self, response: ResponsesResponse) -> list[Any]:
+        return [*(response.output or ())]
+
+    def requested(self, response: ResponsesResponse) -> list[Request]:
+        items = [
+            item
+            for item in response.output or ()
+            if is_object(item) and item.get("type") == "function_call"
+        ]
+        return [tuple(_text(item.get(name)) for name in _OF_CALL) for item in items]  # type: ignore[misc]  # three of them
+
+    def result(self, call_id: str, content: str) -> Any:
+        return {"type": "function_call_output", "call_id": call_id, "output": content}
+
+    def text(self, response: ResponsesResponse) -> str:
+        return response.output_text
+
+    def used(self, usage: RunUsage, response: ResponsesResponse) -> RunUsage:
+        told, cost = response.usage, response.model_extra.get("cost")
+        if told is None:
+            return usage.plus(None, None, None, cost)
+        read = told.prompt_tokens if told.input_tokens is None else told.input_tokens
+        written = told.completion_tokens if told.output_tokens is None else told.output_tokens
+        return usage.plus(read, written, told.total_tokens, cost)
+
+
+_OF_CALL = ("call_id", "name", "arguments")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

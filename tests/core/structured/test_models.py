@@ -1,0 +1,145 @@
+"""Pydantic's models, which bring their own schema and validator."""
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import Annotated, Any, Callable, Literal, Optional, Union
+
+import jsonschema
+import pytest
+from core.structured.test_outputs import check_strict
+from house.fresh import modules_after
+from msgspec import Struct
+
+from meshapi_core import UnsupportedSchemaError
+from meshapi_core.structured.models import Mismatch
+from meshapi_core.structured.outputs import output_of
+
+pydantic = pytest.importorskip("pydantic")
+
+
+class Part(pydantic.BaseModel):
+    name: Annotated[str, pydantic.Field(description="what it is", max_length=9)]
+    weight: float = 1.5
+
+
+class Tree(pydantic.BaseModel):
+    """A tree of parts."""
+
+    kind: Literal["tree"] = "tree"
+    parts: list[Part] = pydantic.Field(default_factory=list)
+    named: dict[str, Part] = pydantic.Field(default_factory=dict)
+    left: Optional["Tree"] = None
+    place: tuple[int, str] = (0, "")
+
+
+class Leaf(pydantic.BaseModel):
+    kind: Literal["leaf"]
+    green: bool
+
+
+class Choice(pydantic.BaseModel):
+    one: Annotated[Union[Tree, Leaf], pydantic.Field(discriminator="kind")]
+
+
+class Box(Struct):
+    part: Part
+    tree: Optional[Tree] = None
+
+
+class Handler(pydantic.BaseModel):
+    when: Callable[[], int]
+
+
+@dataclass
+class Plain:
+    x: int
+
+
+LEAF = {"kind": "leaf", "green": True}
+PART = {"name": "n", "weight": None}
+TREE = {
+    "kind": "tree",
+    "parts": [PART],
+    "named": [{"key": "a", "value": PART}],
+    "left": None,
+    "place": {"item_1": 4, "item_2": "b"},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "written", "value"),
+    [
+        (Part, PART, Part(name="n")),
+        (
+            Tree,
+            {**TREE, "left": TREE},
+            Tree(
+                parts=[Part(name="n")],
+                named={"a": Part(name="n")},
+                place=(4, "b"),
+                left=Tree(parts=[Part(name="n")], named={"a": Part(name="n")}, place=(4, "b")),
+            ),
+        ),
+        (
+            Choice,
+            {"one": LEAF},
+            Choice(one=Leaf(kind="leaf", green=True)),
+        ),
+        (Choice, {"one": TREE}, None),
+        (Box, {"part": PART, "tree": TREE}, None),
+        (Box, {"part": PART, "tree": None}, Box(Part(name="n"))),
+        (list[Part], {"value": [PART]}, [Part(name="n")]),
+        (Optional[Part], {"value": None}, None),
+        (Union[Part, Plain], {"value": {"x": 1}}, Plain(1)),
+        (Union[Part, Leaf], {"value": PART}, Part(name="n")),
+        (pydantic.RootModel[list[int]], {"value": [1]}, None),
+    ],
+)
+def test_models_alone_and_within_other_types(kind: Any, written: Any, value: Any) -> None:
+    output = output_of(kind)
+    check_strict(output.schema)
+    jsonschema.validate(written, output.schema)
+    made = output.decode(json.dumps(written))
+    if value is not None:
+        assert made == value
+
+
+def test_lengths_and_docstrings_are_said_in_descriptions() -> None:
+    (part,) = [
+        schema for name, schema in output_of(Tree).schema["$defs"].items() if name.endswith("Part")
+    ]
+    assert part["properties"]["name"] == {
+        "type": "string",
+        "description": "what it is; maximum length: 9",
+    }
+    assert output_of(Tree).schema["description"] == "A tree of parts."
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "path"),
+    [
+        (Part, '{"weight": "heavy", "name": "n"}', "weight"),
+        (Tree, json.dumps({**TREE, "parts": [PART, {}]}), "parts[1].name"),
+        (Box, '{"part": {}}', "part"),
+    ],
+)
+def test_a_mismatch_names_its_place(kind: Any, text: str, path: str) -> None:
+    with pytest.raises(Mismatch) as caught:
+        output_of(kind).decode(text)
+    assert caught.value.path == path
+
+
+def test_what_pydantic_has_no_schema_for_is_refused() -> None:
+    with pytest.raises(UnsupportedSchemaError, match="Handler has no JSON schema"):
+        output_of(Handler)
+
+
+def test_pydantic_is_not_imported_for_other_types() -> None:
+    loaded = modules_after(
+        "from meshapi_core.structured.outputs import output_of",
+        "import dataclasses",
+        "output_of(dataclasses.make_dataclass('A', ['x']).__class__ and list[int])",
+    )
+    assert not [name for name in loaded if name.startswith("pydantic")]
+    assert "pydantic" in sys.modules
