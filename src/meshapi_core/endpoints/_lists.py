@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from typing_extensions import ParamSpec, Self
 
-from meshapi_core.endpoints._descriptor import Resource, _store, endpoint
+from meshapi_core.endpoints._descriptor import Resource, endpoint
 from meshapi_core.protocols import AsyncRawRunner, AsyncRunner, RawRunner, Runner
 from meshapi_core.raw_response import RawResponse
 
@@ -46,4 +46,4 @@ class list_endpoint(endpoint[P, T]):  # noqa: N801 - used as a decorator, named 
         from meshapi_core.listing import listing
 
         bound = listing(resource._runner, self.build, f"{resource._name}.{self._name}")
-        return _store(resource, self._name, bound, self._build)
+        return self._keep(resource, bound)

@@ -55,6 +55,7 @@ __all__ = [
     "JobKind",
     "Polling",
     "Waiting",
+    "random_number",
     "wait_for",
 ]
 
@@ -274,14 +275,15 @@ def wait_for(
                 if look.has_ended(job, now):
                     return job
         is_first = False
-        pause = polling.pause(now, (yield from _random()), asked)
+        pause = polling.pause(now, (yield from random_number()), asked)
         if pause is None:
             raise look.timed_out(waiting.timeout, asked) from look.error
         yield Pause(pause)
         now = yield Now()
 
 
-def _random() -> Flow[float]:
+def random_number() -> Flow[float]:
+    """Return a random number in [0, 1), for `Polling.pause`."""
     drawn: bytes = yield RandomBytes(7)
     return number(lambda size: drawn)
 
