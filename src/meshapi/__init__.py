@@ -97,6 +97,8 @@ if TYPE_CHECKING:
     from meshapi_core.endpoints import AsyncImagesStream as AsyncImagesStream
     from meshapi_core.endpoints import AsyncResponsesStream as AsyncResponsesStream
     from meshapi_core.endpoints import AsyncStream as AsyncStream
+    from meshapi_core.endpoints import BatchItem as BatchItem
+    from meshapi_core.endpoints import BatchSubmission as BatchSubmission
     from meshapi_core.endpoints import ChatCompletionStream as ChatCompletionStream
     from meshapi_core.endpoints import CompareStream as CompareStream
     from meshapi_core.endpoints import ImagesStream as ImagesStream

@@ -39,7 +39,8 @@ _NAMES: Final = {
     """,
     "meshapi_core.endpoints": """
         AsyncChatCompletionStream AsyncCompareStream AsyncImagesStream AsyncResponsesStream
-        AsyncStream ChatCompletionStream CompareStream ImagesStream ResponsesStream Stream
+        AsyncStream BatchItem BatchSubmission ChatCompletionStream CompareStream ImagesStream
+        ResponsesStream Stream
     """,
     "meshapi_core.flows": "Progress",
     "meshapi_core.observing": "AttemptStarted CallFailed ItemReceived ResponseStarted RetryPlanned",

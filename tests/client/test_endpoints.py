@@ -20,6 +20,7 @@ ROWS = all_rows()
 ENDPOINTS = all_endpoints(MeshAPI(token=TOKEN))
 
 FLOWS = {
+    "batches.submit",
     "batches.wait",
     "documents.wait",
     "rag.upload_and_embed",

@@ -8,6 +8,7 @@ import pytest
 
 from meshapi import Deferred, MeshAPI
 from meshapi.testing import LocalGateway
+from meshapi_core.endpoints import Completions
 from support.endpoint_rows import all_endpoints
 from support.flavours import World, on_every_flavour
 
@@ -157,6 +158,11 @@ async def files_and_batches(client: Any) -> None:
     other = await client.batches.create(requests=requests(), metadata={"job": "tour"})
     await client.batches.cancel(other.id)
     await seen(lambda: client.batches.get(other.id), "status", "cancelled")
+    assert (await client.batches.wait(batch)).total_requests == 2
+    calls = [Completions.create.build(model=CHAT, messages=MESSAGES)]
+    made = await client.batches.submit(calls)
+    results = [item async for item in client.batches.results(made, **SOON)]
+    assert [item.result().text for item in results] == ["2 + 2 = 4."]
     assert other.id in [row.id for row in (await client.batches.list(limit=5)).data]
 
 

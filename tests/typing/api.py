@@ -24,8 +24,10 @@ from meshapi import (
     AsyncRealtimeResource,
     AsyncRealtimeSession,
     AsyncVideosResource,
+    BatchItem,
     BatchListResponse,
     BatchObject,
+    BatchSubmission,
     BuiltinTool,
     ChatCompletionChunk,
     ChatCompletionMessage,
@@ -125,6 +127,7 @@ from meshapi_core.endpoints import (
     ChatCompletionStream,
     CompareStream,
     Completions,
+    Embeddings,
     ImagesStream,
     ItemFlow,
     ItemStream,
@@ -426,6 +429,36 @@ def sentinels_narrow() -> None:
     assert_type(event, Union[ServerSentEvent, NeedData, EndOfStream])
     if event is not NEED_DATA and not isinstance(event, EndOfStream):
         assert_type(event, ServerSentEvent)
+
+
+def jobs_are_waited_for(client: MeshAPI) -> None:
+    """`results` knows the types of the calls that were submitted."""
+    assert_type(client.batches.wait("b", timeout=5, progress=True), BatchObject)
+    completions = [Completions.create.build(model="m", messages=[])]
+    made = client.batches.submit(completions, completion_window="24h")
+    assert_type(made, BatchSubmission[ChatCompletionResponse])
+    for item in client.batches.results(made):
+        assert_type(item, BatchItem[ChatCompletionResponse])
+        assert_type(item.value, Optional[ChatCompletionResponse])
+        assert_type(item.error, Optional[MeshAPIError])
+        assert_type(item.result(), ChatCompletionResponse)
+    vectors = client.batches.submit(Embeddings.create.build(input=text) for text in "ab")
+    assert_type(next(client.batches.results(vectors)).result(), EmbeddingsResponse)
+    plain = client.batches.results("b", requests=["1", {"custom_id": "2"}])
+    assert_type(next(plain).value, Optional[ChatCompletionResponse])
+    assert_type(plain.until_done(), list[BatchObject])
+    client.batches.submit(["x"])  # type: ignore[list-item]
+    client.batches.results(made, requests=[])  # type: ignore[call-overload]
+
+
+async def async_jobs_are_waited_for(client: AsyncMeshAPI) -> None:
+    """The same, awaited."""
+    assert_type(await client.batches.wait("b"), BatchObject)
+    made = await client.batches.submit([Completions.create.build(model="m", messages=[])])
+    assert_type(made, BatchSubmission[ChatCompletionResponse])
+    async for item in client.batches.results(made):
+        assert_type(item.result(), ChatCompletionResponse)
+    assert_type(await client.batches.results("b").until_done(), list[BatchObject])
 
 
 def lists(client: MeshAPI) -> None:

@@ -112,12 +112,12 @@ def batch_items(
     """Hand over the results of a batch or a submission; see `batches.results`."""
     functions = yield from waiting.begin("requests")
     names = _names_of(requests)
-    if isinstance(source, BatchSubmission):
+    given: object = source
+    if isinstance(given, BatchSubmission):
         if names is not None:
             hint = "a submission knows the order of its calls"
             raise InvalidParamsError("requests", "", "given together with a submission", hint)
-        submission: BatchSubmission[Any] = source
-        return (yield from _submitted_items(submission, waiting, functions, kind))
+        return (yield from _submitted_items(source, waiting, functions, kind))
     batch_id = kind.id_of("batch", source)
     ended = yield from _end(batch_id, None, waiting, functions, kind)
     for name in ended.names if names is None else names:

@@ -94,6 +94,8 @@ if TYPE_CHECKING:
     from meshapi_core._sync.streams_images import ImagesStream as ImagesStream
     from meshapi_core._sync.streams_responses import ResponsesStream as ResponsesStream
     from meshapi_core.accumulators import Accumulator as Accumulator
+    from meshapi_core.batching.items import BatchItem as BatchItem
+    from meshapi_core.batching.submission import BatchSubmission as BatchSubmission
     from meshapi_core.bodies import FileSource as FileSource
     from meshapi_core.bodies import file_source as file_source
     from meshapi_core.calls import Call as Call

@@ -21,6 +21,8 @@ _NAMES: Final = {
     "meshapi_core._sync.streams_images": "ImagesStream",
     "meshapi_core._sync.streams_responses": "ResponsesStream",
     "meshapi_core.accumulators": "Accumulator",
+    "meshapi_core.batching.items": "BatchItem",
+    "meshapi_core.batching.submission": "BatchSubmission",
     "meshapi_core.bodies": "FileSource file_source",
     "meshapi_core.calls": "Call SignedPut StreamCall",
     "meshapi_core.endpoints._descriptor": """

@@ -1,6 +1,6 @@
 """How often a job is looked at, and how a wait ends: with a clock that is an argument."""
 
-from typing import Any, Callable, NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional
 
 import pytest
 from hypothesis import given
@@ -19,9 +19,10 @@ from meshapi_core import (
     RateLimitError,
 )
 from meshapi_core.endpoints import Batches, Rag, Videos
-from meshapi_core.flows import Now, Pause, Progress, RandomBytes, Tell
+from meshapi_core.flows import Progress
 from meshapi_core.flows.polling import FIRST, LONGEST, TOLERANCE, Polling
 from meshapi_core.types import BatchObject, InitUploadResponse, RagFileStatus, VideoTaskResponse
+from support.driving import Driven, Outcome
 
 # Hours, and parts of a second.
 SECONDS = st.floats(0, 20_000)
@@ -116,49 +117,6 @@ def test_failures_are_tolerated_for_a_while_and_counted_anew_after_a_success(
 )
 def test_only_failures_that_may_pass_are_tolerated(error: MeshAPIError, tolerated: bool) -> None:
     assert Polling(0.0).tolerates(error, 0.0) is tolerated
-
-
-Outcome = Union[MeshAPIError, Any]
-
-
-class Driven:
-    """Drives a flow with a clock of its own: each call takes a second, each pause its time."""
-
-    def __init__(self, respond: Callable[["Driven", Any], Outcome]) -> None:
-        self.now = 0.0
-        self.calls: list[Any] = []
-        self.pauses: list[float] = []
-        self._respond = respond
-
-    def run(self, flow: Any) -> Any:
-        sent: Any = None
-        error: Optional[Exception] = None
-        try:
-            while True:
-                step = flow.send(sent) if error is None else flow.throw(error)
-                sent = error = None
-                outcome = self._do(step)
-                if isinstance(outcome, Exception):
-                    error = outcome
-                else:
-                    sent = outcome
-        except StopIteration as stop:
-            return stop.value
-
-    def _do(self, step: Any) -> Any:
-        if isinstance(step, Now):
-            return self.now
-        if isinstance(step, RandomBytes):
-            return b"\x80" + bytes(step.size - 1)
-        if isinstance(step, Pause):
-            self.pauses.append(step.seconds)
-            self.now += step.seconds
-            return None
-        if isinstance(step, Tell):
-            return step.function(*step.arguments)
-        self.now += 1.0
-        self.calls.append(step)
-        return self._respond(self, step)
 
 
 def _batch(status: str, **fields: Any) -> BatchObject:
