@@ -447,7 +447,7 @@ def jobs_are_waited_for(client: MeshAPI) -> None:
     plain = client.batches.results("b", requests=["1", {"custom_id": "2"}])
     assert_type(next(plain).value, Optional[ChatCompletionResponse])
     assert_type(plain.until_done(), list[BatchObject])
-    client.batches.submit(["x"])  # type: ignore[list-item]
+    client.batches.submit(["x"])  # type: ignore[arg-type]
     client.batches.results(made, requests=[])  # type: ignore[call-overload]
 
 
