@@ -369,9 +369,13 @@ def methods() -> list[Method]:
 
 
 def _methods(call: str, module: str, owner: str) -> Iterator[Method]:
-    (node,) = (
-        node for node in _tree(module).body if isinstance(node, ast.ClassDef) and node.name == owner
-    )
+    node = _class(module, owner)
+    for base in (ast.unparse(base).partition("[")[0] for base in node.bases):
+        home = _imported(module, base)
+        if base != "Resource" and home.startswith(f"{ENDPOINTS}_"):
+            # One class in two modules: the methods of both are shown as those of the public one.
+            for method in _methods(call, home, base):
+                yield method._replace(module=module, owner=owner)
     for member in node.body:
         if isinstance(member, ast.FunctionDef) and member.name == "__init__":
             for line in member.body:
@@ -381,6 +385,21 @@ def _methods(call: str, module: str, owner: str) -> Iterator[Method]:
                     yield from _methods(f"{call}.{line.target.attr}", module, inner)
         elif isinstance(member, ast.FunctionDef) and not _is_inner(member):
             yield Method(f"{call}.{member.name}", module, owner, member.name)
+
+
+def _class(module: str, name: str) -> ast.ClassDef:
+    (node,) = (
+        node for node in _tree(module).body if isinstance(node, ast.ClassDef) and node.name == name
+    )
+    return node
+
+
+def _imported(module: str, name: str) -> str:
+    """Return the module from which another one imports a name; "" if it does not."""
+    for node in _tree(module).body:
+        if isinstance(node, ast.ImportFrom) and name in (each.name for each in node.names):
+            return node.module or ""
+    return ""
 
 
 def _is_inner(member: ast.FunctionDef) -> bool:
