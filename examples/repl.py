@@ -12,16 +12,15 @@ from meshapi import ChatMessage, MeshAPI, MeshAPIError
 
 def speak(client: MeshAPI, model: str, history: list[ChatMessage]) -> str:
     """Print the model's next message while it arrives, and return as much as arrived."""
-    text = ""
+    stream = client.chat.completions.stream(model=model, messages=history)
     try:
-        with client.chat.completions.stream(model=model, messages=history) as stream:
-            for chunk in stream:
-                text += chunk.text
-                print(chunk.text, end="", flush=True)
+        with stream:
+            for text in stream.text_stream:
+                print(text, end="", flush=True)
     except KeyboardInterrupt:
         pass
     print()
-    return text
+    return stream.text
 
 
 def main(model: str = "openai/gpt-4o-mini") -> None:

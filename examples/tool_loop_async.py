@@ -2,66 +2,38 @@
 
     python tool_loop_async.py "Compare get_weather and get_time in Tokyo."
 
-Nothing is streamed here, so a message with its tool calls arrives whole and goes back unchanged.
-`tool_loop.py` shows how to put it together from a stream.
+On trio, write `trio.run(main, question)` and `trio.sleep`; nothing else is different.
 """
 
 import asyncio
-import json
 import sys
-from collections.abc import Awaitable
-from typing import Any, Callable
 
-from meshapi import AsyncMeshAPI, ChatMessage, ToolCall
-
-MODEL = "openai/gpt-4o-mini"
-MOST_ROUNDS = 5
+from meshapi import AsyncMeshAPI, ToolCallEnded
 
 
 async def get_weather(city: str) -> str:
+    """Return the current weather in a city."""
     await asyncio.sleep(0.1)  # stands for a request to a weather service
     return f"18 degrees and sunny in {city}"
 
 
-async def get_time(city: str) -> str:
-    await asyncio.sleep(0.1)
-    return f"half past nine in {city}"
-
-
-FUNCTIONS: dict[str, Callable[..., Awaitable[str]]] = {
-    "get_weather": get_weather,
-    "get_time": get_time,
-}
-CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-TOOLS: list[dict[str, Any]] = [
-    {"type": "function", "function": {"name": name, "parameters": CITY}} for name in FUNCTIONS
-]
-
-
-async def run(call: ToolCall) -> ChatMessage:
-    """Call the function. An error is a result, too: the model can correct its arguments."""
-    try:
-        result = await FUNCTIONS[call.function.name](**json.loads(call.function.arguments))
-    except Exception as error:
-        result = f"{type(error).__name__}: {error}"
-    print(f"[{call.function.name}({call.function.arguments}) -> {result}]")
-    return ChatMessage(role="tool", tool_call_id=call.id, content=result)
+def get_time(city: str) -> str:
+    """Return the current time in a city."""
+    return f"half past nine in {city}"  # a plain function runs in a thread
 
 
 async def main(question: str) -> None:
-    messages = [ChatMessage(role="user", content=question)]
     async with AsyncMeshAPI() as client:
-        for _ in range(MOST_ROUNDS):
-            response = await client.chat.completions.create(
-                model=MODEL, messages=messages, tools=TOOLS
-            )
-            message = response.choices[0].message
-            messages.append(message)
-            if not message.tool_calls:
-                print(message.text)
-                return
-            messages += await asyncio.gather(*map(run, message.tool_calls))
-    sys.exit(f"no end after {MOST_ROUNDS} rounds")
+        run = client.chat.completions.run_tools(
+            model="openai/gpt-4o-mini",
+            messages=[{"role": "user", "content": question}],
+            tools=[get_weather, get_time],
+            tool_timeout=10,
+        )
+        async for step in run:
+            if isinstance(step, ToolCallEnded):
+                print(f"[{step.call.name}({step.call.arguments_text}) -> {step.content}]")
+        print((await run.until_done()).text)
 
 
 if __name__ == "__main__":

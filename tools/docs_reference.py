@@ -68,9 +68,10 @@ SUBJECTS = (
         "meshapi",
         "meshapi_core.protocols meshapi_core.streams meshapi_core._async.streams_chat"
         " meshapi_core._async.streams_responses meshapi_core._async.streams_compare"
-        " meshapi_core._async.streams_images meshapi_core._sync.streams_chat"
+        " meshapi_core._async.streams_images meshapi_core._async.streams_parsed"
+        " meshapi_core._sync.streams_chat"
         " meshapi_core._sync.streams_responses meshapi_core._sync.streams_compare"
-        " meshapi_core._sync.streams_images",
+        " meshapi_core._sync.streams_images meshapi_core._sync.streams_parsed",
     ),
     Subject(
         "jobs",

@@ -95,6 +95,10 @@ if TYPE_CHECKING:
     from meshapi_core.endpoints import AsyncChatCompletionStream as AsyncChatCompletionStream
     from meshapi_core.endpoints import AsyncCompareStream as AsyncCompareStream
     from meshapi_core.endpoints import AsyncImagesStream as AsyncImagesStream
+    from meshapi_core.endpoints import (
+        AsyncParsedChatCompletionStream as AsyncParsedChatCompletionStream,
+    )
+    from meshapi_core.endpoints import AsyncParsedResponsesStream as AsyncParsedResponsesStream
     from meshapi_core.endpoints import AsyncResponsesStream as AsyncResponsesStream
     from meshapi_core.endpoints import AsyncStream as AsyncStream
     from meshapi_core.endpoints import BatchItem as BatchItem
@@ -102,6 +106,8 @@ if TYPE_CHECKING:
     from meshapi_core.endpoints import ChatCompletionStream as ChatCompletionStream
     from meshapi_core.endpoints import CompareStream as CompareStream
     from meshapi_core.endpoints import ImagesStream as ImagesStream
+    from meshapi_core.endpoints import ParsedChatCompletionStream as ParsedChatCompletionStream
+    from meshapi_core.endpoints import ParsedResponsesStream as ParsedResponsesStream
     from meshapi_core.endpoints import ResponsesStream as ResponsesStream
     from meshapi_core.endpoints import Stream as Stream
     from meshapi_core.flows import Progress as Progress

@@ -38,9 +38,10 @@ _NAMES: Final = {
         UnsupportedSchemaError __version__
     """,
     "meshapi_core.endpoints": """
-        AsyncChatCompletionStream AsyncCompareStream AsyncImagesStream AsyncResponsesStream
-        AsyncStream BatchItem BatchSubmission ChatCompletionStream CompareStream ImagesStream
-        ResponsesStream Stream
+        AsyncChatCompletionStream AsyncCompareStream AsyncImagesStream
+        AsyncParsedChatCompletionStream AsyncParsedResponsesStream AsyncResponsesStream AsyncStream
+        BatchItem BatchSubmission ChatCompletionStream CompareStream ImagesStream
+        ParsedChatCompletionStream ParsedResponsesStream ResponsesStream Stream
     """,
     "meshapi_core.flows": "Progress",
     "meshapi_core.observing": "AttemptStarted CallFailed ItemReceived ResponseStarted RetryPlanned",

@@ -16,9 +16,24 @@ class _NeverCopied:
         )
 
 
-class _Asynchronous(_NeverCopied):
+class AsyncIterated(_NeverCopied):
+    """What `async for` alone reads: a part of a stream, such as its text."""
+
     if not TYPE_CHECKING:
-        # Hidden from type checkers, which report the mistake only while these are missing.
+        # Hidden from type checkers, which report the mistake only while it is missing.
+
+        def __getitem__(self, index: object) -> NoReturn:
+            # `for` falls back on this. An `__iter__` would make the object an Iterable.
+            kind = type(self).__name__
+            raise TypeError(f"use `async for` instead of `for`: {kind} is asynchronous")
+
+
+class Iterated(_NeverCopied):
+    """The blocking twin of `AsyncIterated`."""
+
+
+class _Asynchronous(AsyncIterated):
+    if not TYPE_CHECKING:
 
         def __enter__(self) -> NoReturn:
             kind = type(self).__name__
@@ -26,11 +41,6 @@ class _Asynchronous(_NeverCopied):
 
         def __exit__(self, *exc_info: object) -> None:
             """Never called, but without it `with` would not call `__enter__`."""
-
-        def __getitem__(self, index: object) -> NoReturn:
-            # `for` falls back on this. An `__iter__` would make the object an Iterable.
-            kind = type(self).__name__
-            raise TypeError(f"use `async for` instead of `for`: {kind} is asynchronous")
 
 
 class AsyncCloses(_Asynchronous):

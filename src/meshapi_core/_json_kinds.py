@@ -21,6 +21,7 @@ __all__ = [
     "is_mapping",
     "is_object",
     "is_sequence",
+    "is_type",
     "kind_name",
     "shape",
     "type_name",
@@ -64,6 +65,13 @@ def is_sequence(value: object) -> TypeGuard[Sequence[Any]]:
     return isinstance(value, Sequence) and not isinstance(
         value, (str, bytes, bytearray, memoryview)
     )
+
+
+def is_type(value: object) -> bool:
+    """Return whether a value is a type, in any form: a class, `list[int]`, `Optional[X]`, ..."""
+    if isinstance(value, type) or hasattr(value, "__supertype__"):
+        return True
+    return type(value).__module__ in ("types", "typing", "typing_extensions")
 
 
 def is_default(value: object, field: msgspec.structs.FieldInfo) -> bool:

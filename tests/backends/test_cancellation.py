@@ -15,7 +15,7 @@ import json
 import os
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -340,6 +340,36 @@ async def _stream_in_block(world: World) -> Any:
         async for part in stream:
             text += part.choices[0].delta.content
     return text
+
+
+async def _text_of_a_stream(world: World) -> Any:
+    return "".join([text async for text in world.stream().text_stream])
+
+
+async def _events_in_block(world: World) -> Any:
+    async with world.stream() as stream:
+        events = [event async for event in stream.events()]
+        return events[-1].response.text
+
+
+async def _whole_stream(world: World) -> Any:
+    return await world.stream().get_final_text()
+
+
+async def _value(world: World) -> Any:
+    asked = ask("number")
+    return (await world.client.chat.completions.parse(**asked, response_format=int)).parsed
+
+
+async def _value_at_last(world: World) -> Any:
+    parse = world.client.chat.completions.parse
+    response = await parse(**ask("number at last"), response_format=int, validation_retries=1)
+    return [*(each.text for each in response.rejected), response.parsed]
+
+
+async def _value_of_a_stream(world: World) -> Any:
+    stream = world.client.chat.completions.stream(**ask("number in a stream"), response_format=int)
+    return (await stream.get_final_completion()).parsed
 
 
 async def _broken_off(world: World) -> Any:
@@ -684,6 +714,12 @@ SCENARIOS: dict[str, Scenario] = {
     "create, refused while sending": Scenario(_too_large, "too large", (3, 3), network=Deafened),
     "stream": Scenario(_stream, "ab", (7, 7), resumable=True),
     "stream in a block": Scenario(_stream_in_block, "ab", (7, 7)),
+    "stream, its text": Scenario(_text_of_a_stream, "ab", (7, 7), resumable=True),
+    "stream, its events": Scenario(_events_in_block, "ab", (7, 7)),
+    "stream, all of it": Scenario(_whole_stream, "ab", (7, 7), resumable=True),
+    "parse": Scenario(_value, 7, (3, 3)),
+    "parse, after a wrong value": Scenario(_value_at_last, ["whole", 7], (4, 4)),
+    "stream, its value": Scenario(_value_of_a_stream, 7, (7, 7), resumable=True),
     "stream that is broken off": Scenario(_broken_off, "a", (4, 4)),
     "stream that is refused": Scenario(_no_stream, "not found", (4, 4)),
     "stream after a refused connection": Scenario(
@@ -1210,17 +1246,77 @@ def test_a_stream_that_is_cancelled_at_any_place_can_be_gone_on_with(
         flavour.run(lambda: main(server))
 
 
+async def _texts(stream: Any, seen: list[Any]) -> None:
+    async for text in stream.text_stream:
+        seen.append(text)
+
+
+async def _events(stream: Any, seen: list[Any]) -> None:
+    async for event in stream.events():
+        seen.append(event.type)
+
+
+async def _final(stream: Any, seen: list[Any]) -> None:
+    seen.append((await stream.get_final_completion()).text)
+
+
+HELPERS: dict[str, tuple[Callable[[Any, list[Any]], Coroutine[Any, Any, None]], list[str]]] = {
+    "text_stream": (_texts, ["a", "b"]),
+    "events": (_events, ["content.delta", "content.delta", "content.done", "done"]),
+    "get_final_completion": (_final, ["ab"]),
+}
+
+
+@pytest.mark.slow
+@on_each_flavour
+@pytest.mark.parametrize("name", HELPERS)
+def test_what_reads_a_stream_can_be_cancelled_at_any_place_and_begun_again(
+    flavour: Flavour, name: str
+) -> None:
+    read, whole = HELPERS[name]
+    scenario = SCENARIOS["stream"]
+
+    async def main(server: PumpedServer) -> None:
+        async with anyio.create_task_group() as background:
+            background.start_soon(_pump, server)
+            for how in flavour.single:
+                for step in range(1, 100):
+                    server.reset()
+                    world = World(flavour, scenario, server, WatchedPool, RUN_LIMIT)
+                    stream, seen = world.stream(), list[Any]()
+                    first = await _attacked(flavour, read(stream, seen), Blow(how, (step,)))
+                    if first.cancelled:
+                        again = await _attacked(flavour, read(stream, seen), Blow(how))
+                        assert again.finished, (how, step, again.raised)
+                    assert seen == whole, (how, step)
+                    assert stream.response.text == stream.partial.text == "ab"
+                    assert server._asked == {"stream": 1}, (how, step)
+                    assert world.pool.dropped == 0
+                    await world.pool.aclose()
+                    if first.steps < step:
+                        break
+            background.cancel_scope.cancel()
+
+    with _server(scenario) as server:
+        flavour.run(lambda: main(server))
+
+
+async def _attacked(flavour: Flavour, victim: "Coroutine[Any, Any, Any]", blow: Blow) -> Attack:
+    attack = flavour.attack(victim, blow)
+    async with anyio.create_task_group() as tasks:
+        if flavour.name == "asyncio":
+            await asyncio.wait({asyncio.ensure_future(attack.run())})
+        else:
+            tasks.start_soon(attack.run)
+    return attack
+
+
 async def _resumed(flavour: Flavour, stream: Any, blow: Blow) -> tuple[int, list[str]]:
     """The number of waits of a stream, and its items, if it is cancelled once and read on."""
     steps, items = 0, []
     while True:
         left = Blow(blow.how, tuple(step - steps for step in blow.steps))
-        attack = flavour.attack(stream.__anext__(), left)
-        async with anyio.create_task_group() as tasks:
-            if flavour.name == "asyncio":
-                await asyncio.wait({asyncio.ensure_future(attack.run())})
-            else:
-                tasks.start_soon(attack.run)
+        attack = await _attacked(flavour, stream.__anext__(), left)
         steps += attack.steps
         if attack.finished:
             items.append(attack.value.choices[0].delta.content)

@@ -10,6 +10,7 @@ import pytest
 
 from meshapi import (
     APIConnectionError,
+    ContentDelta,
     Deferred,
     FunctionTool,
     InvalidParamsError,
@@ -115,6 +116,25 @@ async def test_one_transcript(world: World, api: str, gateway: LocalGateway) -> 
     assert result.usage.total_tokens > 0
     assert result.usage.cost_usd is not None
     assert (again.text, again.usage) == (result.text, result.usage)
+
+
+@over_both
+@on_every_flavour
+async def test_a_streamed_run_is_the_same_with_its_text_in_pieces(
+    world: World, api: str, gateway: LocalGateway
+) -> None:
+    async with world.client(gateway.url) as client:
+        whole = start(client, api, tools_of(world))
+        run = start(client, api, tools_of(world), stream=True)
+        steps = [step async for step in run]
+        pieces = [step.text for step in steps if isinstance(step, ContentDelta)]
+        rest = [step for step in steps if not isinstance(step, ContentDelta)]
+        assert transcript(rest) == transcript([step async for step in whole])
+        expected, result = await whole.until_done(), await run.until_done()
+    assert "".join(pieces) == result.text == expected.text
+    assert len(pieces) > 1
+    assert len(result.messages) == len(expected.messages)
+    assert result.usage == expected.usage
 
 
 @over_both

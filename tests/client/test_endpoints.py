@@ -8,6 +8,7 @@ import pytest
 from meshapi import MeshAPI, __version__
 from meshapi_core.endpoints import Resource, flow_endpoint, stream_endpoint
 from meshapi_core.endpoints._descriptor import StreamEndpointAs
+from meshapi_core.endpoints._typed_streams import TypedStreamEndpoint
 from support.endpoint_rows import Row, all_endpoints, all_rows, declared_resources
 from support.flavours import TOKEN, World, on_every_flavour
 from support.scripted_server import Peer, Received, ScriptedServer
@@ -79,7 +80,8 @@ async def result_of(client: Any, row: Row) -> Any:
     method = client
     for name in row.endpoint.split("."):
         method = getattr(method, name)
-    if not isinstance(ENDPOINTS[row.endpoint], (stream_endpoint, StreamEndpointAs)):
+    streams = (stream_endpoint, StreamEndpointAs, TypedStreamEndpoint)
+    if not isinstance(ENDPOINTS[row.endpoint], streams):
         return await method(*row.args, **row.kwargs)
     async with method(*row.args, **row.kwargs) as stream:
         chunks = [chunk async for chunk in stream]

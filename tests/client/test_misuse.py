@@ -58,6 +58,9 @@ def test_for_instead_of_async_for_is_named() -> None:
     for attempt in (list, next_of, lambda it: it[0]):
         with pytest.raises(TypeError, match=r"^use `async for` instead of `for`: AsyncChat"):
             attempt(stream)
+    for part in (stream.text_stream, stream.events()):
+        with pytest.raises(TypeError, match=r"^use `async for` instead of `for`: AsyncChat"):
+            list(part)
     assert not isinstance(stream, Iterable)
     assert isinstance(stream, AsyncIterable)
 

@@ -215,7 +215,10 @@ async def test_parameters_as_one_object(world: World, gateway: LocalGateway) -> 
     ("fields", "error", "said"),
     [
         ({"response_format": Bad}, UnsupportedSchemaError, r"^Bad\.call: Callable has no JSON"),
-        ({"response_format": {"type": "json_object"}}, InvalidParamsError, "a type, got a dict"),
+        ({"response_format": {"type": "json_object"}}, InvalidParamsError, "a type, got dict"),
+        ({"response_format": City("a", 1)}, InvalidParamsError, "a type, got .*City; pass a class"),
+        ({"response_format": "City"}, InvalidParamsError, "a type, got str"),
+        ({"response_format": None}, InvalidParamsError, "a type, got None"),
         ({}, InvalidParamsError, "^response_format: expected a value, got nothing"),
         ({"text_format": City}, InvalidParamsError, "text_format: .* mean response_format"),
         ({"response_format": City, "validation_retries": -1}, InvalidParamsError, "0 or more, got"),
@@ -230,6 +233,22 @@ async def test_mistakes_are_refused_before_anything_is_sent(
     async with connected(world, gateway) as client:
         with pytest.raises(error, match=said):
             await parse(client, api, **fields)
+    assert len(gateway.requests) == 0
+
+
+@both
+@pytest.mark.parametrize("kind", [City, list[City], Optional[City]])
+@on_every_flavour
+async def test_create_says_that_parse_takes_a_type(
+    world: World, gateway: LocalGateway, api: Any, kind: Any
+) -> None:
+    name, asked = api
+    async with connected(world, gateway) as client:
+        group = client.responses if name == "responses" else client.chat.completions
+        with pytest.raises(InvalidParamsError, match=r"call parse.*, which takes a type"):
+            await group.create(**asked, response_format=kind)
+        with pytest.raises(InvalidParamsError, match=r"only parse\(\) takes it"):
+            await group.create(**asked, validation_retries=1)
     assert len(gateway.requests) == 0
 
 

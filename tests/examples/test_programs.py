@@ -70,6 +70,16 @@ RUNS = (
         printed=(r"> Hello! How can I help you today\?", r"> 2 \+ 2 = 4\.", "> "),
     ),
     Run(
+        "stream_events.py",
+        ("What is the weather in Paris?",),
+        printed=(r"get_weather in Paris", r"\d+ tokens", r"1 tool call\(s\), tool_calls"),
+    ),
+    Run(
+        "stream_text_async.py",
+        ("Count to 5.", "What is 2+2?"),
+        printed=(r"1 2 3 4 5", r"\(9 characters\)", r"2 \+ 2 = 4\. \(stop\)"),
+    ),
+    Run(
         "tool_loop.py",
         ("What is the weather in Paris?",),
         printed=(
@@ -96,9 +106,19 @@ RUNS = (
         ),
     ),
     Run(
+        "tool_approval.py",
+        ("ask", "Please refund order 17.", "run.json"),
+        printed=(r'waits for approval: refund\(\{"order":17\}\)',),
+    ),
+    Run(
         "structured_output.py",
         ("Please send 12 boxes to Anna.",),
         printed=(r"12 boxes for Anna, express",),
+    ),
+    Run(
+        "structured_output_stream.py",
+        ("This week, Anna wrote 3 letters.",),
+        printed=(r'\{"value":\[\{"name":"Anna","letters":3\}\]\}', r"Anna: 3"),
     ),
     Run("speech.py", ("Good morning!", "morning.wav"), printed=(r"morning\.wav: \d{4,} bytes",)),
     Run(
@@ -238,6 +258,24 @@ def test_speech_and_spoken_answers_are_audio_files(gateway: LocalGateway, folder
         )
         with wave.open(str(folder / arguments[-1]), "rb") as file:
             assert file.getnframes() > 0
+
+
+def test_a_stored_tool_run_goes_on(gateway: LocalGateway, folder: Path) -> None:
+    for arguments, printed in (
+        (("ask", "Please refund order 17."), "waits for approval"),
+        (("answer", "approved"), "The tool answered: approved"),
+    ):
+        done = subprocess.run(
+            command("tool_approval.py", *arguments, "run.json"),
+            capture_output=True,
+            encoding="utf-8",
+            env=environment(gateway),
+            cwd=folder,
+            timeout=60,
+            check=True,
+        )
+        assert printed in done.stdout
+    assert gateway.token not in (folder / "run.json").read_text("utf-8")
 
 
 def test_what_the_client_does_not_know_is_sent(gateway: LocalGateway, folder: Path) -> None:

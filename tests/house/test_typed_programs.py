@@ -1,7 +1,7 @@
-"""Every program in the documents and `examples/` passes strict type checkers as it is.
+"""Every program in the documents and `examples/` passes four type checkers as it is.
 
 It is checked as in a project that it was copied to: outside this repository, with no settings but
-`strict`.
+`strict`, where a checker has such a setting and no mere taste in it.
 """
 
 import ast
@@ -19,11 +19,18 @@ from house.fresh import ROOT
 from house.test_readme import PYTHON
 
 EXAMPLES = ROOT / "examples"
+TYPES = ROOT / "tests" / "typing" / "structured.py"
+"""The types that each checker must infer, and not only accept."""
 
 CHECKERS = {
     "mypy": ["mypy", "--strict", "--config-file=", "--cache-dir=cache", "--explicit-package-bases"],
     "basedpyright": ["basedpyright", "--level", "error", "--pythonpath", sys.executable],
+    "ty": ["ty", "check", "--python", sys.executable],
+    "pyrefly": ["pyrefly", "check", "--python-interpreter-path", sys.executable],
 }
+
+# The option for folders from which programs import others; mypy has a variable for that.
+FOLDERS = {"ty": "--extra-search-path", "pyrefly": "--search-path"}
 
 
 def imported(text: str) -> Iterator[str]:
@@ -54,6 +61,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         copy = folder / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy)
+    shutil.copy(TYPES, folder)
     (folder / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}', "utf-8")
     return folder
 
@@ -65,8 +73,10 @@ def test_all_of_them_pass(checker: str, programs: Path) -> None:
     pytest.importorskip(checker)
     # Programs import those beside them, as Python lets them and pyright does by itself.
     bases = sorted({str(path.parent) for path in programs.rglob("*.py")})
+    option = FOLDERS.get(checker)
+    options = [each for base in bases for each in (option, base)] if option else []
     done = subprocess.run(
-        [sys.executable, "-m", *CHECKERS[checker], "."],
+        [sys.executable, "-m", *CHECKERS[checker], *options, "."],
         capture_output=True,
         text=True,
         cwd=programs,
@@ -82,7 +92,12 @@ def test_all_of_them_pass(checker: str, programs: Path) -> None:
 def test_a_mistake_would_be_found(checker: str, tmp_path: Path) -> None:
     """If the types did not reach users of the package, everything would pass."""
     pytest.importorskip(checker)
-    program = "from meshapi import MeshAPI\n\nprint(MeshAPI().models.list()[0].no_such_field)\n"
+    program = """from meshapi import MeshAPI
+
+client = MeshAPI()
+print(client.models.list()[0].no_such_field)
+print(client.chat.completions.parse(messages=[], response_format=int).parsed.not_of_an_int)
+"""
     (tmp_path / "program.py").write_text(program, "utf-8")
     (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}', "utf-8")
     done = subprocess.run(
@@ -94,6 +109,7 @@ def test_a_mistake_would_be_found(checker: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 1, done.stdout + done.stderr
     assert "no_such_field" in done.stdout
+    assert "not_of_an_int" in done.stdout
 
 
 def test_there_are_some_of_each_kind() -> None:

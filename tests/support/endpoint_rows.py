@@ -14,6 +14,7 @@ from typing import Any, Optional
 from meshapi_core import endpoints
 from meshapi_core.endpoints import Resource, endpoint, flow_endpoint, stream_endpoint
 from meshapi_core.endpoints._descriptor import StreamEndpointAs
+from meshapi_core.endpoints._typed_streams import TypedStreamEndpoint
 
 JSON = "application/json"
 FORM = "multipart/form-data; boundary=BOUNDARY"
@@ -81,7 +82,8 @@ def endpoints_of(resource: type, prefix: str) -> Iterator[tuple[str, Any]]:
     """The endpoints that a resource class declares, by the names that users write."""
     for name in dir(resource):
         declared = getattr(resource, name)
-        if isinstance(declared, (endpoint, stream_endpoint, StreamEndpointAs, flow_endpoint)):
+        kinds = (endpoint, stream_endpoint, StreamEndpointAs, TypedStreamEndpoint, flow_endpoint)
+        if isinstance(declared, kinds):
             yield f"{prefix}.{name}", declared
 
 

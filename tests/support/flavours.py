@@ -51,6 +51,7 @@ from meshapi_core.endpoints import (
 )
 from meshapi_core.endpoints._descriptor import ItemFlowEndpointAs, StreamEndpointAs
 from meshapi_core.endpoints._tool_runs import tool_run_endpoint
+from meshapi_core.endpoints._typed_streams import TypedStreamEndpoint
 
 TOKEN = "rsk_test_canary_of_every_flavour"
 ASK: dict[str, Any] = {
@@ -370,6 +371,7 @@ class Awaited:
             stream_endpoint,
             item_flow_endpoint,
             StreamEndpointAs,
+            TypedStreamEndpoint,
             ItemFlowEndpointAs,
             tool_run_endpoint,
         )

@@ -57,41 +57,36 @@ def event(text: str, finish: Optional[str] = None) -> bytes:
     ).encode()
 
 
-_COMPLETION = {
-    "id": "c",
-    "object": "chat.completion",
-    "created": 1,
-    "model": "m",
-    "choices": [
-        {
-            "index": 0,
-            "message": {"role": "assistant", "content": "whole"},
-            "finish_reason": "stop",
-        }
-    ],
-}
-_PLAIN = whole(_COMPLETION)
+def completion(text: str) -> dict[str, Any]:
+    """A whole completion."""
+    message = {"role": "assistant", "content": text}
+    choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
+    return {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": choices}
+
+
+_PLAIN = whole(completion("whole"))
 _HEAD, _BODY = _PLAIN[: _PLAIN.index(b"{")], _PLAIN[_PLAIN.index(b"{") :]
 _REFUSAL = whole({"error": {"code": "model_not_found", "message": "no"}}, 404)
 _STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 )
-_STREAM: Response = [
-    PAUSE,
-    _STREAM_HEAD,
-    PAUSE,
-    chunk(event("a")),
-    PAUSE,
-    chunk(event("b", "stop")),
-    PAUSE,
-    chunk(b"data: [DONE]\n\n"),
-    PAUSE,
-    b"0\r\n\r\n",
-]
+
+
+def streamed(first: str, second: str) -> Response:
+    """A streamed completion, in two chunks."""
+    ends = (chunk(b"data: [DONE]\n\n"), PAUSE, b"0\r\n\r\n")
+    chunks = (chunk(event(first)), PAUSE, chunk(event(second, "stop")))
+    return [PAUSE, _STREAM_HEAD, PAUSE, *chunks, PAUSE, *ends]
+
+
+_NUMBER = whole(completion('{"value": 7}'))
 RESPONSES: "dict[str, list[Response]]" = {
     "plain": [[PAUSE, _PLAIN]],
     "pieces": [[PAUSE, _HEAD[:9], PAUSE, _HEAD[9:], PAUSE, _BODY[:9], PAUSE, _BODY[9:]]],
-    "stream": [_STREAM],
+    "stream": [streamed("a", "b")],
+    "number": [[PAUSE, _NUMBER]],
+    "number at last": [[PAUSE, _PLAIN], [PAUSE, _NUMBER]],
+    "number in a stream": [streamed(r"{\"value\": ", "7}")],
     "no stream": [[PAUSE, _REFUSAL[:-9], PAUSE, _REFUSAL[-9:]]],
     "busy once": [[PAUSE, whole({"detail": "busy"}, 503)], [PAUSE, _PLAIN]],
     "last": [[PAUSE, _PLAIN, CLOSE]],

@@ -682,7 +682,7 @@ def wrong_parameters_are_errors(client: MeshAPI) -> None:
     client.chat.completions.create(messages=[], stream=True)  # type: ignore[call-arg]
     client.chat.completions.create("hi")  # type: ignore[arg-type]
     client.chat.completions.create(PARAMS, PARAMS)  # type: ignore[arg-type, call-arg]
-    client.chat.completions.stream(modle="auto")  # type: ignore[call-arg]
+    client.chat.completions.stream(modle="auto")  # type: ignore[call-overload]
     client.chat.completion  # type: ignore[attr-defined]
     ChatMessage(role=5, content="hi")  # type: ignore[arg-type]
     ChatMessage(role="user", content=5)  # type: ignore[arg-type]

@@ -12,13 +12,22 @@ from msgspec import Struct
 from typing_extensions import TypedDict, assert_type
 
 from meshapi import (
+    AsyncChatCompletionStream,
     AsyncMeshAPI,
+    AsyncParsedChatCompletionStream,
+    AsyncParsedResponsesStream,
+    ChatCompletionChunk,
     ChatCompletionParams,
     ChatCompletionResponse,
+    ChatCompletionStream,
     MeshAPI,
     OutputValidationError,
     ParsedChatCompletion,
+    ParsedChatCompletionStream,
     ParsedResponse,
+    ParsedResponsesStream,
+    ResponsesStream,
+    ResponsesStreamEvent,
     UsageInfo,
 )
 
@@ -78,6 +87,52 @@ def a_parsed_response_is_a_response(client: MeshAPI) -> None:
     assert_type(parsed.choices[0].message.text, str)
     for rejected in parsed.rejected:
         assert_type(rejected, ChatCompletionResponse)
+
+
+def streams_have_the_value(client: MeshAPI) -> None:
+    chat = client.chat.completions
+    with chat.stream(messages=[], response_format=Person) as stream:
+        assert_type(stream, ParsedChatCompletionStream[Person])
+        for chunk in stream:
+            assert_type(chunk, ChatCompletionChunk)
+        assert_type(stream.parsed, Person)
+        assert_type(stream.get_final_completion(), ParsedChatCompletion[Person])
+        assert_type(stream.get_final_response().parsed, Person)
+        assert_type(stream.response, ChatCompletionResponse)
+    assert_type(chat.stream(PARAMS, response_format=list[Pet]).parsed, list[Pet])
+    assert_type(
+        chat.stream(messages=[], response_format=Union[Person, Pet]).parsed, Union[Person, Pet]
+    )
+    events = client.responses.stream(input="?", response_format=Optional[Pet])
+    assert_type(events, ParsedResponsesStream[Optional[Pet]])
+    assert_type(events.parsed, Optional[Pet])
+    assert_type(events.get_final_response(), ParsedResponse[Optional[Pet]])
+    assert_type(next(events), ResponsesStreamEvent)
+
+
+def streams_without_a_type_are_as_before(client: MeshAPI, maybe: Optional[dict[str, str]]) -> None:
+    chat = client.chat.completions
+    assert_type(chat.stream(PARAMS), ChatCompletionStream)
+    assert_type(chat.stream(messages=[], response_format=None), ChatCompletionStream)
+    assert_type(chat.stream(messages=[], response_format=maybe), ChatCompletionStream)
+    assert_type(chat.stream(messages=[], response_format={"type": "text"}), ChatCompletionStream)
+    assert_type(
+        client.responses.stream(input="", response_format={"type": "text"}), ResponsesStream
+    )
+
+
+async def async_streams_have_the_value(client: AsyncMeshAPI) -> None:
+    chat = client.chat.completions
+    async with chat.stream(messages=[], response_format=Person) as stream:
+        assert_type(stream, AsyncParsedChatCompletionStream[Person])
+        async for chunk in stream:
+            assert_type(chunk, ChatCompletionChunk)
+        assert_type(stream.parsed, Person)
+        assert_type(await stream.get_final_completion(), ParsedChatCompletion[Person])
+    assert_type(chat.stream(PARAMS), AsyncChatCompletionStream)
+    events = client.responses.stream(input="?", response_format=Pet)
+    assert_type(events, AsyncParsedResponsesStream[Pet])
+    assert_type(await events.get_final_response(), ParsedResponse[Pet])
 
 
 def responses_are_inferred(client: MeshAPI) -> None:

@@ -59,8 +59,7 @@ class AsyncChunkStream(AsyncCloses, Generic[T]):
     @property
     def partial(self) -> Any:
         """The response so far, put together; None before the first chunk, and for files."""
-        decoder = None if self._host is None else self._host.call.decoder
-        return None if decoder is None else decoder.partial()
+        return None if self._host is None else self._host.partial
 
     @property
     def complete(self) -> bool:

@@ -122,7 +122,7 @@ class AsyncNetwork:
             with waiting(attempts.cancel):
                 sock = await attempts.run()
         except BaseException:
-            await _end(attempts.close())
+            await end_tasks(attempts.close())
             raise
         attempts.close()
         return await self.adopt(sock, sockets)
@@ -288,18 +288,25 @@ async def _result(task: "asyncio.Task[_T]", timeout: Optional[float]) -> _T:
         return task.result()
     except BaseException:
         task.add_done_callback(_forget_result)
-        await _end((task,))
+        await end_tasks((task,))
         raise
 
 
-async def _end(tasks: "Collection[asyncio.Task[Any]]") -> None:
+async def end_tasks(tasks: "Collection[asyncio.Task[Any]]") -> None:
     """Cancel tasks, and wait until they have ended, so that nothing outlives its caller.
 
-    A caller that is cancelled again waits no longer.
+    A caller that is cancelled again cancels them again, and is told when they have ended.
     """
-    left = [task for task in tasks if task.cancel()]
-    if left:
-        await asyncio.wait(left)
+    interruption: Optional[asyncio.CancelledError] = None
+    left: list[asyncio.Task[Any]] = [task for task in tasks if task.cancel()]
+    while left:
+        try:
+            await asyncio.wait(left)
+        except asyncio.CancelledError as exc:
+            interruption = exc
+        left = [task for task in left if task.cancel()]
+    if interruption is not None:
+        raise interruption
 
 
 def _forget_result(task: "asyncio.Task[Any]") -> None:

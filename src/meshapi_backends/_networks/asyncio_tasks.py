@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Optional
+from typing import Any
 
-from meshapi_backends._networks.asyncio import AsyncWaiter
+from meshapi_backends._networks.asyncio import AsyncWaiter, end_tasks
 from meshapi_backends._scopes import check_ended, waiting
 
 AsyncFunction = Callable[[], Coroutine[Any, Any, None]]
@@ -29,23 +29,7 @@ async def together(functions: Sequence[AsyncFunction]) -> None:
             await waiter.wait(None)
             check_ended()
     finally:
-        await _end(tasks)
+        await end_tasks(tasks)
     for task in tasks:
         if not task.cancelled():
             task.result()
-
-
-async def _end(tasks: "Sequence[asyncio.Task[None]]") -> None:
-    """Cancel tasks, and wait until all have ended, whatever happens meanwhile."""
-    interruption: Optional[asyncio.CancelledError] = None
-    for task in tasks:
-        task.cancel()
-    while any(not task.done() for task in tasks):
-        try:
-            await asyncio.wait(tasks)
-        except asyncio.CancelledError as exc:
-            interruption = exc
-            for task in tasks:
-                task.cancel()
-    if interruption is not None:
-        raise interruption

@@ -73,7 +73,8 @@ async def _awaited(call: FunctionCall) -> FunctionOutcome:
 
 async def _outcome_in_thread(network: Any, call: FunctionCall) -> FunctionOutcome:
     waiter = network.waiter()
-    work = Work(partial(copy_context().run, _called, call), waiter.set_from_thread)
+    context = copy_context()
+    work = Work(lambda: context.run(_called, call), waiter.set_from_thread)
     threading.Thread(target=work.run, name=_THREAD, daemon=True).start()
     in_time = False
     try:

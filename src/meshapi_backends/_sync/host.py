@@ -90,6 +90,13 @@ class Host(Generic[T]):
             held = self._drive(open_only=False)
         return END_OF_STREAM if held is None else held.value
 
+    @property
+    def partial(self) -> Any:
+        """What the items that `next` has returned add up to; None before the first."""
+        decoder = self.call.decoder
+        # Opening a stream may have read its first item, which nobody has seen.
+        return None if decoder is None or self._held is not None else decoder.partial()
+
     def open(self) -> None:
         """Send the request of a stream, and read the head of its response."""
         self._held = self._drive(open_only=True)

@@ -5,6 +5,7 @@ will do, so that hosts of the core have them too. `_sync` is generated from here
 
 - `streams`: what all streams that add up have in common.
 - `streams_chat`, `streams_responses`, `streams_compare`, `streams_images`: those of each endpoint.
+- `streams_parsed`: those with a value at their end.
+- `tool_run`: a conversation in which the model calls functions.
 - `pages`: the pages of a list, and the rows on all of them.
-- `tool_run`: a run of tools.
 """

@@ -99,6 +99,9 @@ class AsyncAccumulatingStream(AsyncCloses, Generic[T, R]):
             StreamUsageError: the stream was closed before its end, or another task reads it.
             MeshAPIError: as for iterating over the stream.
         """
+        return await self._read_rest()
+
+    async def _read_rest(self) -> R:
         try:
             while not self._stream.complete:
                 await self._stream.__anext__()

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Optional
 
 from meshapi_core._async.streams import AsyncAccumulatingStream
+from meshapi_core._closing import AsyncIterated
 from meshapi_core.protocols import AsyncStream
 from meshapi_core.streams.chat import ChatEvents, text_of
 from meshapi_core.streams.events import ChatEvent
@@ -14,7 +15,7 @@ from meshapi_core.types.chat import ChatCompletionChunk, ChatCompletionResponse
 __all__ = ["AsyncChatCompletionStream"]
 
 
-class AsyncChatCompletionEvents:
+class AsyncChatCompletionEvents(AsyncIterated):
     """The events of a streamed chat completion: an async iterator.
 
     Args:
@@ -53,7 +54,7 @@ class AsyncChatCompletionEvents:
         return self.waiting.popleft()
 
 
-class AsyncChatCompletionTexts:
+class AsyncChatCompletionTextStream(AsyncIterated):
     """The text of the first choice: an async iterator over its pieces, none of them empty.
 
     Args:
@@ -101,7 +102,7 @@ class AsyncChatCompletionStream(
 
         It begins where the stream was left, and passes over everything else.
         """
-        return AsyncChatCompletionTexts(self._stream, self._read_events())
+        return AsyncChatCompletionTextStream(self._stream, self._read_events())
 
     def events(self) -> AsyncIterator[ChatEvent]:
         """Return the stream as typed events: iterate over them instead of the stream.
@@ -131,4 +132,4 @@ class AsyncChatCompletionStream(
         Raises:
             StreamUsageError, MeshAPIError: as for `get_final_completion`.
         """
-        return (await self.get_final_response()).text
+        return (await self._read_rest()).text

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 from meshapi_core._async.streams import AsyncAccumulatingStream
+from meshapi_core._closing import AsyncIterated
 from meshapi_core.protocols import AsyncStream
 from meshapi_core.streams.responses import ResponsesTexts
 from meshapi_core.types.responses import ResponsesResponse, ResponsesStreamEvent
@@ -10,7 +11,7 @@ from meshapi_core.types.responses import ResponsesResponse, ResponsesStreamEvent
 __all__ = ["AsyncResponsesStream"]
 
 
-class AsyncResponsesTextStream:
+class AsyncResponsesTextStream(AsyncIterated):
     """The text of a response: an async iterator over its pieces, none of them empty.
 
     Args:
@@ -59,4 +60,4 @@ class AsyncResponsesStream(AsyncAccumulatingStream[ResponsesStreamEvent, Respons
         Raises:
             StreamUsageError, MeshAPIError: as for `get_final_response`.
         """
-        return (await self.get_final_response()).output_text
+        return (await self._read_rest()).output_text

@@ -100,6 +100,9 @@ class AccumulatingStream(Closes, Generic[T, R]):
             StreamUsageError: the stream was closed before its end, or another task reads it.
             MeshAPIError: as for iterating over the stream.
         """
+        return self._read_rest()
+
+    def _read_rest(self) -> R:
         try:
             while not self._stream.complete:
                 self._stream.__next__()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Optional
 
 from meshapi_core._sync.streams import AccumulatingStream
+from meshapi_core._closing import Iterated
 from meshapi_core.protocols import Stream
 from meshapi_core.streams.chat import ChatEvents, text_of
 from meshapi_core.streams.events import ChatEvent
@@ -15,7 +16,7 @@ from meshapi_core.types.chat import ChatCompletionChunk, ChatCompletionResponse
 __all__ = ["ChatCompletionStream"]
 
 
-class ChatCompletionEvents:
+class ChatCompletionEvents(Iterated):
     """The events of a streamed chat completion: a blocking iterator.
 
     Args:
@@ -54,7 +55,7 @@ class ChatCompletionEvents:
         return self.waiting.popleft()
 
 
-class ChatCompletionTexts:
+class ChatCompletionTextStream(Iterated):
     """The text of the first choice: a blocking iterator over its pieces, none of them empty.
 
     Args:
@@ -102,7 +103,7 @@ class ChatCompletionStream(
 
         It begins where the stream was left, and passes over everything else.
         """
-        return ChatCompletionTexts(self._stream, self._read_events())
+        return ChatCompletionTextStream(self._stream, self._read_events())
 
     def events(self) -> Iterator[ChatEvent]:
         """Return the stream as typed events: iterate over them instead of the stream.
@@ -132,4 +133,4 @@ class ChatCompletionStream(
         Raises:
             StreamUsageError, MeshAPIError: as for `get_final_completion`.
         """
-        return self.get_final_response().text
+        return self._read_rest().text

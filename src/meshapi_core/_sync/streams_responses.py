@@ -4,6 +4,7 @@
 from collections.abc import Iterator
 
 from meshapi_core._sync.streams import AccumulatingStream
+from meshapi_core._closing import Iterated
 from meshapi_core.protocols import Stream
 from meshapi_core.streams.responses import ResponsesTexts
 from meshapi_core.types.responses import ResponsesResponse, ResponsesStreamEvent
@@ -11,7 +12,7 @@ from meshapi_core.types.responses import ResponsesResponse, ResponsesStreamEvent
 __all__ = ["ResponsesStream"]
 
 
-class ResponsesTextStream:
+class ResponsesTextStream(Iterated):
     """The text of a response: a blocking iterator over its pieces, none of them empty.
 
     Args:
@@ -60,4 +61,4 @@ class ResponsesStream(AccumulatingStream[ResponsesStreamEvent, ResponsesResponse
         Raises:
             StreamUsageError, MeshAPIError: as for `get_final_response`.
         """
-        return self.get_final_response().output_text
+        return self._read_rest().output_text

@@ -83,6 +83,12 @@ if TYPE_CHECKING:
     )
     from meshapi_core._async.streams_compare import AsyncCompareStream as AsyncCompareStream
     from meshapi_core._async.streams_images import AsyncImagesStream as AsyncImagesStream
+    from meshapi_core._async.streams_parsed import (
+        AsyncParsedChatCompletionStream as AsyncParsedChatCompletionStream,
+    )
+    from meshapi_core._async.streams_parsed import (
+        AsyncParsedResponsesStream as AsyncParsedResponsesStream,
+    )
     from meshapi_core._async.streams_responses import AsyncResponsesStream as AsyncResponsesStream
     from meshapi_core._closing import AsyncCloses as AsyncCloses
     from meshapi_core._closing import AsyncClosesWithCode as AsyncClosesWithCode
@@ -92,6 +98,10 @@ if TYPE_CHECKING:
     from meshapi_core._sync.streams_chat import ChatCompletionStream as ChatCompletionStream
     from meshapi_core._sync.streams_compare import CompareStream as CompareStream
     from meshapi_core._sync.streams_images import ImagesStream as ImagesStream
+    from meshapi_core._sync.streams_parsed import (
+        ParsedChatCompletionStream as ParsedChatCompletionStream,
+    )
+    from meshapi_core._sync.streams_parsed import ParsedResponsesStream as ParsedResponsesStream
     from meshapi_core._sync.streams_responses import ResponsesStream as ResponsesStream
     from meshapi_core.accumulators import Accumulator as Accumulator
     from meshapi_core.batching.items import BatchItem as BatchItem

@@ -13,12 +13,16 @@ _NAMES: Final = {
     "meshapi_core._async.streams_chat": "AsyncChatCompletionStream",
     "meshapi_core._async.streams_compare": "AsyncCompareStream",
     "meshapi_core._async.streams_images": "AsyncImagesStream",
+    "meshapi_core._async.streams_parsed": """
+        AsyncParsedChatCompletionStream AsyncParsedResponsesStream
+    """,
     "meshapi_core._async.streams_responses": "AsyncResponsesStream",
     "meshapi_core._closing": "AsyncCloses AsyncClosesWithCode Closes ClosesWithCode",
     "meshapi_core._sync.streams": "AccumulatingStream",
     "meshapi_core._sync.streams_chat": "ChatCompletionStream",
     "meshapi_core._sync.streams_compare": "CompareStream",
     "meshapi_core._sync.streams_images": "ImagesStream",
+    "meshapi_core._sync.streams_parsed": "ParsedChatCompletionStream ParsedResponsesStream",
     "meshapi_core._sync.streams_responses": "ResponsesStream",
     "meshapi_core.accumulators": "Accumulator",
     "meshapi_core.batching.items": "BatchItem",

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, Union, overlo
 
 from typing_extensions import ParamSpec, Self
 
-from meshapi_core.endpoints._descriptor import Resource, _Declared, _opening, _store
+from meshapi_core.endpoints._descriptor import (
+    Resource,
+    _Declared,  # pyright: ignore[reportPrivateUsage] - one mechanism, in two files
+    _opening,  # pyright: ignore[reportPrivateUsage]
+    _store,  # pyright: ignore[reportPrivateUsage]
+)
 from meshapi_core.protocols import AsyncRawRunner, AsyncRunner, RawRunner, Runner
 
 if TYPE_CHECKING:

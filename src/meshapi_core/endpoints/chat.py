@@ -3,14 +3,13 @@
 Source: https://developers.meshapi.ai/docs (chat completions)
 """
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 
 import msgspec
-from typing_extensions import TypeForm, Unpack
+from typing_extensions import Concatenate, ParamSpec, TypeForm, Unpack
 
-from meshapi_core import endpoints
 from meshapi_core.accumulators import AccumulatorFactory
 from meshapi_core.accumulators.chat import ChatAccumulator
 from meshapi_core.calls import Call, StreamCall
@@ -21,9 +20,9 @@ from meshapi_core.endpoints._descriptor import (
     Resource,
     endpoint,
     overloaded_flow,
-    stream_endpoint_as,
 )
 from meshapi_core.endpoints._tool_runs import tool_run_endpoint
+from meshapi_core.endpoints._typed_streams import TypedStreamEndpoint
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.flows.steps import Flow
 from meshapi_core.params.encoding import encode_params
@@ -47,6 +46,7 @@ from meshapi_core.types.chat import (
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from meshapi_core.structured.opening import AsyncChatStreaming, ChatStreaming
     from meshapi_core.tools.loop import ToolLoop
     from meshapi_core.tools.options import BeforeCall, OnToolError
     from meshapi_core.tools.toolbox import AnyTool
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T")
+P = ParamSpec("P")
 
 _PATH = "/v1/chat/completions"
 _RESPONSE = msgspec.json.Decoder(ChatCompletionResponse)
@@ -61,6 +62,12 @@ _RESPONSE = msgspec.json.Decoder(ChatCompletionResponse)
 # The empty message that stands in for a missing one in a response, as JSON. Inside a JSON string
 # its quotes are escaped, so no text can look like it.
 _EMPTY = b'{"role":"assistant"}'
+
+
+def _typed_stream(
+    build: Callable[Concatenate[Any, P], StreamCall[T]],
+) -> "TypedStreamEndpoint[P, T, ChatStreaming, AsyncChatStreaming]":
+    return TypedStreamEndpoint(build, "ChatCompletionStream", "completion_asked")
 
 
 class Completions(Resource[R_co]):
@@ -156,14 +163,12 @@ class Completions(Resource[R_co]):
                 OutputValidationError, after which alone the model is asked again.
             InvalidParamsError, MeshAPIError: as for `create`.
         """
-        from meshapi_core.structured.parsing import parse_completion
+        from meshapi_core.structured.parsing import completion_asked, parse_completion
 
-        build = Completions.create.build
-        return parse_completion(build, params, fields, response_format, validation_retries)
+        asked, output = completion_asked(params, response_format=response_format, **fields)
+        return parse_completion(Completions.create.build, asked, output, validation_retries)
 
-    @stream_endpoint_as(
-        lambda: endpoints.ChatCompletionStream, lambda: endpoints.AsyncChatCompletionStream
-    )
+    @_typed_stream
     def stream(
         self,
         params: Optional[ChatCompletionParams] = None,
@@ -172,12 +177,15 @@ class Completions(Resource[R_co]):
         """Return one completion as a stream of chunks.
 
         Args:
-            params, fields: as for `create`.
+            params, fields: as for `create`. `response_format` may also be a type, as for `parse`.
 
         Returns:
             An iterator of chunks that is also a context manager. `.text` of a chunk is the next
             piece of the text; the last chunk may have `.usage` and no choices. The request is sent
-            when the stream is entered or first iterated.
+            when the stream is entered or first iterated. Instead of chunks, `.text_stream` has the
+            text alone, and `.events()` typed events; `.get_final_completion()` reads what is left,
+            and returns the whole response. With a type, `.parsed` is the value, and
+            `.get_final_completion()` returns what `parse` would.
 
         Raises:
             InvalidParamsError: as for `create`; raised at once.
@@ -198,6 +206,7 @@ class Completions(Resource[R_co]):
         self,
         *,
         tools: "Sequence[AnyTool]",
+        stream: bool = False,
         max_turns: int = 10,
         max_concurrent_calls: int = 8,
         tool_timeout: Optional[float] = None,
@@ -215,6 +224,7 @@ class Completions(Resource[R_co]):
             tools: functions, whose signatures and docstrings tell the model what they do, or
                 `FunctionTool`s. The declaration of a tool without a function is sent as given; a
                 call of it is deferred.
+            stream: whether the steps include text while the model writes it, as `ContentDelta`s.
             max_turns: how many responses of the model there may be.
             max_concurrent_calls: how many functions may run at the same time. A blocking client
                 calls them in threads; with 1, and without `tool_timeout`, in the caller's.
@@ -238,6 +248,7 @@ class Completions(Resource[R_co]):
         from meshapi_core.tools.starting import RunOptions, started
 
         options = RunOptions(
+            stream=stream,
             max_turns=max_turns,
             max_concurrent_calls=max_concurrent_calls,
             tool_timeout=tool_timeout,
@@ -246,7 +257,9 @@ class Completions(Resource[R_co]):
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
         )
-        return started(ChatDialect(Completions.create.build), tools, fields, options)
+        return started(
+            ChatDialect(Completions.create.build, Completions.stream.build), tools, fields, options
+        )
 
     @tool_run_endpoint
     def resume_tools(
@@ -255,6 +268,7 @@ class Completions(Resource[R_co]):
         *,
         tools: "Sequence[AnyTool]",
         results: Optional[Mapping[str, Any]] = None,
+        stream: bool = False,
         max_turns: int = 10,
         max_concurrent_calls: int = 8,
         tool_timeout: Optional[float] = None,
@@ -270,6 +284,7 @@ class Completions(Resource[R_co]):
             tools: the tools of the run.
             results: the results of pending calls, by the ID of the call; an exception tells the
                 model that the call failed. Without a result, a call stays pending.
+            stream: as for `run_tools`.
             max_turns, max_total_tokens, max_cost_usd: as for `run_tools`; they count from the
                 beginning of the run.
             max_concurrent_calls, tool_timeout, on_tool_error, before_call: as for `run_tools`.
@@ -285,6 +300,7 @@ class Completions(Resource[R_co]):
         from meshapi_core.tools.starting import RunOptions, resumed
 
         options = RunOptions(
+            stream=stream,
             max_turns=max_turns,
             max_concurrent_calls=max_concurrent_calls,
             tool_timeout=tool_timeout,
@@ -293,7 +309,7 @@ class Completions(Resource[R_co]):
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
         )
-        dialect = ChatDialect(Completions.create.build)
+        dialect = ChatDialect(Completions.create.build, Completions.stream.build)
         return resumed(dialect, checkpoint, tools, results, options)
 
 

@@ -98,7 +98,9 @@ class Compare(Resource[R_co]):
             An iterator of events that is also a context manager. `.event` is "meta" first, then
             "model_chunk" (text in `.delta`, from `.model`), "comparison_chunk" and others, and
             "done" last. The event of a model that failed has an `.error`, and the others go on. The
-            request is sent when the stream is entered or first iterated.
+            request is sent when the stream is entered or first iterated. `.by_model()` is what each
+            model has said so far; `.get_final_response()` reads what is left, and returns the whole
+            comparison.
 
         Raises:
             InvalidParamsError: as for `create`; raised at once.

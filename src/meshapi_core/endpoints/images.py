@@ -81,7 +81,8 @@ class Images(Resource[R_co]):
         Returns:
             An iterator of chunks that is also a context manager. The first chunks have a `.status`
             of "processing" and nothing in `.data`; later ones have images in `.data`. The request
-            is sent when the stream is entered or first iterated.
+            is sent when the stream is entered or first iterated. `.images` has those that have
+            come; `.get_final_images()` reads what is left, and returns all.
 
         Raises:
             InvalidParamsError: as for `generate`; raised at once.

@@ -4,13 +4,12 @@ Source: https://developers.meshapi.ai/docs (responses),
     https://platform.openai.com/docs/api-reference/responses-streaming
 """
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 
 from msgspec import Struct
-from typing_extensions import TypeForm, Unpack
+from typing_extensions import Concatenate, ParamSpec, TypeForm, Unpack
 
-from meshapi_core import endpoints
 from meshapi_core._json_kinds import is_object
 from meshapi_core._raw_data import keep_extra
 from meshapi_core.accumulators.responses import ENDS, ResponsesAccumulator
@@ -21,10 +20,10 @@ from meshapi_core.endpoints._descriptor import (
     R_co,
     endpoint,
     overloaded_flow,
-    stream_endpoint_as,
 )
 from meshapi_core.endpoints._stored_responses import PATH, StoredResponses
 from meshapi_core.endpoints._tool_runs import tool_run_endpoint
+from meshapi_core.endpoints._typed_streams import TypedStreamEndpoint
 from meshapi_core.envelopes import is_blank
 from meshapi_core.flows.steps import Flow
 from meshapi_core.params.encoding import encode_params
@@ -44,12 +43,14 @@ from meshapi_core.types.responses import (
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from meshapi_core.structured.opening import AsyncResponsesStreaming, ResponsesStreaming
     from meshapi_core.tools.loop import ToolLoop
     from meshapi_core.tools.options import BeforeCall, OnToolError
     from meshapi_core.tools.toolbox import AnyTool
     from meshapi_core.types.parsed import ParsedResponse
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 # Besides the final ones, those of a response that still runs in the background.
@@ -83,6 +84,12 @@ class _Events(Struct, frozen=True):
         event = fit(frame, events.EVENTS.get(kind or "", ResponsesStreamEvent))
         event.type = kind
         return event
+
+
+def _typed_stream(
+    build: Callable[Concatenate[Any, P], StreamCall[T]],
+) -> "TypedStreamEndpoint[P, T, ResponsesStreaming, AsyncResponsesStreaming]":
+    return TypedStreamEndpoint(build, "ResponsesStream", "response_asked")
 
 
 class Responses(StoredResponses[R_co]):
@@ -166,25 +173,28 @@ class Responses(StoredResponses[R_co]):
                 StructuredOutputError also if the response has failed.
             MeshAPIError: as for `create`.
         """
-        from meshapi_core.structured.parsing import parse_response
+        from meshapi_core.structured.parsing import parse_response, response_asked
 
-        build = Responses.create.build
-        return parse_response(build, params, fields, response_format, validation_retries)
+        asked, output = response_asked(params, response_format=response_format, **fields)
+        return parse_response(Responses.create.build, asked, output, validation_retries)
 
-    @stream_endpoint_as(lambda: endpoints.ResponsesStream, lambda: endpoints.AsyncResponsesStream)
+    @_typed_stream
     def stream(
         self, params: Optional[ResponsesParams] = None, **fields: Unpack[ResponsesFields]
     ) -> StreamCall[ResponsesStreamEvent]:
         """Return one response as a stream of events.
 
         Args:
-            params, fields: as for `create`.
+            params, fields: as for `create`. `response_format` may also be a type, as for `parse`.
 
         Returns:
             An iterator of events that is also a context manager. Tell the events apart by class or
             by `.type`; the text is in the `.delta` of each `ResponseTextDeltaEvent`. The last event
             says that the response is completed, incomplete or failed, and has all of it in
-            `.response`. The request is sent when the stream is entered or first iterated.
+            `.response`. The request is sent when the stream is entered or first iterated. Instead
+            of events, `.text_stream` has the text alone; `.get_final_response()` reads what is
+            left, and returns the whole response. With a type, `.parsed` is the value, and
+            `.get_final_response()` returns what `parse` would.
 
         Raises:
             InvalidParamsError: as for `create`; raised at once.
@@ -209,6 +219,7 @@ class Responses(StoredResponses[R_co]):
         self,
         *,
         tools: "Sequence[AnyTool]",
+        stream: bool = False,
         max_turns: int = 10,
         max_concurrent_calls: int = 8,
         tool_timeout: Optional[float] = None,
@@ -224,7 +235,7 @@ class Responses(StoredResponses[R_co]):
 
         Args:
             tools: as for `chat.completions.run_tools`, and tools that the provider runs.
-            max_turns, max_concurrent_calls, tool_timeout, on_tool_error, before_call,
+            stream, max_turns, max_concurrent_calls, tool_timeout, on_tool_error, before_call,
                 max_total_tokens, max_cost_usd: as for `chat.completions.run_tools`.
             fields: the other parameters, as for `create`. A `tool_choice` that forces a call
                 counts for the first turn only.
@@ -240,6 +251,7 @@ class Responses(StoredResponses[R_co]):
         from meshapi_core.tools.starting import RunOptions, started
 
         options = RunOptions(
+            stream=stream,
             max_turns=max_turns,
             max_concurrent_calls=max_concurrent_calls,
             tool_timeout=tool_timeout,
@@ -248,7 +260,9 @@ class Responses(StoredResponses[R_co]):
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
         )
-        return started(ResponsesDialect(Responses.create.build), tools, fields, options)
+        return started(
+            ResponsesDialect(Responses.create.build, Responses.stream.build), tools, fields, options
+        )
 
     @tool_run_endpoint
     def resume_tools(
@@ -257,6 +271,7 @@ class Responses(StoredResponses[R_co]):
         *,
         tools: "Sequence[AnyTool]",
         results: Optional[Mapping[str, Any]] = None,
+        stream: bool = False,
         max_turns: int = 10,
         max_concurrent_calls: int = 8,
         tool_timeout: Optional[float] = None,
@@ -272,6 +287,7 @@ class Responses(StoredResponses[R_co]):
             tools: the tools of the run.
             results: the results of pending calls, by the ID of the call; an exception tells the
                 model that the call failed. Without a result, a call stays pending.
+            stream: as for `run_tools`.
             max_turns, max_total_tokens, max_cost_usd: as for `run_tools`; they count from the
                 beginning of the run.
             max_concurrent_calls, tool_timeout, on_tool_error, before_call: as for `run_tools`.
@@ -287,6 +303,7 @@ class Responses(StoredResponses[R_co]):
         from meshapi_core.tools.starting import RunOptions, resumed
 
         options = RunOptions(
+            stream=stream,
             max_turns=max_turns,
             max_concurrent_calls=max_concurrent_calls,
             tool_timeout=tool_timeout,
@@ -295,7 +312,7 @@ class Responses(StoredResponses[R_co]):
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
         )
-        dialect = ResponsesDialect(Responses.create.build)
+        dialect = ResponsesDialect(Responses.create.build, Responses.stream.build)
         return resumed(dialect, checkpoint, tools, results, options)
 
 

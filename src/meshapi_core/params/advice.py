@@ -11,9 +11,9 @@ from typing import Any, Final, Optional, cast
 import msgspec
 from msgspec import inspect
 
-from meshapi_core._json_kinds import is_kind, is_object, shape
+from meshapi_core._json_kinds import is_kind, is_object, is_type, shape
 from meshapi_core.params.field_paths import within
-from meshapi_core.params.wrong_names import MESSAGE, did_you_mean, schema_form
+from meshapi_core.params.wrong_names import MESSAGE, did_you_mean
 
 __all__ = [
     "for_kind",
@@ -185,6 +185,8 @@ def for_odd(value: Any, field: str, info: Optional[inspect.Type] = None) -> str:
         info: its declared type, if that is known.
     """
     kind: Any = cast(Any, type(value))
+    if field.startswith(("response_format", "text.format")) and is_type(value):
+        return "call parse(response_format=...), which takes a type"
     if isinstance(value, type):
         return _for_class(value, field)
     if isinstance(value, (bytes, bytearray, memoryview)):
@@ -276,8 +278,6 @@ def _for_object(kind: Any, field: str) -> str:
 def _for_class(value: type, field: str) -> str:
     is_pydantic = hasattr(value, "model_json_schema")
     schema = f"{value.__name__}.model_json_schema()" if is_pydantic else "{...}"
-    if field.startswith("response_format"):
-        return f"write {schema_form(value.__name__, schema)}"
     if field.startswith("tools"):
         return f"write {_tool_form(value.__name__, schema)}"
     return f"write {schema}" if is_pydantic else "pass an instance of it, as a dict"

@@ -11,7 +11,7 @@ from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.field_paths import within
 from meshapi_core.params.unknown_names import folded, nearest
 
-__all__ = ["MESSAGE", "did_you_mean", "no_such_field", "no_such_parameter", "schema_form"]
+__all__ = ["MESSAGE", "did_you_mean", "no_such_field", "no_such_parameter"]
 
 MESSAGE: Final = '{"role": "user", "content": "..."}'
 """A message as one would write it."""
@@ -65,6 +65,7 @@ _SYSTEM: Final = frozenset(
 )
 _PROMPT: Final = frozenset("conversation history input prompt question query text".split())
 _SCHEMA: Final = frozenset("jsonschema outputformat responsemodel responseschema schema".split())
+_SCHEMA_FORM: Final = '{"type": "json_schema", "json_schema": {"name": "...", "schema": ...}}'
 _OF_THE_CLIENT: Final = {
     "apikey": "token",
     "authtoken": "token",
@@ -184,7 +185,7 @@ def _within(name: str, known: Collection[str]) -> str:
     if name in _PROMPT and "messages" in known:
         return f"write messages=[{MESSAGE}]"
     if name in _SCHEMA and "response_format" in known:
-        return f"write response_format={schema_form('...', '...')}"
+        return f"write response_format={_SCHEMA_FORM}; parse() takes a type"
     return ""
 
 
@@ -196,9 +197,6 @@ def _elsewhere(name: str) -> str:
         return 'use client.with_options(extra_headers={"idempotency-key": "..."})'
     if name in _OF_THE_CLIENT:
         return f"pass {_OF_THE_CLIENT[name]}=... to the client"
+    if name == "validationretries":
+        return "only parse() takes it"
     return ""
-
-
-def schema_form(name: str, schema: str) -> str:
-    """Return a response format as one would write it."""
-    return f'{{"type": "json_schema", "json_schema": {{"name": "{name}", "schema": {schema}}}}}'

@@ -6,4 +6,5 @@ strictness  a schema as strict modes demand it, and a value back in the form of 
 models      classes that bring a schema and a validator of their own, such as pydantic's
 answers     the text in a response, or the error that says why there is none
 parsing     the flows behind `parse`, which may ask again
+opening     what `stream` is to a type checker, which takes a type, too
 """

@@ -1,5 +1,6 @@
 """The text in a response that should describe a value, or the error that says why it does not."""
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from meshapi_core._json_kinds import is_object
@@ -13,20 +14,49 @@ from meshapi_core.errors import (
 from meshapi_core.structured.models import Mismatch
 from meshapi_core.structured.outputs import Output
 from meshapi_core.types.chat import ChatCompletionResponse
+from meshapi_core.types.parsed import ParsedChatCompletion, ParsedResponse, with_value
 from meshapi_core.types.responses import ResponsesResponse
 
-__all__ = ["value_of_completion", "value_of_response"]
+__all__ = ["parsed_completion", "parsed_response"]
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StructuredOutputError)
 
 
-def value_of_completion(response: ChatCompletionResponse, output: Output[T]) -> T:
-    """Return the value that the first choice describes.
+def parsed_completion(
+    response: ChatCompletionResponse,
+    output: Output[T],
+    rejected: Sequence[ChatCompletionResponse] = (),
+) -> ParsedChatCompletion[T]:
+    """Return a completion with the value that its first choice describes.
+
+    Args:
+        rejected: those before it.
 
     Raises:
         StructuredOutputError: it describes none; each reason has its class.
     """
+    made: ParsedChatCompletion[T] = with_value(
+        ParsedChatCompletion, response, _value_of_completion(response, output), rejected
+    )
+    return made
+
+
+def parsed_response(
+    response: ResponsesResponse, output: Output[T], rejected: Sequence[ResponsesResponse] = ()
+) -> ParsedResponse[T]:
+    """Return a response with the value that its messages describe; see `parsed_completion`.
+
+    Raises:
+        StructuredOutputError: as for `parsed_completion`.
+    """
+    made: ParsedResponse[T] = with_value(
+        ParsedResponse, response, _value_of_response(response, output), rejected
+    )
+    return made
+
+
+def _value_of_completion(response: ChatCompletionResponse, output: Output[T]) -> T:
     if not response.choices:
         raise _error(StructuredOutputError, "the response has no choices", "", response)
     choice = response.choices[0]
@@ -39,12 +69,7 @@ def value_of_completion(response: ChatCompletionResponse, output: Output[T]) -> 
     return _decoded(message.text, choice.finish_reason or "", response, output)
 
 
-def value_of_response(response: ResponsesResponse, output: Output[T]) -> T:
-    """Return the value that the messages in a response describe.
-
-    Raises:
-        StructuredOutputError: they describe none; each reason has its class.
-    """
+def _value_of_response(response: ResponsesResponse, output: Output[T]) -> T:
     items: list[Any] = [item for item in response.output or () if is_object(item)]
     parts: list[Any] = [part for item in items for part in item.get("content") or ()]
     for part in parts:

@@ -1,16 +1,18 @@
-"""Classes that bring a JSON schema and a validator of their own, as pydantic's models do.
+"""Types that bring a JSON schema and a validator of their own, as pydantic's models do.
 
 They are recognised by their methods, so pydantic is never imported here.
 """
 
-from typing import Any, Optional, TypeVar
+import sys
+from collections.abc import Iterator
+from typing import Any, Optional, TypeVar, get_args
 
 import msgspec
 
 from meshapi_core._json_kinds import is_object
 from meshapi_core.errors import UnsupportedSchemaError
 
-__all__ = ["Mismatch", "is_model", "schema_of", "validated"]
+__all__ = ["Mismatch", "adapted", "is_adapted", "is_model", "schema_of", "validated"]
 
 T = TypeVar("T")
 
@@ -31,10 +33,54 @@ class Mismatch(ValueError):
         self.reason = reason
 
 
+class _Adapter:
+    """A type that pydantic knows, with the methods of a model."""
+
+    def __init__(self, kind: Any, name: str) -> None:
+        # It is loaded, as the type has a part that it made.
+        pydantic: Any = sys.modules["pydantic"]
+        self._adapter = pydantic.TypeAdapter(kind)
+        self.__name__ = name
+
+    def model_json_schema(self, *, ref_template: str) -> Any:
+        return self._adapter.json_schema(ref_template=ref_template)
+
+    def model_validate_json(self, data: bytes) -> Any:
+        return self._adapter.validate_json(data)
+
+
 def is_model(kind: Any) -> bool:
     """Return whether a class has `model_json_schema` and `model_validate_json`."""
     names = ("model_json_schema", "model_validate_json")
-    return isinstance(kind, type) and all(callable(getattr(kind, name, None)) for name in names)
+    is_one = isinstance(kind, (type, _Adapter))
+    return is_one and all(callable(getattr(kind, name, None)) for name in names)
+
+
+def is_adapted(kind: Any) -> bool:
+    """Return whether a class is a dataclass of pydantic's, which msgspec would not validate."""
+    return hasattr(kind, "__pydantic_validator__") and not is_model(kind)
+
+
+def adapted(kind: Any, name: str, *, whole: bool) -> Any:
+    """Return a type with the methods of a model; None if pydantic does not know it.
+
+    Args:
+        name: the name of the type.
+        whole: whether models count, too, and not only the dataclasses that are no models.
+    """
+    if any(is_adapted(part) or (whole and is_model(part)) for part in _parts(kind)):
+        try:
+            return _Adapter(kind, name)
+        except Exception:
+            # It has classes of its own for a type that it does not know.
+            return None
+    return None
+
+
+def _parts(kind: Any) -> Iterator[Any]:
+    yield kind
+    for argument in get_args(kind):
+        yield from _parts(argument)
 
 
 def schema_of(kind: Any, prefix: str, path: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final, Generic, TypeVar, Union, get_args, get_origin
+from typing import Any, Final, Generic, Optional, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Struct, inspect
@@ -12,11 +12,13 @@ from meshapi_core._json_kinds import is_object
 from meshapi_core.structured import models
 from meshapi_core.structured.models import Mismatch
 from meshapi_core.structured.schemas import Schema, TypeSchemas, name_of_type, refused
-from meshapi_core.structured.strictness import restored, strict
+from meshapi_core.structured.strictness import properties, restored, strict
 
 __all__ = ["Output", "output_of"]
 
 T = TypeVar("T")
+
+Convert = Callable[[Any], Any]
 
 # Source: https://platform.openai.com/docs/api-reference/chat/create (response_format)
 _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_-]+")
@@ -28,10 +30,7 @@ _MOST_KEPT: Final = 256
 _WRAPPED: Final = "value"
 """The one field of the object in which a value is sent that is no object itself."""
 
-# What msgspec raises for a type that it does not support, or whose names cannot be found.
-_REFUSALS: Final = (TypeError, NameError, ValueError, AttributeError)
-
-_PLACE: Final = re.compile(r" - at `(?:key in )?\$(.*?)`$")
+_PLACE: Final = re.compile(r" - at (?:`key` in )?`\$(.*?)`$")
 
 
 class Output(Struct, Generic[T], frozen=True):
@@ -41,7 +40,7 @@ class Output(Struct, Generic[T], frozen=True):
         name: the name of the schema, as gateways accept it.
         schema: the strict schema of the whole text.
         is_wrapped: whether the value is in an object with one field, `value`.
-        convert: makes a value from plain ones; raises Mismatch.
+        convert: makes a value of what a model wrote; raises Mismatch.
     """
 
     name: str
@@ -88,24 +87,15 @@ def output_of(kind: Any) -> Output[Any]:
         UnsupportedSchemaError: it has no schema, or contains a type that has none.
     """
     try:
-        return _kept(kind)
-    except TypeError as exc:
-        if isinstance(exc, msgspec.MsgspecError) or not _is_unhashable(kind):
-            raise
-    # `Annotated` with a list or a dict cannot be a key.
-    return _made(kind)
-
-
-def _is_unhashable(kind: Any) -> bool:
-    try:
         hash(kind)
     except TypeError:
-        return True
-    return False
+        # `Annotated` with a list or a dict.
+        return _made(kind, name_of_type(kind))
+    return _kept(kind, name_of_type(kind))
 
 
-def _made(kind: Any) -> Output[Any]:
-    schemas, name = TypeSchemas(), name_of_type(kind)
+def _made(kind: Any, name: str) -> Output[Any]:
+    schemas = TypeSchemas()
     root, convert = _read(kind, name, schemas)
     definitions = schemas.definitions
     whole = strict(root, definitions, name)
@@ -113,71 +103,81 @@ def _made(kind: Any) -> Output[Any]:
     if is_wrapped:
         alone: Schema = {"type": "object", "properties": {_WRAPPED: root}, "required": [_WRAPPED]}
         whole = strict(alone, definitions, name)
-
-    def restore_and_convert(plain: Any) -> Any:
-        return convert(restored(plain, root, definitions))
-
     short = _NOT_IN_NAMES.sub("_", name).strip("_")[:_LONGEST_NAME] or "output"
-    return Output(short, whole, is_wrapped, restore_and_convert)
+    return Output(short, whole, is_wrapped, convert)
 
 
-_kept: Callable[[Any], Output[Any]] = lru_cache(maxsize=_MOST_KEPT)(_made)
+# With the name, as `Union[A, B]` equals `Union[B, A]`, and the first match counts.
+_kept: Callable[[Any, str], Output[Any]] = lru_cache(maxsize=_MOST_KEPT)(_made)
 
 
-def _read(kind: Any, path: str, schemas: TypeSchemas) -> tuple[Schema, Callable[[Any], Any]]:
-    """Return the schema of a type, and what makes a value of it."""
-    if models.is_model(kind):
-        return schemas.of(inspect.CustomType(kind), path), lambda plain: models.validated(
-            kind, plain
-        )
+def _read(kind: Any, path: str, schemas: TypeSchemas) -> tuple[Schema, Convert]:
+    """Return the schema of a type, and what makes a value of what a model wrote by it."""
+    if type(kind).__name__ == "TypeAliasType":
+        kind = kind.__value__
+    model = kind if models.is_model(kind) else models.adapted(kind, path, whole=False)
+    if model is not None:
+        return _of_model(model, path, schemas)
     try:
         info = inspect.type_info(kind)
-    except _REFUSALS as exc:
+    except Exception as exc:
+        # Of the annotations, too, which may raise anything.
         reason = exc
     else:
-        return schemas.of(info, path), lambda plain: _converted(kind, plain)
+        return _with(schemas.of(info, path), schemas, kind, _converted)
     members = get_args(kind) if _is_union(kind) else ()
     if not members:
+        model = models.adapted(kind, path, whole=True)
+        if model is not None:
+            return _of_model(model, path, schemas)
         raise refused(kind, reason) from None
     # msgspec tells the members of such a union apart by tags only.
     read = [_read(member, name_of_type(member), schemas) for member in members]
     root: Schema = {"anyOf": [schema for schema, _ in read]}
-    return root, _Choice(
-        [name_of_type(member) for member in members],
-        [(output_properties(schema, schemas), convert) for schema, convert in read],
-    )
+    found = [(properties(schema, schemas.definitions), convert) for schema, convert in read]
+    return root, _Choice([name_of_type(member) for member in members], found)
 
 
-def output_properties(schema: Schema, schemas: TypeSchemas) -> frozenset[str]:
-    """Return the names of the properties that a schema, or the one that it refers to, has."""
-    name = schema.get("$ref", "").rpartition("/")[2]
-    return frozenset(schemas.definitions.get(name, schema).get("properties") or ())
+def _of_model(model: Any, path: str, schemas: TypeSchemas) -> tuple[Schema, Convert]:
+    return _with(schemas.of(inspect.CustomType(model), path), schemas, model, models.validated)
+
+
+def _with(
+    schema: Schema, schemas: TypeSchemas, kind: Any, make: Callable[[Any, Any], Any]
+) -> tuple[Schema, Convert]:
+    definitions = schemas.definitions
+    return schema, lambda written: make(kind, restored(written, schema, definitions))
 
 
 class _Choice:
     """Makes a value of the first member of a union that matches.
 
-    An object is first tried as the members that have exactly its properties.
+    An object is of a member that has exactly its properties, if there is such a member. A match
+    with another would be a guess: it would leave out what the model wrote.
     """
 
     def __init__(
-        self, names: list[str], members: list[tuple[frozenset[str], Callable[[Any], Any]]]
+        self, names: list[str], members: list[tuple[Optional[frozenset[str]], Convert]]
     ) -> None:
         self._names = names
         self._members = members
 
-    def __call__(self, plain: Any) -> Any:
-        keys = frozenset(plain) if is_object(plain) else None
-        members = sorted(self._members, key=lambda member: member[0] != keys)
+    def __call__(self, written: Any) -> Any:
+        members = self._members
+        if is_object(written):
+            keys = written.keys()
+            members = [member for member in members if member[0] is None or keys <= member[0]]
+            members = [member for member in members if member[0] == keys] or members
         first = None
         for _, convert in members:
             try:
-                return convert(plain)
+                return convert(written)
             except Mismatch as exc:
                 first = first or exc
         named = " or ".join(self._names)
-        path, reason = (first.path, first.reason) if first else ("", "no member matches")
-        raise Mismatch(path, f"expected {named}: {reason}")
+        if first is None:
+            raise Mismatch("", f"expected {named}: no member has these fields")
+        raise Mismatch(first.path, f"expected {named}: {first.reason}")
 
 
 def _is_union(kind: Any) -> bool:

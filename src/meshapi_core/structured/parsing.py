@@ -1,83 +1,60 @@
 """The flows behind `parse`: ask for a value, and ask again if the text does not match its type."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Optional, TypeVar
 
 import msgspec
 
-from meshapi_core._json_kinds import is_mapping, is_object, value_name
+from meshapi_core._json_kinds import is_mapping, is_type, value_name
 from meshapi_core.calls import Call
 from meshapi_core.errors import InvalidParamsError, OutputValidationError
 from meshapi_core.flows.steps import Flow
-from meshapi_core.structured.answers import value_of_completion, value_of_response
+from meshapi_core.structured.answers import parsed_completion, parsed_response
 from meshapi_core.structured.outputs import Output, output_of
 from meshapi_core.types.chat import ChatCompletionParams
-from meshapi_core.types.parsed import ParsedChatCompletion, ParsedResponse, with_value
 from meshapi_core.types.responses import ResponsesParams
 
-__all__ = ["parse_completion", "parse_response"]
+__all__ = ["completion_asked", "parse_completion", "parse_response", "response_asked"]
 
 T = TypeVar("T")
 
 Build = Callable[..., Call[Any]]
+Fields = dict[str, Any]
 
 
-def parse_completion(
-    build: Build,
-    params: Optional[ChatCompletionParams],
-    fields: Mapping[str, Any],
-    wanted: Any,
-    retries: int,
-) -> Flow[ParsedChatCompletion[Any]]:
-    """Return the flow of `chat.completions.parse`.
+def completion_asked(
+    params: Optional[ChatCompletionParams] = None, *, response_format: Any, **fields: Any
+) -> tuple[Fields, Output[Any]]:
+    """Return the parameters of a completion that asks for a type, and the type's output.
 
     Args:
-        build: makes the call of `chat.completions.create`.
-        params, fields: the parameters, as for `create`.
-        wanted: the type.
-        retries: how many more times to ask, at most.
+        params, fields: the parameters, as for `chat.completions.create`.
+        response_format: the type.
 
     Raises:
         UnsupportedSchemaError: the type has no schema.
-        InvalidParamsError: `retries` is not a number, or a parameter is for `create` only.
+        InvalidParamsError: it is no type, or a parameter does not go with one.
     """
-    output = _output(wanted, retries)
+    output = _output(response_format)
     fields = _keywords(params, fields)
     if (fields.get("n") or 1) != 1:
-        hint = "call parse() several times, or use create()"
-        raise InvalidParamsError("n", "1, as parse() returns one value", str(fields["n"]), hint)
+        hint = "make several calls, or pass no type"
+        raise InvalidParamsError("n", "1, as there is one value", str(fields["n"]), hint)
     if fields.get("response_format") is not None:
         raise _twice("response_format")
-    fields["response_format"] = output.response_format()
-
-    def again(fields: dict[str, Any], correction: list[Any]) -> dict[str, Any]:
-        return {**fields, "messages": [*fields["messages"], *correction]}
-
-    return parse(
-        (build, fields, again),
-        lambda response: value_of_completion(response, output),
-        ParsedChatCompletion,
-        retries,
-    )
+    return {**fields, "response_format": output.response_format()}, output
 
 
-def parse_response(
-    build: Build,
-    params: Optional[ResponsesParams],
-    fields: Mapping[str, Any],
-    wanted: Any,
-    retries: int,
-) -> Flow[ParsedResponse[Any]]:
-    """Return the flow of `responses.parse`; see `parse_completion`.
+def response_asked(
+    params: Optional[ResponsesParams] = None, *, response_format: Any, **fields: Any
+) -> tuple[Fields, Output[Any]]:
+    """Return the parameters of a response that asks for a type; see `completion_asked`.
 
     Raises:
-        UnsupportedSchemaError, InvalidParamsError: as for `parse_completion`.
+        UnsupportedSchemaError, InvalidParamsError: as for `completion_asked`.
     """
-    output = _output(wanted, retries)
+    output = _output(response_format)
     fields = _keywords(params, fields)
-    if fields.get("background"):
-        hint = "use create(), and get() with the ID of the response"
-        raise InvalidParamsError("background", "", "parse() waits for the whole response", hint)
     if fields.get("response_format") is not None:
         raise _twice("response_format")
     text: Any = fields.get("text") or {}
@@ -85,39 +62,65 @@ def parse_response(
         if "format" in text:
             raise _twice("text.format")
         fields["text"] = {**text, **output.text_format()}
+    return fields, output
 
-    def again(fields: dict[str, Any], correction: list[Any]) -> dict[str, Any]:
+
+def parse_completion(build: Build, fields: Fields, output: Output[T], retries: int) -> Flow[Any]:
+    """Return the flow of `chat.completions.parse`.
+
+    Args:
+        build: makes the call of `chat.completions.create`.
+        fields, output: what `completion_asked` returned.
+        retries: how many more times to ask, at most.
+
+    Raises:
+        InvalidParamsError: `retries` is no such number.
+    """
+
+    def again(fields: Fields, correction: list[Any]) -> Fields:
+        return {**fields, "messages": [*fields["messages"], *correction]}
+
+    return _parse((build, fields, again), parsed_completion, output, retries)
+
+
+def parse_response(build: Build, fields: Fields, output: Output[T], retries: int) -> Flow[Any]:
+    """Return the flow of `responses.parse`; see `parse_completion`.
+
+    Raises:
+        InvalidParamsError: as for `parse_completion`; or the response is made in the background.
+    """
+    if fields.get("background"):
+        hint = "use create(), and get() with the ID of the response"
+        raise InvalidParamsError("background", "", "parse() waits for the whole response", hint)
+
+    def again(fields: Fields, correction: list[Any]) -> Fields:
         asked = fields["input"]
         first = [{"role": "user", "content": asked}] if isinstance(asked, str) else asked
         return {**fields, "input": [*first, *correction]}
 
-    return parse(
-        (build, fields, again),
-        lambda response: value_of_response(response, output),
-        ParsedResponse,
-        retries,
-    )
+    return _parse((build, fields, again), parsed_response, output, retries)
 
 
-def parse(
-    asking: tuple[Build, dict[str, Any], Callable[[dict[str, Any], list[Any]], dict[str, Any]]],
-    value_of: Callable[[Any], Any],
-    kind: Any,
-    retries: int,
+def _parse(
+    asking: tuple[Build, Fields, Callable[[Fields, list[Any]], Fields]],
+    parsed: Callable[[Any, Output[T], list[Any]], Any],
+    output: Output[T],
+    retries: Any,
 ) -> Flow[Any]:
+    if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
+        got = value_name(retries, show=True)
+        raise InvalidParamsError("validation_retries", "an int, 0 or more", got)
     build, fields, again = asking
     rejected: list[Any] = []
     while True:
         response: Any = yield build(**fields)
         try:
-            value = value_of(response)
+            return parsed(response, output, rejected)
         except OutputValidationError as exc:
             if len(rejected) == retries:
                 raise
             fields = again(fields, _correction(exc))
             rejected.append(response)
-        else:
-            return with_value(kind, response, value, rejected)
 
 
 def _correction(error: OutputValidationError) -> list[dict[str, str]]:
@@ -131,17 +134,14 @@ def _correction(error: OutputValidationError) -> list[dict[str, str]]:
     return [*said, {"role": "user", "content": asked}]
 
 
-def _output(wanted: Any, retries: Any) -> Output[Any]:
-    if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
-        got = value_name(retries, show=True)
-        raise InvalidParamsError("validation_retries", "an int, 0 or more", got)
-    if is_object(wanted):
+def _output(wanted: Any) -> Output[Any]:
+    if not is_type(wanted):
         hint = "pass a class, such as a dataclass; create() takes a schema"
-        raise InvalidParamsError("response_format", "a type", "a dict", hint)
+        raise InvalidParamsError("response_format", "a type", value_name(wanted), hint)
     return output_of(wanted)
 
 
-def _keywords(params: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
+def _keywords(params: Any, fields: Fields) -> Fields:
     """Return the parameters as keywords, whichever way they were given."""
     if params is None or fields or not isinstance(params, msgspec.Struct):
         # `create` refuses both together, and what is not an object of parameters.
@@ -151,5 +151,5 @@ def _keywords(params: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _twice(name: str) -> InvalidParamsError:
-    hint = "pass the type as response_format of parse(), and nothing else for it"
+    hint = "pass the type as response_format=..., and nothing else for it"
     return InvalidParamsError(name, "", "given together with the type", hint)

@@ -10,9 +10,9 @@ Source: https://jcristharif.com/msgspec/api.html#inspect (the nodes)
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from inspect import cleandoc
-from typing import Any, ClassVar, Final, Union, cast, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Final, Union, cast, get_args, get_origin
 
 import msgspec
 from msgspec import inspect
@@ -42,7 +42,19 @@ def name_of_type(kind: Any) -> str:
     """Return the name of a type for people: `Person`, `list[Person]`, `Union[Cat, Dog]`."""
     if isinstance(kind, type) and not get_args(kind):
         return kind.__name__
-    return re.sub(r"\b(?:\w+\.|<locals>\.)+", "", str(kind))
+    text = str(kind)
+    for part in _annotated(kind):
+        text = text.replace(str(part), name_of_type(get_args(part)[0]))
+    return re.sub(r"\b(?:\w+\.|<locals>\.)+", "", text)
+
+
+def _annotated(kind: Any) -> Iterator[Any]:
+    """Yield the parts of a type that are `Annotated`, the outermost ones alone."""
+    if get_origin(kind) is Annotated:
+        yield kind
+    else:
+        for part in get_args(kind):
+            yield from _annotated(part)
 
 
 def unsupported(path: str, kind: str, reason: str = "") -> UnsupportedSchemaError:
@@ -146,6 +158,9 @@ class TypeSchemas:
         return {**schema, **_given(limits)}
 
     def _fields(self, info: Any, path: str) -> Schema:
+        if models.is_adapted(info.cls):
+            reason = "a pydantic dataclass within another class: make it a BaseModel"
+            raise unsupported(path, name_of_type(info.cls), reason)
         if info.cls not in self._names:
             self._names[info.cls] = name = self._new_name(name_of_type(info.cls))
             # The name is taken before the fields, which may contain the type itself.
@@ -269,7 +284,7 @@ def _default(field: Any) -> Any:
 def refused(kind: Any, reason: Exception) -> UnsupportedSchemaError:
     """Return the error for a type that msgspec refuses, with the place of what it does not know."""
     path, culprit = _culprit(kind, name_of_type(kind), ())
-    why = str(reason).partition(" - type ")[0]
+    why = str(reason).partition(" - type ")[0].partition(". ")[0]
     return unsupported(path, name_of_type(culprit), why)
 
 

@@ -15,13 +15,13 @@ Source: https://platform.openai.com/docs/guides/structured-outputs (supported sc
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Optional
 
 from meshapi_core._json_kinds import is_array, is_object
 from meshapi_core.structured.models import Mismatch
 from meshapi_core.structured.schemas import FIELDS, Schema, unsupported
 
-__all__ = ["restored", "strict"]
+__all__ = ["properties", "restored", "strict"]
 
 _REFERENCE: Final = "#/$defs/"
 
@@ -32,15 +32,15 @@ _KEPT: Final = (
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
 )
 
+# In patterns, strict modes refuse what looks ahead or back.
+_LOOKS_AROUND: Final = re.compile(r"\(\?<?[=!]")
+
 _SAID: Final = {
     "minLength": "minimum length: {}",
     "maxLength": "maximum length: {}",
     "format": "format: {}",
     "contentEncoding": "encoding: {}",
 }
-
-# In patterns, strict modes refuse what looks ahead or back.
-_LOOKS_AROUND: Final = re.compile(r"\(\?<?[=!]")
 
 _NULL: Final[Schema] = {"type": "null"}
 
@@ -217,7 +217,7 @@ def _noted(schema: Schema) -> Schema:
     kept: Schema = {name: schema[name] for name in _KEPT if name in schema}
     if "prefixItems" in schema:
         kept = {name: value for name, value in kept.items() if name == "description"}
-    if _LOOKS_AROUND.search(str(kept.get("pattern", ""))):
+    if "pattern" in kept and _LOOKS_AROUND.search(kept["pattern"]):
         del kept["pattern"]
     if schema.get("format") in _FORMATS:
         kept["format"] = schema["format"]
@@ -234,6 +234,9 @@ def _text(schema: Schema) -> str:
         for name, words in _SAID.items()
         if name in schema and schema[name] not in _FORMATS
     ]
+    pattern = schema.get("pattern", "")
+    if _LOOKS_AROUND.search(pattern):
+        rules.append(f"pattern: {pattern}")
     said = [schema["description"]] if schema.get("description") else []
     return "; ".join([*said, *rules])
 
@@ -256,7 +259,7 @@ class _Restorer:
     def of(self, value: Any, schema: Schema, path: str) -> Any:
         if not is_object(value) and not is_array(value):
             return value
-        schema = self._resolved(schema)
+        schema = _resolved(schema, self._definitions)
         variants = schema.get("anyOf") or schema.get("oneOf")
         if variants:
             schema = self._chosen(value, variants)
@@ -264,20 +267,19 @@ class _Restorer:
             if "prefixItems" in schema:
                 return self._items(value, schema, path)
             return self._properties(value, schema, path)
-        rest = schema.get("additionalProperties")
-        if is_object(rest) and not schema.get("properties"):
-            return self._mapping(value, rest, path)
+        if _is_mapping(schema):
+            return self._mapping(value, schema["additionalProperties"], path)
         items = schema.get("items")
         if not is_object(items):
             return value
         return [self.of(each, items, f"{path}[{i}]") for i, each in enumerate(value)]
 
     def _properties(self, value: dict[str, Any], schema: Schema, path: str) -> dict[str, Any]:
-        properties: dict[str, Schema] = schema.get("properties") or {}
-        optional = properties.keys() - set(schema.get("required") or ())
+        declared: dict[str, Schema] = schema.get("properties") or {}
+        optional = declared.keys() - set(schema.get("required") or ())
         made: dict[str, Any] = {}
         for name, each in value.items():
-            rules = properties.get(name, {})
+            rules = declared.get(name, {})
             is_missing = each is None and name in optional
             if is_missing and not _allows_null(rules, self._definitions):
                 continue
@@ -285,11 +287,11 @@ class _Restorer:
         return made
 
     def _items(self, value: dict[str, Any], schema: Schema, path: str) -> Any:
-        properties, _ = _as_object(schema)
-        if not properties.keys() <= value.keys():
+        declared, _ = _as_object(schema)
+        if not declared.keys() <= value.keys():
             return value
         made: list[Any] = []
-        for name, rules in properties.items():
+        for name, rules in declared.items():
             each = value[name]
             if each is None and "default" in rules and not _allows_null(rules, self._definitions):
                 each = rules["default"]
@@ -301,7 +303,7 @@ class _Restorer:
     def _mapping(self, pairs: Any, schema: Schema, path: str) -> Any:
         made: dict[Any, Any] = {}
         for i, pair in enumerate(pairs):
-            if not is_object(pair) or pair.keys() != {"key", "value"}:
+            if not _is_pair(pair):
                 return pairs
             key = pair["key"]
             if not isinstance(key, str):
@@ -311,39 +313,56 @@ class _Restorer:
             made[key] = self.of(pair["value"], schema, f"{path}[{i}].value")
         return made
 
-    def _resolved(self, schema: Schema) -> Schema:
-        while True:
-            name = _referred(schema)
-            parts = schema.get("allOf")
-            if name:
-                schema = self._definitions[name]
-            elif is_array(parts) and len(parts) == 1:
-                schema = parts[0]
-            else:
-                return schema
-
     def _chosen(self, value: Any, variants: list[Schema]) -> Schema:
         """Return the variant that a value probably matches."""
         flat: list[Schema] = []
-        for each in map(self._resolved, variants):
-            inner = each.get("anyOf") or each.get("oneOf")
-            flat += map(self._resolved, inner) if inner else [each]
+        for each in variants:
+            schema = _resolved(each, self._definitions)
+            inner = schema.get("anyOf") or schema.get("oneOf")
+            flat += [_resolved(one, self._definitions) for one in inner] if inner else [schema]
         return max(flat, key=lambda schema: self._likeness(value, schema))
 
     def _likeness(self, value: Any, schema: Schema) -> int:
-        is_open = is_object(schema.get("additionalProperties")) and not schema.get("properties")
         if is_array(value):
-            is_list = schema.get("type") == "array" and "prefixItems" not in schema
-            return int(is_list or is_open)
-        properties: dict[str, Schema]
-        if "prefixItems" in schema:
-            properties, _ = _as_object(schema)
-        elif schema.get("type") == "object" and not is_open:
-            properties = schema.get("properties") or {}
-        else:
+            if _is_mapping(schema):
+                return 2 if value and all(map(_is_pair, value)) else 1
+            return int(schema.get("type") == "array" and "prefixItems" not in schema)
+        names = properties(schema, self._definitions)
+        if names is None:
             return 0
-        for name, each in properties.items():
+        declared: dict[str, Schema] = schema.get("properties") or {}
+        for name, each in declared.items():
             allowed = each.get("enum") or ([each["const"]] if "const" in each else ())
             if allowed and name in value and value[name] not in allowed:
                 return 1
-        return 3 if properties.keys() == value.keys() else 2
+        return 3 if names == value.keys() else 2
+
+
+def properties(schema: Schema, definitions: Mapping[str, Schema]) -> Optional[frozenset[str]]:
+    """Return the properties of an object in the strict form; None if that is no object."""
+    schema = _resolved(schema, definitions)
+    if "prefixItems" in schema:
+        return frozenset(_as_object(schema)[0])
+    if schema.get("type") != "object" or _is_mapping(schema):
+        return None
+    return frozenset(schema.get("properties") or ())
+
+
+def _resolved(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
+    while True:
+        name = _referred(schema)
+        parts = schema.get("allOf")
+        if name:
+            schema = definitions[name]
+        elif is_array(parts) and len(parts) == 1:
+            schema = parts[0]
+        else:
+            return schema
+
+
+def _is_mapping(schema: Schema) -> bool:
+    return is_object(schema.get("additionalProperties")) and not schema.get("properties")
+
+
+def _is_pair(value: Any) -> bool:
+    return is_object(value) and value.keys() == {"key", "value"}

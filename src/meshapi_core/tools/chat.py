@@ -4,14 +4,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Optional
 
 from meshapi_core._json_kinds import is_object
-from meshapi_core.calls import Call
+from meshapi_core.calls import Call, StreamCall
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.encoding import build_params
 from meshapi_core.tools.dialects import Request
 from meshapi_core.tools.function_tool import FunctionTool
 from meshapi_core.tools.options import OPTION_NAMES
 from meshapi_core.tools.usage import RunUsage
-from meshapi_core.types.chat import ChatCompletionParams, ChatCompletionResponse, ChatMessage
+from meshapi_core.types.chat import (
+    ChatCompletionChunk,
+    ChatCompletionParams,
+    ChatCompletionResponse,
+    ChatMessage,
+)
 
 __all__ = ["ChatDialect"]
 
@@ -21,12 +26,18 @@ class ChatDialect:
 
     Args:
         build: `Completions.create.build`.
+        build_stream: `Completions.stream.build`.
     """
 
     api = "chat.completions"
 
-    def __init__(self, build: Callable[..., Call[ChatCompletionResponse]]) -> None:
+    def __init__(
+        self,
+        build: Callable[..., Call[ChatCompletionResponse]],
+        build_stream: Callable[..., StreamCall[ChatCompletionChunk]],
+    ) -> None:
         self._build = build
+        self._build_stream = build_stream
 
     def declare(self, tool: FunctionTool) -> dict[str, Any]:
         function: dict[str, Any] = {"name": tool.name, "parameters": tool.parameters}
@@ -58,6 +69,14 @@ class ChatDialect:
         self, fields: Mapping[str, Any], history: Sequence[Any], tools: Sequence[Mapping[str, Any]]
     ) -> Call[ChatCompletionResponse]:
         return self._build(messages=history, tools=tools or None, **fields)
+
+    def stream_call(
+        self, fields: Mapping[str, Any], history: Sequence[Any], tools: Sequence[Mapping[str, Any]]
+    ) -> StreamCall[ChatCompletionChunk]:
+        return self._build_stream(messages=history, tools=tools or None, **fields)
+
+    def delta(self, chunk: ChatCompletionChunk) -> str:
+        return chunk.text
 
     def restored(self, response: Mapping[str, Any]) -> ChatCompletionResponse:
         return ChatCompletionResponse.model_validate(response)

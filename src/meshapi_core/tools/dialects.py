@@ -5,7 +5,7 @@ from typing import Any, Optional, TypeVar
 
 from typing_extensions import Protocol
 
-from meshapi_core.calls import Call
+from meshapi_core.calls import Call, StreamCall
 from meshapi_core.tools.function_tool import FunctionTool
 from meshapi_core.tools.usage import RunUsage
 
@@ -48,6 +48,16 @@ class Dialect(Protocol[T]):
         self, fields: Mapping[str, Any], history: Sequence[Any], tools: Sequence[Mapping[str, Any]]
     ) -> Call[T]:
         """Return the call that asks the model for its next response."""
+        ...
+
+    def stream_call(
+        self, fields: Mapping[str, Any], history: Sequence[Any], tools: Sequence[Mapping[str, Any]]
+    ) -> StreamCall[Any]:
+        """Return the same call with its response as a stream, which adds up to such a response."""
+        ...
+
+    def delta(self, chunk: Any) -> str:
+        """Return the text that a chunk of the stream adds; "" if it adds none."""
         ...
 
     def restored(self, response: Mapping[str, Any]) -> T:

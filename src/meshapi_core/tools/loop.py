@@ -19,7 +19,10 @@ from msgspec import Struct
 
 from meshapi_core._json_kinds import value_name
 from meshapi_core.errors import InvalidParamsError, ToolLoopLimitError
-from meshapi_core.flows.steps import Emit, ItemFlow
+from meshapi_core.flows.steps import CloseStream, Emit, ItemFlow, NextChunk, OpenStream
+from meshapi_core.signals import END_OF_STREAM
+from meshapi_core.streams.events import ContentDelta
+from meshapi_core.streams.whole import whole
 from meshapi_core.tools.calls import TurnCalls, request_of
 from meshapi_core.tools.checkpoints import CallState, RunState, TurnState, write_checkpoint
 from meshapi_core.tools.dialects import Dialect, forces_a_call
@@ -137,8 +140,7 @@ class ToolLoop(Generic[T]):
         state = self._state
         while not state.is_over:
             if state.turn is None:
-                call = self._dialect.call(self._fields(), state.history, self.tools.declarations)
-                response = yield call
+                response = yield from self._ask()
                 self._receive(response)
                 yield Emit(ModelResponded(state.turns, response))
             else:
@@ -148,6 +150,24 @@ class ToolLoop(Generic[T]):
                     break
                 self._end_turn(state.turn)
         return self._result()
+
+    def _ask(self) -> ItemFlow[ToolStep[T], T]:
+        asked = self._fields(), self._state.history, self.tools.declarations
+        response: T
+        if not self.options.stream:
+            response = yield self._dialect.call(*asked)
+            return response
+        stream = yield OpenStream(self._dialect.stream_call(*asked))
+        while True:
+            chunk = yield NextChunk(stream)
+            if chunk is END_OF_STREAM:
+                break
+            text = self._dialect.delta(chunk)
+            if text:
+                yield Emit(ContentDelta(text=text))
+        response = whole(stream.partial)
+        yield CloseStream(stream)
+        return response
 
     def _fields(self) -> dict[str, Any]:
         fields = self._state.fields

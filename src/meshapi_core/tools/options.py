@@ -58,12 +58,15 @@ class RunOptions(CallOptions, frozen=True, kw_only=True):
         InvalidParamsError: an option is not valid.
     """
 
+    stream: bool
     max_turns: int
     max_total_tokens: Optional[int]
     max_cost_usd: Optional[Union[Decimal, float, str]]
 
     def __post_init__(self) -> None:
         CallOptions.__post_init__(self)
+        if not isinstance(self.stream, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidParamsError("stream", "a bool", value_name(self.stream, show=True))
         check_count("max_turns", self.max_turns)
         if self.max_total_tokens is not None:
             check_count("max_total_tokens", self.max_total_tokens)

@@ -4,14 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Optional
 
 from meshapi_core._json_kinds import is_object
-from meshapi_core.calls import Call
+from meshapi_core.calls import Call, StreamCall
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.encoding import build_params
 from meshapi_core.tools.dialects import Request
 from meshapi_core.tools.function_tool import FunctionTool
 from meshapi_core.tools.options import OPTION_NAMES
 from meshapi_core.tools.usage import RunUsage
-from meshapi_core.types.responses import ResponsesParams, ResponsesResponse
+from meshapi_core.types.response_events import ResponseTextDeltaEvent
+from meshapi_core.types.responses import ResponsesParams, ResponsesResponse, ResponsesStreamEvent
 
 __all__ = ["ResponsesDialect"]
 
@@ -21,12 +22,18 @@ class ResponsesDialect:
 
     Args:
         build: `Responses.create.build`.
+        build_stream: `Responses.stream.build`.
     """
 
     api = "responses"
 
-    def __init__(self, build: Callable[..., Call[ResponsesResponse]]) -> None:
+    def __init__(
+        self,
+        build: Callable[..., Call[ResponsesResponse]],
+        build_stream: Callable[..., StreamCall[ResponsesStreamEvent]],
+    ) -> None:
         self._build = build
+        self._build_stream = build_stream
 
     def declare(self, tool: FunctionTool) -> dict[str, Any]:
         declared: dict[str, Any] = {"type": "function", "name": tool.name}
@@ -58,6 +65,14 @@ class ResponsesDialect:
         self, fields: Mapping[str, Any], history: Sequence[Any], tools: Sequence[Mapping[str, Any]]
     ) -> Call[ResponsesResponse]:
         return self._build(input=history, tools=tools or None, **fields)
+
+    def stream_call(
+        self, fields: Mapping[str, Any], history: Sequence[Any], tools: Sequence[Mapping[str, Any]]
+    ) -> StreamCall[ResponsesStreamEvent]:
+        return self._build_stream(input=history, tools=tools or None, **fields)
+
+    def delta(self, chunk: ResponsesStreamEvent) -> str:
+        return chunk.delta if isinstance(chunk, ResponseTextDeltaEvent) else ""
 
     def restored(self, response: Mapping[str, Any]) -> ResponsesResponse:
         return ResponsesResponse.model_validate(response)

@@ -10,6 +10,7 @@ from msgspec import Meta
 from typing_extensions import get_type_hints
 
 from meshapi_core.errors import InvalidParamsError
+from meshapi_core.structured import models
 from meshapi_core.tools.docstrings import described
 
 __all__ = ["Arguments", "InvalidArguments", "inner_function", "parameters_of"]
@@ -41,7 +42,7 @@ class Arguments:
             InvalidArguments: one is missing, unknown or of the wrong type.
         """
         try:
-            values = msgspec.convert(given, self._kind)
+            values = msgspec.convert(given, self._kind, dec_hook=models.validated)
         except (msgspec.ValidationError, ValueError) as exc:
             raise InvalidArguments(str(exc)) from None
         positional: list[Any] = []
@@ -152,16 +153,32 @@ def _default(parameter: Parameter) -> tuple[Any, ...]:
 
 def _refuse_without_schema(kind: Any, where: str) -> None:
     try:
-        msgspec.json.schema_components((kind,))
+        _components(kind)
     except Exception as exc:
         reason = str(exc).strip().rpartition("\n")[2]
-        hint = "dataclasses, msgspec Structs, TypedDicts, enums and Literals can be used"
+        hint = "use dataclasses, msgspec Structs, TypedDicts, pydantic models, enums or Literals"
         raise InvalidParamsError(where, "a type that JSON can represent", reason, hint) from None
 
 
 def _schema(kind: Any) -> dict[str, Any]:
-    template = "#/$defs/{name}"
-    (reference,), components = msgspec.json.schema_components((kind,), ref_template=template)
+    reference, components = _components(kind)
     schema: dict[str, Any] = components.pop(reference["$ref"].rpartition("/")[2])
     del schema["title"]
     return {**schema, "$defs": components} if components else schema
+
+
+def _components(kind: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the schema of a type, and those that it refers to."""
+    of_models: dict[str, Any] = {}
+
+    def of_model(found: type) -> dict[str, Any]:
+        if not models.is_model(found):
+            raise NotImplementedError
+        schema, others = models.schema_of(found, f"{found.__name__}_", found.__name__)
+        of_models.update(others)
+        return schema
+
+    (schema,), components = msgspec.json.schema_components(
+        (kind,), schema_hook=of_model, ref_template="#/$defs/{name}"
+    )
+    return schema, {**components, **of_models}

@@ -5,6 +5,8 @@ from typing import Any, Generic, Optional, TypeVar, Union
 
 from msgspec import Struct
 
+from meshapi_core.streams.events import ContentDelta
+
 __all__ = [
     "Deferred",
     "ModelResponded",
@@ -107,5 +109,5 @@ class ToolCallDeferred(Struct, frozen=True):
     call: RequestedCall
 
 
-ToolStep = Union[ModelResponded[T], ToolCallBegun, ToolCallEnded, ToolCallDeferred]
-"""What a program gets that iterates over a tool run."""
+ToolStep = Union[ContentDelta, ModelResponded[T], ToolCallBegun, ToolCallEnded, ToolCallDeferred]
+"""What a program gets that iterates over a tool run; `ContentDelta` only with `stream=True`."""

@@ -788,23 +788,26 @@ class ChatConversationFields(TypedDict, total=False):
     weight_profile: Optional[Open[WeightProfile]]
 
 
-class ChatParseFields(ChatConversationFields, total=False):
+class _Messages(TypedDict, total=False):
+    # A base of its own, so that signatures show it first.
+    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
+
+
+class ChatParseFields(_Messages, ChatConversationFields, total=False):
     """The keyword arguments of `chat.completions.parse`, besides the type of the value.
 
     Only `messages` is required, which is checked at run time. Structs may be plain dicts.
     """
 
-    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
     tools: Optional[Sequence[Union[Tool, Mapping[str, Any]]]]
 
 
-class ChatToolRunFields(ChatConversationFields, total=False):
+class ChatToolRunFields(_Messages, ChatConversationFields, total=False):
     """The parameters of `chat.completions.run_tools` besides its own; see `ChatCompletionParams`.
 
     Only `messages` is required, which is checked at run time.
     """
 
-    messages: Sequence[Union[ChatMessage, Mapping[str, Any]]]
     response_format: Optional[Mapping[str, Any]]
 
 

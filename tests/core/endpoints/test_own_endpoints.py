@@ -11,6 +11,7 @@ import pytest
 
 import meshapi_core
 import meshapi_core.endpoints
+import meshapi_core.flows
 from meshapi_core import (
     END_OF_STREAM,
     Call,
@@ -73,7 +74,9 @@ def test_every_name_that_it_takes_is_public():
     quoted = set(re.findall(r"`(\w+)(?:\.\w+)?`", text))
     assert quoted >= {"build_params", "encode_params", "encode_query", "path_segment", "model_path"}
     libraries = {"Required", "meshapi_core", "msgspec", "typing_extensions"}
-    assert quoted - {"query", *libraries} <= PUBLIC.union(meshapi_core.__all__)
+    steps = {"Emit", "Pause"}
+    assert steps <= {*vars(meshapi_core.flows)["__all__"]}
+    assert quoted - {"query", *libraries, *steps} <= PUBLIC.union(meshapi_core.__all__)
 
 
 # Any Struct will do

@@ -161,9 +161,8 @@ OF_CHAT: "list[tuple[dict[str, Any], str]]" = [
     (
         {"response_format": Person},
         (
-            "response_format: expected dict, got the class tests.Person; write"
-            ' {"type": "json_schema",'
-            ' "json_schema": {"name": "Person", "schema": Person.model_json_schema()}}'
+            "response_format: expected dict, got the class tests.Person;"
+            " call parse(response_format=...), which takes a type"
         ),
     ),
     (

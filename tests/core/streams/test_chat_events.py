@@ -290,6 +290,11 @@ def test_a_stream_without_a_chunk_has_no_response() -> None:
     assert stream.partial is None
 
 
+def test_iterating_costs_no_call_for_a_chunk() -> None:
+    inner = DecodedStream(CALL, [DONE])
+    assert iter(ChatCompletionStream(inner)) is inner
+
+
 def test_nothing_is_read_before_it_is_asked_for() -> None:
     inner = DecodedStream(CALL, [delta(content="a"), delta(content="b"), DONE])
     stream = ChatCompletionStream(inner)

@@ -47,6 +47,26 @@ class Box(Struct):
     tree: Optional[Tree] = None
 
 
+@pydantic.dataclasses.dataclass
+class Checked:
+    weight: Annotated[int, pydantic.Field(gt=1)]
+
+
+class Checking(Struct):
+    checked: Checked
+
+
+class Renamed(pydantic.BaseModel):
+    first_name: str = pydantic.Field(alias="firstName")
+
+    @pydantic.field_validator("first_name")
+    @classmethod
+    def is_not_empty(cls, value: str) -> str:
+        if not value:
+            raise ValueError("is empty")
+        return value
+
+
 class Handler(pydantic.BaseModel):
     when: Callable[[], int]
 
@@ -56,6 +76,7 @@ class Plain:
     x: int
 
 
+DISCRIMINATED = Annotated[Union[Tree, Leaf], pydantic.Field(discriminator="kind")]
 LEAF = {"kind": "leaf", "green": True}
 PART = {"name": "n", "weight": None}
 TREE = {
@@ -94,6 +115,13 @@ TREE = {
         (Union[Part, Plain], {"value": {"x": 1}}, Plain(1)),
         (Union[Part, Leaf], {"value": PART}, Part(name="n")),
         (pydantic.RootModel[list[int]], {"value": [1]}, None),
+        (Renamed, {"firstName": "a"}, Renamed(firstName="a")),
+        # What msgspec does not know, pydantic does.
+        (list[Union[Tree, Leaf]], {"value": [LEAF]}, [Leaf(kind="leaf", green=True)]),
+        (DISCRIMINATED, {"value": LEAF}, Leaf(kind="leaf", green=True)),
+        (Checked, {"weight": 2}, Checked(2)),
+        (Optional[Checked], {"value": {"weight": 2}}, Checked(2)),
+        (Union[Checked, Leaf], {"value": LEAF}, Leaf(kind="leaf", green=True)),
     ],
 )
 def test_models_alone_and_within_other_types(kind: Any, written: Any, value: Any) -> None:
@@ -122,6 +150,10 @@ def test_lengths_and_docstrings_are_said_in_descriptions() -> None:
         (Part, '{"weight": "heavy", "name": "n"}', "weight"),
         (Tree, json.dumps({**TREE, "parts": [PART, {}]}), "parts[1].name"),
         (Box, '{"part": {}}', "part"),
+        (Checked, '{"weight": 1}', "weight"),
+        (list[Checked], '{"value": [{"weight": 1}]}', "[0].weight"),
+        (Renamed, '{"firstName": ""}', "firstName"),
+        (DISCRIMINATED, '{"value": {"kind": "root"}}', ""),
     ],
 )
 def test_a_mismatch_names_its_place(kind: Any, text: str, path: str) -> None:
@@ -133,6 +165,9 @@ def test_a_mismatch_names_its_place(kind: Any, text: str, path: str) -> None:
 def test_what_pydantic_has_no_schema_for_is_refused() -> None:
     with pytest.raises(UnsupportedSchemaError, match="Handler has no JSON schema"):
         output_of(Handler)
+    with pytest.raises(UnsupportedSchemaError, match="make it a BaseModel") as caught:
+        output_of(Checking)
+    assert caught.value.path == "Checking.checked"
 
 
 def test_pydantic_is_not_imported_for_other_types() -> None:

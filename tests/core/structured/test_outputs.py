@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, make_dataclass
+from datetime import date
 from typing import Annotated, Any, Callable, Generic, Literal, NamedTuple, Optional, TypeVar, Union
 
 import attrs
@@ -14,7 +15,7 @@ from core.structured.kinds import KINDS, Kind, as_text
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta, Struct
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import NotRequired, TypeAliasType, TypedDict
 
 from meshapi_core import MeshAPIError, UnsupportedSchemaError
 from meshapi_core.structured.models import Mismatch
@@ -220,16 +221,60 @@ def test_two_classes_of_one_name_have_two_definitions() -> None:
     assert output.decode('{"item_1": {"x": 1}, "item_2": {"z": "b"}}') == (A(1), other("b"))
 
 
+@dataclass
+class MaybeX:
+    x: Optional[int] = None
+
+
+@dataclass
+class MaybeY:
+    y: Optional[int] = 3
+
+
+class First(NamedTuple):
+    a: int
+
+
+class Second(NamedTuple):
+    b: int
+
+
 @pytest.mark.parametrize(
-    ("written", "value"),
-    [({"x": 1}, A(1)), ({"x": 1, "y": 2}, B(1, 2)), ("2026-01-01", "2026-01-01")],
+    ("kind", "written", "value"),
+    [
+        (Union[A, B, str], {"x": 1}, A(1)),
+        (Union[A, B, str], {"x": 1, "y": 2}, B(1, 2)),
+        (Union[A, B, str], "2026-01-01", "2026-01-01"),
+        # A null that stands for a default does not make them alike.
+        (Union[MaybeX, MaybeY], {"x": None}, MaybeX()),
+        (Union[MaybeX, MaybeY], {"y": None}, MaybeY(None)),
+        (Union[First, Second], {"b": 1}, Second(1)),
+        (Union[First, MaybeX], {"x": 1}, MaybeX(1)),
+        # Both are lists in the schema.
+        (Union[list[int], dict[str, int]], [1], [1]),
+        (Union[list[int], dict[str, int]], [], []),
+        (Union[list[int], dict[str, int]], [{"key": "a", "value": 1}], {"a": 1}),
+        (Optional[dict[str, int]], [], {}),
+        # Equal types, of which the first match counts.
+        (Union[date, str], "2026-01-01", date(2026, 1, 1)),
+        (Union[str, date], "2026-01-01", "2026-01-01"),
+    ],
 )
-def test_a_union_of_classes_without_tags_is_told_apart_by_its_fields(
-    written: Any, value: Any
+def test_a_union_without_tags_is_told_apart_by_what_was_written(
+    kind: Any, written: Any, value: Any
 ) -> None:
-    output = output_of(Union[A, B, str])
+    output = output_of(kind)
     check_strict(output.schema)
-    assert output.decode(json.dumps({"value": written})) == value
+    made = output.decode(json.dumps({"value": written}))
+    assert made == value
+    assert type(made) is type(value)
+
+
+def test_what_one_member_refuses_is_not_taken_for_another() -> None:
+    with pytest.raises(Mismatch, match=r"^x: expected B or MaybeX: Expected `int`"):
+        output_of(Union[B, MaybeX]).decode('{"value": {"x": "a", "y": 2}}')
+    with pytest.raises(Mismatch, match="expected A or B: no member has these fields"):
+        output_of(Union[A, B]).decode('{"value": {"x": 1, "z": 2}}')
 
 
 def test_what_matches_no_member_of_a_union_says_why() -> None:
@@ -253,6 +298,11 @@ class Loose(Struct):
     extra: Any
 
 
+@attrs.define
+class TakesSelf:
+    x: int = attrs.Factory(lambda self: 1, takes_self=True)
+
+
 class Missing(Struct):
     other: "NoSuchClass"  # type: ignore[name-defined] # noqa: F821
 
@@ -274,6 +324,7 @@ class Missing(Struct):
         ("Person", "Person", "Person"),
         (msgspec.Raw, "Raw", "Raw"),
         (Generic, "Generic", "Generic"),
+        (TakesSelf, "TakesSelf", "takes_self=True` is not implemented\\)"),
     ],
 )
 def test_what_has_no_schema_is_refused_with_its_place(kind: Any, path: str, said: str) -> None:
@@ -305,6 +356,7 @@ PAIR = '{"key": "a", "value": 1}'
         (list[int], "[" * 100_000, "", "nested too deeply"),
         (Annotated[str, Meta(min_length=3)], '{"value": "ab"}', "", "Expected `str` of length"),
         (dict[str, int], f'{{"value": [{PAIR}, {PAIR}]}}', "[1].key", "the key 'a' occurs twice"),
+        (dict[int, int], f'{{"value": [{PAIR}]}}', "", "Expected `int`, got `str`"),
         (Literal["a"], '{"value": "b"}', "", "Invalid enum value"),
     ],
 )
@@ -315,6 +367,7 @@ def test_a_text_that_does_not_match_says_where_and_why(
         output_of(kind).decode(text)
     assert caught.value.path.startswith(path)
     assert caught.value.reason.startswith(reason)
+    assert "$" not in str(caught.value)
 
 
 def test_a_schema_is_made_once_for_each_type() -> None:
@@ -330,6 +383,9 @@ def test_long_and_odd_names_become_valid_ones() -> None:
     assert output_of(odd).name == "n_code"
     assert output_of(long).name == "A" * 64
     assert output_of(Literal["?", "!"]).name == "Literal"
+    positive = Annotated[int, Meta(gt=0)]
+    assert output_of(dict[str, list[positive]]).name == "dict_str_list_int"
+    assert output_of(TypeAliasType("Whole", positive)).name == "Whole"
 
 
 def test_both_forms_on_the_wire() -> None:

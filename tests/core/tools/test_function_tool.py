@@ -308,3 +308,26 @@ def test_no_docstring_is_too_odd(docstring: str) -> None:
     function.__doc__ = docstring
     made: Callable[..., Any] = FunctionTool(function).decode
     assert made('{"city":"Paris"}') == ((), {"city": "Paris"})
+
+
+def test_parameters_may_be_models_of_pydantic() -> None:
+    pydantic = pytest.importorskip("pydantic")
+    part = pydantic.create_model(
+        "Part", name=(str, ...), size=(Annotated[int, pydantic.Field(ge=0)], 3)
+    )
+    order = pydantic.create_model("Order", parts=(list[part], ...))
+
+    def place(order: Any, more: Any = None) -> Any:
+        return order, more
+
+    place.__annotations__ = {"order": order, "more": Optional[part]}
+    tool = FunctionTool(place)
+    assert tool.parameters["properties"]["order"]["properties"]["parts"]["items"] == {
+        "$ref": "#/$defs/Order_Part"
+    }
+    assert "Order_Part" in tool.parameters["$defs"]
+    _, keywords = tool.decode('{"order":{"parts":[{"name":"a"}]},"more":{"name":"b"}}')
+    assert keywords["order"].parts[0].size == 3
+    assert keywords["more"].name == "b"
+    with pytest.raises(InvalidArguments, match=r"parts.*size.*greater than or equal to 0"):
+        tool.decode('{"order":{"parts":[{"name":"a","size":-1}]}}')

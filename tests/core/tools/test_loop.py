@@ -6,9 +6,24 @@ from typing import Any, Optional
 
 import pytest
 
-from meshapi_core import InvalidParamsError, ToolLoopLimitError
+from meshapi_core import (
+    END_OF_STREAM,
+    InvalidParamsError,
+    ResponseDecodeError,
+    ToolLoopLimitError,
+)
 from meshapi_core.endpoints import Completions, Responses
-from meshapi_core.flows import Emit, FunctionCall, FunctionOutcome, RunFunctions, Tell
+from meshapi_core.flows import (
+    CloseStream,
+    Emit,
+    FunctionCall,
+    FunctionOutcome,
+    NextChunk,
+    OpenStream,
+    RunFunctions,
+    Tell,
+)
+from meshapi_core.streams import ContentDelta
 from meshapi_core.tools import (
     Deferred,
     FunctionTool,
@@ -20,7 +35,13 @@ from meshapi_core.tools import (
     ToolCallDeferred,
     ToolCallEnded,
 )
-from meshapi_core.types import ChatCompletionResponse, ResponsesResponse, Tool, ToolFunction
+from meshapi_core.types import (
+    ChatCompletionChunk,
+    ChatCompletionResponse,
+    ResponsesResponse,
+    Tool,
+    ToolFunction,
+)
 
 TOKEN = "rsk_test_canary_of_tools"
 ASKED = [{"role": "user", "content": "hi", "x_mark": 1}]
@@ -65,6 +86,21 @@ def completed(message: "dict[str, Any]", reason: str) -> dict[str, Any]:
     }
 
 
+class Opened:
+    """A stream that is read: `chunks` come, and add up to `partial`."""
+
+    def __init__(self, response: Any) -> None:
+        self.chunks = iter(chunks_of(response))
+        self.partial = response
+
+
+def chunks_of(response: Any) -> "Iterator[ChatCompletionChunk]":
+    yield ChatCompletionChunk.model_validate({"choices": []})
+    for piece in (response.text if response else "").split():
+        delta = {"index": 0, "delta": {"content": piece}}
+        yield ChatCompletionChunk.model_validate({"choices": [delta]})
+
+
 class Host:
     """Does the steps of a run. `sent` has the bodies of its requests, `steps` what it emitted."""
 
@@ -105,8 +141,19 @@ class Host:
             return step.function(*step.arguments)
         if isinstance(step, RunFunctions):
             return [self._call(at, call, step) for at, call in enumerate(step.calls)]
-        self.sent.append(json.loads(step.body))
+        if isinstance(step, OpenStream):
+            return Opened(self._respond(step.call))
+        if isinstance(step, NextChunk):
+            return next(step.stream.chunks, END_OF_STREAM)
+        if isinstance(step, CloseStream):
+            return None
+        return self._respond(step)
+
+    def _respond(self, call: Any) -> Any:
+        self.sent.append(json.loads(call.body))
         response = next(self._responses)
+        if response is None:
+            return None
         if isinstance(response, Exception):
             raise response
         kind = ChatCompletionResponse if "messages" in self.sent[-1] else ResponsesResponse
@@ -159,6 +206,61 @@ def test_the_model_is_told_the_results_until_it_answers() -> None:
     assert host.loop.messages == result.messages
     # They can be sent again.
     Completions.create.build(messages=result.messages)
+
+
+def test_a_streamed_run_tells_the_text_as_it_comes() -> None:
+    responses = [calling(FORECAST), saying("It is sunny.")]
+    host = Host(start([get_weather], stream=True), responses)
+    result = host.run()
+    assert [step.text for step in host.steps if isinstance(step, ContentDelta)] == [
+        "It",
+        "is",
+        "sunny.",
+    ]
+    assert [request["stream"] for request in host.sent] == [True, True]
+    whole = Host(start([get_weather]), responses)
+    assert result == whole.run()
+    assert [step for step in host.steps if not isinstance(step, ContentDelta)] == whole.steps
+    # A checkpoint does not say how it was read.
+    again = Host(resume(host.loop.checkpoint(), [get_weather], stream=True), [])
+    assert again.run().text == "It is sunny."
+
+
+def test_a_stream_without_a_chunk_is_an_error() -> None:
+    host = Host(start([get_weather], stream=True), [None])
+    with pytest.raises(ResponseDecodeError):
+        host.run()
+    assert (host.loop.turns, host.loop.messages) == (0, ASKED)
+
+
+def test_calls_with_one_id_are_all_made_and_told() -> None:
+    asked = calling(FORECAST, FORECAST, ids=["same", "same"])
+    host = Host(start([get_weather]), [asked, saying("ok")])
+    assert contents(host.run().messages) == ["sunny in Paris"] * 2
+
+
+def test_deferred_calls_with_one_id_wait_for_a_result_each() -> None:
+    wanted = {"name": "later", "arguments": '{"city":"Oslo"}'}
+    host = Host(start([later]), [calling(wanted, wanted, ids=["same", "same"])])
+    host.run()
+    one = Host(resume(host.loop.checkpoint(), [later], results={"same": "a"}), [])
+    assert len(one.run().pending) == 1
+    both = Host(resume(one.loop.checkpoint(), [later], results={"same": "b"}), [saying("ok")])
+    assert contents(both.run().messages) == ["a", "b"]
+
+
+def test_what_is_no_exception_leaves_the_call_as_begun() -> None:
+    def leave() -> None:
+        raise KeyboardInterrupt
+
+    host = Host(start([leave]), [calling({"name": "leave", "arguments": "{}"})])
+    with pytest.raises(KeyboardInterrupt):
+        host.run()
+    told: list[RequestedCall] = []
+    tool = FunctionTool(lambda: "left", name="leave")
+    again = Host(resume(host.loop.checkpoint(), [tool], before_call=told.append), [saying("ok")])
+    assert contents(again.run().messages) == ["left"]
+    assert [call.may_have_run for call in told] == [True]
 
 
 def test_responses_are_told_in_their_own_way() -> None:
@@ -506,7 +608,7 @@ def test_results_that_fit_no_pending_call_are_refused(results: Any, field: str) 
         ({"messages": [{"role": "user", "contents": "x"}]}, "messages[0].contents"),
         ({"temperature": "hot"}, "temperature"),
         ({"max_turn": 3}, "max_turn"),
-        ({"stream": True}, "stream"),
+        ({"stream": "yes"}, "stream"),
     ],
 )
 def test_wrong_arguments_are_refused_at_once(changes: "dict[str, Any]", field: str) -> None:

@@ -1,0 +1,105 @@
+"""What the `stream` methods are to a type checker: with a type, the stream has a value of it.
+
+Checked, never run. A method is a function of one of these types, depending on its client.
+"""
+
+from typing import Optional, Protocol, TypeVar, overload
+
+from typing_extensions import TypeForm, Unpack
+
+from meshapi_core._async.streams_chat import AsyncChatCompletionStream
+from meshapi_core._async.streams_parsed import (
+    AsyncParsedChatCompletionStream,
+    AsyncParsedResponsesStream,
+)
+from meshapi_core._async.streams_responses import AsyncResponsesStream
+from meshapi_core._sync.streams_chat import ChatCompletionStream
+from meshapi_core._sync.streams_parsed import ParsedChatCompletionStream, ParsedResponsesStream
+from meshapi_core._sync.streams_responses import ResponsesStream
+from meshapi_core.types.chat import ChatCompletionFields, ChatCompletionParams, ChatParseFields
+from meshapi_core.types.responses import ResponsesFields, ResponsesParams, ResponsesParseFields
+
+__all__ = [
+    "AsyncChatStreaming",
+    "AsyncResponsesStreaming",
+    "ChatStreaming",
+    "ResponsesStreaming",
+]
+
+T = TypeVar("T")
+
+
+class ChatStreaming(Protocol):
+    """`chat.completions.stream` of a blocking client."""
+
+    @overload
+    def __call__(
+        self,
+        params: Optional[ChatCompletionParams] = None,
+        **fields: Unpack[ChatCompletionFields],
+    ) -> ChatCompletionStream: ...
+    @overload
+    def __call__(
+        self,
+        params: Optional[ChatCompletionParams] = None,
+        *,
+        response_format: TypeForm[T],
+        **fields: Unpack[ChatParseFields],
+    ) -> ParsedChatCompletionStream[T]: ...
+
+
+class AsyncChatStreaming(Protocol):
+    """`chat.completions.stream` of an async client."""
+
+    @overload
+    def __call__(
+        self,
+        params: Optional[ChatCompletionParams] = None,
+        **fields: Unpack[ChatCompletionFields],
+    ) -> AsyncChatCompletionStream: ...
+    @overload
+    def __call__(
+        self,
+        params: Optional[ChatCompletionParams] = None,
+        *,
+        response_format: TypeForm[T],
+        **fields: Unpack[ChatParseFields],
+    ) -> AsyncParsedChatCompletionStream[T]: ...
+
+
+class ResponsesStreaming(Protocol):
+    """`responses.stream` of a blocking client."""
+
+    @overload
+    def __call__(
+        self,
+        params: Optional[ResponsesParams] = None,
+        **fields: Unpack[ResponsesFields],
+    ) -> ResponsesStream: ...
+    @overload
+    def __call__(
+        self,
+        params: Optional[ResponsesParams] = None,
+        *,
+        response_format: TypeForm[T],
+        **fields: Unpack[ResponsesParseFields],
+    ) -> ParsedResponsesStream[T]: ...
+
+
+class AsyncResponsesStreaming(Protocol):
+    """`responses.stream` of an async client."""
+
+    @overload
+    def __call__(
+        self,
+        params: Optional[ResponsesParams] = None,
+        **fields: Unpack[ResponsesFields],
+    ) -> AsyncResponsesStream: ...
+    @overload
+    def __call__(
+        self,
+        params: Optional[ResponsesParams] = None,
+        *,
+        response_format: TypeForm[T],
+        **fields: Unpack[ResponsesParseFields],
+    ) -> AsyncParsedResponsesStream[T]: ...
