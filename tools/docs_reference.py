@@ -75,6 +75,14 @@ SUBJECTS = (
         " meshapi_core._sync.streams_images meshapi_core._sync.streams_parsed",
     ),
     Subject(
+        "jobs",
+        "Jobs and pages",
+        "What methods that wait for jobs tell, and what lists and batches return.",
+        "meshapi",
+        "meshapi_core.progress meshapi_core._async.pages meshapi_core._sync.pages"
+        " meshapi_core.batching",
+    ),
+    Subject(
         "options",
         "Options",
         "The options of a client for time limits, retries, connections and proxies.",
@@ -94,7 +102,8 @@ SUBJECTS = (
         "Errors and warnings",
         "",
         "meshapi",
-        "meshapi_core.errors meshapi_core.codec.arguments meshapi_core.types.errors",
+        "meshapi_core.errors meshapi_core._mistakes meshapi_core.codec.arguments"
+        " meshapi_core.types.errors",
     ),
     Subject(
         "objects",
@@ -385,9 +394,13 @@ def methods() -> list[Method]:
 
 
 def _methods(call: str, module: str, owner: str) -> Iterator[Method]:
-    (node,) = (
-        node for node in _tree(module).body if isinstance(node, ast.ClassDef) and node.name == owner
-    )
+    node = _class(module, owner)
+    for base in (ast.unparse(base).partition("[")[0] for base in node.bases):
+        home = _imported(module, base)
+        if base != "Resource" and home.startswith(f"{ENDPOINTS}_"):
+            # One class in two modules: the methods of both are shown as those of the public one.
+            for method in _methods(call, home, base):
+                yield method._replace(module=module, owner=owner)
     for member in node.body:
         if isinstance(member, ast.FunctionDef) and member.name == "__init__":
             for line in member.body:
@@ -397,6 +410,21 @@ def _methods(call: str, module: str, owner: str) -> Iterator[Method]:
                     yield from _methods(f"{call}.{line.target.attr}", module, inner)
         elif isinstance(member, ast.FunctionDef) and not _is_inner(member):
             yield Method(f"{call}.{member.name}", module, owner, member.name)
+
+
+def _class(module: str, name: str) -> ast.ClassDef:
+    (node,) = (
+        node for node in _tree(module).body if isinstance(node, ast.ClassDef) and node.name == name
+    )
+    return node
+
+
+def _imported(module: str, name: str) -> str:
+    """Return the module from which another one imports a name; "" if it does not."""
+    for node in _tree(module).body:
+        if isinstance(node, ast.ImportFrom) and name in (each.name for each in node.names):
+            return node.module or ""
+    return ""
 
 
 def _is_inner(member: ast.FunctionDef) -> bool:

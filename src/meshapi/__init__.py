@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from meshapi_core import InternalServerError as InternalServerError
     from meshapi_core import InvalidParamsError as InvalidParamsError
     from meshapi_core import JobFailedError as JobFailedError
+    from meshapi_core import JobStatusError as JobStatusError
+    from meshapi_core import JobTimeoutError as JobTimeoutError
     from meshapi_core import Limits as Limits
     from meshapi_core import MeshAPIConfig as MeshAPIConfig
     from meshapi_core import MeshAPIError as MeshAPIError
@@ -101,6 +103,8 @@ if TYPE_CHECKING:
     from meshapi_core.endpoints import AsyncParsedResponsesStream as AsyncParsedResponsesStream
     from meshapi_core.endpoints import AsyncResponsesStream as AsyncResponsesStream
     from meshapi_core.endpoints import AsyncStream as AsyncStream
+    from meshapi_core.endpoints import BatchItem as BatchItem
+    from meshapi_core.endpoints import BatchSubmission as BatchSubmission
     from meshapi_core.endpoints import ChatCompletionStream as ChatCompletionStream
     from meshapi_core.endpoints import CompareStream as CompareStream
     from meshapi_core.endpoints import ImagesStream as ImagesStream

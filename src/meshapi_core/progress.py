@@ -24,11 +24,13 @@ class Progress(Struct, frozen=True):
         done: how much is done: bytes of a file, requests of a batch.
         total: how much there is to do; None if it is unknown.
         what: what is being done, in a word or two: the status of a job, the name of a file.
+        job_id: the ID of a job, to wait for it again if this wait is cancelled; "" for other work.
     """
 
     done: int = 0
     total: Optional[int] = None
     what: str = ""
+    job_id: str = ""
 
 
 OnProgress = Callable[[Progress], object]

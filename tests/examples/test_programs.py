@@ -154,11 +154,22 @@ RUNS = (
         ("0.01",),
         printed=(
             r"batch_\w+: in_progress",
+            r"batch_\w+: completed",
             r"sum: 2 \+ 2 = 4\.",
             r"capital: The capital of France is Paris\.",
             r"haiku: Whitespace draws the path,",
             r"small loops hum until they rest:",
             r"one clear line returns\.",
+        ),
+    ),
+    Run(
+        "batch_async.py",
+        ("0.01",),
+        printed=(
+            r"call-0 2 \+ 2 = 4\.",
+            r"call-1 2 \+ 2 = 4\.",
+            "anthropic/claude-sonnet-4 completed",
+            "openai/gpt-4o-mini completed",
         ),
     ),
     Run(

@@ -25,7 +25,10 @@ from meshapi import (
     AsyncRealtimeSession,
     AsyncRealtimeTurns,
     AsyncVideosResource,
+    BatchItem,
+    BatchListResponse,
     BatchObject,
+    BatchSubmission,
     BuiltinTool,
     ChatCompletionChunk,
     ChatCompletionMessage,
@@ -90,6 +93,7 @@ from meshapi import (
     ToolCall,
     ToolFunction,
     TranscriptionResponse,
+    Voice,
     WebSearchResponse,
 )
 from meshapi_core import (
@@ -128,6 +132,7 @@ from meshapi_core.endpoints import (
     ChatCompletionStream,
     CompareStream,
     Completions,
+    Embeddings,
     ImagesStream,
     ItemFlow,
     ItemStream,
@@ -429,6 +434,66 @@ def sentinels_narrow() -> None:
     assert_type(event, Union[ServerSentEvent, NeedData, EndOfStream])
     if event is not NEED_DATA and not isinstance(event, EndOfStream):
         assert_type(event, ServerSentEvent)
+
+
+def jobs_are_waited_for(client: MeshAPI) -> None:
+    """`results` knows the types of the calls that were submitted."""
+    assert_type(client.batches.wait("b", timeout=5, progress=True), BatchObject)
+    completions = [Completions.create.build(model="m", messages=[])]
+    made = client.batches.submit(completions, completion_window="24h")
+    assert_type(made, BatchSubmission[ChatCompletionResponse])
+    for item in client.batches.results(made):
+        assert_type(item, BatchItem[ChatCompletionResponse])
+        assert_type(item.value, Optional[ChatCompletionResponse])
+        assert_type(item.error, Optional[MeshAPIError])
+        assert_type(item.result(), ChatCompletionResponse)
+    vectors = client.batches.submit(Embeddings.create.build(input=text) for text in "ab")
+    assert_type(next(client.batches.results(vectors)).result(), EmbeddingsResponse)
+    plain = client.batches.results("b", requests=["1", {"custom_id": "2"}])
+    assert_type(next(plain).value, Optional[ChatCompletionResponse])
+    assert_type(plain.until_done(), list[BatchObject])
+    client.batches.submit(["x"])  # type: ignore[arg-type]
+    client.batches.results(made, requests=[])  # type: ignore[call-overload]
+
+
+async def async_jobs_are_waited_for(client: AsyncMeshAPI) -> None:
+    """The same, awaited."""
+    assert_type(await client.batches.wait("b"), BatchObject)
+    made = await client.batches.submit([Completions.create.build(model="m", messages=[])])
+    assert_type(made, BatchSubmission[ChatCompletionResponse])
+    async for item in client.batches.results(made):
+        assert_type(item.result(), ChatCompletionResponse)
+    assert_type(await client.batches.results("b").until_done(), list[BatchObject])
+
+
+def lists(client: MeshAPI) -> None:
+    """A page is an iterable of all rows; `.pages()` yields pages."""
+    page = client.batches.list(limit=2)
+    assert_type(page, BatchListResponse)
+    for batch in page:
+        assert_type(batch, BatchObject)
+    assert_type(next(page.pages()), BatchListResponse)
+    assert_type(list(client.audio.list_voices()), list[Voice])
+    assert_type(list(client.models.search(limit=5)), list[ModelInfo])
+    assert_type(list(client.models.list()), list[ModelInfo])
+    assert_type(next(client.models.list().pages()), ResponseList[ModelInfo])
+    assert_type(len(client.models.search()), int)
+    client.batches.list(size=2)  # type: ignore[call-arg]
+
+
+async def async_lists(client: AsyncMeshAPI) -> None:
+    """`await` gives a page, `async for` all rows, with or without it."""
+    assert_type(await client.batches.list(limit=2), BatchListResponse)
+    async for batch in client.batches.list(limit=2):
+        assert_type(batch, BatchObject)
+    async for batch in await client.batches.list(limit=2):
+        assert_type(batch, BatchObject)
+    async for page in client.batches.list(limit=2).pages():
+        assert_type(page, BatchListResponse)
+    assert_type([row async for row in client.models.list()], list[ModelInfo])
+    assert_type([row async for row in client.models.search()], list[ModelInfo])
+    for _ in client.batches.list():  # type: ignore[attr-defined]
+        pass
 
 
 def every_resource_is_typed(client: MeshAPI) -> None:

@@ -16,6 +16,7 @@ from meshapi_core.endpoints._descriptor import (
     flow_endpoint,
     stream_endpoint,
 )
+from meshapi_core.endpoints._lists import list_endpoint
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.flows.downloads import FilePath, SavedFile, Target, save_stream
 from meshapi_core.flows.steps import Flow
@@ -273,7 +274,7 @@ class Audio(Resource[R_co]):
         files = _files(file, filename, content_type)
         return _form(_TRANSLATIONS, AudioTranslationsParams, files, params, fields)
 
-    @endpoint
+    @list_endpoint
     def list_voices(
         self, params: Optional[ListVoicesParams] = None, **fields: Unpack[ListVoicesFields]
     ) -> Call[VoicesResponse]:

@@ -18,24 +18,20 @@ from meshapi_core.codec.decoding import fit
 from meshapi_core.codec.parsing import parse
 from meshapi_core.endpoints._descriptor import (
     R_co,
-    Resource,
     endpoint,
     overloaded_flow,
 )
+from meshapi_core.endpoints._stored_responses import PATH, StoredResponses
 from meshapi_core.endpoints._tool_runs import tool_run_endpoint
 from meshapi_core.endpoints._typed_streams import TypedStreamEndpoint
 from meshapi_core.envelopes import is_blank
 from meshapi_core.flows.steps import Flow
 from meshapi_core.params.encoding import encode_params
-from meshapi_core.paths import path_segment
 from meshapi_core.protocols import AsyncRunner, Runner
-from meshapi_core.queries import encode_query
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types import response_events as events
-from meshapi_core.types._base import Params
 from meshapi_core.types.responses import (
     ResponsesFields,
-    ResponsesListResponse,
     ResponsesParams,
     ResponsesParseFields,
     ResponsesResponse,
@@ -57,7 +53,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 P = ParamSpec("P")
 
-_PATH = "/v1/responses"
 
 # Besides the final ones, those of a response that still runs in the background.
 _EVENT_OF_STATUS: dict[str, type[ResponsesStreamEvent]] = {
@@ -65,11 +60,6 @@ _EVENT_OF_STATUS: dict[str, type[ResponsesStreamEvent]] = {
     "queued": events.ResponseQueuedEvent,
     "in_progress": events.ResponseInProgressEvent,
 }
-
-
-class _ListParams(Params, kw_only=True):
-    after: Optional[str] = None
-    limit: Optional[int] = None
 
 
 class _Events(Struct, frozen=True):
@@ -103,7 +93,7 @@ def _typed_stream(
     return TypedStreamEndpoint(build, "ResponsesStream", "response_asked")
 
 
-class Responses(Resource[R_co]):
+class Responses(StoredResponses[R_co]):
     """Responses, the API for reasoning models: create, stream and look them up."""
 
     @endpoint
@@ -129,7 +119,7 @@ class Responses(Resource[R_co]):
         body = encode_params(ResponsesParams, params, fields, {"stream": False}, "use stream()")
         return Call(
             method="POST",
-            path=_PATH,
+            path=PATH,
             body=body,
             reader=JSONReader(ResponsesResponse, stream=_chunk_reader()),
             starts_job=_in_background(params, fields),
@@ -210,7 +200,7 @@ class Responses(Resource[R_co]):
         body = encode_params(ResponsesParams, params, fields, {"stream": True}, "use create()")
         return StreamCall(
             method="POST",
-            path=_PATH,
+            path=PATH,
             body=body,
             reader=_chunk_reader(),
             starts_job=_in_background(params, fields),
@@ -306,41 +296,6 @@ class Responses(Resource[R_co]):
             stream=stream,
         )
         return resumed(_dialect(), checkpoint, tools, results, options)
-
-    @endpoint
-    def list(
-        self, *, after: Optional[str] = None, limit: Optional[int] = None
-    ) -> Call[ResponsesListResponse]:
-        """Return one page of the stored responses.
-
-        Args:
-            after: the ID after which the page begins: `.last_id` of the page before.
-            limit: the size of the page.
-
-        Returns:
-            The page; the responses are in `.data`, without their output, and `.has_more` is True if
-            another page follows.
-
-        Raises:
-            InvalidParamsError, MeshAPIError: as for `create`.
-        """
-        query = encode_query(_ListParams, None, {"after": after, "limit": limit})
-        reader = JSONReader(ResponsesListResponse)
-        return Call(method="GET", path=_PATH, query=query, reader=reader)
-
-    @endpoint
-    def get(self, response_id: str) -> Call[ResponsesResponse]:
-        """Return one stored response, or the state of one that runs in the background.
-
-        Returns:
-            The response; `.status` is "completed" when `.output_text` is final.
-
-        Raises:
-            InvalidParamsError: the ID is empty, `.` or `..`.
-            MeshAPIError: as for `create`; for an unknown ID, a NotFoundError or a BadRequestError.
-        """
-        path = f"{_PATH}/{path_segment('response_id', response_id)}"
-        return Call(method="GET", path=path, reader=JSONReader(ResponsesResponse))
 
 
 def _dialect() -> "ResponsesDialect":

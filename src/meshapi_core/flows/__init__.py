@@ -16,6 +16,7 @@ the runner that drives it does, on a blocking client as on an event loop.
 - `saving`: the steps that write a file, of which nobody ever sees a part.
 - `downloads`: flows that save a response in a file.
 - `functions`: the step that calls several functions at the same time.
+- `polling`: the flow that waits for a job, and how often it looks.
 """
 
 from typing import TYPE_CHECKING

@@ -10,7 +10,7 @@ All of them have the methods that users of pydantic know: `model_dump`, `model_v
 msgspec does not inherit `kw_only`, so each class repeats it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Optional, TypeVar, Union, cast
 
 import msgspec
@@ -386,6 +386,13 @@ class ResponseList(list[T]):
     @property
     def _request_id(self) -> str:
         return meta_of(self).request_id
+
+    def pages(self) -> Iterator[Self]:
+        """Return an iterator over the pages of the list: this one alone, which has all rows."""
+        return iter((self,))
+
+    def _rows(self) -> list[T]:
+        return self
 
     def __repr__(self) -> str:
         return show(list(self))

@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import OpenResponseModel, Params, Record, ResponseModel
 from meshapi_core.types._open import Open
+from meshapi_core.types._pages import OffsetPage
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -198,7 +199,7 @@ class ModelSearchFields(TypedDict, total=False):
     offset: Optional[int]
 
 
-class ModelsPage(OpenResponseModel, kw_only=True, dict=True):
+class ModelsPage(OpenResponseModel, OffsetPage[ModelInfo], kw_only=True, dict=True):
     """One page of the models that a search found.
 
     Fields:
@@ -215,6 +216,9 @@ class ModelsPage(OpenResponseModel, kw_only=True, dict=True):
     offset: int = 0
     brands: list[str] = msgspec.field(default_factory=list)
     facets: Optional[Any] = None
+
+    def _rows(self) -> list[ModelInfo]:
+        return self.items
 
     def _repr_html_(self) -> str:
         from meshapi_core.types._html import models_html
