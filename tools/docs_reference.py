@@ -138,6 +138,13 @@ SUBJECTS = (
         "meshapi_core.flows.downloads meshapi_core.progress",
     ),
     Subject(
+        "conversations",
+        "Conversations",
+        "What `chat.conversation` returns: a history that grows by whole turns.",
+        "meshapi",
+        "meshapi_core._async.conversation meshapi_core._sync.conversation",
+    ),
+    Subject(
         "hooks",
         "Hooks",
         "Functions that a client calls, and what each is given.",

@@ -90,12 +90,15 @@ if TYPE_CHECKING:
     from meshapi_core import StructuredOutputError as StructuredOutputError
     from meshapi_core import Timeout as Timeout
     from meshapi_core import ToolArgumentsError as ToolArgumentsError
+    from meshapi_core import ToolCallsPendingError as ToolCallsPendingError
     from meshapi_core import ToolLoopLimitError as ToolLoopLimitError
     from meshapi_core import UnprocessableEntityError as UnprocessableEntityError
     from meshapi_core import UnsupportedSchemaError as UnsupportedSchemaError
     from meshapi_core import __version__ as __version__
     from meshapi_core.endpoints import AsyncChatCompletionStream as AsyncChatCompletionStream
     from meshapi_core.endpoints import AsyncCompareStream as AsyncCompareStream
+    from meshapi_core.endpoints import AsyncConversation as AsyncConversation
+    from meshapi_core.endpoints import AsyncConversationStream as AsyncConversationStream
     from meshapi_core.endpoints import AsyncImagesStream as AsyncImagesStream
     from meshapi_core.endpoints import (
         AsyncParsedChatCompletionStream as AsyncParsedChatCompletionStream,
@@ -107,6 +110,8 @@ if TYPE_CHECKING:
     from meshapi_core.endpoints import BatchSubmission as BatchSubmission
     from meshapi_core.endpoints import ChatCompletionStream as ChatCompletionStream
     from meshapi_core.endpoints import CompareStream as CompareStream
+    from meshapi_core.endpoints import Conversation as Conversation
+    from meshapi_core.endpoints import ConversationStream as ConversationStream
     from meshapi_core.endpoints import ImagesStream as ImagesStream
     from meshapi_core.endpoints import ParsedChatCompletionStream as ParsedChatCompletionStream
     from meshapi_core.endpoints import ParsedResponsesStream as ParsedResponsesStream

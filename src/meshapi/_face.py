@@ -34,14 +34,15 @@ _NAMES: Final = {
         Proxy RateLimitError RawResponse RealtimeAuth RealtimeConnectionClosed RealtimeError
         RealtimeMessage Reconnect Reconnected RedirectError ResponseDecodeError ResponseMeta
         ResponseWarning RetryPolicy SocketOptions StreamInterruptedError StreamUsageError
-        StructuredOutputError Timeout ToolArgumentsError ToolLoopLimitError UnprocessableEntityError
-        UnsupportedSchemaError __version__
+        StructuredOutputError Timeout ToolArgumentsError ToolCallsPendingError ToolLoopLimitError
+        UnprocessableEntityError UnsupportedSchemaError __version__
     """,
     "meshapi_core.endpoints": """
-        AsyncChatCompletionStream AsyncCompareStream AsyncImagesStream
-        AsyncParsedChatCompletionStream AsyncParsedResponsesStream AsyncResponsesStream AsyncStream
-        BatchItem BatchSubmission ChatCompletionStream CompareStream ImagesStream
-        ParsedChatCompletionStream ParsedResponsesStream ResponsesStream Stream
+        AsyncChatCompletionStream AsyncCompareStream AsyncConversation AsyncConversationStream
+        AsyncImagesStream AsyncParsedChatCompletionStream AsyncParsedResponsesStream
+        AsyncResponsesStream AsyncStream BatchItem BatchSubmission ChatCompletionStream
+        CompareStream Conversation ConversationStream ImagesStream ParsedChatCompletionStream
+        ParsedResponsesStream ResponsesStream Stream
     """,
     "meshapi_core.flows": "Progress SavedFile",
     "meshapi_core.observing": "AttemptStarted CallFailed ItemReceived ResponseStarted RetryPlanned",

@@ -71,6 +71,32 @@ RUNS = (
         printed=(r"> Hello! How can I help you today\?", r"> 2 \+ 2 = 4\.", "> "),
     ),
     Run(
+        "repl_short.py",
+        typed="Hello!\nWhat is 2+2?\n\n",
+        printed=(r"> Hello! How can I help you today\?", r"> 2 \+ 2 = 4\.", "> "),
+    ),
+    Run(
+        "conversation.py",
+        ("history.json",),
+        printed=(r".*18 degrees and sunny in Paris", r"5 and \d+ messages", r"Berlin: 7"),
+    ),
+    Run(
+        "conversation_async.py",
+        printed=(
+            r"\[get_weather: 18 degrees and sunny in Tokyo\]",
+            r".*18 degrees and sunny in Tokyo",
+            r".*order_umbrella: approved",
+        ),
+    ),
+    Run(
+        "conversation_trio.py",
+        printed=(
+            r"\[get_weather: 18 degrees and sunny in Tokyo\]",
+            r".*18 degrees and sunny in Tokyo",
+            r".*order_umbrella: approved",
+        ),
+    ),
+    Run(
         "stream_events.py",
         ("What is the weather in Paris?",),
         printed=(r"get_weather in Paris", r"\d+ tokens", r"1 tool call\(s\), tool_calls"),
@@ -384,6 +410,11 @@ def test_ctrl_c_ends_what_the_model_says_and_not_the_conversation() -> None:
         assert (first, second) == ("Count to 1000.", "Hello!")
         assert said.startswith("1 2 3")
         assert "1000" not in said
+
+
+def test_a_chat_with_history_is_short() -> None:
+    _, _, code = (FOLDER / "repl_short.py").read_text("utf-8").split('"""')
+    assert len([line for line in code.splitlines() if line.strip()]) <= 12
 
 
 def test_the_tests_of_a_program_of_ones_own_pass(tmp_path: Path) -> None:

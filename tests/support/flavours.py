@@ -50,7 +50,7 @@ from meshapi_core.endpoints import (
     stream_endpoint,
 )
 from meshapi_core.endpoints._descriptor import ItemFlowEndpointAs, StreamEndpointAs
-from meshapi_core.endpoints._tool_runs import tool_run_endpoint
+from meshapi_core.endpoints._pairs import MadeAs
 from meshapi_core.endpoints._typed_streams import TypedStreamEndpoint
 
 TOKEN = "rsk_test_canary_of_every_flavour"
@@ -373,7 +373,7 @@ class Awaited:
             StreamEndpointAs,
             TypedStreamEndpoint,
             ItemFlowEndpointAs,
-            tool_run_endpoint,
+            MadeAs,
         )
         if isinstance(declared, opening) or name in ("open_flow", "with_options"):
             return functools.partial(_opened, value)

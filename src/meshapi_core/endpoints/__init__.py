@@ -77,6 +77,8 @@ Either function is written once, and runs in every flavour.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from meshapi_core._async.conversation import AsyncConversation as AsyncConversation
+    from meshapi_core._async.conversation import AsyncConversationStream as AsyncConversationStream
     from meshapi_core._async.streams import AsyncAccumulatingStream as AsyncAccumulatingStream
     from meshapi_core._async.streams_chat import (
         AsyncChatCompletionStream as AsyncChatCompletionStream,
@@ -94,6 +96,8 @@ if TYPE_CHECKING:
     from meshapi_core._closing import AsyncClosesWithCode as AsyncClosesWithCode
     from meshapi_core._closing import Closes as Closes
     from meshapi_core._closing import ClosesWithCode as ClosesWithCode
+    from meshapi_core._sync.conversation import Conversation as Conversation
+    from meshapi_core._sync.conversation import ConversationStream as ConversationStream
     from meshapi_core._sync.streams import AccumulatingStream as AccumulatingStream
     from meshapi_core._sync.streams_chat import ChatCompletionStream as ChatCompletionStream
     from meshapi_core._sync.streams_compare import CompareStream as CompareStream

@@ -9,6 +9,7 @@ from typing import Any, Final
 PACKAGE: Final = "meshapi_core.endpoints"
 
 _NAMES: Final = {
+    "meshapi_core._async.conversation": "AsyncConversation AsyncConversationStream",
     "meshapi_core._async.streams": "AsyncAccumulatingStream",
     "meshapi_core._async.streams_chat": "AsyncChatCompletionStream",
     "meshapi_core._async.streams_compare": "AsyncCompareStream",
@@ -18,6 +19,7 @@ _NAMES: Final = {
     """,
     "meshapi_core._async.streams_responses": "AsyncResponsesStream",
     "meshapi_core._closing": "AsyncCloses AsyncClosesWithCode Closes ClosesWithCode",
+    "meshapi_core._sync.conversation": "Conversation ConversationStream",
     "meshapi_core._sync.streams": "AccumulatingStream",
     "meshapi_core._sync.streams_chat": "ChatCompletionStream",
     "meshapi_core._sync.streams_compare": "CompareStream",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 from msgspec import Struct
 from typing_extensions import Concatenate, ParamSpec, TypeForm, Unpack
 
+from meshapi_core import tools as tools_face
 from meshapi_core._json_kinds import is_object
 from meshapi_core._raw_data import keep_extra
 from meshapi_core.accumulators.responses import ENDS, ResponsesAccumulator
@@ -21,8 +22,8 @@ from meshapi_core.endpoints._descriptor import (
     endpoint,
     overloaded_flow,
 )
+from meshapi_core.endpoints._pairs import made_as
 from meshapi_core.endpoints._stored_responses import PATH, StoredResponses
-from meshapi_core.endpoints._tool_runs import tool_run_endpoint
 from meshapi_core.endpoints._typed_streams import TypedStreamEndpoint
 from meshapi_core.envelopes import is_blank
 from meshapi_core.flows.steps import Flow
@@ -207,7 +208,10 @@ class Responses(StoredResponses[R_co]):
             answer_within=fields.get("timeout") if params is None else params.timeout,
         )
 
-    @tool_run_endpoint
+    @made_as(
+        lambda: tools_face.ToolRun[ResponsesResponse],
+        lambda: tools_face.AsyncToolRun[ResponsesResponse],
+    )
     def run_tools(
         self,
         *,
@@ -254,7 +258,10 @@ class Responses(StoredResponses[R_co]):
         )
         return started(_dialect(), tools, fields, options)
 
-    @tool_run_endpoint
+    @made_as(
+        lambda: tools_face.ToolRun[ResponsesResponse],
+        lambda: tools_face.AsyncToolRun[ResponsesResponse],
+    )
     def resume_tools(
         self,
         checkpoint: Union[Mapping[str, Any], str, bytes],
