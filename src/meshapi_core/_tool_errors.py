@@ -13,8 +13,8 @@ class ToolLoopLimitError(MeshAPIError):
     """A tool run has reached a limit, and the model asks for further calls, which were not made.
 
     Attributes:
-        limit: The name of the limit: "max_turns", "max_total_tokens" or "max_cost_usd".
-        checkpoint: The run, for `resume_tools` to continue it with a higher limit.
+        limit: The name of the limit, such as "max_turns".
+        checkpoint: For `resume_tools` to continue with a higher limit; empty for a session.
         messages, turns, usage: Those of the run; see `ToolRun`.
     """
 

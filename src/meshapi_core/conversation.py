@@ -233,9 +233,9 @@ def _check_content(name: str, content: Any) -> None:
 
 
 def _check_trim(trim: Any) -> None:
-    if callable(trim) and not is_async(trim):
-        return
-    if type(trim) is not int or trim < 1:
+    is_rule = callable(trim) and not is_async(trim)
+    is_count = isinstance(trim, int) and not isinstance(trim, bool) and trim > 0
+    if not (is_rule or is_count):
         expected = "a number of turns, at least 1, or a plain function that picks turns"
         raise InvalidParamsError("trim", expected, value_name(trim, show=True))
 

@@ -69,7 +69,7 @@ class MadeAs(Declared[P, B], Generic[P, B, S, A]):
         # Asked for now, so that neither class is imported before a program uses it.
         made: Any = self._asynchronous() if is_async else self._blocking()
         bound = opening(partial(made, runner), self._build)
-        return store(resource, self._name, bound, self._build, made)
+        return self._keep(resource, bound, made)
 
 
 class made_as(Generic[S, A]):  # noqa: N801 - used as a decorator, named as those are

@@ -143,7 +143,7 @@ class Completions(Resource[R_co]):
         response_format: Any,
         validation_retries: int = 0,
         **fields: Unpack[ChatParseFields],
-    ) -> "Flow[ParsedChatCompletion[Any]]":
+    ) -> Flow["ParsedChatCompletion[Any]"]:
         """Return one completion, and the value of a type that the model was asked for.
 
         For example, `parse(model="auto", messages=[...], response_format=Person).parsed.name`.
@@ -210,7 +210,6 @@ class Completions(Resource[R_co]):
         self,
         *,
         tools: "Sequence[AnyTool]",
-        stream: bool = False,
         max_turns: int = 10,
         max_concurrent_calls: int = 8,
         tool_timeout: Optional[float] = None,
@@ -218,6 +217,7 @@ class Completions(Resource[R_co]):
         before_call: "Optional[BeforeCall]" = None,
         max_total_tokens: Optional[int] = None,
         max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        stream: bool = False,
         **fields: Unpack[ChatToolRunFields],
     ) -> "ToolLoop[ChatCompletionResponse]":
         """Let the model call functions until it answers in words.
@@ -238,6 +238,7 @@ class Completions(Resource[R_co]):
                 other arguments, a `Refuse` to tell the model why not, or a `Deferred`.
             max_total_tokens: how many model tokens all turns may use.
             max_cost_usd: how many dollars they may cost, as far as the gateway tells the cost.
+            stream: whether what the model says comes piece by piece, as deltas among the steps.
             fields: the other parameters, as for `create`. A `tool_choice` that forces a call
                 counts for the first turn only.
 
@@ -251,7 +252,6 @@ class Completions(Resource[R_co]):
         from meshapi_core.tools.starting import RunOptions, started
 
         options = RunOptions(
-            stream=stream,
             max_turns=max_turns,
             max_concurrent_calls=max_concurrent_calls,
             tool_timeout=tool_timeout,
@@ -259,6 +259,7 @@ class Completions(Resource[R_co]):
             before_call=before_call,
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
+            stream=stream,
         )
         return started(_dialect(), tools, fields, options)
 
@@ -269,7 +270,6 @@ class Completions(Resource[R_co]):
         *,
         tools: "Sequence[AnyTool]",
         results: Optional[Mapping[str, Any]] = None,
-        stream: bool = False,
         max_turns: int = 10,
         max_concurrent_calls: int = 8,
         tool_timeout: Optional[float] = None,
@@ -277,6 +277,7 @@ class Completions(Resource[R_co]):
         before_call: "Optional[BeforeCall]" = None,
         max_total_tokens: Optional[int] = None,
         max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        stream: bool = False,
     ) -> "ToolLoop[ChatCompletionResponse]":
         """Continue a tool run that ended with pending calls, with an error, or with its process.
 
@@ -285,10 +286,10 @@ class Completions(Resource[R_co]):
             tools: the tools of the run.
             results: the results of pending calls, by the ID of the call; an exception tells the
                 model that the call failed. Without a result, a call stays pending.
-            stream: as for `run_tools`.
             max_turns, max_total_tokens, max_cost_usd: as for `run_tools`; they count from the
                 beginning of the run.
-            max_concurrent_calls, tool_timeout, on_tool_error, before_call: as for `run_tools`.
+            max_concurrent_calls, tool_timeout, on_tool_error, before_call, stream: as for
+                `run_tools`.
 
         Returns:
             The run, which calls only what has no result yet.
@@ -300,7 +301,6 @@ class Completions(Resource[R_co]):
         from meshapi_core.tools.starting import RunOptions, resumed
 
         options = RunOptions(
-            stream=stream,
             max_turns=max_turns,
             max_concurrent_calls=max_concurrent_calls,
             tool_timeout=tool_timeout,
@@ -308,6 +308,7 @@ class Completions(Resource[R_co]):
             before_call=before_call,
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
+            stream=stream,
         )
         return resumed(_dialect(), checkpoint, tools, results, options)
 

@@ -19,23 +19,19 @@ from meshapi_core.codec.decoding import fit
 from meshapi_core.codec.parsing import parse
 from meshapi_core.endpoints._descriptor import (
     R_co,
-    Resource,
     endpoint,
     overloaded_flow,
 )
 from meshapi_core.endpoints._pairs import TypedStreamEndpoint, made_as
+from meshapi_core.endpoints._stored_responses import PATH, StoredResponses
 from meshapi_core.envelopes import is_blank
 from meshapi_core.flows.steps import Flow
 from meshapi_core.params.encoding import encode_params
-from meshapi_core.paths import path_segment
 from meshapi_core.protocols import AsyncRunner, Runner
-from meshapi_core.queries import encode_query
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types import response_events as events
-from meshapi_core.types._base import Params
 from meshapi_core.types.responses import (
     ResponsesFields,
-    ResponsesListResponse,
     ResponsesParams,
     ResponsesParseFields,
     ResponsesResponse,
@@ -57,7 +53,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 P = ParamSpec("P")
 
-_PATH = "/v1/responses"
 
 # Besides the final ones, those of a response that still runs in the background.
 _EVENT_OF_STATUS: dict[str, type[ResponsesStreamEvent]] = {
@@ -65,11 +60,6 @@ _EVENT_OF_STATUS: dict[str, type[ResponsesStreamEvent]] = {
     "queued": events.ResponseQueuedEvent,
     "in_progress": events.ResponseInProgressEvent,
 }
-
-
-class _ListParams(Params, kw_only=True):
-    after: Optional[str] = None
-    limit: Optional[int] = None
 
 
 class _Events(Struct, frozen=True):
@@ -115,7 +105,7 @@ def _dialect() -> "ResponsesDialect":
     return ResponsesDialect(Responses.create.build, Responses.stream.build)
 
 
-class Responses(Resource[R_co]):
+class Responses(StoredResponses[R_co]):
     """Responses, the API for reasoning models: create, stream and look them up."""
 
     @endpoint
@@ -135,14 +125,13 @@ class Responses(Resource[R_co]):
             `background=True`, ask `get` with its `.id` for the finished one.
 
         Raises:
-            InvalidParamsError: a parameter is missing, unknown or invalid, or `stream` is True;
-                nothing was sent.
+            InvalidParamsError: a parameter is wrong, or `stream` is True; nothing was sent.
             MeshAPIError: as for `chat.completions.create`.
         """
         body = encode_params(ResponsesParams, params, fields, {"stream": False}, "use stream()")
         return Call(
             method="POST",
-            path=_PATH,
+            path=PATH,
             body=body,
             reader=JSONReader(ResponsesResponse, stream=_chunk_reader()),
             starts_job=_in_background(params, fields),
@@ -175,26 +164,22 @@ class Responses(Resource[R_co]):
         response_format: Any,
         validation_retries: int = 0,
         **fields: Unpack[ResponsesParseFields],
-    ) -> "Flow[ParsedResponse[Any]]":
+    ) -> Flow["ParsedResponse[Any]"]:
         """Return one response, and the value of a type that the model was asked for.
 
         For example, `parse(model="auto", input="...", response_format=Person).parsed.name`.
 
         Args:
-            params: the parameters as one object, instead of keywords.
-            response_format: the type, as for `chat.completions.parse`; sent in `text.format`.
-            validation_retries: as for `chat.completions.parse`.
-            fields: the parameters as keywords, as for `create`.
+            params, fields: as for `create`; `background` cannot be True.
+            response_format, validation_retries: as for `chat.completions.parse`.
 
         Returns:
-            The response of `create`, whose `.parsed` is the value. `.rejected` has the responses
-            before it that did not match.
+            The response of `create`, with `.parsed` and `.rejected` as of `chat.completions.parse`.
 
         Raises:
-            InvalidParamsError: as for `create`; or `background` is True.
-            UnsupportedSchemaError, StructuredOutputError: as for `chat.completions.parse`; a
-                StructuredOutputError also if the response has failed.
-            MeshAPIError: as for `create`.
+            UnsupportedSchemaError, StructuredOutputError: as for `chat.completions.parse`; the
+                second also if the response has failed.
+            InvalidParamsError, MeshAPIError: as for `create`.
         """
         from meshapi_core.structured.parsing import parse_response, response_asked
 
@@ -212,25 +197,22 @@ class Responses(Resource[R_co]):
 
         Returns:
             An iterator of events that is also a context manager. Tell the events apart by class or
-            by `.type`; the text is in the `.delta` of each `ResponseTextDeltaEvent`. The last event
-            says that the response is completed, incomplete or failed, and has all of it in
-            `.response`. The request is sent when the stream is entered or first iterated. Instead
-            of events, `.text_stream` has the text alone; `.get_final_response()` reads what is
-            left, and returns the whole response. With a type, `.parsed` is the value, and
-            `.get_final_response()` returns what `parse` would.
+            by `.type`; `.text_stream` has the text alone. The last event says that the response is
+            completed, incomplete or failed, and has all of it in `.response`. The request is sent
+            when the stream is entered or first iterated. `.get_final_response()` reads what is
+            left, and returns the whole response: with a type what `parse` would, with `.parsed`.
 
         Raises:
             InvalidParamsError: as for `create`; raised at once.
             MeshAPIError: as for `create`; raised when the stream is entered or iterated, also for
-                an error that the gateway sends within the stream. An error that the model reports
-                is a `ResponseErrorEvent`, and raised only if no event follows it. A response that
-                failed is a `ResponseFailedEvent`.
+                an error that the gateway sends within the stream. An error of the model is a
+                `ResponseErrorEvent`, and raised only if no event follows it.
             StreamInterruptedError: the stream broke off; `.partial` has the response so far.
         """
         body = encode_params(ResponsesParams, params, fields, {"stream": True}, "use create()")
         return StreamCall(
             method="POST",
-            path=_PATH,
+            path=PATH,
             body=body,
             reader=_chunk_reader(),
             starts_job=_in_background(params, fields),
@@ -242,7 +224,6 @@ class Responses(Resource[R_co]):
         self,
         *,
         tools: "Sequence[AnyTool]",
-        stream: bool = False,
         max_turns: int = 10,
         max_concurrent_calls: int = 8,
         tool_timeout: Optional[float] = None,
@@ -250,6 +231,7 @@ class Responses(Resource[R_co]):
         before_call: "Optional[BeforeCall]" = None,
         max_total_tokens: Optional[int] = None,
         max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        stream: bool = False,
         **fields: Unpack[ResponsesToolRunFields],
     ) -> "ToolLoop[ResponsesResponse]":
         """Let the model call functions until it answers in words.
@@ -258,8 +240,8 @@ class Responses(Resource[R_co]):
 
         Args:
             tools: as for `chat.completions.run_tools`, and tools that the provider runs.
-            stream, max_turns, max_concurrent_calls, tool_timeout, on_tool_error, before_call,
-                max_total_tokens, max_cost_usd: as for `chat.completions.run_tools`.
+            max_turns, max_concurrent_calls, tool_timeout, on_tool_error, before_call,
+                max_total_tokens, max_cost_usd, stream: as for `chat.completions.run_tools`.
             fields: the other parameters, as for `create`. A `tool_choice` that forces a call
                 counts for the first turn only.
 
@@ -273,7 +255,6 @@ class Responses(Resource[R_co]):
         from meshapi_core.tools.starting import RunOptions, started
 
         options = RunOptions(
-            stream=stream,
             max_turns=max_turns,
             max_concurrent_calls=max_concurrent_calls,
             tool_timeout=tool_timeout,
@@ -281,6 +262,7 @@ class Responses(Resource[R_co]):
             before_call=before_call,
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
+            stream=stream,
         )
         return started(_dialect(), tools, fields, options)
 
@@ -291,7 +273,6 @@ class Responses(Resource[R_co]):
         *,
         tools: "Sequence[AnyTool]",
         results: Optional[Mapping[str, Any]] = None,
-        stream: bool = False,
         max_turns: int = 10,
         max_concurrent_calls: int = 8,
         tool_timeout: Optional[float] = None,
@@ -299,30 +280,24 @@ class Responses(Resource[R_co]):
         before_call: "Optional[BeforeCall]" = None,
         max_total_tokens: Optional[int] = None,
         max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        stream: bool = False,
     ) -> "ToolLoop[ResponsesResponse]":
         """Continue a tool run that ended with pending calls, with an error, or with its process.
 
         Args:
-            checkpoint: what `checkpoint()` of the run returned, or its JSON.
-            tools: the tools of the run.
-            results: the results of pending calls, by the ID of the call; an exception tells the
-                model that the call failed. Without a result, a call stays pending.
-            stream: as for `run_tools`.
-            max_turns, max_total_tokens, max_cost_usd: as for `run_tools`; they count from the
-                beginning of the run.
-            max_concurrent_calls, tool_timeout, on_tool_error, before_call: as for `run_tools`.
+            checkpoint, tools, results: as for `chat.completions.resume_tools`.
+            max_turns, max_concurrent_calls, tool_timeout, on_tool_error, before_call,
+                max_total_tokens, max_cost_usd, stream: the same.
 
         Returns:
             The run, which calls only what has no result yet.
 
         Raises:
-            InvalidParamsError: the checkpoint is damaged or of another version, a tool is missing,
-                or no pending call has the ID of a result.
+            InvalidParamsError: as for `chat.completions.resume_tools`.
         """
         from meshapi_core.tools.starting import RunOptions, resumed
 
         options = RunOptions(
-            stream=stream,
             max_turns=max_turns,
             max_concurrent_calls=max_concurrent_calls,
             tool_timeout=tool_timeout,
@@ -330,43 +305,9 @@ class Responses(Resource[R_co]):
             before_call=before_call,
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
+            stream=stream,
         )
         return resumed(_dialect(), checkpoint, tools, results, options)
-
-    @endpoint
-    def list(
-        self, *, after: Optional[str] = None, limit: Optional[int] = None
-    ) -> Call[ResponsesListResponse]:
-        """Return one page of the stored responses.
-
-        Args:
-            after: the ID after which the page begins: `.last_id` of the page before.
-            limit: the size of the page.
-
-        Returns:
-            The page; the responses are in `.data`, without their output, and `.has_more` is True if
-            another page follows.
-
-        Raises:
-            InvalidParamsError, MeshAPIError: as for `create`.
-        """
-        query = encode_query(_ListParams, None, {"after": after, "limit": limit})
-        reader = JSONReader(ResponsesListResponse)
-        return Call(method="GET", path=_PATH, query=query, reader=reader)
-
-    @endpoint
-    def get(self, response_id: str) -> Call[ResponsesResponse]:
-        """Return one stored response, or the state of one that runs in the background.
-
-        Returns:
-            The response; `.status` is "completed" when `.output_text` is final.
-
-        Raises:
-            InvalidParamsError: the ID is empty, `.` or `..`.
-            MeshAPIError: as for `create`; for an unknown ID, a NotFoundError or a BadRequestError.
-        """
-        path = f"{_PATH}/{path_segment('response_id', response_id)}"
-        return Call(method="GET", path=path, reader=JSONReader(ResponsesResponse))
 
 
 def _chunk_reader() -> ChunkReader[ResponsesStreamEvent]:

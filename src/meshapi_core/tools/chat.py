@@ -87,8 +87,12 @@ class ChatDialect:
 
     def said(self, response: ChatCompletionResponse) -> list[Any]:
         messages = [choice.message for choice in response.choices[:1]]
-        # An empty message says nothing, and may not be sent back.
-        return [each for each in messages if each.tool_calls or each.content is not None]
+        # A message without any of these says nothing, and may not be sent back.
+        return [
+            each
+            for each in messages
+            if each.content is not None or each.tool_calls or each.audio or each.refusal
+        ]
 
     def requested(self, response: ChatCompletionResponse) -> list[Request]:
         calls = response.choices[0].message.tool_calls if response.choices else None

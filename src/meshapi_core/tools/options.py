@@ -10,7 +10,7 @@ from msgspec import Struct
 from meshapi_core._json_kinds import value_name
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.tools.function_tool import is_async
-from meshapi_core.tools.usage import dollars
+from meshapi_core.usage.money import usd
 
 __all__ = ["BeforeCall", "CallOptions", "OnToolError", "RunOptions", "check_count"]
 
@@ -84,7 +84,7 @@ class RunOptions(CallOptions, frozen=True, kw_only=True):
     @property
     def most_dollars(self) -> Optional[Decimal]:
         """The limit of the cost."""
-        return dollars(self.max_cost_usd)
+        return usd(self.max_cost_usd)
 
 
 def check_count(name: str, value: Any) -> None:
