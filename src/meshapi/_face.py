@@ -52,8 +52,8 @@ _NAMES: Final = {
         AnyTool AsyncToolRun Deferred FunctionTool ModelResponded Refuse RequestedCall ToolCallBegun
         ToolCallDeferred ToolCallEnded ToolRun ToolRunResult
     """,
-    "meshapi_core.usage": "BudgetExceededError TotalUsage",
     "meshapi_core.turns": "AsyncRealtimeTurns RealtimeToolCall RealtimeTurn RealtimeTurns",
+    "meshapi_core.usage": "BudgetExceededError TotalUsage",
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()
