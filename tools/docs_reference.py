@@ -119,6 +119,13 @@ SUBJECTS = (
         "meshapi_core._async.tool_run meshapi_core._sync.tool_run meshapi_core.tools",
     ),
     Subject(
+        "saving",
+        "Saved files and progress",
+        "What the methods that save files return, and what `on_progress` is given.",
+        "meshapi",
+        "meshapi_core.flows.downloads meshapi_core.progress",
+    ),
+    Subject(
         "hooks",
         "Hooks",
         "Functions that a client calls, and what each is given.",

@@ -106,6 +106,8 @@ if TYPE_CHECKING:
     from meshapi_core.endpoints import ParsedResponsesStream as ParsedResponsesStream
     from meshapi_core.endpoints import ResponsesStream as ResponsesStream
     from meshapi_core.endpoints import Stream as Stream
+    from meshapi_core.flows import Progress as Progress
+    from meshapi_core.flows import SavedFile as SavedFile
     from meshapi_core.observing import AttemptStarted as AttemptStarted
     from meshapi_core.observing import CallFailed as CallFailed
     from meshapi_core.observing import ItemReceived as ItemReceived
@@ -122,6 +124,7 @@ if TYPE_CHECKING:
     from meshapi_core.streams import ToolCallDelta as ToolCallDelta
     from meshapi_core.streams import ToolCallDone as ToolCallDone
     from meshapi_core.streams import UsageDone as UsageDone
+    from meshapi_core.tools import AnyTool as AnyTool
     from meshapi_core.tools import AsyncToolRun as AsyncToolRun
     from meshapi_core.tools import Deferred as Deferred
     from meshapi_core.tools import FunctionTool as FunctionTool

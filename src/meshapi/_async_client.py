@@ -32,6 +32,7 @@ from meshapi_core import (
     SocketOptions,
     Timeout,
     TLSSettings,
+    endpoints,
     hidden_values,
 )
 from meshapi_core.endpoints import AsyncRunner
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from meshapi._realtime import AsyncRealtimeResource
     from meshapi.telemetry.options import OpenTelemetryOptions
     from meshapi_backends import AsyncHTTPXClient, AsyncMiddleware, AsyncWatch, Hooks
+    from meshapi_core.flows import FilePath, OnProgress, SavedFile
 
 
 class AsyncConnections(TypedDict, total=False):
@@ -159,6 +161,31 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         from meshapi._realtime import AsyncRealtimeResource
 
         return AsyncRealtimeResource(self._config, self._sockets, self._watch)
+
+    async def download(
+        self,
+        url: str,
+        path: "FilePath",
+        *,
+        overwrite: bool = True,
+        on_progress: "Optional[OnProgress]" = None,
+        progress: bool = False,
+    ) -> "SavedFile":
+        """Save the file behind a URL of a response, such as a video, and return its path and size.
+
+        For example, `await client.download(video.content.video_url, "fox.mp4")`. All of the file
+        appears at the path, or nothing does. If the connection breaks, the download goes on from
+        there, as often as the retry policy allows. The request carries neither the token nor the
+        client's headers, and redirects are not followed.
+
+        See `MeshAPI.download` for the arguments and the errors.
+        """
+        # Before anything can raise: error trackers show the locals of frames that raise.
+        url = endpoints.Downloads.hidden(url)
+        downloads = endpoints.Downloads(self._runner)
+        return await downloads.download(
+            url, path, overwrite=overwrite, on_progress=on_progress, progress=progress
+        )
 
     @cached_property
     def with_raw_response(self) -> "AsyncRawMeshAPI":

@@ -43,6 +43,7 @@ from meshapi_core import (
     SocketOptions,
     Timeout,
     TLSSettings,
+    endpoints,
     hidden_values,
 )
 from meshapi_core.endpoints import Runner
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from meshapi._realtime import RealtimeResource
     from meshapi.telemetry.options import OpenTelemetryOptions
     from meshapi_backends import Hooks, HTTPXClient, Middleware, Watch
+    from meshapi_core.flows import FilePath, OnProgress, SavedFile
 
 
 class Connections(TypedDict, total=False):
@@ -215,6 +217,43 @@ class MeshAPI(Client[Runner]):
         from meshapi._realtime import RealtimeResource
 
         return RealtimeResource(self._config, self._sockets, self._watch)
+
+    def download(
+        self,
+        url: str,
+        path: "FilePath",
+        *,
+        overwrite: bool = True,
+        on_progress: "Optional[OnProgress]" = None,
+        progress: bool = False,
+    ) -> "SavedFile":
+        """Save the file behind a URL of a response, such as a video, and return its path and size.
+
+        For example, `client.download(video.content.video_url, "fox.mp4")`. All of the file appears
+        at the path, or nothing does. If the connection breaks, the download goes on from there, as
+        often as the retry policy allows. The request carries neither the token nor the client's
+        headers, and redirects are not followed.
+
+        Args:
+            url: where the file is. No error, log or repr shows its query, which may grant access.
+            path: where to save it. Only you can read the file.
+            overwrite, on_progress, progress: as for `files.download`.
+
+        Raises:
+            InvalidParamsError: a parameter is not usable; nothing was sent.
+            OSError: the file cannot be written; see `files.download`.
+            ResponseDecodeError: the URL is not https although the base URL is, or leads into your
+                own network (`unsafe_url`); nothing was sent.
+            APIStatusError: the server refuses the download, for example because the URL has
+                expired.
+            StreamInterruptedError: the connection broke too often.
+        """
+        # Before anything can raise: error trackers show the locals of frames that raise.
+        url = endpoints.Downloads.hidden(url)
+        downloads = endpoints.Downloads(self._runner)
+        return downloads.download(
+            url, path, overwrite=overwrite, on_progress=on_progress, progress=progress
+        )
 
     @cached_property
     def with_raw_response(self) -> "RawMeshAPI":

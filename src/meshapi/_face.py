@@ -42,13 +42,14 @@ _NAMES: Final = {
         ChatCompletionStream CompareStream ImagesStream ParsedChatCompletionStream
         ParsedResponsesStream ResponsesStream Stream
     """,
+    "meshapi_core.flows": "Progress SavedFile",
     "meshapi_core.observing": "AttemptStarted CallFailed ItemReceived ResponseStarted RetryPlanned",
     "meshapi_core.streams": """
         ChatEvent CompletionDone ContentDelta ContentDone ReasoningDelta ReasoningDone RefusalDelta
         RefusalDone ToolCallDelta ToolCallDone UsageDone
     """,
     "meshapi_core.tools": """
-        AsyncToolRun Deferred FunctionTool ModelResponded Refuse RequestedCall ToolCallBegun
+        AnyTool AsyncToolRun Deferred FunctionTool ModelResponded Refuse RequestedCall ToolCallBegun
         ToolCallDeferred ToolCallEnded ToolRun ToolRunResult
     """,
 }

@@ -122,6 +122,13 @@ RUNS = (
     ),
     Run("speech.py", ("Good morning!", "morning.wav"), printed=(r"morning\.wav: \d{4,} bytes",)),
     Run(
+        "images.py",
+        ("a fox in the snow", "fox.png"),
+        printed=(r"fox\.png: \d{3,} bytes, image/png",),
+    ),
+    Run("downloads_async.py", ("asyncio", "a fox in the snow"), printed=(r"1\.png: \d{3,} bytes",)),
+    Run("downloads_async.py", ("trio", "a fox in the snow"), printed=(r"1\.png: \d{3,} bytes",)),
+    Run(
         "realtime_voice.py",
         ("question.wav", "answer.wav"),
         printed=(r".*1\.00 seconds of audio.*", r"answer\.wav: 1\.0 seconds"),

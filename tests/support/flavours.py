@@ -343,7 +343,7 @@ _AWAITED = frozenset(
     }
     | {"receive", "wait_for", "send_audio", "commit_audio", "update"}
     | {"read_ready", "write_some", "flush"}
-    | {"until_done"}
+    | {"until_done", "download"}
 )
 """Methods that block; those declared as endpoints need not be named."""
 

@@ -90,6 +90,22 @@ RESPONSES: "dict[str, list[Response]]" = {
     "no stream": [[PAUSE, _REFUSAL[:-9], PAUSE, _REFUSAL[-9:]]],
     "busy once": [[PAUSE, whole({"detail": "busy"}, 503)], [PAUSE, _PLAIN]],
     "last": [[PAUSE, _PLAIN, CLOSE]],
+    "file that breaks off": [
+        [
+            PAUSE,
+            b'HTTP/1.1 200 OK\r\netag: "a"\r\ncontent-length: 6\r\n\r\n',
+            PAUSE,
+            b"abc",
+            PAUSE,
+            CLOSE,
+        ],
+        [
+            PAUSE,
+            b"HTTP/1.1 206 OK\r\ncontent-range: bytes 3-5/6\r\ncontent-length: 3\r\n\r\n",
+            PAUSE,
+            b"def",
+        ],
+    ],
     "too large": [[PAUSE, whole({"detail": "too large"}, 413)]],
 }
 """By model, what the server says to the first request for it, to the second, ..."""

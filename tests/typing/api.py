@@ -77,6 +77,7 @@ from meshapi import (
     ResponsesParams,
     ResponsesResponse,
     RouterSelectResponse,
+    SavedFile,
     SocketOptions,
     StreamUsageError,
     TemplateSummary,
@@ -439,7 +440,11 @@ def every_resource_is_typed(client: MeshAPI) -> None:
     assert_type(client.videos.retrieve("id").status, str)
     assert_type(client.audio.synthesize(input="hi"), bytes)
     assert_type(client.audio.stream(input="hi"), Stream[bytes])
+    assert_type(client.audio.synthesize_to("a.mp3", input="hi"), SavedFile)
     assert_type(client.audio.transcribe(b"", model="m"), TranscriptionResponse)
+    assert_type(client.images.save(ImageItem(url="https://..."), Path("a.png")), SavedFile)
+    assert_type(client.files.download("id", "a.jsonl", on_progress=print), SavedFile)
+    assert_type(client.download("https://...", "a.mp4", progress=True), SavedFile)
     client.audio.transcribe(("a.wav", b""), model="m", content_type="audio/wav")
     assert_type(client.compare.stream(models=["a"], messages=[]), CompareStream)
     assert_type(client.files.upload(file="batch.jsonl", purpose="batch"), FileObject)
@@ -477,6 +482,10 @@ async def every_resource_is_typed_on_the_async_client(client: AsyncMeshAPI) -> N
     assert_type(await client.models.list(), ResponseList[ModelInfo])
     assert_type(await client.files.content("id"), bytes)
     assert_type(client.audio.stream(input="hi"), AsyncStream[bytes])
+    assert_type(await client.audio.synthesize_to("a.mp3", input="hi"), SavedFile)
+    assert_type(await client.images.save(ImageItem(url="https://..."), Path("a.png")), SavedFile)
+    assert_type(await client.files.download("id", "a.jsonl", on_progress=print), SavedFile)
+    assert_type(await client.download("https://...", "a.mp4", progress=True), SavedFile)
     assert_type(
         await client.rag.upload_file(file_name="a", mime_type="b", content=b""),
         InitUploadResponse,

@@ -61,13 +61,15 @@ class AsyncCallRunner:
         # Imported on first use: few calls are flows.
         from meshapi_backends._async.flows import AsyncFlowSteps
 
-        return await AsyncFlowSteps(flow, self, self._network, self._calls).result()
+        steps = AsyncFlowSteps(flow, self, self._network, self._calls, self._config)
+        return await steps.result()
 
     def open_flow(self, flow: ItemFlow[T, R], /) -> "AsyncFlowItems[T, R]":
         """Return the items of a flow; no step is done yet."""
         from meshapi_backends._async.flows import AsyncFlowItems, AsyncFlowSteps
 
-        return AsyncFlowItems(AsyncFlowSteps(flow, self, self._network, self._calls))
+        steps = AsyncFlowSteps(flow, self, self._network, self._calls, self._config)
+        return AsyncFlowItems(steps)
 
     def open(self, call: StreamCall[T], /) -> "AsyncChunkStream[T]":
         """Return the stream of a call; nothing is sent yet."""

@@ -62,13 +62,15 @@ class CallRunner:
         # Imported on first use: few calls are flows.
         from meshapi_backends._sync.flows import FlowSteps
 
-        return FlowSteps(flow, self, self._network, self._calls).result()
+        steps = FlowSteps(flow, self, self._network, self._calls, self._config)
+        return steps.result()
 
     def open_flow(self, flow: ItemFlow[T, R], /) -> "FlowItems[T, R]":
         """Return the items of a flow; no step is done yet."""
         from meshapi_backends._sync.flows import FlowItems, FlowSteps
 
-        return FlowItems(FlowSteps(flow, self, self._network, self._calls))
+        steps = FlowSteps(flow, self, self._network, self._calls, self._config)
+        return FlowItems(steps)
 
     def open(self, call: StreamCall[T], /) -> "ChunkStream[T]":
         """Return the stream of a call; nothing is sent yet."""

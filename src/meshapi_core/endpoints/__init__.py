@@ -124,6 +124,7 @@ if TYPE_CHECKING:
     from meshapi_core.endpoints.chat import Completions as Completions
     from meshapi_core.endpoints.compare import Compare as Compare
     from meshapi_core.endpoints.documents import Documents as Documents
+    from meshapi_core.endpoints.downloads import Downloads as Downloads
     from meshapi_core.endpoints.embeddings import Embeddings as Embeddings
     from meshapi_core.endpoints.files import Files as Files
     from meshapi_core.endpoints.images import Images as Images

@@ -37,6 +37,7 @@ _NAMES: Final = {
     "meshapi_core.endpoints.chat": "Chat Completions",
     "meshapi_core.endpoints.compare": "Compare",
     "meshapi_core.endpoints.documents": "Documents",
+    "meshapi_core.endpoints.downloads": "Downloads",
     "meshapi_core.endpoints.embeddings": "Embeddings",
     "meshapi_core.endpoints.files": "Files",
     "meshapi_core.endpoints.images": "Images",

@@ -9,11 +9,20 @@ from typing import Any, Optional, cast
 from typing_extensions import Unpack
 
 from meshapi_core.calls import Call, StreamCall
-from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
+from meshapi_core.endpoints._descriptor import (
+    R_co,
+    Resource,
+    endpoint,
+    flow_endpoint,
+    stream_endpoint,
+)
 from meshapi_core.errors import InvalidParamsError
+from meshapi_core.flows.downloads import FilePath, SavedFile, Target, save_stream
+from meshapi_core.flows.steps import Flow
 from meshapi_core.multipart import FilePart, encode_form, file_part
 from meshapi_core.params.encoding import encode_params
 from meshapi_core.paths import path_segment
+from meshapi_core.progress import OnProgress
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import BytesReader, ByteStreamReader, JSONReader, TextReader
 from meshapi_core.types._base import Params
@@ -46,6 +55,7 @@ _NAMELESS = "audio.mp3"
 
 # The parameters of a method that are not in its form.
 _OF_FILES = ("file", "filename", "content_type")
+_OF_SAVING = ("path", "overwrite", "on_progress", "progress")
 
 
 class Audio(Resource[R_co]):
@@ -104,6 +114,42 @@ class Audio(Resource[R_co]):
         return StreamCall(
             method="POST", path=_SPEECH, body=body, reader=ByteStreamReader(documents=False)
         )
+
+    @flow_endpoint
+    def synthesize_to(
+        self,
+        path: FilePath,
+        params: Optional[SpeechParams] = None,
+        *,
+        stream: Optional[bool] = None,
+        overwrite: bool = True,
+        on_progress: Optional[OnProgress] = None,
+        progress: bool = False,
+        **fields: Unpack[SpeechFields],
+    ) -> Flow[SavedFile]:
+        """Save text as speech, while it arrives, and return the path and size of the file.
+
+        For example, `audio.synthesize_to("hello.mp3", input="Hello", voice="...")`. All of the file
+        appears at the path, or nothing does. Nothing is sent twice, as speech is billed.
+
+        Args:
+            path: where to save it. Only you can read the file. Its extension does not choose the
+                format; `response_format` does.
+            params, fields, stream: as for `synthesize`.
+            overwrite, on_progress, progress: as for `files.download`.
+
+        Raises:
+            InvalidParamsError: as for `synthesize`.
+            OSError: the file cannot be written; see `files.download`.
+            MeshAPIError: as for `chat.completions.create`.
+            StreamInterruptedError: the stream broke off.
+        """
+        given: Mapping[str, Any] = fields if stream is None else {**fields, "stream": stream}
+        body = encode_params(SpeechParams, params, given, beside=_OF_SAVING)
+        call = StreamCall(
+            method="POST", path=_SPEECH, body=body, reader=ByteStreamReader(documents=False)
+        )
+        return (yield from save_stream(call, Target(path, overwrite, on_progress, progress)))
 
     @endpoint
     def transcribe(

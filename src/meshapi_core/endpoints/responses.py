@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from meshapi_core.structured.opening import AsyncResponsesStreaming, ResponsesStreaming
     from meshapi_core.tools.loop import ToolLoop
     from meshapi_core.tools.options import BeforeCall, OnToolError
+    from meshapi_core.tools.responses import ResponsesDialect
     from meshapi_core.tools.toolbox import AnyTool
     from meshapi_core.types.parsed import ParsedResponse
 
@@ -223,7 +224,6 @@ class Responses(Resource[R_co]):
         self,
         *,
         tools: "Sequence[AnyTool]",
-        stream: bool = False,
         max_turns: int = 10,
         max_concurrent_calls: int = 8,
         tool_timeout: Optional[float] = None,
@@ -231,6 +231,7 @@ class Responses(Resource[R_co]):
         before_call: "Optional[BeforeCall]" = None,
         max_total_tokens: Optional[int] = None,
         max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        stream: bool = False,
         **fields: Unpack[ResponsesToolRunFields],
     ) -> "ToolLoop[ResponsesResponse]":
         """Let the model call functions until it answers in words.
@@ -239,8 +240,8 @@ class Responses(Resource[R_co]):
 
         Args:
             tools: as for `chat.completions.run_tools`, and tools that the provider runs.
-            stream, max_turns, max_concurrent_calls, tool_timeout, on_tool_error, before_call,
-                max_total_tokens, max_cost_usd: as for `chat.completions.run_tools`.
+            max_turns, max_concurrent_calls, tool_timeout, on_tool_error, before_call,
+                max_total_tokens, max_cost_usd, stream: as for `chat.completions.run_tools`.
             fields: the other parameters, as for `create`. A `tool_choice` that forces a call
                 counts for the first turn only.
 
@@ -251,11 +252,9 @@ class Responses(Resource[R_co]):
         Raises:
             InvalidParamsError: a tool or a parameter is missing, unknown or not valid.
         """
-        from meshapi_core.tools.responses import ResponsesDialect
         from meshapi_core.tools.starting import RunOptions, started
 
         options = RunOptions(
-            stream=stream,
             max_turns=max_turns,
             max_concurrent_calls=max_concurrent_calls,
             tool_timeout=tool_timeout,
@@ -263,9 +262,9 @@ class Responses(Resource[R_co]):
             before_call=before_call,
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
+            stream=stream,
         )
-        dialect = ResponsesDialect(Responses.create.build, Responses.stream.build)
-        return started(dialect, tools, fields, options)
+        return started(_dialect(), tools, fields, options)
 
     @tool_run_endpoint
     def resume_tools(
@@ -274,7 +273,6 @@ class Responses(Resource[R_co]):
         *,
         tools: "Sequence[AnyTool]",
         results: Optional[Mapping[str, Any]] = None,
-        stream: bool = False,
         max_turns: int = 10,
         max_concurrent_calls: int = 8,
         tool_timeout: Optional[float] = None,
@@ -282,31 +280,24 @@ class Responses(Resource[R_co]):
         before_call: "Optional[BeforeCall]" = None,
         max_total_tokens: Optional[int] = None,
         max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        stream: bool = False,
     ) -> "ToolLoop[ResponsesResponse]":
         """Continue a tool run that ended with pending calls, with an error, or with its process.
 
         Args:
-            checkpoint: what `checkpoint()` of the run returned, or its JSON.
-            tools: the tools of the run.
-            results: the results of pending calls, by the ID of the call; an exception tells the
-                model that the call failed. Without a result, a call stays pending.
-            stream: as for `run_tools`.
-            max_turns, max_total_tokens, max_cost_usd: as for `run_tools`; they count from the
-                beginning of the run.
-            max_concurrent_calls, tool_timeout, on_tool_error, before_call: as for `run_tools`.
+            checkpoint, tools, results: as for `chat.completions.resume_tools`.
+            max_turns, max_concurrent_calls, tool_timeout, on_tool_error, before_call,
+                max_total_tokens, max_cost_usd, stream: the same.
 
         Returns:
             The run, which calls only what has no result yet.
 
         Raises:
-            InvalidParamsError: the checkpoint is damaged or of another version, a tool is missing,
-                or no pending call has the ID of a result.
+            InvalidParamsError: as for `chat.completions.resume_tools`.
         """
-        from meshapi_core.tools.responses import ResponsesDialect
         from meshapi_core.tools.starting import RunOptions, resumed
 
         options = RunOptions(
-            stream=stream,
             max_turns=max_turns,
             max_concurrent_calls=max_concurrent_calls,
             tool_timeout=tool_timeout,
@@ -314,9 +305,9 @@ class Responses(Resource[R_co]):
             before_call=before_call,
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
+            stream=stream,
         )
-        dialect = ResponsesDialect(Responses.create.build, Responses.stream.build)
-        return resumed(dialect, checkpoint, tools, results, options)
+        return resumed(_dialect(), checkpoint, tools, results, options)
 
     @endpoint
     def list(
@@ -352,6 +343,12 @@ class Responses(Resource[R_co]):
         """
         path = f"{_PATH}/{path_segment('response_id', response_id)}"
         return Call(method="GET", path=path, reader=JSONReader(ResponsesResponse))
+
+
+def _dialect() -> "ResponsesDialect":
+    from meshapi_core.tools.responses import ResponsesDialect
+
+    return ResponsesDialect(Responses.create.build, Responses.stream.build)
 
 
 def _chunk_reader() -> ChunkReader[ResponsesStreamEvent]:
