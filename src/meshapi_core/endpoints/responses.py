@@ -175,9 +175,8 @@ class Responses(Resource[R_co]):
             The response of `create`, with `.parsed` and `.rejected` as of `chat.completions.parse`.
 
         Raises:
-            UnsupportedSchemaError, StructuredOutputError: as for `chat.completions.parse`; the
-                second also if the response has failed.
-            InvalidParamsError, MeshAPIError: as for `create`.
+            StructuredOutputError: as for `chat.completions.parse`; also if the response has failed.
+            UnsupportedSchemaError, InvalidParamsError, MeshAPIError: as for that method.
         """
         from meshapi_core.structured.parsing import parse_response, response_asked
 
@@ -195,10 +194,9 @@ class Responses(Resource[R_co]):
 
         Returns:
             An iterator of events that is also a context manager. Tell the events apart by class or
-            by `.type`; the text is in the `.delta` of each `ResponseTextDeltaEvent`. The last event
-            says that the response is completed, incomplete or failed, and has all of it in
-            `.response`. The request is sent when the stream is entered or first iterated. Instead
-            of events, `.text_stream` has the text alone; `.get_final_response()` reads what is
+            by `.type`; `.text_stream` has the text alone. The last event says that the response is
+            completed, incomplete or failed, and has all of it in `.response`. The request is sent
+            when the stream is entered or first iterated. `.get_final_response()` reads what is
             left, and returns the whole response: with a type what `parse` would, with `.parsed`.
 
         Raises:
