@@ -1,16 +1,16 @@
 """Ask many questions in a batch: at a lower price, with the results within a day.
 
-    python batch.py [SECONDS]      # the time between two looks at the batch; 30 by default
+    python batch.py [SECONDS]      # the time between two looks at the batch
 
-The program need not wait: with the ID of the batch, another one can get the results tomorrow. The
-requests can also be in a file: `files.upload` returns its ID for
-`batches.create(input_file_id=...)`.
+The program need not wait: the submission can be stored as JSON, and another program can get the
+results tomorrow.
 """
 
 import sys
-import time
+from typing import Optional
 
-from meshapi import BatchObject, ChatCompletionResponse, MeshAPI
+from meshapi import MeshAPI, Progress
+from meshapi_core.endpoints import Completions
 
 MODEL = "openai/gpt-4o-mini"
 QUESTIONS = {
@@ -20,33 +20,23 @@ QUESTIONS = {
 }
 
 
-def wait(client: MeshAPI, batch_id: str, seconds: float) -> BatchObject:
-    """Return the batch once it is over, whether it succeeded or failed."""
-    while not (batch := client.batches.get(batch_id)).ended:
-        print(f"{batch.id}: {batch.status}")
-        time.sleep(seconds)
-    return batch
+def tell(progress: Progress) -> None:
+    print(f"{progress.job_id}: {progress.what}")
 
 
-def main(seconds: float = 30) -> None:
+def main(seconds: Optional[float] = None) -> None:
+    calls = [
+        Completions.create.build(model=MODEL, messages=[{"role": "user", "content": question}])
+        for question in QUESTIONS.values()
+    ]
     with MeshAPI() as client:
-        batch = client.batches.create(
-            requests=[
-                {
-                    "custom_id": name,
-                    "body": {"model": MODEL, "messages": [{"role": "user", "content": question}]},
-                }
-                for name, question in QUESTIONS.items()
-            ]
-        )
-        batch = wait(client, batch.id, seconds)
-    if batch.failed:
-        sys.exit(f"{batch.id} ended as {batch.status}")
-    for result in batch.results or []:
-        response = ChatCompletionResponse.model_validate(result["response"]["body"])
-        print(f"{result['custom_id']}: {response.choices[0].message.text}")
-    for result in batch.errors_detail or []:
-        print(f"{result['custom_id']} failed: {result['error']}")
+        submission = client.batches.submit(calls)
+        items = client.batches.results(submission, poll_interval=seconds, on_progress=tell)
+        for name, item in zip(QUESTIONS, items):
+            if item.error:
+                print(f"{name} failed: {item.error}")
+            else:
+                print(f"{name}: {item.result().text}")
 
 
 if __name__ == "__main__":

@@ -6,22 +6,19 @@ The model sees only the passages that the search has found.
 """
 
 import sys
-import time
 from pathlib import Path
 
-from meshapi import MeshAPI
+from meshapi import JobFailedError, MeshAPI
 
 MODEL = "openai/gpt-4o-mini"
 
 
 def add(client: MeshAPI, path: Path) -> str:
     """Upload a document, and return its ID once it can be searched."""
-    file_id = client.rag.upload_file(path, embed=True).file_id
-    while not (file := client.rag.get(file_id)).ended:
-        time.sleep(0.5)
-    if file.failed:
-        sys.exit(f"{path} cannot be searched: {file.last_error_code}")
-    return file_id
+    try:
+        return client.rag.upload_and_embed(path).file_id
+    except JobFailedError as exc:
+        sys.exit(f"{path} cannot be searched: {exc.error_code}")
 
 
 def main(path: Path, question: str) -> None:

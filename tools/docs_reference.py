@@ -22,6 +22,7 @@ FACES = (
     "meshapi_core",
     "meshapi_core.endpoints",
     "meshapi_core.observing",
+    "meshapi_core.usage",
     "meshapi_backends",
     "meshapi.testing",
 )
@@ -74,6 +75,14 @@ SUBJECTS = (
         " meshapi_core._sync.streams_images meshapi_core._sync.streams_parsed",
     ),
     Subject(
+        "jobs",
+        "Jobs and pages",
+        "What methods that wait for jobs tell, and what lists and batches return.",
+        "meshapi",
+        "meshapi_core.progress meshapi_core._async.pages meshapi_core._sync.pages"
+        " meshapi_core.batching",
+    ),
+    Subject(
         "options",
         "Options",
         "The options of a client for time limits, retries, connections and proxies.",
@@ -93,7 +102,8 @@ SUBJECTS = (
         "Errors and warnings",
         "",
         "meshapi",
-        "meshapi_core.errors meshapi_core.codec.arguments meshapi_core.types.errors",
+        "meshapi_core.errors meshapi_core._mistakes meshapi_core.codec.arguments"
+        " meshapi_core.types.errors",
     ),
     Subject(
         "objects",
@@ -108,8 +118,10 @@ SUBJECTS = (
         "Realtime",
         "Sessions in which audio and text go in both directions at once.",
         "meshapi",
-        "meshapi._realtime meshapi_core.realtime meshapi_core.types.realtime"
-        " meshapi_core.types.realtime_client meshapi_core.types.realtime_server",
+        "meshapi._realtime meshapi_core.realtime meshapi_core.turns"
+        " meshapi_core._async.realtime_turns meshapi_core._sync.realtime_turns"
+        " meshapi_core.types.realtime meshapi_core.types.realtime_client"
+        " meshapi_core.types.realtime_server",
     ),
     Subject(
         "tools",
@@ -119,11 +131,25 @@ SUBJECTS = (
         "meshapi_core._async.tool_run meshapi_core._sync.tool_run meshapi_core.tools",
     ),
     Subject(
+        "saving",
+        "Saved files and progress",
+        "What the methods that save files return, and what `on_progress` is given.",
+        "meshapi",
+        "meshapi_core.flows.downloads meshapi_core.progress",
+    ),
+    Subject(
         "hooks",
         "Hooks",
         "Functions that a client calls, and what each is given.",
         "meshapi",
         "meshapi_backends._hooks meshapi_core.observing.notices",
+    ),
+    Subject(
+        "cost",
+        "Usage and cost",
+        "What `client.track_usage()` returns, and limits on what calls may use.",
+        "meshapi",
+        "meshapi_backends._metering meshapi_core.usage",
     ),
     Subject(
         "open-telemetry",
@@ -173,6 +199,13 @@ SUBJECTS = (
         "meshapi_core.observing",
         "meshapi_core.observing.notices meshapi_core.observing.calls"
         " meshapi_core.observing.sessions meshapi_core.observing.lines",
+    ),
+    Subject(
+        "core/usage",
+        "Usage of calls",
+        "What calls use and cost, from what is told of them.",
+        "meshapi_core.usage",
+        "meshapi_core.usage",
     ),
     Subject(
         "core/protocols",
@@ -361,9 +394,13 @@ def methods() -> list[Method]:
 
 
 def _methods(call: str, module: str, owner: str) -> Iterator[Method]:
-    (node,) = (
-        node for node in _tree(module).body if isinstance(node, ast.ClassDef) and node.name == owner
-    )
+    node = _class(module, owner)
+    for base in (ast.unparse(base).partition("[")[0] for base in node.bases):
+        home = _imported(module, base)
+        if base != "Resource" and home.startswith(f"{ENDPOINTS}_"):
+            # One class in two modules: the methods of both are shown as those of the public one.
+            for method in _methods(call, home, base):
+                yield method._replace(module=module, owner=owner)
     for member in node.body:
         if isinstance(member, ast.FunctionDef) and member.name == "__init__":
             for line in member.body:
@@ -373,6 +410,21 @@ def _methods(call: str, module: str, owner: str) -> Iterator[Method]:
                     yield from _methods(f"{call}.{line.target.attr}", module, inner)
         elif isinstance(member, ast.FunctionDef) and not _is_inner(member):
             yield Method(f"{call}.{member.name}", module, owner, member.name)
+
+
+def _class(module: str, name: str) -> ast.ClassDef:
+    (node,) = (
+        node for node in _tree(module).body if isinstance(node, ast.ClassDef) and node.name == name
+    )
+    return node
+
+
+def _imported(module: str, name: str) -> str:
+    """Return the module from which another one imports a name; "" if it does not."""
+    for node in _tree(module).body:
+        if isinstance(node, ast.ImportFrom) and name in (each.name for each in node.names):
+            return node.module or ""
+    return ""
 
 
 def _is_inner(member: ast.FunctionDef) -> bool:

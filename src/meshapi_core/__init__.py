@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from meshapi_core.errors import InternalServerError as InternalServerError
     from meshapi_core.errors import InvalidParamsError as InvalidParamsError
     from meshapi_core.errors import JobFailedError as JobFailedError
+    from meshapi_core.errors import JobStatusError as JobStatusError
+    from meshapi_core.errors import JobTimeoutError as JobTimeoutError
     from meshapi_core.errors import MeshAPIError as MeshAPIError
     from meshapi_core.errors import ModelRefusalError as ModelRefusalError
     from meshapi_core.errors import NotFoundError as NotFoundError

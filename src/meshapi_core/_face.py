@@ -26,11 +26,12 @@ _NAMES: Final = {
     "meshapi_core.errors": """
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
         Base64Error ConflictError ContentFilterError ContentTooLargeError InternalServerError
-        InvalidParamsError JobFailedError MeshAPIError ModelRefusalError NotFoundError
-        OutputTruncatedError OutputValidationError ParamsWarning PaymentRequiredError
-        PermissionDeniedError ProtocolError RateLimitError RealtimeConnectionClosed RealtimeError
-        RedirectError ResponseDecodeError ResponseWarning StreamInterruptedError StreamUsageError
-        StructuredOutputError ToolLoopLimitError UnprocessableEntityError UnsupportedSchemaError
+        InvalidParamsError JobFailedError JobStatusError JobTimeoutError MeshAPIError
+        ModelRefusalError NotFoundError OutputTruncatedError OutputValidationError ParamsWarning
+        PaymentRequiredError PermissionDeniedError ProtocolError RateLimitError
+        RealtimeConnectionClosed RealtimeError RedirectError ResponseDecodeError ResponseWarning
+        StreamInterruptedError StreamUsageError StructuredOutputError ToolLoopLimitError
+        UnprocessableEntityError UnsupportedSchemaError
     """,
     "meshapi_core.extras": "Extras hidden_values",
     "meshapi_core.failures": "Advice failure_of hint_at_tls timed_out",

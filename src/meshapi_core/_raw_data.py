@@ -2,7 +2,8 @@
 
 Only this module knows how it is kept: in the object's `__dict__`, under three names that are not
 names of fields. The code that makes a response stores what it has at hand; the rest is derived from
-that when it is first asked for.
+that when it is first asked for. (A page of a list also has a `_source`, which `types/_pages.py`
+keeps.)
 
     _sent    the JSON body, and what is known about its response
     _raw     the decoded body: from `_sent`, or what the object was read from, field by field
@@ -47,6 +48,7 @@ _UNKNOWN: Final = ResponseMeta()
 
 _RAW: Final = "_raw"
 _EXTRA: Final = "_extra"
+_SOURCE: Final = "_source"
 
 
 def sent_of(response: object) -> Optional[Sent]:
@@ -111,6 +113,8 @@ def all_of(record: object) -> dict[str, Any]:
     if kept.get(SENT, (None,))[0] is not None:
         # Without the decoded form: it repeats the body, and is larger.
         kept.pop(_RAW, None)
+    # A page's client, which cannot go along.
+    kept.pop(_SOURCE, None)
     return kept
 
 

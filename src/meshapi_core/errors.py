@@ -19,6 +19,8 @@ MeshAPIError
 │   └── RealtimeConnectionClosed   a realtime session is over
 ├── RealtimeError                  an error event in a realtime session
 ├── JobFailedError                 a job that the call waited for has failed
+├── JobStatusError                 a job has a status that this version does not know
+├── JobTimeoutError                a job had not ended when the time limit of a wait ran out
 ├── ToolLoopLimitError             a tool run has reached one of its limits
 ├── ResponseDecodeError            a 2xx response does not have the expected form
 │   ├── Base64Error                a part of a response should be base64, and is not
@@ -47,6 +49,12 @@ from meshapi_core._base_error import ErrorFacts, MeshAPIError
 from meshapi_core._close_codes import CLOSE_CODES
 from meshapi_core._json_kinds import is_object
 from meshapi_core._log_safe import one_line, with_facts
+from meshapi_core._mistakes import (
+    InvalidParamsError,
+    ParamsWarning,
+    ResponseWarning,
+    StreamUsageError,
+)
 
 __all__ = [
     "APIConnectionError",
@@ -61,6 +69,8 @@ __all__ = [
     "InternalServerError",
     "InvalidParamsError",
     "JobFailedError",
+    "JobStatusError",
+    "JobTimeoutError",
     "MeshAPIError",
     "ModelRefusalError",
     "NotFoundError",
@@ -266,12 +276,30 @@ class JobFailedError(MeshAPIError):
     default_error_code = "job_failed"
 
 
+class JobStatusError(MeshAPIError):
+    """A job has a status that this version does not know; `partial` is the job as it was last seen.
+
+    It may have ended or go on. Waiting for longer might never end, so the wait ends here.
+    """
+
+    default_error_code = "unknown_status"
+
+
+class JobTimeoutError(MeshAPIError):
+    """The time limit of a wait ran out; `partial` is the job as it was last seen.
+
+    The job goes on at the gateway. Another wait for the same ID takes it up again.
+    """
+
+    default_error_code = "job_timeout"
+
+
 class ToolLoopLimitError(MeshAPIError):
     """A tool run has reached a limit, and the model asks for further calls, which were not made.
 
     Attributes:
-        limit: The name of the limit: "max_turns", "max_total_tokens" or "max_cost_usd".
-        checkpoint: The run, for `resume_tools` to continue it with a higher limit.
+        limit: The name of the limit, such as "max_turns".
+        checkpoint: For `resume_tools` to continue with a higher limit; empty for a session.
         messages, turns, usage: Those of the run; see `ToolRun`.
     """
 
@@ -404,47 +432,3 @@ class UnsupportedSchemaError(MeshAPIError, TypeError):
     def __init__(self, message: str, *, path: str = "", **facts: Unpack[ErrorFacts]) -> None:
         super().__init__(message, **facts)
         self.path = path
-
-
-class InvalidParamsError(TypeError, ValueError):
-    """A parameter is missing, unknown or of the wrong type; nothing was sent.
-
-    Attributes:
-        field: The path of the field, such as `messages[0].role`; "" for the parameters as a whole.
-        expected: What would have been accepted; "" if nothing would, as for an unknown name.
-        got: What was given: its kind, or the value itself if it is short; "nothing" if missing. If
-            `expected` is "", what is wrong: "no such parameter".
-        hint: What to do instead, or "".
-    """
-
-    def __init__(self, field: str, expected: str, got: str, hint: str = "") -> None:
-        super().__init__(field, expected, got, hint)
-        self.field = field
-        self.expected = expected
-        self.got = got
-        self.hint = hint
-
-    def __str__(self) -> str:
-        where = f"{self.field}: " if self.field else ""
-        hint = f"; {self.hint}" if self.hint else ""
-        what = f"expected {self.expected}, got {self.got}" if self.expected else self.got
-        return f"{where}{what}{hint}"
-
-
-class StreamUsageError(RuntimeError):
-    """A stream or a realtime session was used in a way that it does not allow.
-
-    It was used again after its end, or by two tasks or threads at once. This is a mistake in the
-    program, and not a `MeshAPIError`, so that a handler for failed calls does not hide it.
-    """
-
-
-class ResponseWarning(UserWarning):
-    """A field of a response could not be read and has its default value; `.raw` has the original.
-
-    Python shows each once per line of code; `warnings.filterwarnings` can turn them into errors.
-    """
-
-
-class ParamsWarning(UserWarning):
-    """A parameter is probably a mistake; it is sent as given."""

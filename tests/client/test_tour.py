@@ -2,17 +2,21 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
 from meshapi import Deferred, MeshAPI
 from meshapi.testing import LocalGateway
+from meshapi_core.endpoints import Completions
 from support.endpoint_rows import all_endpoints
 from support.flavours import World, on_every_flavour
 
 CHAT = "openai/gpt-4o-mini"
 MESSAGES = [{"role": "user", "content": "What is 2+2?"}]
+SOON = {"poll_interval": 0.005}
 PNG = "data:image/png;base64,iVBORw0KGgo="
 
 
@@ -25,6 +29,10 @@ def gateway() -> Iterator[LocalGateway]:
 async def chunks_of(stream: Any) -> list[Any]:
     async with stream:
         return [chunk async for chunk in stream]
+
+
+def content_of(path: str) -> bytes:
+    return Path(path).read_bytes()
 
 
 async def seen(fetch: Any, field: str, wanted: str) -> Any:
@@ -67,7 +75,8 @@ async def responses(client: Any) -> None:
     deltas = [event.delta for event in events if event.type == "response.output_text.delta"]
     assert "".join(deltas) == response.output_text
     queued = await client.responses.create(model="openai/o4-mini", input="Hi", background=True)
-    await seen(lambda: client.responses.get(queued.id), "status", "completed")
+    assert (await client.responses.wait(queued, **SOON)).status == "completed"
+    assert (await client.responses.get(queued.id)).ended
     assert queued.id in [row.id for row in (await client.responses.list(limit=5)).data]
     parsed = await client.responses.parse(model=CHAT, input="?", response_format=list[int])
     assert isinstance(parsed.parsed, list)
@@ -97,6 +106,12 @@ async def videos(client: Any) -> None:
         model="bytedance/seedance-1-0-lite", content=[{"type": "text", "text": "a fox"}]
     )
     await seen(lambda: client.videos.retrieve(task.id), "status", "succeeded")
+    assert await client.videos.wait(task) == await client.videos.retrieve(task.id)
+    content = [{"type": "text", "text": "a fox"}]
+    again = await client.videos.generate_and_wait(
+        model="bytedance/seedance-1-0-lite", content=content, **SOON
+    )
+    assert again.ended
     assert task.id in [row.id for row in (await client.videos.list(limit=50)).data]
 
 
@@ -119,6 +134,28 @@ async def audio(client: Any) -> None:
     voices = await client.audio.list_voices(page_size=1)
     voice = await client.audio.get_voice(voices.voices[0].voice_id)
     assert voice == voices.voices[0]
+
+
+async def saving(client: Any) -> None:
+    speech = {"model": "openai/tts-1", "input": "Hello!", "response_format": "wav"}
+    drawn = await client.images.generate(model="openai/gpt-image-1", prompt="a fox")
+    task = await client.videos.generate(
+        model="bytedance/seedance-1-0-lite", content=[{"type": "text", "text": "a fox"}]
+    )
+    video = await seen(lambda: client.videos.retrieve(task.id), "status", "succeeded")
+    batch = await client.batches.create(requests=requests())
+    done = await seen(lambda: client.batches.get(batch.id), "status", "completed")
+    with TemporaryDirectory() as folder:
+        for coroutine, start in (
+            (client.audio.synthesize_to(f"{folder}/a", **speech), b"RIFF"),
+            (client.images.save(drawn.data[0], f"{folder}/b"), b"\x89PNG"),
+            (client.download(video.content.video_url, f"{folder}/c"), b""),
+            (client.files.download(done.output_file_id, f"{folder}/d"), b"{"),
+        ):
+            saved = await coroutine
+            content = content_of(saved.path)
+            assert content.startswith(start)
+            assert len(content) == saved.size > 0
 
 
 async def compare(client: Any) -> None:
@@ -149,6 +186,11 @@ async def files_and_batches(client: Any) -> None:
     other = await client.batches.create(requests=requests(), metadata={"job": "tour"})
     await client.batches.cancel(other.id)
     await seen(lambda: client.batches.get(other.id), "status", "cancelled")
+    assert (await client.batches.wait(batch)).total_requests == 2
+    calls = [Completions.create.build(model=CHAT, messages=MESSAGES)]
+    made = await client.batches.submit(calls)
+    results = [item async for item in client.batches.results(made, **SOON)]
+    assert [item.result().text for item in results] == ["2 + 2 = 4."]
     assert other.id in [row.id for row in (await client.batches.list(limit=5)).data]
 
 
@@ -181,6 +223,8 @@ async def rag(client: Any) -> None:
     )
     await seen(lambda: client.rag.get(upload.file_id), "upload_status", "ready")
     await client.rag.embed(file_ids=[upload.file_id], wait=True)
+    assert (await client.rag.wait(upload, **SOON)).ended
+    assert (await client.rag.upload_and_embed(("c.txt", b"A dog."), **SOON)).ended
     found = await client.rag.search(query="brown fox", file_ids=[upload.file_id])
     assert "brown fox" in found.results[0].text
     assert (await client.rag.list(limit=50, offset=0)).total >= 2
@@ -189,6 +233,7 @@ async def rag(client: Any) -> None:
 async def documents(client: Any) -> None:
     made = await client.documents.generate(format="pdf", prompt="a letter")
     await seen(lambda: client.documents.retrieve(made.document_id), "status", "completed")
+    assert (await client.documents.wait(made)).ended
     assert (await client.documents.list(limit=5)).total >= 1
 
 
@@ -212,6 +257,7 @@ STOPS = (
     images,
     videos,
     audio,
+    saving,
     compare,
     files_and_batches,
     models,

@@ -21,7 +21,7 @@ from meshapi_core.observing import Notice
 
 PACKAGES = faces.PACKAGES
 
-MOST_NAMES = 150
+MOST_NAMES = 152
 """In the core's face: what an embedder needs, and can take in."""
 
 LONGEST_FACE = 200

@@ -46,6 +46,7 @@ from meshapi_core.endpoints import (
     endpoint,
     flow_endpoint,
     item_flow_endpoint,
+    list_endpoint,
     stream_endpoint,
 )
 from meshapi_core.endpoints._descriptor import ItemFlowEndpointAs, StreamEndpointAs
@@ -145,6 +146,10 @@ class World:
                 group.start_soon(run, position, function)
         return outcomes
 
+    async def rows(self, rows: Any) -> list[Any]:
+        """What a program gets that iterates over a page, or over pages."""
+        return [row async for row in rows]
+
     def run(self, scenario: Callable[["World"], Coroutine[Any, Any, Any]]) -> Any:
         raise NotImplementedError
 
@@ -182,6 +187,9 @@ class BlockingWorld(World):
 
     async def sleep(self, seconds: float) -> None:
         self.network.sleep(seconds)
+
+    async def rows(self, rows: Any) -> list[Any]:
+        return list(rows)
 
     async def together(self, *functions: AsyncFunction) -> list[Any]:
         outcomes: list[Any] = [None] * len(functions)
@@ -343,7 +351,7 @@ _AWAITED = frozenset(
     }
     | {"receive", "wait_for", "send_audio", "commit_audio", "update"}
     | {"read_ready", "write_some", "flush"}
-    | {"until_done"}
+    | {"until_done", "download", "send_text", "say", "send_tool_output"}
 )
 """Methods that block; those declared as endpoints need not be named."""
 
@@ -369,9 +377,13 @@ class Awaited:
         )
         if isinstance(declared, opening) or name in ("open_flow", "with_options"):
             return functools.partial(_opened, value)
+        if isinstance(declared, list_endpoint):
+            return functools.partial(_Listing, value)
         kind = _kind_in_twin(type(self._target), name)
         if kind is not None:
             return Awaited(value) if kind is property else functools.partial(kind, value)
+        if isinstance(self._target, RealtimeSession) and name == "turns":
+            return functools.partial(_opened, value)
         if isinstance(self._target, RealtimeResource) and name == "connect":
             return functools.partial(_Connecting, value)
         if isinstance(declared, (endpoint, flow_endpoint)) or name in _AWAITED:
@@ -394,6 +406,22 @@ class Awaited:
 
     async def __aexit__(self, *args: Any) -> Any:
         return self._target.__exit__(*args)
+
+
+class _Listing:
+    """A list that is not asked for yet: `await` does that, and so does `async for`."""
+
+    def __init__(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        self._ask = functools.partial(method, *args, **kwargs)
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return _awaited(self._ask).__await__()
+
+    def __aiter__(self) -> "Awaited":
+        return Awaited(iter(self._ask()))
+
+    def pages(self) -> "Awaited":
+        return Awaited(self._ask().pages())
 
 
 class _Connecting:

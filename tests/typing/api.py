@@ -23,8 +23,12 @@ from meshapi import (
     AsyncRawMeshAPI,
     AsyncRealtimeResource,
     AsyncRealtimeSession,
+    AsyncRealtimeTurns,
     AsyncVideosResource,
+    BatchItem,
+    BatchListResponse,
     BatchObject,
+    BatchSubmission,
     BuiltinTool,
     ChatCompletionChunk,
     ChatCompletionMessage,
@@ -67,6 +71,9 @@ from meshapi import (
     RealtimeSession,
     RealtimeSessionConfig,
     RealtimeTextDeltaEvent,
+    RealtimeToolCall,
+    RealtimeTurn,
+    RealtimeTurns,
     Reconnect,
     Reconnected,
     ResponseList,
@@ -77,6 +84,7 @@ from meshapi import (
     ResponsesParams,
     ResponsesResponse,
     RouterSelectResponse,
+    SavedFile,
     SocketOptions,
     StreamUsageError,
     TemplateSummary,
@@ -85,6 +93,7 @@ from meshapi import (
     ToolCall,
     ToolFunction,
     TranscriptionResponse,
+    Voice,
     WebSearchResponse,
 )
 from meshapi_core import (
@@ -123,6 +132,7 @@ from meshapi_core.endpoints import (
     ChatCompletionStream,
     CompareStream,
     Completions,
+    Embeddings,
     ImagesStream,
     ItemFlow,
     ItemStream,
@@ -426,6 +436,66 @@ def sentinels_narrow() -> None:
         assert_type(event, ServerSentEvent)
 
 
+def jobs_are_waited_for(client: MeshAPI) -> None:
+    """`results` knows the types of the calls that were submitted."""
+    assert_type(client.batches.wait("b", timeout=5, progress=True), BatchObject)
+    completions = [Completions.create.build(model="m", messages=[])]
+    made = client.batches.submit(completions, completion_window="24h")
+    assert_type(made, BatchSubmission[ChatCompletionResponse])
+    for item in client.batches.results(made):
+        assert_type(item, BatchItem[ChatCompletionResponse])
+        assert_type(item.value, Optional[ChatCompletionResponse])
+        assert_type(item.error, Optional[MeshAPIError])
+        assert_type(item.result(), ChatCompletionResponse)
+    vectors = client.batches.submit(Embeddings.create.build(input=text) for text in "ab")
+    assert_type(next(client.batches.results(vectors)).result(), EmbeddingsResponse)
+    plain = client.batches.results("b", requests=["1", {"custom_id": "2"}])
+    assert_type(next(plain).value, Optional[ChatCompletionResponse])
+    assert_type(plain.until_done(), list[BatchObject])
+    client.batches.submit(["x"])  # type: ignore[arg-type]
+    client.batches.results(made, requests=[])  # type: ignore[call-overload]
+
+
+async def async_jobs_are_waited_for(client: AsyncMeshAPI) -> None:
+    """The same, awaited."""
+    assert_type(await client.batches.wait("b"), BatchObject)
+    made = await client.batches.submit([Completions.create.build(model="m", messages=[])])
+    assert_type(made, BatchSubmission[ChatCompletionResponse])
+    async for item in client.batches.results(made):
+        assert_type(item.result(), ChatCompletionResponse)
+    assert_type(await client.batches.results("b").until_done(), list[BatchObject])
+
+
+def lists(client: MeshAPI) -> None:
+    """A page is an iterable of all rows; `.pages()` yields pages."""
+    page = client.batches.list(limit=2)
+    assert_type(page, BatchListResponse)
+    for batch in page:
+        assert_type(batch, BatchObject)
+    assert_type(next(page.pages()), BatchListResponse)
+    assert_type(list(client.audio.list_voices()), list[Voice])
+    assert_type(list(client.models.search(limit=5)), list[ModelInfo])
+    assert_type(list(client.models.list()), list[ModelInfo])
+    assert_type(next(client.models.list().pages()), ResponseList[ModelInfo])
+    assert_type(len(client.models.search()), int)
+    client.batches.list(size=2)  # type: ignore[call-arg]
+
+
+async def async_lists(client: AsyncMeshAPI) -> None:
+    """`await` gives a page, `async for` all rows, with or without it."""
+    assert_type(await client.batches.list(limit=2), BatchListResponse)
+    async for batch in client.batches.list(limit=2):
+        assert_type(batch, BatchObject)
+    async for batch in await client.batches.list(limit=2):
+        assert_type(batch, BatchObject)
+    async for page in client.batches.list(limit=2).pages():
+        assert_type(page, BatchListResponse)
+    assert_type([row async for row in client.models.list()], list[ModelInfo])
+    assert_type([row async for row in client.models.search()], list[ModelInfo])
+    for _ in client.batches.list():  # type: ignore[attr-defined]
+        pass
+
+
 def every_resource_is_typed(client: MeshAPI) -> None:
     response = assert_type(client.responses.create(input="hi"), ResponsesResponse)
     assert_type((response.id, response.output_text), tuple[str, str])
@@ -439,7 +509,11 @@ def every_resource_is_typed(client: MeshAPI) -> None:
     assert_type(client.videos.retrieve("id").status, str)
     assert_type(client.audio.synthesize(input="hi"), bytes)
     assert_type(client.audio.stream(input="hi"), Stream[bytes])
+    assert_type(client.audio.synthesize_to("a.mp3", input="hi"), SavedFile)
     assert_type(client.audio.transcribe(b"", model="m"), TranscriptionResponse)
+    assert_type(client.images.save(ImageItem(url="https://..."), Path("a.png")), SavedFile)
+    assert_type(client.files.download("id", "a.jsonl", on_progress=print), SavedFile)
+    assert_type(client.download("https://...", "a.mp4", progress=True), SavedFile)
     client.audio.transcribe(("a.wav", b""), model="m", content_type="audio/wav")
     assert_type(client.compare.stream(models=["a"], messages=[]), CompareStream)
     assert_type(client.files.upload(file="batch.jsonl", purpose="batch"), FileObject)
@@ -477,6 +551,10 @@ async def every_resource_is_typed_on_the_async_client(client: AsyncMeshAPI) -> N
     assert_type(await client.models.list(), ResponseList[ModelInfo])
     assert_type(await client.files.content("id"), bytes)
     assert_type(client.audio.stream(input="hi"), AsyncStream[bytes])
+    assert_type(await client.audio.synthesize_to("a.mp3", input="hi"), SavedFile)
+    assert_type(await client.images.save(ImageItem(url="https://..."), Path("a.png")), SavedFile)
+    assert_type(await client.files.download("id", "a.jsonl", on_progress=print), SavedFile)
+    assert_type(await client.download("https://...", "a.mp4", progress=True), SavedFile)
     assert_type(
         await client.rag.upload_file(file_name="a", mime_type="b", content=b""),
         InitUploadResponse,
@@ -515,6 +593,50 @@ def a_realtime_session_is_typed(client: MeshAPI) -> None:
         assert_type(session.close_reason, Optional[str])
         assert_type(session.subprotocol, Optional[str])
         assert_type(session.closed, bool)
+
+
+def look_up(place: str) -> str:
+    return place
+
+
+async def look_up_async(place: str) -> str:
+    return place
+
+
+def turns_are_typed(session: RealtimeSession, heard: list[bytes]) -> None:
+    assert_type(session.send_text("Hello", respond=False), None)
+    assert_type(session.say("Hello"), None)
+    assert_type(session.send_tool_output("call_1", "42"), None)
+    turns = session.turns(tools=[look_up], on_audio=heard.append, before_call=print)
+    assert_type(turns, RealtimeTurns)
+    assert_type(turns.receive(timeout=1), RealtimeTurn)
+    for turn in turns:
+        assert_type((turn.text, turn.transcript, turn.audio), tuple[str, str, bytes])
+        assert_type(turn.tool_calls, tuple[RealtimeToolCall, ...])
+        assert_type(turn.tool_calls[0].parsed_arguments, dict[str, Any])
+        assert_type((turn.audio_rate, turn.input_transcript), tuple[int, str])
+        assert_type(turn.error, Optional[RealtimeError])
+        assert_type(turn.reconnected, Optional[Reconnected])
+
+
+async def turns_are_typed_on_the_async_client(session: AsyncRealtimeSession) -> None:
+    await session.send_text("Hello")
+    await session.say("Hello")
+    await session.send_tool_output("call_1", "42", respond=False)
+    turns = session.turns(tools=[look_up, look_up_async], tool_timeout=2.5)
+    assert_type(turns, AsyncRealtimeTurns)
+    assert_type(await turns.receive(), RealtimeTurn)
+    async for turn in turns:
+        assert_type(turn, RealtimeTurn)
+
+
+def wrong_use_of_turns_is_an_error(session: RealtimeSession, other: AsyncRealtimeSession) -> None:
+    session.send_text(b"Hello")  # type: ignore[arg-type]
+    session.turns(tools=look_up)  # type: ignore[arg-type]
+    session.turns(on_tool_error="ignore")  # type: ignore[arg-type]
+    session.turns([look_up])  # type: ignore[call-arg]
+    for _ in other.turns():  # type: ignore[attr-defined]
+        pass
 
 
 async def a_realtime_session_is_typed_on_the_async_client(client: AsyncMeshAPI) -> None:

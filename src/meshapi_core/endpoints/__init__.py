@@ -56,6 +56,8 @@ The parts:
 - `starts_job=True` marks a `Call` that starts work which goes on, and is billed, after the
   response. Such a call is not retried when it is unknown whether the work has begun.
 
+`@list_endpoint` is for a list; on an event loop, a program awaits one page, or iterates over all.
+
 `@stream_endpoint` is for a function that returns a `StreamCall`; the method returns a `Stream` or
 an `AsyncStream`. Under `@stream_endpoint_as(lambda: Words, lambda: AsyncWords)` it returns one of
 two classes of yours, which are made from that stream. Its reader is a `ChunkReader`: the type of a
@@ -64,12 +66,12 @@ stream is complete. `ByteStreamReader` is for files.
 
 `@flow_endpoint` is for a method that makes several calls: a generator function that yields a
 `Call`, is sent its response (or thrown its error), yields the next, and returns the result
-(`Flow`). It may yield other steps, such as `Pause`, or a `FileSource` to have the file checked, so
-that a missing file is noticed before the calls that lead up to its upload: `meshapi_core.flows` has
-them all. Under `@item_flow_endpoint`, the function also yields an `Emit` for everything that the
-program gets while it goes on; the method returns an `ItemStream` or an `AsyncItemStream`, or what
-`@item_flow_endpoint_as(lambda: ..., lambda: ...)` makes of them. Either function is written once,
-and runs in every flavour.
+(`Flow`). It may yield other steps, such as a pause, or a `FileSource` to have the file
+checked, so that a missing file is noticed before the calls that lead up to its upload:
+`meshapi_core.flows` has them all. Under `@item_flow_endpoint`, the function also yields
+everything that the program gets while it goes on; the method returns an `ItemStream` or an
+`AsyncItemStream`, or what `@item_flow_endpoint_as(lambda: ..., lambda: ...)` makes of them.
+Either function is written once, and runs in every flavour.
 """
 
 from typing import TYPE_CHECKING
@@ -102,6 +104,8 @@ if TYPE_CHECKING:
     from meshapi_core._sync.streams_parsed import ParsedResponsesStream as ParsedResponsesStream
     from meshapi_core._sync.streams_responses import ResponsesStream as ResponsesStream
     from meshapi_core.accumulators import Accumulator as Accumulator
+    from meshapi_core.batching.items import BatchItem as BatchItem
+    from meshapi_core.batching.submission import BatchSubmission as BatchSubmission
     from meshapi_core.bodies import FileSource as FileSource
     from meshapi_core.bodies import file_source as file_source
     from meshapi_core.calls import Call as Call
@@ -115,6 +119,8 @@ if TYPE_CHECKING:
     from meshapi_core.endpoints._descriptor import item_flow_endpoint_as as item_flow_endpoint_as
     from meshapi_core.endpoints._descriptor import stream_endpoint as stream_endpoint
     from meshapi_core.endpoints._descriptor import stream_endpoint_as as stream_endpoint_as
+    from meshapi_core.endpoints._lists import list_endpoint as list_endpoint
+    from meshapi_core.endpoints._signatures import lists_keywords as lists_keywords
     from meshapi_core.endpoints.account import APIVersions as APIVersions
     from meshapi_core.endpoints.account import Balance as Balance
     from meshapi_core.endpoints.account import Usage as Usage
@@ -124,6 +130,7 @@ if TYPE_CHECKING:
     from meshapi_core.endpoints.chat import Completions as Completions
     from meshapi_core.endpoints.compare import Compare as Compare
     from meshapi_core.endpoints.documents import Documents as Documents
+    from meshapi_core.endpoints.downloads import Downloads as Downloads
     from meshapi_core.endpoints.embeddings import Embeddings as Embeddings
     from meshapi_core.endpoints.files import Files as Files
     from meshapi_core.endpoints.images import Images as Images

@@ -136,6 +136,9 @@ class _Declared(Generic[P, B_co]):
             _explain_arguments(self._build, args, kwargs, exc)
             raise
 
+    def _keep(self, resource: Any, bound: Callable[..., Any], returned: Any = None) -> Any:
+        return _store(resource, self._name, bound, self._build, returned)
+
 
 class endpoint(_Declared[P, Call[T]], Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
     """Declares an endpoint with a whole response; see `meshapi_core.endpoints`."""
@@ -161,7 +164,7 @@ class endpoint(_Declared[P, Call[T]], Generic[P, T]):  # noqa: N801 - used as a 
         if resource is None:
             return self
         bound = _bound(resource._runner.run, self._build)
-        return _store(resource, self._name, bound, self._build)
+        return self._keep(resource, bound)
 
 
 class stream_endpoint(_Declared[P, StreamCall[T]], Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
@@ -182,7 +185,7 @@ class stream_endpoint(_Declared[P, StreamCall[T]], Generic[P, T]):  # noqa: N801
         if resource is None:
             return self
         bound = _opening(resource._runner.open, self._build)
-        return _store(resource, self._name, bound, self._build)
+        return self._keep(resource, bound)
 
 
 class flow_endpoint(_Declared[P, Flow[T]], Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
@@ -207,7 +210,7 @@ class flow_endpoint(_Declared[P, Flow[T]], Generic[P, T]):  # noqa: N801 - used 
         if resource is None:
             return self
         bound = _bound(resource._runner.run_flow, self._build)
-        return _store(resource, self._name, bound, self._build)
+        return self._keep(resource, bound)
 
 
 def overloaded_flow(build: Callable[..., Flow[Any]]) -> Callable[..., Any]:
@@ -242,7 +245,12 @@ class item_flow_endpoint(_Declared[P, ItemFlow[T, R]], Generic[P, T, R]):  # noq
         if resource is None:
             return self
         bound = _opening(resource._runner.open_flow, self._build)
-        return _store(resource, self._name, bound, self._build)
+        return self._keep(resource, bound)
+
+
+def overloaded_item_flow(build: Callable[..., ItemFlow[Any, Any]]) -> Callable[..., Any]:
+    """Return an `item_flow_endpoint`, for a method whose types are declared as overloads."""
+    return cast("Callable[..., Any]", item_flow_endpoint(build))
 
 
 class _OpenedAs(_Declared[P, B_co], Generic[P, B_co, S, A]):
@@ -265,7 +273,7 @@ class _OpenedAs(_Declared[P, B_co], Generic[P, B_co, S, A]):
         # Asked for now, so that neither class is imported before a program uses it.
         made: Any = self._asynchronous() if is_async else self._blocking()
         bound = _opening(getattr(runner, self._opens), self._build, made)
-        return _store(resource, self._name, bound, self._build, made)
+        return self._keep(resource, bound, made)
 
 
 class StreamEndpointAs(_OpenedAs[P, StreamCall[T], S, A], Generic[P, T, S, A]):

@@ -25,18 +25,23 @@ _NAMES: Final = {
     "meshapi_core._sync.streams_parsed": "ParsedChatCompletionStream ParsedResponsesStream",
     "meshapi_core._sync.streams_responses": "ResponsesStream",
     "meshapi_core.accumulators": "Accumulator",
+    "meshapi_core.batching.items": "BatchItem",
+    "meshapi_core.batching.submission": "BatchSubmission",
     "meshapi_core.bodies": "FileSource file_source",
     "meshapi_core.calls": "Call SignedPut StreamCall",
     "meshapi_core.endpoints._descriptor": """
         R_co Resource endpoint flow_endpoint item_flow_endpoint item_flow_endpoint_as
         stream_endpoint stream_endpoint_as
     """,
+    "meshapi_core.endpoints._lists": "list_endpoint",
+    "meshapi_core.endpoints._signatures": "lists_keywords",
     "meshapi_core.endpoints.account": "APIVersions Balance Usage",
     "meshapi_core.endpoints.audio": "Audio",
     "meshapi_core.endpoints.batches": "Batches",
     "meshapi_core.endpoints.chat": "Chat Completions",
     "meshapi_core.endpoints.compare": "Compare",
     "meshapi_core.endpoints.documents": "Documents",
+    "meshapi_core.endpoints.downloads": "Downloads",
     "meshapi_core.endpoints.embeddings": "Embeddings",
     "meshapi_core.endpoints.files": "Files",
     "meshapi_core.endpoints.images": "Images",

@@ -1,9 +1,9 @@
-"""The signatures of bound endpoints: for `help()`, notebooks and mocks."""
+"""The signatures of endpoints and of other methods: for `help()`, notebooks and mocks."""
 
 from collections.abc import Callable, Generator
 from functools import cache
 from inspect import Parameter, Signature, iscoroutinefunction, signature
-from typing import Any, NoReturn, get_args, get_origin
+from typing import Any, NoReturn, TypeVar, get_args, get_origin
 
 from typing_extensions import Unpack
 
@@ -12,7 +12,9 @@ from meshapi_core.flows.steps import Emit
 from meshapi_core.protocols import AsyncItemStream, AsyncStream, ItemStream, Stream
 from meshapi_core.raw_response import RawResponse
 
-__all__ = ["signature_of"]
+__all__ = ["lists_keywords", "signature_of"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def signature_of(build: Callable[..., Any], runner: Any, result: Any = None) -> Signature:
@@ -81,3 +83,12 @@ def _keywords(build: Callable[..., Any]) -> tuple[Parameter, ...]:
     # What every call needs comes first, whichever TypedDict it was inherited from.
     names = sorted(fields.__annotations__, key=lambda name: name not in _FIRST)
     return tuple(Parameter(name, Parameter.KEYWORD_ONLY, default=_NOT_GIVEN) for name in names)
+
+
+def lists_keywords(function: F) -> F:
+    """Give a function a signature with the keywords of the TypedDict behind its `**fields`."""
+    declared = signature(function)
+    parameters = [*declared.parameters.values()][:-1]
+    listed = declared.replace(parameters=[*parameters, *_keywords(function)])
+    vars(function)["__signature__"] = listed
+    return function

@@ -11,6 +11,7 @@ from typing import Any
 from meshapi_core.calls import Call
 from meshapi_core.endpoints._any_shape import AnyShapeReader
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint
+from meshapi_core.endpoints._lists import list_endpoint
 from meshapi_core.params.encoding import encode_params
 from meshapi_core.paths import path_segment
 from meshapi_core.queries import encode_query
@@ -68,7 +69,7 @@ class Usage(Resource[R_co]):
         reader = AnyShapeReader(UsageSummary)
         return Call(method="POST", path=_USAGE, body=_body(fields), reader=reader)
 
-    @endpoint
+    @list_endpoint
     def events(self, /, **fields: Any) -> Call[UsageEvents]:
         """Return one page of the requests made with this token, the newest first.
 
@@ -135,7 +136,7 @@ class APIVersions(Resource[R_co]):
 
     _name = "api_versions"
 
-    @endpoint
+    @list_endpoint
     def list(self) -> Call[ResponseList[APIVersion]]:
         """Return the versions that the gateway serves."""
         return Call(method="GET", path="/v1/api-versions", reader=ListReader(APIVersion))

@@ -3,29 +3,51 @@
 Source: https://developers.meshapi.ai/docs (batches)
 """
 
-from collections.abc import Mapping
-from typing import Any, Optional
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 
 import msgspec
 from typing_extensions import Unpack
 
 from meshapi_core.calls import Call
-from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint
+from meshapi_core.endpoints._descriptor import (
+    R_co,
+    Resource,
+    endpoint,
+    flow_endpoint,
+    overloaded_flow,
+    overloaded_item_flow,
+)
+from meshapi_core.endpoints._lists import list_endpoint
 from meshapi_core.errors import InvalidParamsError
+from meshapi_core.flows.polling import JobFailure, JobKind, Waiting, wait_for
+from meshapi_core.flows.steps import Flow, ItemFlow
 from meshapi_core.params.encoding import encode_params
 from meshapi_core.paths import path_segment
+from meshapi_core.progress import OnProgress
+from meshapi_core.protocols import AsyncItemStream, AsyncRunner, ItemStream, Runner
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import JSONReader
 from meshapi_core.types._base import Params
 from meshapi_core.types.batches import (
     BatchListResponse,
     BatchObject,
+    BatchRequestItem,
     CreateBatchFields,
     CreateBatchParams,
     complete_items,
 )
+from meshapi_core.types.chat import ChatCompletionResponse
+
+if TYPE_CHECKING:
+    from meshapi_core.batching.items import BatchItem
+    from meshapi_core.batching.submission import BatchSubmission
 
 __all__ = ["Batches"]
+
+T = TypeVar("T")
+list_ = list
+"""The class, which a method hides."""
 
 _PATH = "/v1/batches"
 
@@ -46,8 +68,7 @@ class Batches(Resource[R_co]):
             fields: the parameters as keywords; see `CreateBatchParams`.
 
         Returns:
-            The batch. Ask `get` with its `.id` until `.ended` is True; the results are then in
-            `.results`.
+            The batch. `wait` for it; the results are then in `.results`.
 
         Raises:
             InvalidParamsError: neither `requests` nor `input_file_id` is given, or a parameter is
@@ -68,7 +89,7 @@ class Batches(Resource[R_co]):
         reader = JSONReader(BatchObject)
         return Call(method="POST", path=_PATH, body=body, reader=reader, starts_job=True)
 
-    @endpoint
+    @list_endpoint
     def list(
         self, *, after: Optional[str] = None, limit: Optional[int] = None
     ) -> Call[BatchListResponse]:
@@ -107,6 +128,195 @@ class Batches(Resource[R_co]):
         path = f"{_batch(batch_id)}/cancel"
         return Call(method="POST", path=path, body=b"{}", reader=JSONReader(BatchObject))
 
+    @flow_endpoint
+    def wait(
+        self,
+        batch: Union[str, BatchObject],
+        *,
+        timeout: Optional[float] = None,
+        poll_interval: Optional[float] = None,
+        on_progress: Optional[OnProgress] = None,
+        progress: bool = False,
+    ) -> Flow[BatchObject]:
+        """Return a batch once it is completed.
+
+        For example, `batches.wait(batch, timeout=3600, progress=True)`. The program may end in the
+        meantime: another one can wait for the same ID.
+
+        Args:
+            batch: its ID, or the batch itself.
+            timeout: seconds to wait at most; None, the default, for no limit. The job goes on after
+                that, and another `wait` takes it up again.
+            poll_interval: seconds between two looks; by default they grow from 1 to 30. The gateway
+                may ask for longer pauses, and gets them.
+            on_progress: is called with a `Progress` after each look. With `AsyncMeshAPI`, it may be
+                a coroutine function. What it raises ends the wait.
+            progress: True shows a progress bar, for which tqdm must be installed
+                (`pip install "meshapi[progress]"`).
+
+        Returns:
+            The batch. Single requests may have failed: see `.failed_requests`.
+
+        Raises:
+            InvalidParamsError: an argument is wrong; nothing was sent.
+            JobFailedError: the batch has failed, expired, or was cancelled.
+            JobTimeoutError: it had not ended when the time limit ran out.
+            JobStatusError: its status is unknown to this version.
+            NotFoundError: there is no batch with this ID.
+            MeshAPIError: the batch could not be looked at, for five minutes if that may pass. In
+                this and the other errors, `.partial` is the batch as it was last seen.
+        """
+        waiting = Waiting(
+            timeout=timeout,
+            poll_interval=poll_interval,
+            on_progress=on_progress,
+            progress=progress,
+        )
+        functions = yield from waiting.begin("requests")
+        batch_id = _JOB.id_of("batch", batch)
+        return (yield from wait_for(_JOB, batch_id, waiting, functions))
+
+    @overload
+    def submit(
+        self: "Batches[Runner]",
+        calls: Iterable[Call[T]],
+        *,
+        completion_window: Optional[str] = None,
+        metadata: Optional[Mapping[str, Any]] = None,
+        timeout: Optional[float] = None,
+        on_progress: Optional[OnProgress] = None,
+        progress: bool = False,
+    ) -> "BatchSubmission[T]": ...
+    @overload
+    def submit(
+        self: "Batches[AsyncRunner]",
+        calls: Iterable[Call[T]],
+        *,
+        completion_window: Optional[str] = None,
+        metadata: Optional[Mapping[str, Any]] = None,
+        timeout: Optional[float] = None,
+        on_progress: Optional[OnProgress] = None,
+        progress: bool = False,
+    ) -> "Coroutine[Any, Any, BatchSubmission[T]]": ...
+    @overloaded_flow
+    def submit(
+        self,
+        calls: Iterable[Call[Any]],
+        *,
+        completion_window: Optional[str] = None,
+        metadata: Optional[Mapping[str, Any]] = None,
+        timeout: Optional[float] = None,
+        on_progress: Optional[OnProgress] = None,
+        progress: bool = False,
+    ) -> "Flow[BatchSubmission[Any]]":
+        """Submit calls in as many batches as they need; `results` yields theirs in the same order.
+
+        For example, `batches.submit([Completions.create.build(model=..., messages=...), ...])`. A
+        batch is for one endpoint and one model, has at most 50,000 requests, and fits into 32 MiB.
+
+        Args:
+            calls: of `chat.completions.create`, `embeddings.create` and `responses.create`.
+            completion_window, metadata: of every batch, as for `create`.
+            timeout: seconds to wait while the gateway has too many open batches; None, the default,
+                for no limit.
+            on_progress: is called with a `Progress` when a batch is made; `.job_id` is its ID.
+            progress: as for `wait`.
+
+        Raises:
+            InvalidParamsError: a call cannot be in a batch; nothing was sent.
+            JobTimeoutError: the time limit ran out.
+            MeshAPIError: as for `create`. In this and the other errors, `.partial` is the
+                submission so far: its batches are under way.
+        """
+        from meshapi_core.batching.submission import submitted
+
+        waiting = Waiting(timeout=timeout, on_progress=on_progress, progress=progress)
+        return submitted(calls, waiting, completion_window, metadata)
+
+    @overload
+    def results(
+        self: "Batches[Runner]",
+        batch: "BatchSubmission[T]",
+        *,
+        timeout: Optional[float] = None,
+        poll_interval: Optional[float] = None,
+        on_progress: Optional[OnProgress] = None,
+        progress: bool = False,
+    ) -> "ItemStream[BatchItem[T], list_[BatchObject]]": ...
+    @overload
+    def results(
+        self: "Batches[Runner]",
+        batch: Union[str, BatchObject],
+        *,
+        requests: Optional[Iterable[Union[str, BatchRequestItem, Mapping[str, Any]]]] = None,
+        timeout: Optional[float] = None,
+        poll_interval: Optional[float] = None,
+        on_progress: Optional[OnProgress] = None,
+        progress: bool = False,
+    ) -> "ItemStream[BatchItem[ChatCompletionResponse], list_[BatchObject]]": ...
+    @overload
+    def results(
+        self: "Batches[AsyncRunner]",
+        batch: "BatchSubmission[T]",
+        *,
+        timeout: Optional[float] = None,
+        poll_interval: Optional[float] = None,
+        on_progress: Optional[OnProgress] = None,
+        progress: bool = False,
+    ) -> "AsyncItemStream[BatchItem[T], list_[BatchObject]]": ...
+    @overload
+    def results(
+        self: "Batches[AsyncRunner]",
+        batch: Union[str, BatchObject],
+        *,
+        requests: Optional[Iterable[Union[str, BatchRequestItem, Mapping[str, Any]]]] = None,
+        timeout: Optional[float] = None,
+        poll_interval: Optional[float] = None,
+        on_progress: Optional[OnProgress] = None,
+        progress: bool = False,
+    ) -> "AsyncItemStream[BatchItem[ChatCompletionResponse], list_[BatchObject]]": ...
+    @overloaded_item_flow
+    def results(
+        self,
+        batch: "Union[str, BatchObject, BatchSubmission[Any]]",
+        *,
+        requests: Optional[Iterable[Union[str, BatchRequestItem, Mapping[str, Any]]]] = None,
+        timeout: Optional[float] = None,
+        poll_interval: Optional[float] = None,
+        on_progress: Optional[OnProgress] = None,
+        progress: bool = False,
+    ) -> "ItemFlow[BatchItem[Any], list_[BatchObject]]":
+        """Wait for batches, and yield the result of each request: a response, or an error.
+
+        For example, `for item in batches.results(batch, requests=requests): print(item.value)`.
+
+        Args:
+            batch: a batch, its ID, or what `submit` returned.
+            requests: the batch's requests or their IDs, in the order in which their results are to
+                come. Otherwise they come in the gateway's order, which may be any. A submission
+                knows its order.
+            timeout: seconds to wait at most for all batches; None, the default, for no limit.
+            poll_interval, on_progress, progress: as for `wait`.
+
+        Returns:
+            An iterator of items, also a context manager; nothing is sent before the first. Each
+            has `.id`, and `.value` or `.error`. `until_done()` returns the ended batches.
+
+        Raises:
+            InvalidParamsError: an argument is wrong; nothing was sent.
+            JobTimeoutError, JobStatusError, MeshAPIError: as for `wait`. That a batch or a request
+                has failed is the `.error` of its items.
+        """
+        from meshapi_core.batching.items import batch_items
+
+        waiting = Waiting(
+            timeout=timeout,
+            poll_interval=poll_interval,
+            on_progress=on_progress,
+            progress=progress,
+        )
+        return batch_items(batch, requests, waiting, _JOB)
+
 
 class _ListParams(Params, kw_only=True):
     after: Optional[str] = None
@@ -115,3 +325,29 @@ class _ListParams(Params, kw_only=True):
 
 def _batch(batch_id: str) -> str:
     return f"{_PATH}/{path_segment('batch_id', batch_id)}"
+
+
+def _failure(batch: BatchObject) -> JobFailure:
+    details = batch.errors_detail or []
+    # Rows with an ID say why single requests failed, not why the batch did.
+    nothing: dict[str, Any] = {}
+    own = next((row for row in details if not row.get("custom_id")), nothing)
+    message, code = own.get("message"), own.get("code")
+    return JobFailure(
+        message if isinstance(message, str) else "", code if isinstance(code, str) else "", details
+    )
+
+
+def _progress(batch: BatchObject) -> tuple[int, Optional[int]]:
+    done = batch.completed_requests + batch.failed_requests
+    return done, batch.total_requests or None
+
+
+_JOB: JobKind[BatchObject] = JobKind(
+    name="batch",
+    wait="batches.wait",
+    look=Batches.get.build,
+    status=lambda batch: batch.status,
+    failure=_failure,
+    progress=_progress,
+)

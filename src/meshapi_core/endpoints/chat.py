@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from meshapi_core.structured.opening import AsyncChatStreaming, ChatStreaming
+    from meshapi_core.tools.chat import ChatDialect
     from meshapi_core.tools.loop import ToolLoop
     from meshapi_core.tools.options import BeforeCall, OnToolError
     from meshapi_core.tools.toolbox import AnyTool
@@ -206,7 +207,6 @@ class Completions(Resource[R_co]):
         self,
         *,
         tools: "Sequence[AnyTool]",
-        stream: bool = False,
         max_turns: int = 10,
         max_concurrent_calls: int = 8,
         tool_timeout: Optional[float] = None,
@@ -214,6 +214,7 @@ class Completions(Resource[R_co]):
         before_call: "Optional[BeforeCall]" = None,
         max_total_tokens: Optional[int] = None,
         max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        stream: bool = False,
         **fields: Unpack[ChatToolRunFields],
     ) -> "ToolLoop[ChatCompletionResponse]":
         """Let the model call functions until it answers in words.
@@ -224,7 +225,6 @@ class Completions(Resource[R_co]):
             tools: functions, whose signatures and docstrings tell the model what they do, or
                 `FunctionTool`s. The declaration of a tool without a function is sent as given; a
                 call of it is deferred.
-            stream: whether the steps include text while the model writes it, as `ContentDelta`s.
             max_turns: how many responses of the model there may be.
             max_concurrent_calls: how many functions may run at the same time. A blocking client
                 calls them in threads; with 1, and without `tool_timeout`, in the caller's.
@@ -234,6 +234,7 @@ class Completions(Resource[R_co]):
                 other arguments, a `Refuse` to tell the model why not, or a `Deferred`.
             max_total_tokens: how many model tokens all turns may use.
             max_cost_usd: how many dollars they may cost, as far as the gateway tells the cost.
+            stream: whether what the model says comes piece by piece, as deltas among the steps.
             fields: the other parameters, as for `create`. A `tool_choice` that forces a call
                 counts for the first turn only.
 
@@ -244,11 +245,9 @@ class Completions(Resource[R_co]):
         Raises:
             InvalidParamsError: a tool or a parameter is missing, unknown or not valid.
         """
-        from meshapi_core.tools.chat import ChatDialect
         from meshapi_core.tools.starting import RunOptions, started
 
         options = RunOptions(
-            stream=stream,
             max_turns=max_turns,
             max_concurrent_calls=max_concurrent_calls,
             tool_timeout=tool_timeout,
@@ -256,10 +255,9 @@ class Completions(Resource[R_co]):
             before_call=before_call,
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
+            stream=stream,
         )
-        return started(
-            ChatDialect(Completions.create.build, Completions.stream.build), tools, fields, options
-        )
+        return started(_dialect(), tools, fields, options)
 
     @tool_run_endpoint
     def resume_tools(
@@ -268,7 +266,6 @@ class Completions(Resource[R_co]):
         *,
         tools: "Sequence[AnyTool]",
         results: Optional[Mapping[str, Any]] = None,
-        stream: bool = False,
         max_turns: int = 10,
         max_concurrent_calls: int = 8,
         tool_timeout: Optional[float] = None,
@@ -276,6 +273,7 @@ class Completions(Resource[R_co]):
         before_call: "Optional[BeforeCall]" = None,
         max_total_tokens: Optional[int] = None,
         max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        stream: bool = False,
     ) -> "ToolLoop[ChatCompletionResponse]":
         """Continue a tool run that ended with pending calls, with an error, or with its process.
 
@@ -284,10 +282,10 @@ class Completions(Resource[R_co]):
             tools: the tools of the run.
             results: the results of pending calls, by the ID of the call; an exception tells the
                 model that the call failed. Without a result, a call stays pending.
-            stream: as for `run_tools`.
             max_turns, max_total_tokens, max_cost_usd: as for `run_tools`; they count from the
                 beginning of the run.
-            max_concurrent_calls, tool_timeout, on_tool_error, before_call: as for `run_tools`.
+            max_concurrent_calls, tool_timeout, on_tool_error, before_call, stream: as for
+                `run_tools`.
 
         Returns:
             The run, which calls only what has no result yet.
@@ -296,11 +294,9 @@ class Completions(Resource[R_co]):
             InvalidParamsError: the checkpoint is damaged or of another version, a tool is missing,
                 or no pending call has the ID of a result.
         """
-        from meshapi_core.tools.chat import ChatDialect
         from meshapi_core.tools.starting import RunOptions, resumed
 
         options = RunOptions(
-            stream=stream,
             max_turns=max_turns,
             max_concurrent_calls=max_concurrent_calls,
             tool_timeout=tool_timeout,
@@ -308,9 +304,9 @@ class Completions(Resource[R_co]):
             before_call=before_call,
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
+            stream=stream,
         )
-        dialect = ChatDialect(Completions.create.build, Completions.stream.build)
-        return resumed(dialect, checkpoint, tools, results, options)
+        return resumed(_dialect(), checkpoint, tools, results, options)
 
 
 class Chat(Resource[R_co]):
@@ -319,6 +315,12 @@ class Chat(Resource[R_co]):
     def __init__(self, runner: R_co) -> None:
         super().__init__(runner)
         self.completions: Completions[R_co] = Completions(runner)
+
+
+def _dialect() -> "ChatDialect":
+    from meshapi_core.tools.chat import ChatDialect
+
+    return ChatDialect(Completions.create.build, Completions.stream.build)
 
 
 def _choices(params: Optional[ChatCompletionParams], fields: Mapping[str, Any]) -> int:

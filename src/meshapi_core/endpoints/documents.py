@@ -3,14 +3,23 @@
 Source: https://developers.meshapi.ai/docs (documents)
 """
 
-from typing import Optional
+from typing import Optional, Union
 
 from typing_extensions import Unpack
 
 from meshapi_core.calls import Call
-from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint
+from meshapi_core.endpoints._descriptor import (
+    R_co,
+    Resource,
+    endpoint,
+    flow_endpoint,
+)
+from meshapi_core.endpoints._lists import list_endpoint
+from meshapi_core.flows.polling import JobFailure, JobKind, Waiting, wait_for
+from meshapi_core.flows.steps import Flow
 from meshapi_core.params.encoding import encode_params
 from meshapi_core.paths import path_segment
+from meshapi_core.progress import OnProgress
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import JSONReader
 from meshapi_core.types.documents import (
@@ -48,7 +57,7 @@ class Documents(Resource[R_co]):
             fields: the parameters as keywords; see `GenerateDocumentRequest`.
 
         Returns:
-            The document. Ask `retrieve` with its `.document_id` until `.ended` is True.
+            The document. `wait` for it; `.download_url` then leads to the file.
 
         Raises:
             InvalidParamsError: a parameter is missing, unknown or invalid; nothing was sent.
@@ -63,7 +72,7 @@ class Documents(Resource[R_co]):
             reader=JSONReader(DocumentResponse),
         )
 
-    @endpoint
+    @list_endpoint
     def list(
         self, params: Optional[ListDocumentsParams] = None, **fields: Unpack[ListDocumentsFields]
     ) -> Call[DocumentListResponse]:
@@ -94,3 +103,45 @@ class Documents(Resource[R_co]):
         """
         path = f"{_PATH}/{path_segment('document_id', document_id)}"
         return Call(method="GET", path=path, reader=JSONReader(DocumentResponse))
+
+    @flow_endpoint
+    def wait(
+        self,
+        document: Union[str, DocumentResponse],
+        *,
+        timeout: Optional[float] = None,
+        poll_interval: Optional[float] = None,
+        on_progress: Optional[OnProgress] = None,
+        progress: bool = False,
+    ) -> Flow[DocumentResponse]:
+        """Return a document once it is written; its file is at `.download_url`.
+
+        For example, `documents.wait(document, timeout=600)`.
+
+        Args:
+            document: its ID, or the document itself.
+            timeout, poll_interval, on_progress, progress: as for `batches.wait`.
+
+        Raises:
+            InvalidParamsError: an argument is wrong; nothing was sent.
+            JobFailedError: the document could not be written.
+            JobTimeoutError, JobStatusError, NotFoundError, MeshAPIError: as for `batches.wait`.
+        """
+        waiting = Waiting(
+            timeout=timeout,
+            poll_interval=poll_interval,
+            on_progress=on_progress,
+            progress=progress,
+        )
+        functions = yield from waiting.begin()
+        document_id = _JOB.id_of("document", document, "document_id")
+        return (yield from wait_for(_JOB, document_id, waiting, functions))
+
+
+_JOB: JobKind[DocumentResponse] = JobKind(
+    name="document",
+    wait="documents.wait",
+    look=Documents.retrieve.build,
+    status=lambda document: document.status,
+    failure=lambda document: JobFailure(document.failure_reason or ""),
+)

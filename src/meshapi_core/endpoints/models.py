@@ -10,6 +10,7 @@ from typing_extensions import Unpack
 from meshapi_core.calls import Call
 from meshapi_core.endpoints._any_shape import AnyShapeReader
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint
+from meshapi_core.endpoints._lists import list_endpoint
 from meshapi_core.paths import model_path
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import JSONReader, ListReader
@@ -33,7 +34,7 @@ _PATH = "/v1/models"
 class Models(Resource[R_co]):
     """The catalogue of models: what they can do, and what they cost."""
 
-    @endpoint
+    @list_endpoint
     def list(
         self,
         params: Optional[ListModelsParams] = None,
@@ -61,17 +62,17 @@ class Models(Resource[R_co]):
         query = encode_query(ListModelsParams, params, given)
         return Call(method="GET", path=_PATH, query=query, reader=ListReader(ModelInfo))
 
-    @endpoint
+    @list_endpoint
     def free(self) -> Call[ResponseList[ModelInfo]]:
         """Return the models that cost nothing."""
         return Call(method="GET", path=f"{_PATH}/free", reader=ListReader(ModelInfo))
 
-    @endpoint
+    @list_endpoint
     def paid(self) -> Call[ResponseList[ModelInfo]]:
         """Return the models that cost something."""
         return Call(method="GET", path=f"{_PATH}/paid", reader=ListReader(ModelInfo))
 
-    @endpoint
+    @list_endpoint
     def search(
         self, params: Optional[ModelSearchParams] = None, **fields: Unpack[ModelSearchFields]
     ) -> Call[ModelsPage]:

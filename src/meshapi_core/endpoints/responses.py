@@ -18,24 +18,20 @@ from meshapi_core.codec.decoding import fit
 from meshapi_core.codec.parsing import parse
 from meshapi_core.endpoints._descriptor import (
     R_co,
-    Resource,
     endpoint,
     overloaded_flow,
 )
+from meshapi_core.endpoints._stored_responses import PATH, StoredResponses
 from meshapi_core.endpoints._tool_runs import tool_run_endpoint
 from meshapi_core.endpoints._typed_streams import TypedStreamEndpoint
 from meshapi_core.envelopes import is_blank
 from meshapi_core.flows.steps import Flow
 from meshapi_core.params.encoding import encode_params
-from meshapi_core.paths import path_segment
 from meshapi_core.protocols import AsyncRunner, Runner
-from meshapi_core.queries import encode_query
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types import response_events as events
-from meshapi_core.types._base import Params
 from meshapi_core.types.responses import (
     ResponsesFields,
-    ResponsesListResponse,
     ResponsesParams,
     ResponsesParseFields,
     ResponsesResponse,
@@ -50,13 +46,13 @@ if TYPE_CHECKING:
     from meshapi_core.structured.opening import AsyncResponsesStreaming, ResponsesStreaming
     from meshapi_core.tools.loop import ToolLoop
     from meshapi_core.tools.options import BeforeCall, OnToolError
+    from meshapi_core.tools.responses import ResponsesDialect
     from meshapi_core.tools.toolbox import AnyTool
     from meshapi_core.types.parsed import ParsedResponse
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
-_PATH = "/v1/responses"
 
 # Besides the final ones, those of a response that still runs in the background.
 _EVENT_OF_STATUS: dict[str, type[ResponsesStreamEvent]] = {
@@ -64,11 +60,6 @@ _EVENT_OF_STATUS: dict[str, type[ResponsesStreamEvent]] = {
     "queued": events.ResponseQueuedEvent,
     "in_progress": events.ResponseInProgressEvent,
 }
-
-
-class _ListParams(Params, kw_only=True):
-    after: Optional[str] = None
-    limit: Optional[int] = None
 
 
 class _Events(Struct, frozen=True):
@@ -102,7 +93,7 @@ def _typed_stream(
     return TypedStreamEndpoint(build, "ResponsesStream", "response_asked")
 
 
-class Responses(Resource[R_co]):
+class Responses(StoredResponses[R_co]):
     """Responses, the API for reasoning models: create, stream and look them up."""
 
     @endpoint
@@ -122,14 +113,13 @@ class Responses(Resource[R_co]):
             `background=True`, ask `get` with its `.id` for the finished one.
 
         Raises:
-            InvalidParamsError: a parameter is missing, unknown or invalid, or `stream` is True;
-                nothing was sent.
+            InvalidParamsError: a parameter is wrong, or `stream` is True; nothing was sent.
             MeshAPIError: as for `chat.completions.create`.
         """
         body = encode_params(ResponsesParams, params, fields, {"stream": False}, "use stream()")
         return Call(
             method="POST",
-            path=_PATH,
+            path=PATH,
             body=body,
             reader=JSONReader(ResponsesResponse, stream=_chunk_reader()),
             starts_job=_in_background(params, fields),
@@ -202,15 +192,14 @@ class Responses(Resource[R_co]):
         Raises:
             InvalidParamsError: as for `create`; raised at once.
             MeshAPIError: as for `create`; raised when the stream is entered or iterated, also for
-                an error that the gateway sends within the stream. An error that the model reports
-                is a `ResponseErrorEvent`, and raised only if no event follows it. A response that
-                failed is a `ResponseFailedEvent`.
+                an error that the gateway sends within the stream. An error of the model is a
+                `ResponseErrorEvent`, and raised only if no event follows it.
             StreamInterruptedError: the stream broke off; `.partial` has the response so far.
         """
         body = encode_params(ResponsesParams, params, fields, {"stream": True}, "use create()")
         return StreamCall(
             method="POST",
-            path=_PATH,
+            path=PATH,
             body=body,
             reader=_chunk_reader(),
             starts_job=_in_background(params, fields),
@@ -222,7 +211,6 @@ class Responses(Resource[R_co]):
         self,
         *,
         tools: "Sequence[AnyTool]",
-        stream: bool = False,
         max_turns: int = 10,
         max_concurrent_calls: int = 8,
         tool_timeout: Optional[float] = None,
@@ -230,6 +218,7 @@ class Responses(Resource[R_co]):
         before_call: "Optional[BeforeCall]" = None,
         max_total_tokens: Optional[int] = None,
         max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        stream: bool = False,
         **fields: Unpack[ResponsesToolRunFields],
     ) -> "ToolLoop[ResponsesResponse]":
         """Let the model call functions until it answers in words.
@@ -238,8 +227,8 @@ class Responses(Resource[R_co]):
 
         Args:
             tools: as for `chat.completions.run_tools`, and tools that the provider runs.
-            stream, max_turns, max_concurrent_calls, tool_timeout, on_tool_error, before_call,
-                max_total_tokens, max_cost_usd: as for `chat.completions.run_tools`.
+            max_turns, max_concurrent_calls, tool_timeout, on_tool_error, before_call,
+                max_total_tokens, max_cost_usd, stream: as for `chat.completions.run_tools`.
             fields: the other parameters, as for `create`. A `tool_choice` that forces a call
                 counts for the first turn only.
 
@@ -250,11 +239,9 @@ class Responses(Resource[R_co]):
         Raises:
             InvalidParamsError: a tool or a parameter is missing, unknown or not valid.
         """
-        from meshapi_core.tools.responses import ResponsesDialect
         from meshapi_core.tools.starting import RunOptions, started
 
         options = RunOptions(
-            stream=stream,
             max_turns=max_turns,
             max_concurrent_calls=max_concurrent_calls,
             tool_timeout=tool_timeout,
@@ -262,10 +249,9 @@ class Responses(Resource[R_co]):
             before_call=before_call,
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
+            stream=stream,
         )
-        return started(
-            ResponsesDialect(Responses.create.build, Responses.stream.build), tools, fields, options
-        )
+        return started(_dialect(), tools, fields, options)
 
     @tool_run_endpoint
     def resume_tools(
@@ -274,7 +260,6 @@ class Responses(Resource[R_co]):
         *,
         tools: "Sequence[AnyTool]",
         results: Optional[Mapping[str, Any]] = None,
-        stream: bool = False,
         max_turns: int = 10,
         max_concurrent_calls: int = 8,
         tool_timeout: Optional[float] = None,
@@ -282,31 +267,24 @@ class Responses(Resource[R_co]):
         before_call: "Optional[BeforeCall]" = None,
         max_total_tokens: Optional[int] = None,
         max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        stream: bool = False,
     ) -> "ToolLoop[ResponsesResponse]":
         """Continue a tool run that ended with pending calls, with an error, or with its process.
 
         Args:
-            checkpoint: what `checkpoint()` of the run returned, or its JSON.
-            tools: the tools of the run.
-            results: the results of pending calls, by the ID of the call; an exception tells the
-                model that the call failed. Without a result, a call stays pending.
-            stream: as for `run_tools`.
-            max_turns, max_total_tokens, max_cost_usd: as for `run_tools`; they count from the
-                beginning of the run.
-            max_concurrent_calls, tool_timeout, on_tool_error, before_call: as for `run_tools`.
+            checkpoint, tools, results: as for `chat.completions.resume_tools`.
+            max_turns, max_concurrent_calls, tool_timeout, on_tool_error, before_call,
+                max_total_tokens, max_cost_usd, stream: the same.
 
         Returns:
             The run, which calls only what has no result yet.
 
         Raises:
-            InvalidParamsError: the checkpoint is damaged or of another version, a tool is missing,
-                or no pending call has the ID of a result.
+            InvalidParamsError: as for `chat.completions.resume_tools`.
         """
-        from meshapi_core.tools.responses import ResponsesDialect
         from meshapi_core.tools.starting import RunOptions, resumed
 
         options = RunOptions(
-            stream=stream,
             max_turns=max_turns,
             max_concurrent_calls=max_concurrent_calls,
             tool_timeout=tool_timeout,
@@ -314,44 +292,15 @@ class Responses(Resource[R_co]):
             before_call=before_call,
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
+            stream=stream,
         )
-        dialect = ResponsesDialect(Responses.create.build, Responses.stream.build)
-        return resumed(dialect, checkpoint, tools, results, options)
+        return resumed(_dialect(), checkpoint, tools, results, options)
 
-    @endpoint
-    def list(
-        self, *, after: Optional[str] = None, limit: Optional[int] = None
-    ) -> Call[ResponsesListResponse]:
-        """Return one page of the stored responses.
 
-        Args:
-            after: the ID after which the page begins: `.last_id` of the page before.
-            limit: the size of the page.
+def _dialect() -> "ResponsesDialect":
+    from meshapi_core.tools.responses import ResponsesDialect
 
-        Returns:
-            The page; the responses are in `.data`, without their output, and `.has_more` is True if
-            another page follows.
-
-        Raises:
-            InvalidParamsError, MeshAPIError: as for `create`.
-        """
-        query = encode_query(_ListParams, None, {"after": after, "limit": limit})
-        reader = JSONReader(ResponsesListResponse)
-        return Call(method="GET", path=_PATH, query=query, reader=reader)
-
-    @endpoint
-    def get(self, response_id: str) -> Call[ResponsesResponse]:
-        """Return one stored response, or the state of one that runs in the background.
-
-        Returns:
-            The response; `.status` is "completed" when `.output_text` is final.
-
-        Raises:
-            InvalidParamsError: the ID is empty, `.` or `..`.
-            MeshAPIError: as for `create`; for an unknown ID, a NotFoundError or a BadRequestError.
-        """
-        path = f"{_PATH}/{path_segment('response_id', response_id)}"
-        return Call(method="GET", path=path, reader=JSONReader(ResponsesResponse))
+    return ResponsesDialect(Responses.create.build, Responses.stream.build)
 
 
 def _chunk_reader() -> ChunkReader[ResponsesStreamEvent]:

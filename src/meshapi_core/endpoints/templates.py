@@ -9,6 +9,7 @@ from typing_extensions import Unpack
 
 from meshapi_core.calls import Call
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint
+from meshapi_core.endpoints._lists import list_endpoint
 from meshapi_core.params.encoding import build_params, check, encode_params
 from meshapi_core.paths import path_segment
 from meshapi_core.queries import encode_query
@@ -53,7 +54,7 @@ class Templates(Resource[R_co]):
         body = encode_params(CreateTemplateParams, template, fields)
         return Call(method="POST", path=_PATH, body=body, reader=JSONReader(TemplateSummary))
 
-    @endpoint
+    @list_endpoint
     def list(
         self, *, team_id: Optional[str] = None, member_owner: Optional[str] = None
     ) -> Call[ResponseList[TemplateSummary]]:

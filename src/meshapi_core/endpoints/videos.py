@@ -3,14 +3,23 @@
 Source: https://developers.meshapi.ai/docs (video generation)
 """
 
-from typing import Optional
+from typing import Optional, Union
 
 from typing_extensions import Unpack
 
 from meshapi_core.calls import Call
-from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint
+from meshapi_core.endpoints._descriptor import (
+    R_co,
+    Resource,
+    endpoint,
+    flow_endpoint,
+)
+from meshapi_core.endpoints._lists import list_endpoint
+from meshapi_core.flows.polling import WAIT_NAMES, JobFailure, JobKind, Waiting, wait_for
+from meshapi_core.flows.steps import Flow
 from meshapi_core.params.encoding import encode_params
 from meshapi_core.paths import path_segment
+from meshapi_core.progress import OnProgress
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import JSONReader
 from meshapi_core.types.videos import (
@@ -37,7 +46,7 @@ class Videos(Resource[R_co]):
         params: Optional[VideoGenerationParams] = None,
         **fields: Unpack[VideoGenerationFields],
     ) -> Call[CreateVideoGenerationResponse]:
-        """Start a task, and return its `.id`, with which `retrieve` returns the video.
+        """Start a task, and return its `.id`, with which `wait` returns the video.
 
         For example, `videos.generate(model="...", content=[{"type": "text", "text": "..."}])`.
 
@@ -54,15 +63,9 @@ class Videos(Resource[R_co]):
                 uploaded reference is not ready yet.
             MeshAPIError: as for `chat.completions.create`.
         """
-        return Call(
-            method="POST",
-            starts_job=True,
-            path=_PATH,
-            body=encode_params(VideoGenerationParams, params, fields),
-            reader=JSONReader(CreateVideoGenerationResponse),
-        )
+        return _generate(params, fields)
 
-    @endpoint
+    @list_endpoint
     def list(
         self,
         params: Optional[ListVideoGenerationsParams] = None,
@@ -90,8 +93,8 @@ class Videos(Resource[R_co]):
         """Return a task: its progress in `.status`, and in the end the video.
 
         Returns:
-            The task. Ask again until `.ended` is True; `.content.video_url` is then a link to the
-            video, which expires, unless `.failed` is True.
+            The task. Once `.ended` is True, `.content.video_url` is a link to the video, which
+            expires, unless `.failed` is True. `wait` asks until then.
 
         Raises:
             InvalidParamsError: the ID is empty, `.` or `..`.
@@ -99,3 +102,101 @@ class Videos(Resource[R_co]):
         """
         path = f"{_PATH}/{path_segment('task_id', task_id)}"
         return Call(method="GET", path=path, reader=JSONReader(VideoTaskResponse))
+
+    @flow_endpoint
+    def wait(
+        self,
+        task: Union[str, CreateVideoGenerationResponse, VideoTaskResponse],
+        *,
+        timeout: Optional[float] = None,
+        poll_interval: Optional[float] = None,
+        on_progress: Optional[OnProgress] = None,
+        progress: bool = False,
+    ) -> Flow[VideoTaskResponse]:
+        """Return a task once it has succeeded; `.content.video_url` is a link to the video.
+
+        For example, `videos.wait(task, timeout=600)`.
+
+        Args:
+            task: its ID, or what `generate`, `retrieve` or `list` returned.
+            timeout, poll_interval, on_progress, progress: as for `batches.wait`.
+
+        Raises:
+            InvalidParamsError: an argument is wrong; nothing was sent.
+            JobFailedError: the task has failed, expired, or was cancelled.
+            JobTimeoutError, JobStatusError, NotFoundError, MeshAPIError: as for `batches.wait`.
+        """
+        waiting = Waiting(
+            timeout=timeout,
+            poll_interval=poll_interval,
+            on_progress=on_progress,
+            progress=progress,
+        )
+        functions = yield from waiting.begin()
+        task_id = _JOB.id_of("task", task)
+        return (yield from wait_for(_JOB, task_id, waiting, functions))
+
+    @flow_endpoint
+    def generate_and_wait(
+        self,
+        params: Optional[VideoGenerationParams] = None,
+        *,
+        timeout: Optional[float] = None,
+        poll_interval: Optional[float] = None,
+        on_progress: Optional[OnProgress] = None,
+        progress: bool = False,
+        **fields: Unpack[VideoGenerationFields],
+    ) -> Flow[VideoTaskResponse]:
+        """Start a task, and return it once it has succeeded: `generate`, then `wait`.
+
+        Args:
+            params: the parameters as one object, instead of keywords.
+            fields: the parameters as keywords; see `VideoGenerationParams`.
+            timeout, poll_interval, on_progress, progress: as for `batches.wait`.
+                `on_progress` is first called when the task has started, with its ID in `.job_id`:
+                if this call is cancelled, `wait` with that ID takes the task up again.
+
+        Raises:
+            InvalidParamsError: a parameter is missing, unknown or invalid; nothing was sent.
+            BadRequestError, UnprocessableEntityError: as for `generate`.
+            JobFailedError, JobTimeoutError, JobStatusError, MeshAPIError: as for `wait`. `.partial`
+                is the task as it was last seen, and `.partial.id` its ID.
+        """
+        waiting = Waiting(
+            timeout=timeout,
+            poll_interval=poll_interval,
+            on_progress=on_progress,
+            progress=progress,
+        )
+        start = _generate(params, fields, beside=WAIT_NAMES)
+        functions = yield from waiting.begin()
+        started: CreateVideoGenerationResponse = yield start
+        task_id = _JOB.id_of("task", started)
+        return (yield from wait_for(_JOB, task_id, waiting, functions, begun=started))
+
+
+def _generate(
+    params: Optional[VideoGenerationParams],
+    fields: VideoGenerationFields,
+    beside: tuple[str, ...] = (),
+) -> Call[CreateVideoGenerationResponse]:
+    return Call(
+        method="POST",
+        starts_job=True,
+        path=_PATH,
+        body=encode_params(VideoGenerationParams, params, fields, beside=beside),
+        reader=JSONReader(CreateVideoGenerationResponse),
+    )
+
+
+def _failure(task: VideoTaskResponse) -> JobFailure:
+    return JobFailure() if task.error is None else JobFailure(task.error.message, task.error.code)
+
+
+_JOB: JobKind[VideoTaskResponse] = JobKind(
+    name="video",
+    wait="videos.wait",
+    look=Videos.retrieve.build,
+    status=lambda task: task.status,
+    failure=_failure,
+)

@@ -13,6 +13,7 @@ import msgspec
 
 from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import OpenResponseModel
+from meshapi_core.types._pages import OffsetPage
 
 __all__ = [
     "APIVersion",
@@ -70,7 +71,7 @@ class UsageSummary(OpenResponseModel, kw_only=True, dict=True):
     cached_at: Optional[str] = None
 
 
-class UsageEvents(OpenResponseModel, kw_only=True, dict=True):
+class UsageEvents(OpenResponseModel, OffsetPage[dict[str, Any]], kw_only=True, dict=True):
     """One page of the requests made with this token, newest first.
 
     Fields:
@@ -84,6 +85,9 @@ class UsageEvents(OpenResponseModel, kw_only=True, dict=True):
     total: Optional[int] = None
     limit: Optional[int] = None
     offset: Optional[int] = None
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return self.events
 
 
 class UsageAttempts(OpenResponseModel, kw_only=True, dict=True):

@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 from meshapi_core._json_kinds import is_object
 from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import Params, Record, ResponseModel
+from meshapi_core.types._pages import Paged, after_cursor, source_of
 
 __all__ = [
     "AudioTranslationsFields",
@@ -367,7 +368,7 @@ class Voice(ResponseModel, kw_only=True):
     labels: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class VoicesResponse(ResponseModel, kw_only=True):
+class VoicesResponse(ResponseModel, Paged[Voice], kw_only=True):
     """The available voices.
 
     Fields:
@@ -384,3 +385,16 @@ class VoicesResponse(ResponseModel, kw_only=True):
     has_more: Optional[bool] = None
     total_count: Optional[int] = None
     next_page_token: Optional[str] = None
+
+    def _rows(self) -> list[Voice]:
+        return self.voices
+
+    def _next_call(self, call: Any) -> Any:
+        token = self.next_page_token
+        more = bool(token) if self.has_more is None else self.has_more
+        return after_cursor(call, "next_page_token", token, more)
+
+    def _count(self) -> Optional[int]:
+        source = source_of(self)
+        is_first = source is None or "next_page_token" not in dict(source.call.query)
+        return self.total_count if is_first else None

@@ -13,6 +13,7 @@ from meshapi_core._json_kinds import is_mapping, is_sequence
 from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import OpenResponseModel, Params, Record, always
 from meshapi_core.types._outcomes import is_bad_end, is_end
+from meshapi_core.types._pages import AfterPage
 from meshapi_core.types._tagged import like
 from meshapi_core.types.chat import ChatCompletionParams
 
@@ -125,6 +126,11 @@ class BatchObject(OpenResponseModel, kw_only=True, dict=True):
     request_counts: Optional[dict[str, Any]] = None
     metadata: Optional[dict[str, Any]] = None
 
+    def _repr_html_(self) -> str:
+        from meshapi_core.types._html import batches_html
+
+        return batches_html([self])
+
     @property
     def ended(self) -> bool:
         """Whether the batch has ended, successfully or not."""
@@ -171,7 +177,7 @@ def _has_failed(result: dict[str, Any]) -> bool:
     return bool(result.get("error")) or (isinstance(status, int) and status >= 400)
 
 
-class BatchListResponse(OpenResponseModel, kw_only=True, dict=True):
+class BatchListResponse(OpenResponseModel, AfterPage[BatchObject], kw_only=True, dict=True):
     """One page of batches, newest first.
 
     Fields:
@@ -185,3 +191,11 @@ class BatchListResponse(OpenResponseModel, kw_only=True, dict=True):
     has_more: bool = False
     first_id: Optional[str] = None
     last_id: Optional[str] = None
+
+    def _rows(self) -> list[BatchObject]:
+        return self.data
+
+    def _repr_html_(self) -> str:
+        from meshapi_core.types._html import batches_html
+
+        return batches_html(self.data)

@@ -16,6 +16,7 @@ from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import Params, ResponseModel
 from meshapi_core.types._open import Open
 from meshapi_core.types._outcomes import is_bad_end, is_end
+from meshapi_core.types._pages import OffsetPage
 
 __all__ = [
     "DocumentListResponse",
@@ -107,7 +108,7 @@ class DocumentResponse(ResponseModel, kw_only=True):
         return is_bad_end(self.status)
 
 
-class DocumentListResponse(ResponseModel, kw_only=True):
+class DocumentListResponse(ResponseModel, OffsetPage[DocumentResponse], kw_only=True):
     """One page of documents.
 
     Fields:
@@ -121,3 +122,6 @@ class DocumentListResponse(ResponseModel, kw_only=True):
     total: int = 0
     limit: int = 0
     offset: int = 0
+
+    def _rows(self) -> list[DocumentResponse]:
+        return self.documents

@@ -14,6 +14,7 @@ from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import Params, Record, ResponseModel
 from meshapi_core.types._file_content import FileContent
 from meshapi_core.types._outcomes import is_bad_end, is_end
+from meshapi_core.types._pages import OffsetPage
 
 __all__ = [
     "BulkEmbedFields",
@@ -154,7 +155,7 @@ class RagFileStatus(_SignedResponse, kw_only=True):
         return is_bad_end(self.embedding_status) or is_bad_end(self.upload_status)
 
 
-class RagFileListResponse(ResponseModel, kw_only=True):
+class RagFileListResponse(ResponseModel, OffsetPage[RagFileStatus], kw_only=True):
     """One page of documents.
 
     Fields:
@@ -167,6 +168,9 @@ class RagFileListResponse(ResponseModel, kw_only=True):
     total: int = 0
     limit: int = 0
     offset: int = 0
+
+    def _rows(self) -> list[RagFileStatus]:
+        return self.files
 
 
 class BulkEmbedRequest(Params, kw_only=True):

@@ -18,6 +18,8 @@ from meshapi_core.codec.decoding import fit
 from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import OpenRecord, OpenResponseModel, Params, Record, always
 from meshapi_core.types._open import Open
+from meshapi_core.types._outcomes import is_bad_end, is_end
+from meshapi_core.types._pages import AfterPage
 from meshapi_core.types._tagged import all_to_send, by_type
 from meshapi_core.types.chat import ProviderPreferences, ServiceTier, WeightProfile
 
@@ -242,6 +244,16 @@ class ResponsesResponse(OpenResponseModel, kw_only=True, dict=True):
     status: Optional[str] = None
 
     @property
+    def ended(self) -> bool:
+        """Whether a response that runs in the background has ended, successfully or not."""
+        return is_end(self.status)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has ended without an answer: failed, cancelled or expired."""
+        return is_bad_end(self.status)
+
+    @property
     def output_text(self) -> str:
         """The text of all messages in `output`, joined; "" if there is none."""
         items: list[Any] = self.output or []
@@ -280,7 +292,9 @@ class ResponsesListItem(OpenResponseModel, kw_only=True, dict=True):
     usage_synced: Optional[bool] = None
 
 
-class ResponsesListResponse(OpenResponseModel, kw_only=True, dict=True):
+class ResponsesListResponse(
+    OpenResponseModel, AfterPage[ResponsesListItem], kw_only=True, dict=True
+):
     """One page of stored responses.
 
     Fields:
@@ -294,6 +308,9 @@ class ResponsesListResponse(OpenResponseModel, kw_only=True, dict=True):
     has_more: bool = False
     first_id: Optional[str] = None
     last_id: Optional[str] = None
+
+    def _rows(self) -> list[ResponsesListItem]:
+        return self.data
 
 
 class ResponsesStreamEvent(OpenResponseModel, kw_only=True, dict=True):

@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import Params, Record, ResponseModel
 from meshapi_core.types._outcomes import is_bad_end, is_end
+from meshapi_core.types._pages import OffsetPage
 
 __all__ = [
     "CreateVideoGenerationResponse",
@@ -226,7 +227,7 @@ class ListVideoGenerationsFields(TypedDict, total=False):
     offset: Optional[int]
 
 
-class VideoTaskListResponse(ResponseModel, kw_only=True):
+class VideoTaskListResponse(ResponseModel, OffsetPage[VideoTaskResponse], kw_only=True):
     """One page of tasks.
 
     Fields:
@@ -243,3 +244,6 @@ class VideoTaskListResponse(ResponseModel, kw_only=True):
     total: int = 0
     limit: int = 0
     offset: int = 0
+
+    def _rows(self) -> list[VideoTaskResponse]:
+        return self.data
