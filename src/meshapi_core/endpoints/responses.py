@@ -166,9 +166,8 @@ class Responses(StoredResponses[R_co]):
             The response of `create`, with `.parsed` and `.rejected` as of `chat.completions.parse`.
 
         Raises:
-            UnsupportedSchemaError, StructuredOutputError: as for `chat.completions.parse`; the
-                second also if the response has failed.
-            InvalidParamsError, MeshAPIError: as for `create`.
+            StructuredOutputError: as for `chat.completions.parse`; also if the response has failed.
+            UnsupportedSchemaError, InvalidParamsError, MeshAPIError: as for that method.
         """
         from meshapi_core.structured.parsing import parse_response, response_asked
 
