@@ -20,7 +20,6 @@ async def main(seconds: Optional[float] = None) -> None:
         for model in MODELS
     ]
     async with AsyncMeshAPI() as client:
-        # One batch for each model; the results come in the order of the calls.
         submission = await client.batches.submit(calls)
         async with client.batches.results(submission, poll_interval=seconds) as items:
             async for item in items:
