@@ -7,38 +7,36 @@ Ctrl-C stops the model mid-sentence, Ctrl-D ends the conversation.
 
 import sys
 
-from meshapi import ChatMessage, MeshAPI, MeshAPIError
+from meshapi import Conversation, MeshAPI, MeshAPIError
 
 
-def speak(client: MeshAPI, model: str, history: list[ChatMessage]) -> str:
-    """Print the model's next message while it arrives, and return as much as arrived."""
-    stream = client.chat.completions.stream(model=model, messages=history)
+def ask(chat: Conversation, question: str) -> None:
+    """Print the model's answer while it arrives."""
+    stream = chat.stream(question)
     try:
         with stream:
             for text in stream.text_stream:
                 print(text, end="", flush=True)
     except KeyboardInterrupt:
-        pass
+        # A conversation keeps whole turns only, and here the user has seen half of one.
+        said = {"role": "assistant", "content": stream.text}
+        chat.append({"role": "user", "content": question}, said)
     print()
-    return stream.text
 
 
 def main(model: str = "openai/gpt-4o-mini") -> None:
-    history = [ChatMessage(role="system", content="You are brief and kind.")]
     with MeshAPI() as client:
+        chat = client.chat.conversation(model=model, system="You are brief and kind.")
         while True:
             try:
                 question = input("> ")
             except (EOFError, KeyboardInterrupt):
                 return
-            history.append(ChatMessage(role="user", content=question))
             try:
-                text = speak(client, model, history)
+                ask(chat, question)
             except MeshAPIError as error:
+                # The turn is not in the history, so the user can ask again.
                 print(f"\n{error}", file=sys.stderr)
-                history.pop()  # The model has not answered it, so the user can ask again.
-            else:
-                history.append(ChatMessage(role="assistant", content=text))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Turn text into speech, written to a file while it arrives.
+"""Turn text into speech, saved in a file while it arrives.
 
     python speech.py "Good morning!" morning.wav
 
@@ -13,16 +13,11 @@ from meshapi import MeshAPI
 
 
 def main(text: str, path: Path) -> None:
-    with (
-        MeshAPI() as client,
-        client.audio.stream(
-            model="openai/tts-1", input=text, response_format=path.suffix[1:]
-        ) as stream,
-        path.open("wb") as file,
-    ):
-        for piece in stream:
-            file.write(piece)
-    print(f"{path}: {path.stat().st_size} bytes")
+    with MeshAPI() as client:
+        saved = client.audio.synthesize_to(
+            path, model="openai/tts-1", input=text, response_format=path.suffix[1:]
+        )
+    print(f"{saved.path}: {saved.size} bytes")
 
 
 if __name__ == "__main__":

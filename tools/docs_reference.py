@@ -22,6 +22,7 @@ FACES = (
     "meshapi_core",
     "meshapi_core.endpoints",
     "meshapi_core.observing",
+    "meshapi_core.usage",
     "meshapi_backends",
     "meshapi.testing",
 )
@@ -117,8 +118,10 @@ SUBJECTS = (
         "Realtime",
         "Sessions in which audio and text go in both directions at once.",
         "meshapi",
-        "meshapi._realtime meshapi_core.realtime meshapi_core.types.realtime"
-        " meshapi_core.types.realtime_client meshapi_core.types.realtime_server",
+        "meshapi._realtime meshapi_core.realtime meshapi_core.turns"
+        " meshapi_core._async.realtime_turns meshapi_core._sync.realtime_turns"
+        " meshapi_core.types.realtime meshapi_core.types.realtime_client"
+        " meshapi_core.types.realtime_server",
     ),
     Subject(
         "tools",
@@ -128,11 +131,32 @@ SUBJECTS = (
         "meshapi_core._async.tool_run meshapi_core._sync.tool_run meshapi_core.tools",
     ),
     Subject(
+        "saving",
+        "Saved files and progress",
+        "What the methods that save files return, and what `on_progress` is given.",
+        "meshapi",
+        "meshapi_core.flows.downloads meshapi_core.progress",
+    ),
+    Subject(
+        "conversations",
+        "Conversations",
+        "What `chat.conversation` returns: a history that grows by whole turns.",
+        "meshapi",
+        "meshapi_core._async.conversation meshapi_core._sync.conversation",
+    ),
+    Subject(
         "hooks",
         "Hooks",
         "Functions that a client calls, and what each is given.",
         "meshapi",
         "meshapi_backends._hooks meshapi_core.observing.notices",
+    ),
+    Subject(
+        "cost",
+        "Usage and cost",
+        "What `client.track_usage()` returns, and limits on what calls may use.",
+        "meshapi",
+        "meshapi_backends._metering meshapi_core.usage",
     ),
     Subject(
         "open-telemetry",
@@ -182,6 +206,13 @@ SUBJECTS = (
         "meshapi_core.observing",
         "meshapi_core.observing.notices meshapi_core.observing.calls"
         " meshapi_core.observing.sessions meshapi_core.observing.lines",
+    ),
+    Subject(
+        "core/usage",
+        "Usage of calls",
+        "What calls use and cost, from what is told of them.",
+        "meshapi_core.usage",
+        "meshapi_core.usage",
     ),
     Subject(
         "core/protocols",

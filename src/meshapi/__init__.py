@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from meshapi.telemetry.options import OpenTelemetryMetrics as OpenTelemetryMetrics
     from meshapi.telemetry.options import OpenTelemetryOptions as OpenTelemetryOptions
     from meshapi.telemetry.options import OpenTelemetryTraces as OpenTelemetryTraces
+    from meshapi_backends import Budget as Budget
     from meshapi_backends import Hooks as Hooks
+    from meshapi_backends import UsageTracker as UsageTracker
     from meshapi_core import APIConnectionError as APIConnectionError
     from meshapi_core import APIStatusError as APIStatusError
     from meshapi_core import APITimeoutError as APITimeoutError
@@ -88,12 +90,15 @@ if TYPE_CHECKING:
     from meshapi_core import StructuredOutputError as StructuredOutputError
     from meshapi_core import Timeout as Timeout
     from meshapi_core import ToolArgumentsError as ToolArgumentsError
+    from meshapi_core import ToolCallsPendingError as ToolCallsPendingError
     from meshapi_core import ToolLoopLimitError as ToolLoopLimitError
     from meshapi_core import UnprocessableEntityError as UnprocessableEntityError
     from meshapi_core import UnsupportedSchemaError as UnsupportedSchemaError
     from meshapi_core import __version__ as __version__
     from meshapi_core.endpoints import AsyncChatCompletionStream as AsyncChatCompletionStream
     from meshapi_core.endpoints import AsyncCompareStream as AsyncCompareStream
+    from meshapi_core.endpoints import AsyncConversation as AsyncConversation
+    from meshapi_core.endpoints import AsyncConversationStream as AsyncConversationStream
     from meshapi_core.endpoints import AsyncImagesStream as AsyncImagesStream
     from meshapi_core.endpoints import (
         AsyncParsedChatCompletionStream as AsyncParsedChatCompletionStream,
@@ -105,12 +110,15 @@ if TYPE_CHECKING:
     from meshapi_core.endpoints import BatchSubmission as BatchSubmission
     from meshapi_core.endpoints import ChatCompletionStream as ChatCompletionStream
     from meshapi_core.endpoints import CompareStream as CompareStream
+    from meshapi_core.endpoints import Conversation as Conversation
+    from meshapi_core.endpoints import ConversationStream as ConversationStream
     from meshapi_core.endpoints import ImagesStream as ImagesStream
     from meshapi_core.endpoints import ParsedChatCompletionStream as ParsedChatCompletionStream
     from meshapi_core.endpoints import ParsedResponsesStream as ParsedResponsesStream
     from meshapi_core.endpoints import ResponsesStream as ResponsesStream
     from meshapi_core.endpoints import Stream as Stream
     from meshapi_core.flows import Progress as Progress
+    from meshapi_core.flows import SavedFile as SavedFile
     from meshapi_core.observing import AttemptStarted as AttemptStarted
     from meshapi_core.observing import CallFailed as CallFailed
     from meshapi_core.observing import ItemReceived as ItemReceived
@@ -127,6 +135,7 @@ if TYPE_CHECKING:
     from meshapi_core.streams import ToolCallDelta as ToolCallDelta
     from meshapi_core.streams import ToolCallDone as ToolCallDone
     from meshapi_core.streams import UsageDone as UsageDone
+    from meshapi_core.tools import AnyTool as AnyTool
     from meshapi_core.tools import AsyncToolRun as AsyncToolRun
     from meshapi_core.tools import Deferred as Deferred
     from meshapi_core.tools import FunctionTool as FunctionTool
@@ -138,7 +147,13 @@ if TYPE_CHECKING:
     from meshapi_core.tools import ToolCallEnded as ToolCallEnded
     from meshapi_core.tools import ToolRun as ToolRun
     from meshapi_core.tools import ToolRunResult as ToolRunResult
+    from meshapi_core.turns import AsyncRealtimeTurns as AsyncRealtimeTurns
+    from meshapi_core.turns import RealtimeToolCall as RealtimeToolCall
+    from meshapi_core.turns import RealtimeTurn as RealtimeTurn
+    from meshapi_core.turns import RealtimeTurns as RealtimeTurns
     from meshapi_core.types import *
+    from meshapi_core.usage import BudgetExceededError as BudgetExceededError
+    from meshapi_core.usage import TotalUsage as TotalUsage
 else:
     from meshapi._face import EXPORTED as __all__
     from meshapi._face import __dir__, __getattr__

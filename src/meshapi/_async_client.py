@@ -32,9 +32,10 @@ from meshapi_core import (
     SocketOptions,
     Timeout,
     TLSSettings,
+    endpoints,
     hidden_values,
 )
-from meshapi_core.endpoints import AsyncRunner
+from meshapi_core.endpoints import AsyncRunner, lists_keywords
 
 if TYPE_CHECKING:
     from meshapi._connections import TLSArgument
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from meshapi._realtime import AsyncRealtimeResource
     from meshapi.telemetry.options import OpenTelemetryOptions
     from meshapi_backends import AsyncHTTPXClient, AsyncMiddleware, AsyncWatch, Hooks
+    from meshapi_core.flows import FilePath, OnProgress, SavedFile
 
 
 class AsyncConnections(TypedDict, total=False):
@@ -138,6 +140,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         self._set_up(hidden, given, arguments, _HINTS)
 
     @classmethod
+    @lists_keywords
     def from_config(cls, config: MeshAPIConfig, **connections: Unpack[AsyncConnections]) -> Self:
         """Return a client with a configuration that exists already; see `MeshAPI.from_config`.
 
@@ -158,7 +161,32 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         """Realtime sessions: speech and text in both directions at once."""
         from meshapi._realtime import AsyncRealtimeResource
 
-        return AsyncRealtimeResource(self._config, self._sockets, self._watch)
+        return AsyncRealtimeResource(self._config, self._sockets, self._watches)
+
+    async def download(
+        self,
+        url: str,
+        path: "FilePath",
+        *,
+        overwrite: bool = True,
+        on_progress: "Optional[OnProgress]" = None,
+        progress: bool = False,
+    ) -> "SavedFile":
+        """Save the file behind a URL of a response, such as a video, and return its path and size.
+
+        For example, `await client.download(video.content.video_url, "fox.mp4")`. All of the file
+        appears at the path, or nothing does. If the connection breaks, the download goes on from
+        there, as often as the retry policy allows. The request carries neither the token nor the
+        client's headers, and redirects are not followed.
+
+        See `MeshAPI.download` for the arguments and the errors.
+        """
+        # Before anything can raise: error trackers show the locals of frames that raise.
+        url = endpoints.Downloads.hidden(url)
+        downloads = endpoints.Downloads(self._runner)
+        return await downloads.download(
+            url, path, overwrite=overwrite, on_progress=on_progress, progress=progress
+        )
 
     @cached_property
     def with_raw_response(self) -> "AsyncRawMeshAPI":
@@ -191,7 +219,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
         return AsyncMiddlewareTransport(middleware, self._transport, current_network)
 
     def _new_runner(self) -> AsyncRunner:
-        return AsyncCallRunner(self._config, self._transport, current_network, self._watch)
+        return AsyncCallRunner(self._config, self._transport, current_network, self._watches)
 
     async def aclose(self) -> None:
         """Close every connection. Calls that are under way raise APIConnectionError at once."""

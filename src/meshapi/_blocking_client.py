@@ -43,9 +43,10 @@ from meshapi_core import (
     SocketOptions,
     Timeout,
     TLSSettings,
+    endpoints,
     hidden_values,
 )
-from meshapi_core.endpoints import Runner
+from meshapi_core.endpoints import Runner, lists_keywords
 
 if TYPE_CHECKING:
     from meshapi._connections import TLSArgument
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from meshapi._realtime import RealtimeResource
     from meshapi.telemetry.options import OpenTelemetryOptions
     from meshapi_backends import Hooks, HTTPXClient, Middleware, Watch
+    from meshapi_core.flows import FilePath, OnProgress, SavedFile
 
 
 class Connections(TypedDict, total=False):
@@ -191,6 +193,7 @@ class MeshAPI(Client[Runner]):
         self._set_up(hidden, given, arguments, _HINTS)
 
     @classmethod
+    @lists_keywords
     def from_config(cls, config: MeshAPIConfig, **connections: Unpack[Connections]) -> Self:
         """Return a client with a configuration that exists already.
 
@@ -214,7 +217,44 @@ class MeshAPI(Client[Runner]):
         """Realtime sessions: speech and text in both directions at once."""
         from meshapi._realtime import RealtimeResource
 
-        return RealtimeResource(self._config, self._sockets, self._watch)
+        return RealtimeResource(self._config, self._sockets, self._watches)
+
+    def download(
+        self,
+        url: str,
+        path: "FilePath",
+        *,
+        overwrite: bool = True,
+        on_progress: "Optional[OnProgress]" = None,
+        progress: bool = False,
+    ) -> "SavedFile":
+        """Save the file behind a URL of a response, such as a video, and return its path and size.
+
+        For example, `client.download(video.content.video_url, "fox.mp4")`. All of the file appears
+        at the path, or nothing does. If the connection breaks, the download goes on from there, as
+        often as the retry policy allows. The request carries neither the token nor the client's
+        headers, and redirects are not followed.
+
+        Args:
+            url: where the file is. No error, log or repr shows its query, which may grant access.
+            path: where to save it. Only you can read the file.
+            overwrite, on_progress, progress: as for `files.download`.
+
+        Raises:
+            InvalidParamsError: a parameter is not usable; nothing was sent.
+            OSError: the file cannot be written; see `files.download`.
+            ResponseDecodeError: the URL is not https although the base URL is, or leads into your
+                own network (`unsafe_url`); nothing was sent.
+            APIStatusError: the server refuses the download, for example because the URL has
+                expired.
+            StreamInterruptedError: the connection broke too often.
+        """
+        # Before anything can raise: error trackers show the locals of frames that raise.
+        url = endpoints.Downloads.hidden(url)
+        downloads = endpoints.Downloads(self._runner)
+        return downloads.download(
+            url, path, overwrite=overwrite, on_progress=on_progress, progress=progress
+        )
 
     @cached_property
     def with_raw_response(self) -> "RawMeshAPI":
@@ -251,7 +291,7 @@ class MeshAPI(Client[Runner]):
         return MiddlewareTransport(middleware, self._transport, current_blocking_network)
 
     def _new_runner(self) -> Runner:
-        return CallRunner(self._config, self._transport, current_blocking_network, self._watch)
+        return CallRunner(self._config, self._transport, current_blocking_network, self._watches)
 
     def close(self) -> None:
         """Close every connection. Calls that are under way raise APIConnectionError at once."""

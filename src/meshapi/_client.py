@@ -1,7 +1,7 @@
 """What the two clients have in common: resources, configuration, options for one call."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, Optional, TypeVar, Union
 
@@ -30,6 +30,10 @@ from meshapi_core import (
     hidden_values,
 )
 from meshapi_core.endpoints import R_co
+
+if TYPE_CHECKING:
+    from meshapi_backends import Budget, UsageTracker
+    from meshapi_core.types import ModelInfo
 
 T = TypeVar("T")
 ClientT = TypeVar("ClientT", bound="Client[Any]")
@@ -119,8 +123,10 @@ class Client(Resources[R_co]):
     _own: tuple[Any, ...]
     _sockets: Any
     _transport: Any
-    # A `Watch` or an `AsyncWatch`; None if nobody but the log is told what calls do.
-    _watch: Any = None
+    # At most the first of them, a `Watch` or an `AsyncWatch`, is told what calls do. The list is
+    # shared by a client and those that `with_options` makes of it, and empty while nobody watches:
+    # so a tracker of usage is switched on for all of them, and a call looks at nothing else.
+    _watches: list[Any]
 
     if not TYPE_CHECKING:
         # To type checkers, this is the attribute that `Resources` declares.
@@ -154,13 +160,17 @@ class Client(Resources[R_co]):
         reads_environment = not isinstance(token, Configured)
         arguments.check(hints, reads_environment=reads_environment)
         functions = arguments.functions(hints)
+        self._watches = []
         if arguments.hooks is not None or arguments.open_telemetry is not None:
-            self._watch = self._new_watch(arguments.hooks, tracing_of(arguments.open_telemetry))
+            watch = self._new_watch(arguments.hooks, tracing_of(arguments.open_telemetry))
+            self._watches.append(watch)
         proxies = proxies_of(
             arguments.proxy, arguments.sockets, reads_environment=reads_environment
         )
         self._sockets = self._transport = self._new_pool(arguments, proxies)
         self._own = (self._sockets,)
+        if self._watches:
+            self._watches[0] = self._watches[0].of_owner(self._sockets)
         if arguments.transport is not None:
             self._transport = arguments.transport
         if arguments.http_client is not None:
@@ -196,6 +206,7 @@ class Client(Resources[R_co]):
         extra_body: Optional[Mapping[str, Any]] = None,
         idempotency_key: Optional[str] = None,
         request_id: Optional[str] = None,
+        budget: "Optional[Budget]" = None,
         **unknown: Never,
     ) -> Self:
         """Return a client with other options on the same connections; this one is unchanged.
@@ -216,6 +227,7 @@ class Client(Resources[R_co]):
                 it for a single call: a gateway that knows the key does not do the work again.
             request_id: sent as X-Request-Id: 1 to 64 letters, digits, dots, underscores, colons and
                 hyphens. A gateway that accepts it uses it as its own request ID.
+            budget: stops calls once it is used up. A budget that this client has stays in force.
 
         Raises:
             InvalidParamsError, TypeError, ValueError: an option cannot be used.
@@ -243,14 +255,55 @@ class Client(Resources[R_co]):
             if extras.headers and "idempotency-key" in extras.headers:
                 # A default header must not replace the key of this call.
                 changes["extras"] = extras.without_header("idempotency-key")
-        return self._twin(type(self), config.changed(changes))
+        twin = self._twin(type(self), config.changed(changes))
+        if budget is not None:
+            twin._watches = [self._watch_with(budget)]
+        return twin
+
+    def _watch_with(self, budget: object) -> Any:
+        """Return what is told of the calls, and also counts towards a budget."""
+        from meshapi_backends import Budget
+
+        check_kind("budget", budget, Budget)
+        watch = self._watches[0] if self._watches else self._new_watch(None, None)
+        return watch.of_owner(self._sockets).with_budget(budget)
+
+    def track_usage(
+        self, *, budget: "Optional[Budget]" = None, prices: "Iterable[ModelInfo]" = ()
+    ) -> "UsageTracker":
+        """Add up what the calls in a `with` block use and cost, by model.
+
+            with client.track_usage() as usage:
+                client.chat.completions.create(...)
+            print(usage.total.cost_usd, usage.by_model, usage.table())
+
+        It counts the calls and streams of this client, and of those that `with_options` makes, that
+        begin in the block, in tasks that are started in it, and in functions that run in threads by
+        `asyncio.to_thread` or `trio.to_thread.run_sync`. In other threads, open a block with the
+        same tracker: `with usage:`. Blocks may be nested, and each of them counts.
+
+        Args:
+            budget: stops the calls of the block once it is used up, with a `BudgetExceededError`.
+            prices: what `client.models.list()` returns, to estimate the cost of requests for which
+                the gateway names none. Without it, `usage.unpriced` counts them.
+
+        Raises:
+            TypeError: `budget` is no Budget.
+            InvalidParamsError: `prices` are no models.
+        """
+        # Imported on first use: few programs track usage.
+        from meshapi_backends import Budget, UsageTracker
+
+        check_kind("budget", budget, Budget, optional=True)
+        watch = self._new_watch(None, None).of_owner(self._sockets)
+        return UsageTracker(self._sockets, self._watches, watch, budget, prices)
 
     def _twin(self, kind: type[ClientT], config: MeshAPIConfig) -> ClientT:
         """Return a client of this kind on the connections of this one."""
         twin = object.__new__(kind)
         twin._config = config
         twin._own, twin._sockets, twin._transport = (), self._sockets, self._transport
-        twin._watch = self._watch
+        twin._watches = self._watches
         return twin
 
     @property

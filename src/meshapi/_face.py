@@ -24,7 +24,7 @@ _NAMES: Final = {
     """,
     "meshapi._settings": "NOT_GIVEN NotGiven",
     "meshapi.telemetry.options": "OpenTelemetryMetrics OpenTelemetryOptions OpenTelemetryTraces",
-    "meshapi_backends": "Hooks",
+    "meshapi_backends": "Budget Hooks UsageTracker",
     "meshapi_core": """
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
         Base64Error ConflictError ContentFilterError ContentTooLargeError Headers
@@ -34,25 +34,28 @@ _NAMES: Final = {
         Proxy RateLimitError RawResponse RealtimeAuth RealtimeConnectionClosed RealtimeError
         RealtimeMessage Reconnect Reconnected RedirectError ResponseDecodeError ResponseMeta
         ResponseWarning RetryPolicy SocketOptions StreamInterruptedError StreamUsageError
-        StructuredOutputError Timeout ToolArgumentsError ToolLoopLimitError UnprocessableEntityError
-        UnsupportedSchemaError __version__
+        StructuredOutputError Timeout ToolArgumentsError ToolCallsPendingError ToolLoopLimitError
+        UnprocessableEntityError UnsupportedSchemaError __version__
     """,
     "meshapi_core.endpoints": """
-        AsyncChatCompletionStream AsyncCompareStream AsyncImagesStream
-        AsyncParsedChatCompletionStream AsyncParsedResponsesStream AsyncResponsesStream AsyncStream
-        BatchItem BatchSubmission ChatCompletionStream CompareStream ImagesStream
-        ParsedChatCompletionStream ParsedResponsesStream ResponsesStream Stream
+        AsyncChatCompletionStream AsyncCompareStream AsyncConversation AsyncConversationStream
+        AsyncImagesStream AsyncParsedChatCompletionStream AsyncParsedResponsesStream
+        AsyncResponsesStream AsyncStream BatchItem BatchSubmission ChatCompletionStream
+        CompareStream Conversation ConversationStream ImagesStream ParsedChatCompletionStream
+        ParsedResponsesStream ResponsesStream Stream
     """,
-    "meshapi_core.flows": "Progress",
+    "meshapi_core.flows": "Progress SavedFile",
     "meshapi_core.observing": "AttemptStarted CallFailed ItemReceived ResponseStarted RetryPlanned",
     "meshapi_core.streams": """
         ChatEvent CompletionDone ContentDelta ContentDone ReasoningDelta ReasoningDone RefusalDelta
         RefusalDone ToolCallDelta ToolCallDone UsageDone
     """,
     "meshapi_core.tools": """
-        AsyncToolRun Deferred FunctionTool ModelResponded Refuse RequestedCall ToolCallBegun
+        AnyTool AsyncToolRun Deferred FunctionTool ModelResponded Refuse RequestedCall ToolCallBegun
         ToolCallDeferred ToolCallEnded ToolRun ToolRunResult
     """,
+    "meshapi_core.turns": "AsyncRealtimeTurns RealtimeToolCall RealtimeTurn RealtimeTurns",
+    "meshapi_core.usage": "BudgetExceededError TotalUsage",
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

@@ -24,6 +24,10 @@ class RawMeshAPI(Client[RawRunner]):
         client: Any = MeshAPI
         return RawCallRunner(client._new_runner(self))
 
+    def _new_watch(self, hooks: Any, tracing: Any) -> Any:
+        client: Any = MeshAPI
+        return client._new_watch(self, hooks, tracing)
+
 
 class AsyncRawMeshAPI(Client[AsyncRawRunner]):
     """The resources of an `AsyncMeshAPI`; see `RawMeshAPI`."""
@@ -31,3 +35,7 @@ class AsyncRawMeshAPI(Client[AsyncRawRunner]):
     def _new_runner(self) -> AsyncRawRunner:
         client: Any = AsyncMeshAPI
         return AsyncRawCallRunner(client._new_runner(self))
+
+    def _new_watch(self, hooks: Any, tracing: Any) -> Any:
+        client: Any = AsyncMeshAPI
+        return client._new_watch(self, hooks, tracing)

@@ -1,6 +1,6 @@
 """`client.realtime`: opens realtime sessions on the client's own connections."""
 
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Optional, TypeVar
 
@@ -24,6 +24,7 @@ from meshapi_core import (
     StreamUsageError,
     no_such_parameter,
 )
+from meshapi_core.endpoints import lists_keywords
 
 __all__ = [
     "AsyncRealtimeManager",
@@ -68,10 +69,15 @@ def _checked(
 
 
 class _Resource(Generic[S]):
-    def __init__(self, config: MeshAPIConfig, sockets: S, watch: Any = None) -> None:
+    def __init__(self, config: MeshAPIConfig, sockets: S, watches: Sequence[Any] = ()) -> None:
         self._config = config
         self._sockets = sockets
-        self._watch = watch
+        # Looked at when a session begins: trackers of usage come and go.
+        self._watches = watches
+
+    @property
+    def _watch(self) -> Any:
+        return next(iter(self._watches), None)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
@@ -83,6 +89,7 @@ class _Resource(Generic[S]):
 class RealtimeResource(_Resource[ConnectionPool]):
     """Speech and text in both directions at once, over a WebSocket."""
 
+    @lists_keywords
     def connect(
         self, *, model: str, auth: RealtimeAuth = "query", **options: Unpack[RealtimeOptionFields]
     ) -> RealtimeSession:
@@ -129,6 +136,7 @@ class RealtimeResource(_Resource[ConnectionPool]):
 class AsyncRealtimeResource(_Resource[PerLoopTransport]):
     """Speech and text in both directions at once, over a WebSocket."""
 
+    @lists_keywords
     def connect(
         self, *, model: str, auth: RealtimeAuth = "query", **options: Unpack[RealtimeOptionFields]
     ) -> "AsyncRealtimeManager":

@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     from meshapi_backends._http_clients.requests import AsyncHTTPXClient as AsyncHTTPXClient
     from meshapi_backends._http_clients.requests import HTTPXClient as HTTPXClient
     from meshapi_backends._logging import log_on_stderr as log_on_stderr
+    from meshapi_backends._metering import Budget as Budget
+    from meshapi_backends._metering import UsageTracker as UsageTracker
     from meshapi_backends._networks.blocking import SocketNetwork as SocketNetwork
     from meshapi_backends._networks.blocking import (
         current_blocking_network as current_blocking_network,

@@ -30,6 +30,7 @@ _NAMES: Final = {
     "meshapi_backends._http_clients.aiohttp": "AiohttpTransport",
     "meshapi_backends._http_clients.requests": "AsyncHTTPXClient HTTPXClient",
     "meshapi_backends._logging": "log_on_stderr",
+    "meshapi_backends._metering": "Budget UsageTracker",
     "meshapi_backends._networks.blocking": "SocketNetwork current_blocking_network",
     "meshapi_backends._networks.current": "current_network",
     "meshapi_backends._per_loop": "PerLoopTransport",

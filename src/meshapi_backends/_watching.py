@@ -4,13 +4,14 @@
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
 from typing_extensions import Protocol, Self
 
 from meshapi_backends._hooks import Hooks, call_hook, hook_failed
 from meshapi_backends._logging import LOGGER, log, log_connection
+from meshapi_backends._tracked import TRACKED
 from meshapi_core import AnyCall, Extras, MeshAPIConfig, Origin
 from meshapi_core.observing import Notice
 
@@ -53,34 +54,86 @@ class _Watch:
     Args:
         hooks: functions of the program.
         tracing: makes the trace of each call.
+        owner: what the clients share whose calls a tracker of usage counts; None is no tracker.
+        budgets: limits on the calls.
     """
 
-    _trace: Optional[Trace] = None
+    _traces: tuple[Trace, ...] = ()
     _context: object = None
+    # The trackers of usage where a stream was made.
+    _place: tuple[Any, ...] = ()
 
-    def __init__(self, hooks: Optional[Hooks] = None, tracing: Optional[Tracing] = None) -> None:
+    def __init__(
+        self,
+        hooks: Optional[Hooks] = None,
+        tracing: Optional[Tracing] = None,
+        owner: object = None,
+        budgets: tuple[Any, ...] = (),
+    ) -> None:
         self._hooks = hooks
         self._tracing = tracing
+        self._owner = owner
+        self._budgets = budgets
+
+    @classmethod
+    def first(cls, watches: Sequence[Self]) -> Self:
+        """Return the first of some watches; one that only logs if there is none."""
+        # Another thread may remove it at any time.
+        found = next(iter(watches), None)
+        return cls() if found is None else found
+
+    def _again(self) -> Self:
+        return type(self)(self._hooks, self._tracing, self._owner, self._budgets)
+
+    def with_budget(self, budget: object) -> Self:
+        """Return a watch that also counts towards a budget, and stops calls if it is used up."""
+        watch = self._again()
+        watch._budgets = (*self._budgets, budget)
+        return watch
+
+    def of_owner(self, owner: object) -> Self:
+        """Return a watch for the trackers of these clients."""
+        watch = self._again()
+        watch._owner = owner
+        return watch
 
     def at_this_place(self) -> Self:
         """Return a watch for a call that begins later, maybe in another task or thread."""
-        if self._tracing is None:
+        place = TRACKED.get()
+        if self._tracing is None and not place:
             return self
-        watch = type(self)(self._hooks, self._tracing)
-        watch._context = self._tracing.context()
+        watch = self._again()
+        watch._place = place
+        if self._tracing is not None:
+            watch._context = self._tracing.context()
         return watch
 
     def begin(self, call: AnyCall[Any], config: MeshAPIConfig) -> tuple[Self, MeshAPIConfig]:
-        """Return the watch and the configuration for one call."""
-        if self._tracing is None:
+        """Return the watch and the configuration for one call.
+
+        Raises:
+            BudgetExceededError: the call must not be made.
+        """
+        trackers = [*self._place, *TRACKED.get()]
+        if trackers:
+            owner = self._owner
+            trackers = [each for each in trackers if each.owner is owner and each.is_open]
+        if self._tracing is None and not trackers and not self._budgets:
             return self, config
         watch = type(self)(self._hooks)
-        watch._trace = trace = self._tracing.begin(call, config.location.origin, self._context)
-        headers = trace.headers()
-        if headers:
-            # What the program sets itself wins.
-            extras = Extras(headers=headers).merged(config.extras)
-            config = config.changed({"extras": extras})
+        if trackers or self._budgets:
+            from meshapi_backends._metering import Metering
+
+            metering = Metering.of(call, trackers, self._budgets)
+            watch._traces = () if metering is None else (metering,)
+        if self._tracing is not None:
+            trace = self._tracing.begin(call, config.location.origin, self._context)
+            watch._traces = (*watch._traces, trace)
+            headers = trace.headers()
+            if headers:
+                # What the program sets itself wins.
+                extras = Extras(headers=headers).merged(config.extras)
+                config = config.changed({"extras": extras})
         return watch, config
 
     @property
@@ -88,7 +141,7 @@ class _Watch:
         """Whether to tell of each item of a stream."""
         hooks = self._hooks
         has_hook = hooks is not None and hooks.on_event is not None
-        return has_hook or self._trace is not None or LOGGER.isEnabledFor(logging.DEBUG)
+        return has_hook or bool(self._traces) or LOGGER.isEnabledFor(logging.DEBUG)
 
     def tell_end(self, notices: Iterable[Notice]) -> None:
         """Tell of a call that the program has given up. Hooks are not called: nothing can wait."""
@@ -101,8 +154,8 @@ class _Watch:
             log_connection(what, origin)
 
     def _tell(self, notice: Notice) -> None:
-        if self._trace is not None:
-            self._trace.receive(notice)
+        for trace in self._traces:
+            trace.receive(notice)
         log(notice)
 
 

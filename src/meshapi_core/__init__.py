@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from meshapi_core.errors import StreamInterruptedError as StreamInterruptedError
     from meshapi_core.errors import StreamUsageError as StreamUsageError
     from meshapi_core.errors import StructuredOutputError as StructuredOutputError
+    from meshapi_core.errors import ToolCallsPendingError as ToolCallsPendingError
     from meshapi_core.errors import ToolLoopLimitError as ToolLoopLimitError
     from meshapi_core.errors import UnprocessableEntityError as UnprocessableEntityError
     from meshapi_core.errors import UnsupportedSchemaError as UnsupportedSchemaError

@@ -30,8 +30,8 @@ _NAMES: Final = {
         ModelRefusalError NotFoundError OutputTruncatedError OutputValidationError ParamsWarning
         PaymentRequiredError PermissionDeniedError ProtocolError RateLimitError
         RealtimeConnectionClosed RealtimeError RedirectError ResponseDecodeError ResponseWarning
-        StreamInterruptedError StreamUsageError StructuredOutputError ToolLoopLimitError
-        UnprocessableEntityError UnsupportedSchemaError
+        StreamInterruptedError StreamUsageError StructuredOutputError ToolCallsPendingError
+        ToolLoopLimitError UnprocessableEntityError UnsupportedSchemaError
     """,
     "meshapi_core.extras": "Extras hidden_values",
     "meshapi_core.failures": "Advice failure_of hint_at_tls timed_out",

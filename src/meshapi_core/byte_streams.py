@@ -134,9 +134,18 @@ class ByteDecoder:
         headers: of the response.
         status: of the response.
         documents: whether the file may itself be JSON or an HTML page.
+        examined: whether the body may be an error in place of the file; False for a range of a
+            file that has begun.
     """
 
-    def __init__(self, *, headers: Headers, status: int = 200, documents: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        headers: Headers,
+        status: int = 200,
+        documents: bool = True,
+        examined: bool = True,
+    ) -> None:
         self.headers = headers
         self.status = status
         self.secrets: tuple[str, ...] = ()
@@ -148,7 +157,7 @@ class ByteDecoder:
         # Raised by `next_event`, like every error of a decoder.
         self._error: Optional[MeshAPIError] = None
         # The first bytes, until it is clear whether they are those of an error; then None.
-        self._held: Optional[bytearray] = bytearray()
+        self._held: Optional[bytearray] = bytearray() if examined else None
         self._received = 0
 
     @property

@@ -57,7 +57,8 @@ def too_large(status: int, headers: Headers) -> ResponseDecodeError:
 class AnyCall(Protocol[R_co]):
     """What an `Exchange` needs of a call. `Call`, `StreamCall` and `SignedPut` implement it.
 
-    It may also have `needs_token`, which is True by default, and `answer_within`, None by default.
+    It may also have `needs_token`, which is True by default, `answer_within`, None by default, and
+    `is_download`, False by default: a stream that is retried like any GET until its body begins.
     """
 
     @property

@@ -1,7 +1,8 @@
 """Where a response may send this client: the rules for signed URLs. No I/O.
 
-An upload goes to a URL that the gateway names. A gateway that was taken over, or a wrong base URL,
-must not become a way into the caller's own network. So the URL must meet these rules:
+An upload goes to a URL that the gateway names, and so does a download. A gateway that was taken
+over, or a wrong base URL, must not become a way into the caller's own network. So the URL must meet
+these rules:
 
 1. It is https if the base URL is https.
 2. Its host is not an address that is not public (private, loopback, link-local, shared, multicast,
@@ -71,7 +72,7 @@ def not_public(origin: Origin) -> Failure:
 
 def _unsafe(origin: Origin, why: str) -> ResponseDecodeError:
     return ResponseDecodeError(
-        f"the upload is not sent to {origin.host}, which the response names: {why}",
+        f"no request is sent to {origin.host}, which the response names: {why}",
         error_code="unsafe_url",
     )
 

@@ -22,6 +22,7 @@ MeshAPIError
 ├── JobStatusError                 a job has a status that this version does not know
 ├── JobTimeoutError                a job had not ended when the time limit of a wait ran out
 ├── ToolLoopLimitError             a tool run has reached one of its limits
+├── ToolCallsPendingError          a turn of a conversation waits for results from elsewhere
 ├── ResponseDecodeError            a 2xx response does not have the expected form
 │   ├── Base64Error                a part of a response should be base64, and is not
 │   └── ToolArgumentsError         the arguments of a tool call should be JSON, and are not
@@ -55,6 +56,7 @@ from meshapi_core._mistakes import (
     ResponseWarning,
     StreamUsageError,
 )
+from meshapi_core._tool_errors import ToolCallsPendingError, ToolLoopLimitError
 
 __all__ = [
     "APIConnectionError",
@@ -89,6 +91,7 @@ __all__ = [
     "StreamInterruptedError",
     "StreamUsageError",
     "StructuredOutputError",
+    "ToolCallsPendingError",
     "ToolLoopLimitError",
     "UnprocessableEntityError",
     "UnsupportedSchemaError",
@@ -292,33 +295,6 @@ class JobTimeoutError(MeshAPIError):
     """
 
     default_error_code = "job_timeout"
-
-
-class ToolLoopLimitError(MeshAPIError):
-    """A tool run has reached a limit, and the model asks for further calls, which were not made.
-
-    Attributes:
-        limit: The name of the limit: "max_turns", "max_total_tokens" or "max_cost_usd".
-        checkpoint: The run, for `resume_tools` to continue it with a higher limit.
-        messages, turns, usage: Those of the run; see `ToolRun`.
-    """
-
-    default_error_code = "tool_loop_limit"
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        limit: str,
-        checkpoint: dict[str, Any],
-        messages: list[Any],
-        turns: int,
-        usage: Any,
-        **facts: Unpack[ErrorFacts],
-    ) -> None:
-        super().__init__(message, **facts)
-        self.limit, self.checkpoint, self.messages = limit, checkpoint, messages
-        self.turns, self.usage = turns, usage
 
 
 class StreamInterruptedError(MeshAPIError):

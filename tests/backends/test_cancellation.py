@@ -15,6 +15,7 @@ import json
 import os
 import socket
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
 from functools import lru_cache
@@ -59,7 +60,10 @@ from meshapi_backends._networks import trio as on_trio
 from meshapi_backends._networks.addresses import Address
 from meshapi_backends._networks.tls import TLSState
 from meshapi_core import FileSource, HTTP11Connection, Proxies, SignedPut, SocketOptions
-from meshapi_core.endpoints import Completions, Flow
+from meshapi_core.downloads import FileDownload
+from meshapi_core.endpoints import ByteStreamReader, Completions, Flow
+from meshapi_core.flows import Progress
+from meshapi_core.flows.downloads import Target, save_download
 from support.cancellation import (
     Attack,
     Await,
@@ -155,6 +159,20 @@ class SmallBuffer(Network):
         return stream
 
 
+class WithThreads(Network):
+    """Knows what its threads still do."""
+
+    async def in_thread(self, function: Callable[[], Any], timeout: Optional[float]) -> Any:
+        def counted() -> Any:
+            try:
+                return function()
+            finally:
+                self.calls -= 1
+
+        self.calls += 1
+        return await self._real.in_thread(counted, timeout)
+
+
 class _Deafened(Network):
     readable = False
 
@@ -230,6 +248,7 @@ class World:
         limits = Limits(max_connections=1)
         sockets = SocketOptions(uds=_path() if scenario.server == "unix" else None)
         self.server = server
+        self.network = network
         proxies = Proxies()
         if scenario.proxy:
             kind = scenario.proxy
@@ -415,6 +434,52 @@ def _upload(world: World, path: str) -> "Flow[Any]":
     return response.choices[0].message.content
 
 
+async def _saves(world: World) -> Any:
+    """Saves a file whose download breaks off, and is told of it."""
+
+    def make(start: int, validator: str) -> FileDownload:
+        return FileDownload(
+            method="POST",  # the server finds the response in the body
+            path="/v1/files/f/content",
+            body=json.dumps(ask("file that breaks off")).encode(),
+            reader=ByteStreamReader(),
+            start=start,
+            validator=validator,
+        )
+
+    async def on_progress(progress: Progress) -> None:
+        await anyio.lowlevel.checkpoint()
+
+    target = Target(os.path.join(_saving_folder(), "saved"), on_progress=on_progress)
+    runner: Any = world.client._runner
+    runner._network = lambda: world.network
+    return (await runner.run_flow(save_download(make, target))).size
+
+
+@lru_cache(maxsize=1)
+def _saving_folder() -> str:
+    """Where files are saved."""
+    folder = TemporaryDirectory()
+    _saved_in.append(folder)
+    return folder.name
+
+
+_saved_in: list[Any] = []
+
+
+def _half_saved() -> list[str]:
+    """What a download has left behind: any file that is not complete."""
+    if not _saved_in:
+        return []
+    found = []
+    for name in os.listdir(_saving_folder()):
+        with open(os.path.join(_saving_folder(), name)) as file:
+            if (name, file.read()) != ("saved", "abcdef"):
+                found.append(name)
+        os.unlink(os.path.join(_saving_folder(), name))
+    return found
+
+
 @lru_cache(maxsize=2)
 def _written(text: str) -> str:
     """The path of a file whose upload the server takes as a request."""
@@ -431,6 +496,9 @@ _written_files: list[str] = []
 def _keep_the_files() -> Iterator[None]:
     yield
     _written.cache_clear()
+    _saving_folder.cache_clear()
+    while _saved_in:
+        _saved_in.pop().cleanup()
     while _written_files:
         os.unlink(_written_files.pop())
 
@@ -494,6 +562,37 @@ async def _realtime_sends_often(world: World) -> Any:
         for _ in range(_SENDS_IN_A_ROW):
             await session.send({"type": "nothing"})
         return "sent"
+
+
+async def _realtime_turns(world: World) -> Any:
+    """A response that calls functions, and the one after it."""
+
+    async def look() -> str:
+        await _rounds(2)
+        return "something"
+
+    def look_elsewhere() -> str:
+        return "nothing"
+
+    async with _session(world, "open") as session:
+        turns = session.turns(tools=[look, look_elsewhere], on_message=_look_at)
+        await session.send({"type": "ask for a call"})
+        return [turn.text or turn.tool_calls[0].name async for turn in _two(turns)]
+
+
+async def _look_at(message: Any) -> None:
+    await _rounds(1)
+
+
+async def _two(turns: Any) -> Any:
+    yield await turns.receive()
+    yield await turns.receive()
+
+
+async def _realtime_text(world: World) -> Any:
+    async with _session(world, "open") as session:
+        await session.send_text("Hello?")
+        return (await session.turns().receive(5)).text
 
 
 async def _realtime_behind_another(world: World) -> Any:
@@ -755,6 +854,7 @@ SCENARIOS: dict[str, Scenario] = {
     "a flow that goes on after a refusal": Scenario(
         _flow_that_goes_on_after_a_refusal, "whole", (4, 4)
     ),
+    "a flow that saves a file": Scenario(_saves, 6, (None, None), network=WithThreads),
     "realtime": Scenario(_realtime, ["session.created", "a"], (7, 8)),
     "realtime, awaited": Scenario(_realtime_awaited, "answer", (4, 5)),
     "realtime, to its end": Scenario(_realtime_to_its_end, ["session.created"], (4, None)),
@@ -767,6 +867,8 @@ SCENARIOS: dict[str, Scenario] = {
         _realtime_sends_much, "answer", (None, None), server="slow", network=SmallBuffer
     ),
     "realtime, sending often": Scenario(_realtime_sends_often, "sent", (5, None)),
+    "realtime, turns with a function": Scenario(_realtime_turns, ["look", "seen"], (None, None)),
+    "realtime, a text": Scenario(_realtime_text, "seen", (None, None)),
     "realtime, behind another": Scenario(
         _realtime_behind_another,
         "closed",
@@ -1054,6 +1156,11 @@ class Sweep:
     async def _verdict(self, world: World, open_before: int, faults: list[str]) -> None:
         pool, server, state = world.pool, world.server, world.pool._state
         pool._collect_dropped()
+        if isinstance(world.network, WithThreads):
+            # What was begun in a thread goes on there.
+            end = time.monotonic() + 5.0
+            await _until(lambda: world.network.calls == 0 or time.monotonic() > end)
+        faults += [f"a part of a file is left: {name}" for name in _half_saved()]
         if state._in_use:
             faults.append("a connection waits for the garbage collector")
         # The exception's traceback holds objects of the victim; now they are gone, too.
@@ -1353,6 +1460,10 @@ OUT_OF_REACH = {
     # Giving a connection back waits for nothing, and no hook is for the end of a session.
     ("watched.py", "_let_go", "await super()._let_go(action, now)"),
     ("session.py", "aclose", "await self._opener.tell()"),
+    # Only a task that was cancelled waits there, until the tasks that it began have ended, too.
+    ("asyncio.py", "end_tasks", "await asyncio.wait(left)"),
+    ("asyncio.py", "_result", "await end_tasks((task,))"),
+    ("asyncio.py", "connect_first", "await end_tasks(attempts.close())"),
     # While the queue of a Unix socket is full; nothing is open then.
     ("dialing.py", "_dial_unix", _QUEUE_IS_FULL),
     ("connecting.py", "_ask", "await stream.write(action.data, left)"),

@@ -304,3 +304,26 @@ async def test_closing_the_client_ends_a_run(world: World, gateway: LocalGateway
     assert await world.together(read, end) == [None, None]
     go_on.set()
     assert len(run.messages) == 1
+
+
+@on_every_flavour
+async def test_a_tool_may_run_tools_with_the_same_client(
+    world: World, gateway: LocalGateway
+) -> None:
+    async with world.client(gateway.url) as client:
+        inner = {"question": "get_weather in Rome", "max_concurrent_calls": 1}
+
+        def plain() -> Any:
+            run = start(
+                client._target, "chat", [FunctionTool(plain_weather, name="get_weather")], **inner
+            )
+            return run.until_done().text
+
+        async def coroutine_function() -> Any:
+            run = start(client, "chat", tools_of(world), **inner)
+            return (await run.until_done()).text
+
+        function = plain if world.name == "sync" else coroutine_function
+        tools = [FunctionTool(function, name="get_news")]
+        result = await start(client, "responses", tools, question="get_news").until_done()
+    assert result.text == "The tool answered: The tool answered: sunny in Rome"

@@ -109,7 +109,7 @@ def hooked(client: Any, world: World, hooks: Hooks) -> Any:
     from meshapi_backends import AsyncWatch, Watch
 
     inner = getattr(client, "_target", client)
-    inner._watch = Watch(hooks) if world.name == "sync" else AsyncWatch(hooks)
+    inner._watches = [Watch(hooks) if world.name == "sync" else AsyncWatch(hooks)]
     return client.with_options()
 
 

@@ -1,5 +1,6 @@
 """Structured output on every flavour, asked of the local gateway and of a scripted server."""
 
+import inspect
 import json
 import pickle
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from meshapi import (
     ChatMessage,
     ContentFilterError,
     InvalidParamsError,
+    MeshAPI,
     MeshAPIError,
     ModelRefusalError,
     OutputTruncatedError,
@@ -393,3 +395,15 @@ def test_a_response_that_was_not_parsed_has_no_value() -> None:
         with pytest.raises(AttributeError):
             kind().parsed  # noqa: B018
     assert issubclass(ParsedChatCompletion, ChatCompletionResponse)
+
+
+def test_the_signature_says_what_is_returned() -> None:
+    client = MeshAPI(token="rsk_test_signatures")
+    for method, returned in (
+        (client.chat.completions.parse, "ParsedChatCompletion[Any]"),
+        (client.responses.parse, "ParsedResponse[Any]"),
+    ):
+        shown = inspect.signature(method)
+        assert shown.return_annotation == returned
+        assert {"response_format", "validation_retries", "model"} <= shown.parameters.keys()
+    client.close()

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -27,6 +29,10 @@ def gateway() -> Iterator[LocalGateway]:
 async def chunks_of(stream: Any) -> list[Any]:
     async with stream:
         return [chunk async for chunk in stream]
+
+
+def content_of(path: str) -> bytes:
+    return Path(path).read_bytes()
 
 
 async def seen(fetch: Any, field: str, wanted: str) -> Any:
@@ -130,6 +136,28 @@ async def audio(client: Any) -> None:
     assert voice == voices.voices[0]
 
 
+async def saving(client: Any) -> None:
+    speech = {"model": "openai/tts-1", "input": "Hello!", "response_format": "wav"}
+    drawn = await client.images.generate(model="openai/gpt-image-1", prompt="a fox")
+    task = await client.videos.generate(
+        model="bytedance/seedance-1-0-lite", content=[{"type": "text", "text": "a fox"}]
+    )
+    video = await seen(lambda: client.videos.retrieve(task.id), "status", "succeeded")
+    batch = await client.batches.create(requests=requests())
+    done = await seen(lambda: client.batches.get(batch.id), "status", "completed")
+    with TemporaryDirectory() as folder:
+        for coroutine, start in (
+            (client.audio.synthesize_to(f"{folder}/a", **speech), b"RIFF"),
+            (client.images.save(drawn.data[0], f"{folder}/b"), b"\x89PNG"),
+            (client.download(video.content.video_url, f"{folder}/c"), b""),
+            (client.files.download(done.output_file_id, f"{folder}/d"), b"{"),
+        ):
+            saved = await coroutine
+            content = content_of(saved.path)
+            assert content.startswith(start)
+            assert len(content) == saved.size > 0
+
+
 async def compare(client: Any) -> None:
     question = {"models": [CHAT, "no/such"], "messages": MESSAGES}
     response = await client.compare.create(**question, skip_comparison=True)
@@ -229,6 +257,7 @@ STOPS = (
     images,
     videos,
     audio,
+    saving,
     compare,
     files_and_batches,
     models,

@@ -154,6 +154,5 @@ def test_the_error_names_the_host_and_nothing_else():
     with pytest.raises(ResponseDecodeError) as caught:
         sent_to("https://169.254.169.254/latest/meta-data?sig=s3cret")
     assert caught.value.message == (
-        "the upload is not sent to 169.254.169.254, which the response names:"
-        " its address is not public"
+        "no request is sent to 169.254.169.254, which the response names: its address is not public"
     )

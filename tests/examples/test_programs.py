@@ -62,12 +62,39 @@ CAPITALS = (
     r"India: The capital of India is New Delhi\.",
 )
 FOX = "The quick brown fox jumps over the lazy dog."
+SPOKEN = r"The tool answered: 18 degrees and sunny in audio \(1\.0 seconds\)"
 
 RUNS = (
     Run(
         "repl.py",
         typed="Hello!\nWhat is 2+2?\n",
         printed=(r"> Hello! How can I help you today\?", r"> 2 \+ 2 = 4\.", "> "),
+    ),
+    Run(
+        "repl_short.py",
+        typed="Hello!\nWhat is 2+2?\n\n",
+        printed=(r"> Hello! How can I help you today\?", r"> 2 \+ 2 = 4\.", "> "),
+    ),
+    Run(
+        "conversation.py",
+        ("history.json",),
+        printed=(r".*18 degrees and sunny in Paris", r"5 and \d+ messages", r"Berlin: 7"),
+    ),
+    Run(
+        "conversation_async.py",
+        printed=(
+            r"\[get_weather: 18 degrees and sunny in Tokyo\]",
+            r".*18 degrees and sunny in Tokyo",
+            r".*order_umbrella: approved",
+        ),
+    ),
+    Run(
+        "conversation_trio.py",
+        printed=(
+            r"\[get_weather: 18 degrees and sunny in Tokyo\]",
+            r".*18 degrees and sunny in Tokyo",
+            r".*order_umbrella: approved",
+        ),
     ),
     Run(
         "stream_events.py",
@@ -122,11 +149,32 @@ RUNS = (
     ),
     Run("speech.py", ("Good morning!", "morning.wav"), printed=(r"morning\.wav: \d{4,} bytes",)),
     Run(
+        "images.py",
+        ("a fox in the snow", "fox.png"),
+        printed=(r"fox\.png: \d{3,} bytes, image/png",),
+    ),
+    Run("downloads_async.py", ("asyncio", "a fox in the snow"), printed=(r"1\.png: \d{3,} bytes",)),
+    Run("downloads_async.py", ("trio", "a fox in the snow"), printed=(r"1\.png: \d{3,} bytes",)),
+    Run(
         "realtime_voice.py",
         ("question.wav", "answer.wav"),
         printed=(r".*1\.00 seconds of audio.*", r"answer\.wav: 1\.0 seconds"),
     ),
     Run("realtime_voice.py", ("wide.wav", "no.wav"), failure=r"wide\.wav: expected one channel"),
+    Run(
+        "realtime_tools.py",
+        typed="Compare get_weather and get_time in Tokyo.\nAnd get_weather in Rome?\n",
+        printed=(
+            r'> \[get_weather\(\{"city":"Tokyo"\}\)\]',
+            r'\[get_time\(\{"city":"Tokyo"\}\)\]',
+            r".*18 degrees and sunny in Tokyo.*half past nine in Tokyo",
+            r'> \[get_weather\(\{"city":"Rome"\}\)\]',
+            r".*18 degrees and sunny in Rome",
+            "> ",
+        ),
+    ),
+    Run("realtime_asyncio.py", ("question.wav",), printed=(SPOKEN,)),
+    Run("realtime_trio.py", ("question.wav",), printed=(SPOKEN,)),
     Run(
         "batch.py",
         ("0.01",),
@@ -162,6 +210,28 @@ RUNS = (
     ),
     Run("asyncio_fan_out.py", printed=CAPITALS),
     Run("trio_fan_out.py", printed=CAPITALS),
+    Run(
+        "cost.py",
+        printed=(
+            *(r"The capital of (France|Japan|Kenya|Brazil) is \w+\.",) * 8,
+            r"model +requests +input.* US dollars",
+            *(r"(openai|anthropic)/\S+ +4 .* 0\.\d+",) * 2,
+            r"total +8 .* 0\.\d+",
+        ),
+    ),
+    Run(
+        "cost.py",
+        ("0",),
+        printed=(*("not asked: cost_usd is used up",) * 8, "model.*", r"total +0 .* 0"),
+    ),
+    Run(
+        "cost_async.py",
+        printed=(
+            *(r"The capital of \w+ is \w+\.",) * 4,
+            r"model +requests +input.* US dollars",
+            r"openai/gpt-4o-mini +4 .* 0\.\d+",
+        ),
+    ),
     Run("errors.py", ("whole", "mesh/flaky"), printed=("1 2 3 4 5 6",)),
     Run("errors.py", ("stream", "openai/gpt-4o-mini"), printed=("1 2 3 4 5 6",)),
     Run(
@@ -340,6 +410,11 @@ def test_ctrl_c_ends_what_the_model_says_and_not_the_conversation() -> None:
         assert (first, second) == ("Count to 1000.", "Hello!")
         assert said.startswith("1 2 3")
         assert "1000" not in said
+
+
+def test_a_chat_with_history_is_short() -> None:
+    _, _, code = (FOLDER / "repl_short.py").read_text("utf-8").split('"""')
+    assert len([line for line in code.splitlines() if line.strip()]) <= 12
 
 
 def test_the_tests_of_a_program_of_ones_own_pass(tmp_path: Path) -> None:

@@ -66,7 +66,9 @@ FACES = frozenset(
         "meshapi_core.types",
         "meshapi_core.endpoints",
         "meshapi_core.flows",
+        "meshapi_core.turns",
         "meshapi_core.observing",
+        "meshapi_core.usage",
         "meshapi_core.tools",
         "meshapi_core.streams",
     }

@@ -199,16 +199,22 @@ class Await(NamedTuple):
 
 
 def awaits_in(path: Path) -> Iterator[Await]:
-    """Every `await` of a source file.
+    """Every `await` of a source file, and the end of every nursery, which waits for its tasks.
 
     Raises:
-        AssertionError: it has `async for` or `async with`, which await without saying so.
+        AssertionError: it has another `async with`, or an `async for`: they await without saying
+            so.
     """
     source = path.read_text("utf-8")
     for function in ast.walk(ast.parse(source)):
         if not isinstance(function, ast.AsyncFunctionDef):
             continue
         for node in ast.walk(function):
+            if isinstance(node, ast.AsyncWith):
+                text = ast.unparse(node.items[0].context_expr)
+                if text == "trio.open_nursery()":
+                    yield Await(str(path), function.name, node.lineno, node.lineno, text)
+                    continue
             assert not isinstance(node, (ast.AsyncFor, ast.AsyncWith)), (path, node.lineno)
             if isinstance(node, ast.Await):
                 text = " ".join((ast.get_source_segment(source, node) or "").split())

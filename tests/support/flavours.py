@@ -50,7 +50,7 @@ from meshapi_core.endpoints import (
     stream_endpoint,
 )
 from meshapi_core.endpoints._descriptor import ItemFlowEndpointAs, StreamEndpointAs
-from meshapi_core.endpoints._tool_runs import tool_run_endpoint
+from meshapi_core.endpoints._pairs import MadeAs
 from meshapi_core.endpoints._typed_streams import TypedStreamEndpoint
 
 TOKEN = "rsk_test_canary_of_every_flavour"
@@ -351,7 +351,7 @@ _AWAITED = frozenset(
     }
     | {"receive", "wait_for", "send_audio", "commit_audio", "update"}
     | {"read_ready", "write_some", "flush"}
-    | {"until_done"}
+    | {"until_done", "download", "send_text", "say", "send_tool_output"}
 )
 """Methods that block; those declared as endpoints need not be named."""
 
@@ -373,7 +373,7 @@ class Awaited:
             StreamEndpointAs,
             TypedStreamEndpoint,
             ItemFlowEndpointAs,
-            tool_run_endpoint,
+            MadeAs,
         )
         if isinstance(declared, opening) or name in ("open_flow", "with_options"):
             return functools.partial(_opened, value)
@@ -382,6 +382,8 @@ class Awaited:
         kind = _kind_in_twin(type(self._target), name)
         if kind is not None:
             return Awaited(value) if kind is property else functools.partial(kind, value)
+        if isinstance(self._target, RealtimeSession) and name == "turns":
+            return functools.partial(_opened, value)
         if isinstance(self._target, RealtimeResource) and name == "connect":
             return functools.partial(_Connecting, value)
         if isinstance(declared, (endpoint, flow_endpoint)) or name in _AWAITED:

@@ -90,6 +90,22 @@ RESPONSES: "dict[str, list[Response]]" = {
     "no stream": [[PAUSE, _REFUSAL[:-9], PAUSE, _REFUSAL[-9:]]],
     "busy once": [[PAUSE, whole({"detail": "busy"}, 503)], [PAUSE, _PLAIN]],
     "last": [[PAUSE, _PLAIN, CLOSE]],
+    "file that breaks off": [
+        [
+            PAUSE,
+            b'HTTP/1.1 200 OK\r\netag: "a"\r\ncontent-length: 6\r\n\r\n',
+            PAUSE,
+            b"abc",
+            PAUSE,
+            CLOSE,
+        ],
+        [
+            PAUSE,
+            b"HTTP/1.1 206 OK\r\ncontent-range: bytes 3-5/6\r\ncontent-length: 3\r\n\r\n",
+            PAUSE,
+            b"def",
+        ],
+    ],
     "too large": [[PAUSE, whole({"detail": "too large"}, 413)]],
 }
 """By model, what the server says to the first request for it, to the second, ..."""
@@ -146,10 +162,25 @@ SESSIONS: "dict[str, list[Response]]" = {
 }
 """By model, what the server says to the first upgrade for it, to the second, ..."""
 
+
+def _done(*items: "dict[str, object]", key: str) -> bytes:
+    response = {"id": key, "status": "completed", "output": items}
+    return frame(json.dumps({"type": "response.done", "response": response}).encode())
+
+
+CALL = _done(
+    {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": "{}"}, key="resp_1"
+)
+RESPONSE = _done(
+    {"type": "message", "content": [{"type": "output_text", "text": "seen"}]}, key="resp_2"
+)
+
 EVENT_RESPONSES: "dict[str, Response]" = {
     "ask": [PAUSE, message("answer")],
     "ask for a ping": [PAUSE, _PING],
     "hang up": [PAUSE, CLOSE],
+    "response.create": [PAUSE, RESPONSE[:9], PAUSE, RESPONSE[9:]],
+    "ask for a call": [PAUSE, CALL],
     "reset": [RESET],
 }
 """By type, what the server says to an event."""

@@ -23,6 +23,7 @@ from meshapi import (
     AsyncRawMeshAPI,
     AsyncRealtimeResource,
     AsyncRealtimeSession,
+    AsyncRealtimeTurns,
     AsyncVideosResource,
     BatchItem,
     BatchListResponse,
@@ -70,6 +71,9 @@ from meshapi import (
     RealtimeSession,
     RealtimeSessionConfig,
     RealtimeTextDeltaEvent,
+    RealtimeToolCall,
+    RealtimeTurn,
+    RealtimeTurns,
     Reconnect,
     Reconnected,
     ResponseList,
@@ -80,6 +84,7 @@ from meshapi import (
     ResponsesParams,
     ResponsesResponse,
     RouterSelectResponse,
+    SavedFile,
     SocketOptions,
     StreamUsageError,
     TemplateSummary,
@@ -504,7 +509,11 @@ def every_resource_is_typed(client: MeshAPI) -> None:
     assert_type(client.videos.retrieve("id").status, str)
     assert_type(client.audio.synthesize(input="hi"), bytes)
     assert_type(client.audio.stream(input="hi"), Stream[bytes])
+    assert_type(client.audio.synthesize_to("a.mp3", input="hi"), SavedFile)
     assert_type(client.audio.transcribe(b"", model="m"), TranscriptionResponse)
+    assert_type(client.images.save(ImageItem(url="https://..."), Path("a.png")), SavedFile)
+    assert_type(client.files.download("id", "a.jsonl", on_progress=print), SavedFile)
+    assert_type(client.download("https://...", "a.mp4", progress=True), SavedFile)
     client.audio.transcribe(("a.wav", b""), model="m", content_type="audio/wav")
     assert_type(client.compare.stream(models=["a"], messages=[]), CompareStream)
     assert_type(client.files.upload(file="batch.jsonl", purpose="batch"), FileObject)
@@ -542,6 +551,10 @@ async def every_resource_is_typed_on_the_async_client(client: AsyncMeshAPI) -> N
     assert_type(await client.models.list(), ResponseList[ModelInfo])
     assert_type(await client.files.content("id"), bytes)
     assert_type(client.audio.stream(input="hi"), AsyncStream[bytes])
+    assert_type(await client.audio.synthesize_to("a.mp3", input="hi"), SavedFile)
+    assert_type(await client.images.save(ImageItem(url="https://..."), Path("a.png")), SavedFile)
+    assert_type(await client.files.download("id", "a.jsonl", on_progress=print), SavedFile)
+    assert_type(await client.download("https://...", "a.mp4", progress=True), SavedFile)
     assert_type(
         await client.rag.upload_file(file_name="a", mime_type="b", content=b""),
         InitUploadResponse,
@@ -580,6 +593,50 @@ def a_realtime_session_is_typed(client: MeshAPI) -> None:
         assert_type(session.close_reason, Optional[str])
         assert_type(session.subprotocol, Optional[str])
         assert_type(session.closed, bool)
+
+
+def look_up(place: str) -> str:
+    return place
+
+
+async def look_up_async(place: str) -> str:
+    return place
+
+
+def turns_are_typed(session: RealtimeSession, heard: list[bytes]) -> None:
+    assert_type(session.send_text("Hello", respond=False), None)
+    assert_type(session.say("Hello"), None)
+    assert_type(session.send_tool_output("call_1", "42"), None)
+    turns = session.turns(tools=[look_up], on_audio=heard.append, before_call=print)
+    assert_type(turns, RealtimeTurns)
+    assert_type(turns.receive(timeout=1), RealtimeTurn)
+    for turn in turns:
+        assert_type((turn.text, turn.transcript, turn.audio), tuple[str, str, bytes])
+        assert_type(turn.tool_calls, tuple[RealtimeToolCall, ...])
+        assert_type(turn.tool_calls[0].parsed_arguments, dict[str, Any])
+        assert_type((turn.audio_rate, turn.input_transcript), tuple[int, str])
+        assert_type(turn.error, Optional[RealtimeError])
+        assert_type(turn.reconnected, Optional[Reconnected])
+
+
+async def turns_are_typed_on_the_async_client(session: AsyncRealtimeSession) -> None:
+    await session.send_text("Hello")
+    await session.say("Hello")
+    await session.send_tool_output("call_1", "42", respond=False)
+    turns = session.turns(tools=[look_up, look_up_async], tool_timeout=2.5)
+    assert_type(turns, AsyncRealtimeTurns)
+    assert_type(await turns.receive(), RealtimeTurn)
+    async for turn in turns:
+        assert_type(turn, RealtimeTurn)
+
+
+def wrong_use_of_turns_is_an_error(session: RealtimeSession, other: AsyncRealtimeSession) -> None:
+    session.send_text(b"Hello")  # type: ignore[arg-type]
+    session.turns(tools=look_up)  # type: ignore[arg-type]
+    session.turns(on_tool_error="ignore")  # type: ignore[arg-type]
+    session.turns([look_up])  # type: ignore[call-arg]
+    for _ in other.turns():  # type: ignore[attr-defined]
+        pass
 
 
 async def a_realtime_session_is_typed_on_the_async_client(client: AsyncMeshAPI) -> None:

@@ -13,6 +13,7 @@ from meshapi.telemetry.lenient import items as items_in
 from meshapi.telemetry.names import Operation
 from meshapi_core.endpoints import Multipart
 from meshapi_core.types import ChatCompletionChunk
+from meshapi_core.usage import token_counts
 
 __all__ = ["ResponseFacts", "fields_of", "request_attributes"]
 
@@ -165,18 +166,15 @@ class ResponseFacts:
         self._reasons[index] = reason or self._reasons.get(index)
 
     def _take_usage(self, usage: object) -> None:
-        incoming = _first_count(usage, "prompt_tokens", "input_tokens")
-        outgoing = _first_count(usage, "completion_tokens", "output_tokens")
-        if not incoming and not outgoing and not _first_count(usage, "total_tokens"):
-            return  # the typed form of a usage that the gateway left out
-        cached = _details(usage, "prompt_tokens_details", "input_tokens_details")
-        spent = _details(usage, "completion_tokens_details", "output_tokens_details")
+        counts = token_counts(usage)
+        if counts is None:
+            return
         for name, count in (
-            (names.INPUT_TOKENS, incoming),
-            (names.OUTPUT_TOKENS, outgoing),
-            (names.CACHE_READ_TOKENS, _first_count(cached, "cached_tokens")),
-            (names.CACHE_WRITE_TOKENS, _first_count(cached, "cache_write_tokens")),
-            (names.REASONING_TOKENS, _first_count(spent, "reasoning_tokens")),
+            (names.INPUT_TOKENS, counts.input),
+            (names.OUTPUT_TOKENS, counts.output),
+            (names.CACHE_READ_TOKENS, counts.cache_read),
+            (names.CACHE_WRITE_TOKENS, counts.cache_write),
+            (names.REASONING_TOKENS, counts.reasoning),
         ):
             if count is not None:
                 self._found[name] = count
@@ -185,15 +183,6 @@ class ResponseFacts:
 def _get(record: object, name: str) -> Any:
     fields = fields_in(record)
     return fields.get(name) if fields else getattr(record, name, None)
-
-
-def _details(usage: object, *fields: str) -> object:
-    return next((found for field in fields if (found := _get(usage, field))), None)
-
-
-def _first_count(record: object, *fields: str) -> Optional[int]:
-    counts = (_count(_get(record, field)) for field in fields)
-    return next((count for count in counts if count is not None), None)
 
 
 def _text(value: object) -> Optional[str]:

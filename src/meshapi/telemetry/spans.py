@@ -26,7 +26,6 @@ from meshapi_core import (
     Origin,
     RawResponse,
     RealtimeCall,
-    SignedPut,
     StreamCall,
     __version__,
 )
@@ -307,8 +306,9 @@ class _About(NamedTuple):
             path, fields = names.REALTIME_PATH, {"model": call.model}
         elif isinstance(call, (Call, StreamCall)):
             path = call.path.partition("?")[0]
-        elif isinstance(call, SignedPut):
-            origin = _origin_of(str.__str__(call.url)) or gateway
+        elif isinstance(url := getattr(call, "url", None), str):
+            # An upload to a signed URL, or a download.
+            origin = _origin_of(str.__str__(url)) or gateway
         operation = operation_of(method, path)
         if operation.name is not None and isinstance(call, (Call, StreamCall)):
             fields = fields_of(call.body)

@@ -19,6 +19,7 @@ from meshapi_core import (
     END_OF_STREAM,
     EndOfStream,
     FileSource,
+    MeshAPIConfig,
     MeshAPIError,
     StreamUsageError,
     stream_closed,
@@ -26,15 +27,21 @@ from meshapi_core import (
 from meshapi_core.endpoints import AsyncCloses, AsyncRunner
 from meshapi_core.flows import (
     CloseStream,
+    DiscardFile,
     Emit,
+    EmptyFile,
+    GetConfig,
+    KeepFile,
     NextChunk,
     Now,
     OpenBar,
+    OpenFile,
     OpenStream,
     Pause,
     RandomBytes,
     RunFunctions,
     Tell,
+    WritePiece,
 )
 
 R = TypeVar("R")
@@ -49,6 +56,7 @@ class AsyncFlowSteps(Generic[R]):
         runner: makes its calls.
         network: returns the network of the running program, for its clock and its waits.
         calls: returns the calls that closing the client ends; its waits end with them.
+        config: of the client, where the flow asks for it.
     """
 
     def __init__(
@@ -57,14 +65,17 @@ class AsyncFlowSteps(Generic[R]):
         runner: AsyncRunner,
         network: Callable[[], AsyncNetwork],
         calls: Callable[[], Calls] = Calls,
+        config: Optional[MeshAPIConfig] = None,
     ) -> None:
         self._flow = flow
         self._runner = runner
         self._network = network
         self._calls = calls
+        self._config = config
         self._scope = Scope()
         self._open: list[Any] = []
         self._bars: list[Any] = []
+        self._files: list[Any] = []
         self._sent: Any = None
         self._is_over = False
         self._result: Optional[tuple[R]] = None
@@ -112,6 +123,8 @@ class AsyncFlowSteps(Generic[R]):
     async def leave(self) -> None:
         """End the flow, and every stream that it left open. Harmless twice."""
         self._is_over = True
+        for file in self._files:
+            file.discard()
         for bar in self._bars:
             bar.close()
         streams, self._open = self._open, []
@@ -163,8 +176,32 @@ class AsyncFlowSteps(Generic[R]):
     async def _now(self, step: Now) -> float:
         return self._network().now()
 
+    async def _get_config(self, step: GetConfig) -> Optional[MeshAPIConfig]:
+        return self._config
+
     async def _random(self, step: RandomBytes) -> bytes:
         return os.urandom(step.size)
+
+    async def _open_file(self, step: OpenFile) -> Any:
+        from meshapi_backends._files import PartFile
+
+        # Known before it exists, so that no interruption leaves it behind.
+        self._files.append(PartFile(step.path))
+        self._files[-1].open(overwrite=step.overwrite)
+        return self._files[-1]
+
+    async def _write_piece(self, step: WritePiece) -> None:
+        step.file.write(step.piece)
+
+    async def _empty_file(self, step: EmptyFile) -> None:
+        step.file.empty()
+
+    async def _keep_file(self, step: KeepFile) -> None:
+        # To sync a large file takes long.
+        await self._network().in_thread(step.file.keep, None)
+
+    async def _discard_file(self, step: DiscardFile) -> None:
+        step.file.discard()
 
     async def _open_bar(self, step: OpenBar) -> Any:
         from meshapi_backends._progress import Bar
@@ -176,7 +213,9 @@ class AsyncFlowSteps(Generic[R]):
         return await AsyncTelling.tell(step.function, step.arguments)
 
     async def _open_stream(self, step: OpenStream) -> Any:
-        stream = self._runner.open(step.call)
+        # A runner opens any call whose response is a stream.
+        call: Any = step.call
+        stream: Any = self._runner.open(call)
         self._open.append(stream)
         return stream
 
@@ -192,15 +231,21 @@ class AsyncFlowSteps(Generic[R]):
 
     _acts: ClassVar[dict[type, Callable[[Any, Any], Awaitable[Any]]]] = {
         CloseStream: _close_stream,
+        DiscardFile: _discard_file,
+        EmptyFile: _empty_file,
         FileSource: _check,
+        GetConfig: _get_config,
+        KeepFile: _keep_file,
         NextChunk: _next_chunk,
         Now: _now,
         OpenBar: _open_bar,
+        OpenFile: _open_file,
         OpenStream: _open_stream,
         Pause: _pause,
         RandomBytes: _random,
         RunFunctions: _run_functions,
         Tell: _tell,
+        WritePiece: _write_piece,
     }
 
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from sys import modules
 from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union
@@ -33,7 +33,8 @@ class AsyncCallRunner:
         config: the configuration of the client.
         transport: a transport, or our own connections.
         network: returns the network of the running program, for its clock and its sleep.
-        watch: is told what each call does; None is nobody but the log.
+        watches: the first of them is told what each call does; if there is none, only the log. They
+            may be added and removed at any time.
     """
 
     # Found once `logging` has been loaded: a program that has not loaded it does not log.
@@ -44,13 +45,13 @@ class AsyncCallRunner:
         config: MeshAPIConfig,
         transport: Union[AsyncTransport, AsyncPools],
         network: Callable[[], AsyncNetwork],
-        watch: "Optional[AsyncWatch]" = None,
+        watches: "Sequence[AsyncWatch]" = (),
     ) -> None:
         self._config = config
         self._transport: Any = transport
         self._network = network
         self._has_pipes = isinstance(transport, AsyncPools)
-        self._watch = watch
+        self._watches = watches
 
     async def run(self, call: AnyCall[T], /) -> T:
         """Return the result of a call."""
@@ -61,13 +62,15 @@ class AsyncCallRunner:
         # Imported on first use: few calls are flows.
         from meshapi_backends._async.flows import AsyncFlowSteps
 
-        return await AsyncFlowSteps(flow, self, self._network, self._calls).result()
+        steps = AsyncFlowSteps(flow, self, self._network, self._calls, self._config)
+        return await steps.result()
 
     def open_flow(self, flow: ItemFlow[T, R], /) -> "AsyncFlowItems[T, R]":
         """Return the items of a flow; no step is done yet."""
         from meshapi_backends._async.flows import AsyncFlowItems, AsyncFlowSteps
 
-        return AsyncFlowItems(AsyncFlowSteps(flow, self, self._network, self._calls))
+        steps = AsyncFlowSteps(flow, self, self._network, self._calls, self._config)
+        return AsyncFlowItems(steps)
 
     def open(self, call: StreamCall[T], /) -> "AsyncChunkStream[T]":
         """Return the stream of a call; nothing is sent yet."""
@@ -76,8 +79,10 @@ class AsyncCallRunner:
 
         # To the machine, the items of a stream are its chunks; other calls have one item.
         make_host: Any = partial(self._host, call)
-        if self._watch is not None:
-            make_host = partial(self._host, call, self._watch.at_this_place())
+        if self._watches:
+            from meshapi_backends._watching import AsyncWatch
+
+            make_host = partial(self._host, call, AsyncWatch.first(self._watches).at_this_place())
         return AsyncChunkStream(make_host)
 
     def _calls(self) -> Calls:
@@ -95,7 +100,7 @@ class AsyncCallRunner:
         logger = self._logger
         if logger is None and "logging" in modules:
             logger = self._logger = found_logger()
-        if self._watch is not None or (logger is not None and logger.isEnabledFor(INFO)):
+        if self._watches or (logger is not None and logger.isEnabledFor(INFO)):
             from meshapi_backends._async.watched import watched_host
 
             return watched_host(
@@ -103,7 +108,8 @@ class AsyncCallRunner:
                 self._config,
                 self._transport,
                 network,
-                watch or self._watch,
+                watch,
+                self._watches,
                 now=now,
                 unix_time=unix_time,
             )

@@ -1,7 +1,7 @@
 """Hosts of observed calls: they tell a watch what happens. See `host`."""
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
 
 from meshapi_backends._async.client_host import AsyncClientHost
@@ -97,6 +97,7 @@ def watched_host(
     transport: Any,
     network: AsyncNetwork,
     watch: Optional[AsyncWatch],
+    watches: Sequence[AsyncWatch],
     *,
     now: float,
     unix_time: float,
@@ -105,10 +106,10 @@ def watched_host(
 
     Args:
         call, config, transport, network: as a runner has them.
-        watch: is told; None is a watch that only logs.
+        watch: is told; None is the first of `watches`, or one that only logs.
         now, unix_time: the time, for the machine.
     """
-    watch, config = (AsyncWatch() if watch is None else watch).begin(call, config)
+    watch, config = (watch or AsyncWatch.first(watches)).begin(call, config)
     kind: Any = ObservedPipeCall if isinstance(transport, AsyncPools) else ObservedClientCall
     machine = kind(call, config, now=now, random_bytes=os.urandom, unix_time=unix_time)
     make_host: Any = AsyncWatchedClientHost

@@ -3,7 +3,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from sys import modules
 from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union
@@ -34,7 +34,8 @@ class CallRunner:
         config: the configuration of the client.
         transport: a transport, or our own connections.
         network: returns the network of the running program, for its clock and its sleep.
-        watch: is told what each call does; None is nobody but the log.
+        watches: the first of them is told what each call does; if there is none, only the log. They
+            may be added and removed at any time.
     """
 
     # Found once `logging` has been loaded: a program that has not loaded it does not log.
@@ -45,13 +46,13 @@ class CallRunner:
         config: MeshAPIConfig,
         transport: Union[Transport, Pools],
         network: Callable[[], Network],
-        watch: "Optional[Watch]" = None,
+        watches: "Sequence[Watch]" = (),
     ) -> None:
         self._config = config
         self._transport: Any = transport
         self._network = network
         self._has_pipes = isinstance(transport, Pools)
-        self._watch = watch
+        self._watches = watches
 
     def run(self, call: AnyCall[T], /) -> T:
         """Return the result of a call."""
@@ -62,13 +63,15 @@ class CallRunner:
         # Imported on first use: few calls are flows.
         from meshapi_backends._sync.flows import FlowSteps
 
-        return FlowSteps(flow, self, self._network, self._calls).result()
+        steps = FlowSteps(flow, self, self._network, self._calls, self._config)
+        return steps.result()
 
     def open_flow(self, flow: ItemFlow[T, R], /) -> "FlowItems[T, R]":
         """Return the items of a flow; no step is done yet."""
         from meshapi_backends._sync.flows import FlowItems, FlowSteps
 
-        return FlowItems(FlowSteps(flow, self, self._network, self._calls))
+        steps = FlowSteps(flow, self, self._network, self._calls, self._config)
+        return FlowItems(steps)
 
     def open(self, call: StreamCall[T], /) -> "ChunkStream[T]":
         """Return the stream of a call; nothing is sent yet."""
@@ -77,8 +80,10 @@ class CallRunner:
 
         # To the machine, the items of a stream are its chunks; other calls have one item.
         make_host: Any = partial(self._host, call)
-        if self._watch is not None:
-            make_host = partial(self._host, call, self._watch.at_this_place())
+        if self._watches:
+            from meshapi_backends._watching import Watch
+
+            make_host = partial(self._host, call, Watch.first(self._watches).at_this_place())
         return ChunkStream(make_host)
 
     def _calls(self) -> Calls:
@@ -96,7 +101,7 @@ class CallRunner:
         logger = self._logger
         if logger is None and "logging" in modules:
             logger = self._logger = found_logger()
-        if self._watch is not None or (logger is not None and logger.isEnabledFor(INFO)):
+        if self._watches or (logger is not None and logger.isEnabledFor(INFO)):
             from meshapi_backends._sync.watched import watched_host
 
             return watched_host(
@@ -104,7 +109,8 @@ class CallRunner:
                 self._config,
                 self._transport,
                 network,
-                watch or self._watch,
+                watch,
+                self._watches,
                 now=now,
                 unix_time=unix_time,
             )

@@ -2,7 +2,7 @@
 """Hosts of observed calls: they tell a watch what happens. See `host`."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
 
 from meshapi_backends._sync.client_host import ClientHost
@@ -98,6 +98,7 @@ def watched_host(
     transport: Any,
     network: Network,
     watch: Optional[Watch],
+    watches: Sequence[Watch],
     *,
     now: float,
     unix_time: float,
@@ -106,10 +107,10 @@ def watched_host(
 
     Args:
         call, config, transport, network: as a runner has them.
-        watch: is told; None is a watch that only logs.
+        watch: is told; None is the first of `watches`, or one that only logs.
         now, unix_time: the time, for the machine.
     """
-    watch, config = (Watch() if watch is None else watch).begin(call, config)
+    watch, config = (watch or Watch.first(watches)).begin(call, config)
     kind: Any = ObservedPipeCall if isinstance(transport, Pools) else ObservedClientCall
     machine = kind(call, config, now=now, random_bytes=os.urandom, unix_time=unix_time)
     make_host: Any = WatchedClientHost

@@ -6,6 +6,8 @@ will do, so that hosts of the core have them too. `_sync` is generated from here
 - `streams`: what all streams that add up have in common.
 - `streams_chat`, `streams_responses`, `streams_compare`, `streams_images`: those of each endpoint.
 - `streams_parsed`: those with a value at their end.
-- `tool_run`: a conversation in which the model calls functions.
+- `tool_run`: a tool run. `conversation`: a conversation, and one turn of it as a stream.
+- `realtime_talks`: what a realtime session offers above single events.
+- `realtime_turns`: the turns of a session, and `turn_host`, what they need of it.
 - `pages`: the pages of a list, and the rows on all of them.
 """

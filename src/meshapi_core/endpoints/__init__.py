@@ -77,6 +77,8 @@ Either function is written once, and runs in every flavour.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from meshapi_core._async.conversation import AsyncConversation as AsyncConversation
+    from meshapi_core._async.conversation import AsyncConversationStream as AsyncConversationStream
     from meshapi_core._async.streams import AsyncAccumulatingStream as AsyncAccumulatingStream
     from meshapi_core._async.streams_chat import (
         AsyncChatCompletionStream as AsyncChatCompletionStream,
@@ -94,6 +96,8 @@ if TYPE_CHECKING:
     from meshapi_core._closing import AsyncClosesWithCode as AsyncClosesWithCode
     from meshapi_core._closing import Closes as Closes
     from meshapi_core._closing import ClosesWithCode as ClosesWithCode
+    from meshapi_core._sync.conversation import Conversation as Conversation
+    from meshapi_core._sync.conversation import ConversationStream as ConversationStream
     from meshapi_core._sync.streams import AccumulatingStream as AccumulatingStream
     from meshapi_core._sync.streams_chat import ChatCompletionStream as ChatCompletionStream
     from meshapi_core._sync.streams_compare import CompareStream as CompareStream
@@ -120,6 +124,7 @@ if TYPE_CHECKING:
     from meshapi_core.endpoints._descriptor import stream_endpoint as stream_endpoint
     from meshapi_core.endpoints._descriptor import stream_endpoint_as as stream_endpoint_as
     from meshapi_core.endpoints._lists import list_endpoint as list_endpoint
+    from meshapi_core.endpoints._signatures import lists_keywords as lists_keywords
     from meshapi_core.endpoints.account import APIVersions as APIVersions
     from meshapi_core.endpoints.account import Balance as Balance
     from meshapi_core.endpoints.account import Usage as Usage
@@ -129,6 +134,7 @@ if TYPE_CHECKING:
     from meshapi_core.endpoints.chat import Completions as Completions
     from meshapi_core.endpoints.compare import Compare as Compare
     from meshapi_core.endpoints.documents import Documents as Documents
+    from meshapi_core.endpoints.downloads import Downloads as Downloads
     from meshapi_core.endpoints.embeddings import Embeddings as Embeddings
     from meshapi_core.endpoints.files import Files as Files
     from meshapi_core.endpoints.images import Images as Images

@@ -114,7 +114,7 @@ class Resource(Generic[R_co]):
         raise TypeError("a resource cannot be copied or pickled: its client holds connections")
 
 
-class _Declared(Generic[P, B_co]):
+class Declared(Generic[P, B_co]):
     """What the decorators share: the function under them, and `build`."""
 
     def __init__(self, build: Callable[Concatenate[Any, P], B_co]) -> None:
@@ -137,10 +137,10 @@ class _Declared(Generic[P, B_co]):
             raise
 
     def _keep(self, resource: Any, bound: Callable[..., Any], returned: Any = None) -> Any:
-        return _store(resource, self._name, bound, self._build, returned)
+        return store(resource, self._name, bound, self._build, returned)
 
 
-class endpoint(_Declared[P, Call[T]], Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
+class endpoint(Declared[P, Call[T]], Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
     """Declares an endpoint with a whole response; see `meshapi_core.endpoints`."""
 
     @overload
@@ -167,7 +167,7 @@ class endpoint(_Declared[P, Call[T]], Generic[P, T]):  # noqa: N801 - used as a 
         return self._keep(resource, bound)
 
 
-class stream_endpoint(_Declared[P, StreamCall[T]], Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
+class stream_endpoint(Declared[P, StreamCall[T]], Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
     """Declares an endpoint whose response is a stream; see `meshapi_core.endpoints`."""
 
     @overload
@@ -184,11 +184,11 @@ class stream_endpoint(_Declared[P, StreamCall[T]], Generic[P, T]):  # noqa: N801
         """Return this descriptor, or the function that opens the stream."""
         if resource is None:
             return self
-        bound = _opening(resource._runner.open, self._build)
+        bound = opening(resource._runner.open, self._build)
         return self._keep(resource, bound)
 
 
-class flow_endpoint(_Declared[P, Flow[T]], Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
+class flow_endpoint(Declared[P, Flow[T]], Generic[P, T]):  # noqa: N801 - used as a decorator, named as those are
     """Declares a method that makes several calls; see `meshapi_core.endpoints`."""
 
     @overload
@@ -223,7 +223,7 @@ def overloaded_flow(build: Callable[..., Flow[Any]]) -> Callable[..., Any]:
     return cast("Callable[..., Any]", flow_endpoint(build))
 
 
-class item_flow_endpoint(_Declared[P, ItemFlow[T, R]], Generic[P, T, R]):  # noqa: N801 - used as a decorator, named as those are
+class item_flow_endpoint(Declared[P, ItemFlow[T, R]], Generic[P, T, R]):  # noqa: N801 - used as a decorator, named as those are
     """Declares a flow whose items a program iterates over; see `meshapi_core.endpoints`."""
 
     @overload
@@ -244,7 +244,7 @@ class item_flow_endpoint(_Declared[P, ItemFlow[T, R]], Generic[P, T, R]):  # noq
         """Return this descriptor, or the function that begins the flow."""
         if resource is None:
             return self
-        bound = _opening(resource._runner.open_flow, self._build)
+        bound = opening(resource._runner.open_flow, self._build)
         return self._keep(resource, bound)
 
 
@@ -253,7 +253,7 @@ def overloaded_item_flow(build: Callable[..., ItemFlow[Any, Any]]) -> Callable[.
     return cast("Callable[..., Any]", item_flow_endpoint(build))
 
 
-class _OpenedAs(_Declared[P, B_co], Generic[P, B_co, S, A]):
+class _OpenedAs(Declared[P, B_co], Generic[P, B_co, S, A]):
     """What the two descriptors for pairs of classes share."""
 
     _opens: ClassVar[str]
@@ -272,7 +272,7 @@ class _OpenedAs(_Declared[P, B_co], Generic[P, B_co, S, A]):
         is_async = iscoroutinefunction(runner.run)
         # Asked for now, so that neither class is imported before a program uses it.
         made: Any = self._asynchronous() if is_async else self._blocking()
-        bound = _opening(getattr(runner, self._opens), self._build, made)
+        bound = opening(getattr(runner, self._opens), self._build, made)
         return self._keep(resource, bound, made)
 
 
@@ -355,7 +355,7 @@ class item_flow_endpoint_as(_Pair[S, A]):  # noqa: N801 - as above
         return ItemFlowEndpointAs(build, *self._pair)
 
 
-def _opening(
+def opening(
     open_it: Callable[..., Any],
     build: Callable[..., Any],
     made: Optional[Callable[[Any], Any]] = None,
@@ -416,7 +416,7 @@ def _explain_arguments(
             raise fault from None
 
 
-def _store(
+def store(
     resource: Any,
     name: str,
     bound: Callable[..., Any],

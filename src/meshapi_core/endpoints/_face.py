@@ -9,6 +9,7 @@ from typing import Any, Final
 PACKAGE: Final = "meshapi_core.endpoints"
 
 _NAMES: Final = {
+    "meshapi_core._async.conversation": "AsyncConversation AsyncConversationStream",
     "meshapi_core._async.streams": "AsyncAccumulatingStream",
     "meshapi_core._async.streams_chat": "AsyncChatCompletionStream",
     "meshapi_core._async.streams_compare": "AsyncCompareStream",
@@ -18,6 +19,7 @@ _NAMES: Final = {
     """,
     "meshapi_core._async.streams_responses": "AsyncResponsesStream",
     "meshapi_core._closing": "AsyncCloses AsyncClosesWithCode Closes ClosesWithCode",
+    "meshapi_core._sync.conversation": "Conversation ConversationStream",
     "meshapi_core._sync.streams": "AccumulatingStream",
     "meshapi_core._sync.streams_chat": "ChatCompletionStream",
     "meshapi_core._sync.streams_compare": "CompareStream",
@@ -34,12 +36,14 @@ _NAMES: Final = {
         stream_endpoint stream_endpoint_as
     """,
     "meshapi_core.endpoints._lists": "list_endpoint",
+    "meshapi_core.endpoints._signatures": "lists_keywords",
     "meshapi_core.endpoints.account": "APIVersions Balance Usage",
     "meshapi_core.endpoints.audio": "Audio",
     "meshapi_core.endpoints.batches": "Batches",
     "meshapi_core.endpoints.chat": "Chat Completions",
     "meshapi_core.endpoints.compare": "Compare",
     "meshapi_core.endpoints.documents": "Documents",
+    "meshapi_core.endpoints.downloads": "Downloads",
     "meshapi_core.endpoints.embeddings": "Embeddings",
     "meshapi_core.endpoints.files": "Files",
     "meshapi_core.endpoints.images": "Images",

@@ -1,9 +1,9 @@
-"""The signatures of bound endpoints: for `help()`, notebooks and mocks."""
+"""The signatures of endpoints and of other methods: for `help()`, notebooks and mocks."""
 
 from collections.abc import Callable, Generator
 from functools import cache
 from inspect import Parameter, Signature, iscoroutinefunction, signature
-from typing import Any, NoReturn, get_args, get_origin
+from typing import Any, NoReturn, TypeVar, get_args, get_origin
 
 from typing_extensions import Unpack
 
@@ -12,7 +12,9 @@ from meshapi_core.flows.steps import Emit
 from meshapi_core.protocols import AsyncItemStream, AsyncStream, ItemStream, Stream
 from meshapi_core.raw_response import RawResponse
 
-__all__ = ["signature_of"]
+__all__ = ["lists_keywords", "signature_of"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def signature_of(build: Callable[..., Any], runner: Any, result: Any = None) -> Signature:
@@ -39,7 +41,8 @@ def _returned(declared: Any, *, is_async: bool, is_raw: bool) -> Any:
     A coroutine function is annotated with the result of awaiting it.
     """
     kind, arguments = get_origin(declared), get_args(declared)
-    result: Any = arguments[-1]
+    # A class that is not imported until it is needed is declared by its name.
+    result: Any = getattr(arguments[-1], "__forward_arg__", arguments[-1])
     stream: Any = AsyncStream if is_async else Stream
     items: Any = AsyncItemStream if is_async else ItemStream
     raw: Any = RawResponse
@@ -63,6 +66,8 @@ class _NotGiven:
 
 _NOT_GIVEN = _NotGiven()
 
+_FIRST = frozenset(("messages", "input"))
+
 
 @cache
 def _keywords(build: Callable[..., Any]) -> tuple[Parameter, ...]:
@@ -75,7 +80,15 @@ def _keywords(build: Callable[..., Any]) -> tuple[Parameter, ...]:
     if last.kind is not Parameter.VAR_KEYWORD or get_origin(last.annotation) is not Unpack:
         return ()
     (fields,) = get_args(last.annotation)
-    return tuple(
-        Parameter(name, Parameter.KEYWORD_ONLY, default=_NOT_GIVEN)
-        for name in fields.__annotations__
-    )
+    # What every call needs comes first, whichever TypedDict it was inherited from.
+    names = sorted(fields.__annotations__, key=lambda name: name not in _FIRST)
+    return tuple(Parameter(name, Parameter.KEYWORD_ONLY, default=_NOT_GIVEN) for name in names)
+
+
+def lists_keywords(function: F) -> F:
+    """Give a function a signature with the keywords of the TypedDict behind its `**fields`."""
+    declared = signature(function)
+    parameters = [*declared.parameters.values()][:-1]
+    listed = declared.replace(parameters=[*parameters, *_keywords(function)])
+    vars(function)["__signature__"] = listed
+    return function

@@ -15,10 +15,10 @@ from meshapi_core import endpoints
 from meshapi_core._json_kinds import is_type
 from meshapi_core.calls import StreamCall
 from meshapi_core.endpoints._descriptor import (
+    Declared,  # pyright: ignore[reportPrivateUsage] - one mechanism, in several files
     Resource,
-    _Declared,  # pyright: ignore[reportPrivateUsage] - one mechanism, in several files
     _explain_arguments,  # pyright: ignore[reportPrivateUsage]
-    _store,  # pyright: ignore[reportPrivateUsage]
+    store,  # pyright: ignore[reportPrivateUsage]
 )
 from meshapi_core.protocols import AsyncRawRunner, AsyncRunner, RawRunner, Runner
 
@@ -30,7 +30,7 @@ A = TypeVar("A")
 _KEYWORD = "response_format"
 
 
-class TypedStreamEndpoint(_Declared[P, StreamCall[T]], Generic[P, T, F, A]):
+class TypedStreamEndpoint(Declared[P, StreamCall[T]], Generic[P, T, F, A]):
     """An endpoint whose response is a stream, of chunks alone or with a value at its end.
 
     Args:
@@ -82,4 +82,4 @@ class TypedStreamEndpoint(_Declared[P, StreamCall[T]], Generic[P, T, F, A]):
                 raise
             return plain(open_it(call))
 
-        return _store(resource, self._name, opening_method, build, plain)
+        return store(resource, self._name, opening_method, build, plain)

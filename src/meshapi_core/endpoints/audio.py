@@ -13,13 +13,18 @@ from meshapi_core.endpoints._descriptor import (
     R_co,
     Resource,
     endpoint,
+    flow_endpoint,
     stream_endpoint,
 )
 from meshapi_core.endpoints._lists import list_endpoint
 from meshapi_core.errors import InvalidParamsError
+from meshapi_core.flows.downloads import FilePath, SavedFile, Target, save_stream
+from meshapi_core.flows.steps import Flow
+from meshapi_core.messages import Response
 from meshapi_core.multipart import FilePart, encode_form, file_part
 from meshapi_core.params.encoding import encode_params
 from meshapi_core.paths import path_segment
+from meshapi_core.progress import OnProgress
 from meshapi_core.queries import encode_query
 from meshapi_core.readers import BytesReader, ByteStreamReader, JSONReader, TextReader
 from meshapi_core.types._base import Params
@@ -52,6 +57,22 @@ _NAMELESS = "audio.mp3"
 
 # The parameters of a method that are not in its form.
 _OF_FILES = ("file", "filename", "content_type")
+_OF_SAVING = ("path", "overwrite", "on_progress", "progress")
+
+
+class _Speech(bytes):
+    """The bytes of an audio file."""
+
+    def _repr_html_(self) -> Optional[str]:
+        from meshapi_core.types._html import player_html
+
+        return player_html(self)
+
+
+class _SpeechReader(BytesReader, frozen=True):
+    def read(self, response: Response) -> bytes:
+        """Return the audio. See `Reader.read`."""
+        return _Speech(super().read(response))
 
 
 class Audio(Resource[R_co]):
@@ -76,7 +97,8 @@ class Audio(Resource[R_co]):
                 way, this method returns when all of it has arrived.
 
         Returns:
-            The bytes of an audio file, in the format that `response_format` asks for.
+            The bytes of an audio file, in the format that `response_format` asks for. A notebook
+            shows them as a player.
 
         Raises:
             InvalidParamsError: a parameter is missing, unknown or invalid; nothing was sent.
@@ -84,7 +106,7 @@ class Audio(Resource[R_co]):
         """
         given: Mapping[str, Any] = fields if stream is None else {**fields, "stream": stream}
         body = encode_params(SpeechParams, params, given)
-        return Call(method="POST", path=_SPEECH, body=body, reader=BytesReader(documents=False))
+        return Call(method="POST", path=_SPEECH, body=body, reader=_SpeechReader(documents=False))
 
     @stream_endpoint
     def stream(
@@ -110,6 +132,42 @@ class Audio(Resource[R_co]):
         return StreamCall(
             method="POST", path=_SPEECH, body=body, reader=ByteStreamReader(documents=False)
         )
+
+    @flow_endpoint
+    def synthesize_to(
+        self,
+        path: FilePath,
+        params: Optional[SpeechParams] = None,
+        *,
+        stream: Optional[bool] = None,
+        overwrite: bool = True,
+        on_progress: Optional[OnProgress] = None,
+        progress: bool = False,
+        **fields: Unpack[SpeechFields],
+    ) -> Flow[SavedFile]:
+        """Save text as speech, while it arrives, and return the path and size of the file.
+
+        For example, `audio.synthesize_to("hello.mp3", input="Hello", voice="...")`. All of the file
+        appears at the path, or nothing does. Nothing is sent twice, as speech is billed.
+
+        Args:
+            path: where to save it. Only you can read the file. Its extension does not choose the
+                format; `response_format` does.
+            params, fields, stream: as for `synthesize`.
+            overwrite, on_progress, progress: as for `files.download`.
+
+        Raises:
+            InvalidParamsError: as for `synthesize`.
+            OSError: the file cannot be written; see `files.download`.
+            MeshAPIError: as for `chat.completions.create`.
+            StreamInterruptedError: the stream broke off.
+        """
+        given: Mapping[str, Any] = fields if stream is None else {**fields, "stream": stream}
+        body = encode_params(SpeechParams, params, given, beside=_OF_SAVING)
+        call = StreamCall(
+            method="POST", path=_SPEECH, body=body, reader=ByteStreamReader(documents=False)
+        )
+        return (yield from save_stream(call, Target(path, overwrite, on_progress, progress)))
 
     @endpoint
     def transcribe(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 import msgspec
 from typing_extensions import Concatenate, ParamSpec, TypeForm, Unpack
 
+from meshapi_core import endpoints
+from meshapi_core import tools as tools_face
 from meshapi_core.accumulators import AccumulatorFactory
 from meshapi_core.accumulators.chat import ChatAccumulator
 from meshapi_core.calls import Call, StreamCall
@@ -21,11 +23,10 @@ from meshapi_core.endpoints._descriptor import (
     endpoint,
     overloaded_flow,
 )
-from meshapi_core.endpoints._tool_runs import tool_run_endpoint
+from meshapi_core.endpoints._messages import encode_conversation
+from meshapi_core.endpoints._pairs import made_as
 from meshapi_core.endpoints._typed_streams import TypedStreamEndpoint
-from meshapi_core.errors import InvalidParamsError
 from meshapi_core.flows.steps import Flow
-from meshapi_core.params.encoding import encode_params
 from meshapi_core.protocols import AsyncRunner, Runner
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types._base import OpenRecord, Record
@@ -37,6 +38,7 @@ from meshapi_core.types.chat import (
     ChatCompletionMessage,
     ChatCompletionParams,
     ChatCompletionResponse,
+    ChatConversationFields,
     ChatParseFields,
     ChatToolRunFields,
     ToolCallChunk,
@@ -46,7 +48,9 @@ from meshapi_core.types.chat import (
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from meshapi_core.conversation import Content, Dialogue, Message, TrimRule
     from meshapi_core.structured.opening import AsyncChatStreaming, ChatStreaming
+    from meshapi_core.tools.chat import ChatDialect
     from meshapi_core.tools.loop import ToolLoop
     from meshapi_core.tools.options import BeforeCall, OnToolError
     from meshapi_core.tools.toolbox import AnyTool
@@ -59,9 +63,10 @@ P = ParamSpec("P")
 _PATH = "/v1/chat/completions"
 _RESPONSE = msgspec.json.Decoder(ChatCompletionResponse)
 
-# The empty message that stands in for a missing one in a response, as JSON. Inside a JSON string
-# its quotes are escaped, so no text can look like it.
-_EMPTY = b'{"role":"assistant"}'
+_tool_run = made_as(
+    lambda: tools_face.ToolRun[ChatCompletionResponse],
+    lambda: tools_face.AsyncToolRun[ChatCompletionResponse],
+)
 
 
 def _typed_stream(
@@ -139,7 +144,7 @@ class Completions(Resource[R_co]):
         response_format: Any,
         validation_retries: int = 0,
         **fields: Unpack[ChatParseFields],
-    ) -> "Flow[ParsedChatCompletion[Any]]":
+    ) -> Flow["ParsedChatCompletion[Any]"]:
         """Return one completion, and the value of a type that the model was asked for.
 
         For example, `parse(model="auto", messages=[...], response_format=Person).parsed.name`.
@@ -201,12 +206,11 @@ class Completions(Resource[R_co]):
         within = fields.get("timeout") if params is None else params.timeout
         return StreamCall(method="POST", path=_PATH, body=body, reader=reader, answer_within=within)
 
-    @tool_run_endpoint
+    @_tool_run
     def run_tools(
         self,
         *,
         tools: "Sequence[AnyTool]",
-        stream: bool = False,
         max_turns: int = 10,
         max_concurrent_calls: int = 8,
         tool_timeout: Optional[float] = None,
@@ -214,6 +218,7 @@ class Completions(Resource[R_co]):
         before_call: "Optional[BeforeCall]" = None,
         max_total_tokens: Optional[int] = None,
         max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        stream: bool = False,
         **fields: Unpack[ChatToolRunFields],
     ) -> "ToolLoop[ChatCompletionResponse]":
         """Let the model call functions until it answers in words.
@@ -224,7 +229,7 @@ class Completions(Resource[R_co]):
             tools: functions, whose signatures and docstrings tell the model what they do, or
                 `FunctionTool`s. The declaration of a tool without a function is sent as given; a
                 call of it is deferred.
-            stream: whether the steps include text while the model writes it, as `ContentDelta`s.
+            stream: whether what the model says comes piece by piece, as deltas among the steps.
             max_turns: how many responses of the model there may be.
             max_concurrent_calls: how many functions may run at the same time. A blocking client
                 calls them in threads; with 1, and without `tool_timeout`, in the caller's.
@@ -234,6 +239,7 @@ class Completions(Resource[R_co]):
                 other arguments, a `Refuse` to tell the model why not, or a `Deferred`.
             max_total_tokens: how many model tokens all turns may use.
             max_cost_usd: how many dollars they may cost, as far as the gateway tells the cost.
+            stream: whether what the model says comes piece by piece, as deltas among the steps.
             fields: the other parameters, as for `create`. A `tool_choice` that forces a call
                 counts for the first turn only.
 
@@ -244,11 +250,9 @@ class Completions(Resource[R_co]):
         Raises:
             InvalidParamsError: a tool or a parameter is missing, unknown or not valid.
         """
-        from meshapi_core.tools.chat import ChatDialect
         from meshapi_core.tools.starting import RunOptions, started
 
         options = RunOptions(
-            stream=stream,
             max_turns=max_turns,
             max_concurrent_calls=max_concurrent_calls,
             tool_timeout=tool_timeout,
@@ -256,19 +260,17 @@ class Completions(Resource[R_co]):
             before_call=before_call,
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
+            stream=stream,
         )
-        return started(
-            ChatDialect(Completions.create.build, Completions.stream.build), tools, fields, options
-        )
+        return started(_dialect(), tools, fields, options)
 
-    @tool_run_endpoint
+    @_tool_run
     def resume_tools(
         self,
         checkpoint: Union[Mapping[str, Any], str, bytes],
         *,
         tools: "Sequence[AnyTool]",
         results: Optional[Mapping[str, Any]] = None,
-        stream: bool = False,
         max_turns: int = 10,
         max_concurrent_calls: int = 8,
         tool_timeout: Optional[float] = None,
@@ -276,6 +278,7 @@ class Completions(Resource[R_co]):
         before_call: "Optional[BeforeCall]" = None,
         max_total_tokens: Optional[int] = None,
         max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        stream: bool = False,
     ) -> "ToolLoop[ChatCompletionResponse]":
         """Continue a tool run that ended with pending calls, with an error, or with its process.
 
@@ -284,10 +287,10 @@ class Completions(Resource[R_co]):
             tools: the tools of the run.
             results: the results of pending calls, by the ID of the call; an exception tells the
                 model that the call failed. Without a result, a call stays pending.
-            stream: as for `run_tools`.
             max_turns, max_total_tokens, max_cost_usd: as for `run_tools`; they count from the
                 beginning of the run.
-            max_concurrent_calls, tool_timeout, on_tool_error, before_call: as for `run_tools`.
+            max_concurrent_calls, tool_timeout, on_tool_error, before_call, stream: as for
+                `run_tools`.
 
         Returns:
             The run, which calls only what has no result yet.
@@ -296,11 +299,9 @@ class Completions(Resource[R_co]):
             InvalidParamsError: the checkpoint is damaged or of another version, a tool is missing,
                 or no pending call has the ID of a result.
         """
-        from meshapi_core.tools.chat import ChatDialect
         from meshapi_core.tools.starting import RunOptions, resumed
 
         options = RunOptions(
-            stream=stream,
             max_turns=max_turns,
             max_concurrent_calls=max_concurrent_calls,
             tool_timeout=tool_timeout,
@@ -308,9 +309,9 @@ class Completions(Resource[R_co]):
             before_call=before_call,
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
+            stream=stream,
         )
-        dialect = ChatDialect(Completions.create.build, Completions.stream.build)
-        return resumed(dialect, checkpoint, tools, results, options)
+        return resumed(_dialect(), checkpoint, tools, results, options)
 
 
 class Chat(Resource[R_co]):
@@ -319,6 +320,61 @@ class Chat(Resource[R_co]):
     def __init__(self, runner: R_co) -> None:
         super().__init__(runner)
         self.completions: Completions[R_co] = Completions(runner)
+
+    @made_as(lambda: endpoints.Conversation, lambda: endpoints.AsyncConversation)
+    def conversation(
+        self,
+        *,
+        system: "Optional[Content]" = None,
+        messages: "Sequence[Message]" = (),
+        tools: "Sequence[AnyTool]" = (),
+        trim: "Optional[Union[int, TrimRule]]" = None,
+        max_turns: int = 10,
+        max_concurrent_calls: int = 8,
+        tool_timeout: Optional[float] = None,
+        on_tool_error: "OnToolError" = "answer",
+        before_call: "Optional[BeforeCall]" = None,
+        max_total_tokens: Optional[int] = None,
+        max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        **fields: Unpack[ChatConversationFields],
+    ) -> "Dialogue":
+        """Return a conversation, which keeps the history. Nothing is sent.
+
+        For example, `conversation(model="auto", system="Be brief.").send("Hi").text`.
+
+        Args:
+            system: what the model is told first.
+            messages: the history to begin with, such as `messages` of an earlier conversation.
+            tools: what the model may call in each turn, as for `completions.run_tools`.
+            trim: how many earlier turns are sent again, at most; or a rule that is given these
+                turns, each a list of messages, and returns those to send again. The others are
+                forgotten when the next turn has ended well. The system message always stays.
+            max_turns, max_concurrent_calls, tool_timeout, on_tool_error, before_call,
+                max_total_tokens, max_cost_usd: for each turn, as for `completions.run_tools`.
+            fields: the other parameters, as for `completions.create`.
+
+        Raises:
+            InvalidParamsError: a tool or a parameter is unknown or not valid.
+        """
+        from meshapi_core.conversation import dialogue
+        from meshapi_core.tools.options import RunOptions
+
+        options = RunOptions(
+            max_turns=max_turns,
+            max_concurrent_calls=max_concurrent_calls,
+            tool_timeout=tool_timeout,
+            on_tool_error=on_tool_error,
+            before_call=before_call,
+            max_total_tokens=max_total_tokens,
+            max_cost_usd=max_cost_usd,
+        )
+        return dialogue(_dialect(), tools, options, fields, system, messages, trim)
+
+
+def _dialect() -> "ChatDialect":
+    from meshapi_core.tools.chat import ChatDialect
+
+    return ChatDialect(Completions.create.build, Completions.stream.build)
 
 
 def _choices(params: Optional[ChatCompletionParams], fields: Mapping[str, Any]) -> int:
@@ -340,37 +396,6 @@ def _chunk_reader(choices: int) -> ChunkReader[ChatCompletionChunk]:
         response=ChatCompletionResponse,
         marker=b'"choices"',
     )
-
-
-def encode_conversation(
-    params_type: "type[msgspec.Struct]",
-    params: Optional[object],
-    fields: Mapping[str, Any],
-    forced: Mapping[str, Any],
-    hint: str,
-) -> bytes:
-    """Return a request body that contains messages, as `encode_params` does.
-
-    Raises:
-        InvalidParamsError: as for `encode_params`; or an assistant message is empty.
-    """
-    body = encode_params(params_type, params, fields, forced, hint)
-    if _EMPTY in body:
-        _refuse_empty(body)
-    return body
-
-
-def _refuse_empty(body: bytes) -> None:
-    """Raise if a message is empty; return if something else in the body only looks like one."""
-    messages = msgspec.json.decode(body)["messages"]
-    for place, message in enumerate(messages):
-        if message == {"role": "assistant"}:
-            raise InvalidParamsError(
-                f"messages[{place}]",
-                "an assistant message with content or tool_calls",
-                "an empty one",
-                "leave it out: a response without a message has an empty one",
-            )
 
 
 def _chunk_from_response(body: bytes) -> ChatCompletionChunk:

@@ -13,11 +13,21 @@ from typing_extensions import Unpack
 
 from meshapi_core._json_kinds import is_mapping, is_sequence
 from meshapi_core.calls import Call, StreamCall
-from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint
+from meshapi_core.downloads import FileDownload
+from meshapi_core.endpoints._descriptor import (
+    R_co,
+    Resource,
+    endpoint,
+    flow_endpoint,
+    stream_endpoint,
+)
 from meshapi_core.errors import InvalidParamsError
+from meshapi_core.flows.downloads import FilePath, SavedFile, Target, save_download
+from meshapi_core.flows.steps import Flow
 from meshapi_core.multipart import Multipart, file_part
 from meshapi_core.params.encoding import build_params, encode_params
 from meshapi_core.paths import path_segment
+from meshapi_core.progress import OnProgress
 from meshapi_core.queries import text_pairs
 from meshapi_core.readers import BytesReader, ByteStreamReader, EmptyReader, JSONReader
 from meshapi_core.types._file_content import FileContent
@@ -138,6 +148,52 @@ class Files(Resource[R_co]):
         """
         path = f"{_file(file_id)}/content"
         return StreamCall(method="GET", path=path, reader=ByteStreamReader())
+
+    @flow_endpoint
+    def download(
+        self,
+        file_id: str,
+        path: FilePath,
+        *,
+        overwrite: bool = True,
+        on_progress: Optional[OnProgress] = None,
+        progress: bool = False,
+    ) -> Flow[SavedFile]:
+        """Save the content of a file, and return its path and size.
+
+        For example, `files.download(batch.output_file_id, "results.jsonl")`. All of the file
+        appears at the path, or nothing does. If the connection breaks, the download goes on from
+        there, as often as the retry policy allows.
+
+        Args:
+            file_id: the ID of the file.
+            path: where to save it. Only you can read the file.
+            overwrite: whether a file that is there is replaced.
+            on_progress: a function that is called with a `Progress` after each piece; its `done`
+                and `total` are bytes.
+            progress: whether to show a progress bar, which needs `pip install "meshapi[progress]"`.
+
+        Raises:
+            InvalidParamsError: as for `get`; or a parameter is not usable, and nothing was sent.
+            OSError: the file cannot be written: before anything is sent if the path is that of a
+                folder, a link or a device, if its folder does not exist, or if a file is there and
+                `overwrite` is False; later if the disk is full.
+            NotFoundError: as for `get`.
+            StreamInterruptedError: the connection broke too often.
+            ResponseDecodeError: the server sends another part than was asked for (`wrong_range`).
+        """
+        place = f"{_file(file_id)}/content"
+
+        def make(start: int, validator: str) -> FileDownload:
+            return FileDownload(
+                method="GET",
+                path=place,
+                reader=ByteStreamReader(),
+                start=start,
+                validator=validator,
+            )
+
+        return (yield from save_download(make, Target(path, overwrite, on_progress, progress)))
 
 
 def _upload_form(

@@ -10,13 +10,23 @@ import msgspec
 from typing_extensions import Unpack
 
 from meshapi_core import endpoints
+from meshapi_core._json_kinds import value_name
 from meshapi_core.accumulators import AccumulatorFactory
 from meshapi_core.accumulators.images import ImagesAccumulator
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec.decoding import decode
-from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint_as
+from meshapi_core.endpoints._descriptor import (
+    R_co,
+    Resource,
+    endpoint,
+    flow_endpoint,
+    stream_endpoint_as,
+)
 from meshapi_core.errors import InvalidParamsError
+from meshapi_core.flows.downloads import FilePath, SavedFile, Target, save_bytes, save_url
+from meshapi_core.flows.steps import Flow
 from meshapi_core.params.encoding import encode_params
+from meshapi_core.progress import OnProgress
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types.images import (
     ImageEditFields,
@@ -25,6 +35,7 @@ from meshapi_core.types.images import (
     ImageGenerationFields,
     ImageGenerationParams,
     ImageGenerationResponse,
+    ImageItem,
 )
 
 __all__ = ["Images"]
@@ -122,6 +133,43 @@ class Images(Resource[R_co]):
         return Call(
             method="POST", path=_EDITS, body=body, reader=JSONReader(ImageGenerationResponse)
         )
+
+    @flow_endpoint
+    def save(
+        self,
+        image: ImageItem,
+        path: FilePath,
+        *,
+        overwrite: bool = True,
+        on_progress: Optional[OnProgress] = None,
+        progress: bool = False,
+    ) -> Flow[SavedFile]:
+        """Save an image in a file, and return its path and size.
+
+        For example, `images.save(response.data[0], "fox.png")`. An image that is in the response is
+        only decoded; any other is downloaded from its URL, as by `client.download`.
+
+        Args:
+            image: an image of a response.
+            path: where to save it. Only you can read the file.
+            overwrite, on_progress, progress: as for `files.download`.
+
+        Raises:
+            InvalidParamsError: a parameter is not usable; nothing was sent.
+            ValueError: there is no image: its `b64_json` and `url` are empty.
+            Base64Error: the image is not valid base64.
+            OSError: the file cannot be written; see `files.download`.
+            MeshAPIError: as for `client.download`.
+        """
+        # For callers without a type checker.
+        given: Any = image
+        if not isinstance(given, ImageItem):
+            hint = "pass response.data[0]"
+            raise InvalidParamsError("image", "an ImageItem", value_name(given), hint)
+        target = Target(path, overwrite, on_progress, progress)
+        if image.b64_json or not image.url or image.url[:5].lower() == "data:":
+            return (yield from save_bytes(image.image_bytes(), target))
+        return (yield from save_url(image.url, target))
 
 
 def _chunk_reader(given: Mapping[str, Any]) -> ChunkReader[ImageGenerationChunk]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 from msgspec import Struct
 from typing_extensions import Concatenate, ParamSpec, TypeForm, Unpack
 
+from meshapi_core import tools as tools_face
 from meshapi_core._json_kinds import is_object
 from meshapi_core._raw_data import keep_extra
 from meshapi_core.accumulators.responses import ENDS, ResponsesAccumulator
@@ -21,8 +22,8 @@ from meshapi_core.endpoints._descriptor import (
     endpoint,
     overloaded_flow,
 )
+from meshapi_core.endpoints._pairs import made_as
 from meshapi_core.endpoints._stored_responses import PATH, StoredResponses
-from meshapi_core.endpoints._tool_runs import tool_run_endpoint
 from meshapi_core.endpoints._typed_streams import TypedStreamEndpoint
 from meshapi_core.envelopes import is_blank
 from meshapi_core.flows.steps import Flow
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from meshapi_core.structured.opening import AsyncResponsesStreaming, ResponsesStreaming
     from meshapi_core.tools.loop import ToolLoop
     from meshapi_core.tools.options import BeforeCall, OnToolError
+    from meshapi_core.tools.responses import ResponsesDialect
     from meshapi_core.tools.toolbox import AnyTool
     from meshapi_core.types.parsed import ParsedResponse
 
@@ -112,8 +114,7 @@ class Responses(StoredResponses[R_co]):
             `background=True`, ask `get` with its `.id` for the finished one.
 
         Raises:
-            InvalidParamsError: a parameter is missing, unknown or invalid, or `stream` is True;
-                nothing was sent.
+            InvalidParamsError: a parameter is wrong, or `stream` is True; nothing was sent.
             MeshAPIError: as for `chat.completions.create`.
         """
         body = encode_params(ResponsesParams, params, fields, {"stream": False}, "use stream()")
@@ -152,26 +153,22 @@ class Responses(StoredResponses[R_co]):
         response_format: Any,
         validation_retries: int = 0,
         **fields: Unpack[ResponsesParseFields],
-    ) -> "Flow[ParsedResponse[Any]]":
+    ) -> Flow["ParsedResponse[Any]"]:
         """Return one response, and the value of a type that the model was asked for.
 
         For example, `parse(model="auto", input="...", response_format=Person).parsed.name`.
 
         Args:
-            params: the parameters as one object, instead of keywords.
-            response_format: the type, as for `chat.completions.parse`; sent in `text.format`.
-            validation_retries: as for `chat.completions.parse`.
-            fields: the parameters as keywords, as for `create`.
+            params, fields: as for `create`; `background` cannot be True.
+            response_format, validation_retries: as for `chat.completions.parse`.
 
         Returns:
-            The response of `create`, whose `.parsed` is the value. `.rejected` has the responses
-            before it that did not match.
+            The response of `create`, with `.parsed` and `.rejected` as of `chat.completions.parse`.
 
         Raises:
-            InvalidParamsError: as for `create`; or `background` is True.
-            UnsupportedSchemaError, StructuredOutputError: as for `chat.completions.parse`; a
-                StructuredOutputError also if the response has failed.
-            MeshAPIError: as for `create`.
+            UnsupportedSchemaError, StructuredOutputError: as for `chat.completions.parse`; the
+                second also if the response has failed.
+            InvalidParamsError, MeshAPIError: as for `create`.
         """
         from meshapi_core.structured.parsing import parse_response, response_asked
 
@@ -189,19 +186,16 @@ class Responses(StoredResponses[R_co]):
 
         Returns:
             An iterator of events that is also a context manager. Tell the events apart by class or
-            by `.type`; the text is in the `.delta` of each `ResponseTextDeltaEvent`. The last event
-            says that the response is completed, incomplete or failed, and has all of it in
-            `.response`. The request is sent when the stream is entered or first iterated. Instead
-            of events, `.text_stream` has the text alone; `.get_final_response()` reads what is
-            left, and returns the whole response. With a type, `.parsed` is the value, and
-            `.get_final_response()` returns what `parse` would.
+            by `.type`; `.text_stream` has the text alone. The last event says that the response is
+            completed, incomplete or failed, and has all of it in `.response`. The request is sent
+            when the stream is entered or first iterated. `.get_final_response()` reads what is
+            left, and returns the whole response: with a type what `parse` would, with `.parsed`.
 
         Raises:
             InvalidParamsError: as for `create`; raised at once.
             MeshAPIError: as for `create`; raised when the stream is entered or iterated, also for
-                an error that the gateway sends within the stream. An error that the model reports
-                is a `ResponseErrorEvent`, and raised only if no event follows it. A response that
-                failed is a `ResponseFailedEvent`.
+                an error that the gateway sends within the stream. An error of the model is a
+                `ResponseErrorEvent`, and raised only if no event follows it.
             StreamInterruptedError: the stream broke off; `.partial` has the response so far.
         """
         body = encode_params(ResponsesParams, params, fields, {"stream": True}, "use create()")
@@ -214,12 +208,14 @@ class Responses(StoredResponses[R_co]):
             answer_within=fields.get("timeout") if params is None else params.timeout,
         )
 
-    @tool_run_endpoint
+    @made_as(
+        lambda: tools_face.ToolRun[ResponsesResponse],
+        lambda: tools_face.AsyncToolRun[ResponsesResponse],
+    )
     def run_tools(
         self,
         *,
         tools: "Sequence[AnyTool]",
-        stream: bool = False,
         max_turns: int = 10,
         max_concurrent_calls: int = 8,
         tool_timeout: Optional[float] = None,
@@ -227,6 +223,7 @@ class Responses(StoredResponses[R_co]):
         before_call: "Optional[BeforeCall]" = None,
         max_total_tokens: Optional[int] = None,
         max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        stream: bool = False,
         **fields: Unpack[ResponsesToolRunFields],
     ) -> "ToolLoop[ResponsesResponse]":
         """Let the model call functions until it answers in words.
@@ -235,8 +232,8 @@ class Responses(StoredResponses[R_co]):
 
         Args:
             tools: as for `chat.completions.run_tools`, and tools that the provider runs.
-            stream, max_turns, max_concurrent_calls, tool_timeout, on_tool_error, before_call,
-                max_total_tokens, max_cost_usd: as for `chat.completions.run_tools`.
+            max_turns, max_concurrent_calls, tool_timeout, on_tool_error, before_call,
+                max_total_tokens, max_cost_usd, stream: as for `chat.completions.run_tools`.
             fields: the other parameters, as for `create`. A `tool_choice` that forces a call
                 counts for the first turn only.
 
@@ -247,11 +244,9 @@ class Responses(StoredResponses[R_co]):
         Raises:
             InvalidParamsError: a tool or a parameter is missing, unknown or not valid.
         """
-        from meshapi_core.tools.responses import ResponsesDialect
         from meshapi_core.tools.starting import RunOptions, started
 
         options = RunOptions(
-            stream=stream,
             max_turns=max_turns,
             max_concurrent_calls=max_concurrent_calls,
             tool_timeout=tool_timeout,
@@ -259,19 +254,20 @@ class Responses(StoredResponses[R_co]):
             before_call=before_call,
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
+            stream=stream,
         )
-        return started(
-            ResponsesDialect(Responses.create.build, Responses.stream.build), tools, fields, options
-        )
+        return started(_dialect(), tools, fields, options)
 
-    @tool_run_endpoint
+    @made_as(
+        lambda: tools_face.ToolRun[ResponsesResponse],
+        lambda: tools_face.AsyncToolRun[ResponsesResponse],
+    )
     def resume_tools(
         self,
         checkpoint: Union[Mapping[str, Any], str, bytes],
         *,
         tools: "Sequence[AnyTool]",
         results: Optional[Mapping[str, Any]] = None,
-        stream: bool = False,
         max_turns: int = 10,
         max_concurrent_calls: int = 8,
         tool_timeout: Optional[float] = None,
@@ -279,31 +275,24 @@ class Responses(StoredResponses[R_co]):
         before_call: "Optional[BeforeCall]" = None,
         max_total_tokens: Optional[int] = None,
         max_cost_usd: "Optional[Union[Decimal, float, str]]" = None,
+        stream: bool = False,
     ) -> "ToolLoop[ResponsesResponse]":
         """Continue a tool run that ended with pending calls, with an error, or with its process.
 
         Args:
-            checkpoint: what `checkpoint()` of the run returned, or its JSON.
-            tools: the tools of the run.
-            results: the results of pending calls, by the ID of the call; an exception tells the
-                model that the call failed. Without a result, a call stays pending.
-            stream: as for `run_tools`.
-            max_turns, max_total_tokens, max_cost_usd: as for `run_tools`; they count from the
-                beginning of the run.
-            max_concurrent_calls, tool_timeout, on_tool_error, before_call: as for `run_tools`.
+            checkpoint, tools, results: as for `chat.completions.resume_tools`.
+            max_turns, max_concurrent_calls, tool_timeout, on_tool_error, before_call,
+                max_total_tokens, max_cost_usd, stream: the same.
 
         Returns:
             The run, which calls only what has no result yet.
 
         Raises:
-            InvalidParamsError: the checkpoint is damaged or of another version, a tool is missing,
-                or no pending call has the ID of a result.
+            InvalidParamsError: as for `chat.completions.resume_tools`.
         """
-        from meshapi_core.tools.responses import ResponsesDialect
         from meshapi_core.tools.starting import RunOptions, resumed
 
         options = RunOptions(
-            stream=stream,
             max_turns=max_turns,
             max_concurrent_calls=max_concurrent_calls,
             tool_timeout=tool_timeout,
@@ -311,9 +300,15 @@ class Responses(StoredResponses[R_co]):
             before_call=before_call,
             max_total_tokens=max_total_tokens,
             max_cost_usd=max_cost_usd,
+            stream=stream,
         )
-        dialect = ResponsesDialect(Responses.create.build, Responses.stream.build)
-        return resumed(dialect, checkpoint, tools, results, options)
+        return resumed(_dialect(), checkpoint, tools, results, options)
+
+
+def _dialect() -> "ResponsesDialect":
+    from meshapi_core.tools.responses import ResponsesDialect
+
+    return ResponsesDialect(Responses.create.build, Responses.stream.build)
 
 
 def _chunk_reader() -> ChunkReader[ResponsesStreamEvent]:

@@ -159,8 +159,9 @@ def refused_upload(
     body: bytes,
     *,
     received_at: Optional[float] = None,
+    what: str = "upload",
 ) -> APIStatusError:
-    """Return the error for a refused upload to a signed URL of a file storage.
+    """Return the error for a refused upload to a signed URL, or a download from one.
 
     Of the body, only the code is shown: a storage explains a wrong signature by quoting what was
     signed.
@@ -171,7 +172,7 @@ def refused_upload(
     code = found[1].decode() if found else None
     reason = f" ({code})" if code else ""
     error = error_class(status)(
-        f"the storage refused the upload: HTTP {status}{reason}",
+        f"the storage refused the {what}: HTTP {status}{reason}",
         status=status,
         error_code=code_of_status(status),
         request_id=find_request_id(headers),

@@ -9,9 +9,12 @@ from typing import Any, Final
 PACKAGE: Final = "meshapi_core.flows"
 
 _NAMES: Final = {
+    "meshapi_core.flows.downloads": "FilePath SavedFile",
     "meshapi_core.flows.functions": "FunctionCall FunctionOutcome RunFunctions",
+    "meshapi_core.flows.saving": "DiscardFile EmptyFile KeepFile OpenFile WritePiece",
     "meshapi_core.flows.steps": """
-        CloseStream Emit Flow ItemFlow NextChunk Now OpenBar OpenStream Pause RandomBytes Step Tell
+        CloseStream Emit Flow GetConfig ItemFlow NextChunk Now OpenBar OpenStream Pause RandomBytes
+        Step Tell
     """,
     "meshapi_core.progress": "OnProgress Progress",
 }

@@ -5,6 +5,7 @@
     FileSource    checks that the file can be opened         None
     Pause          waits                                      None
     Now           reads a monotonic clock                    seconds, as a float
+    GetConfig     looks up the client's configuration        a MeshAPIConfig
     RandomBytes   draws from the system's randomness         bytes
     OpenBar       shows a progress bar                       a function that takes a Progress
     Tell          calls a function of the program's          what it returned, awaited if need be
@@ -13,6 +14,8 @@
     NextChunk     reads it                                   a chunk, or END_OF_STREAM
     CloseStream   ends it                                    None
     Emit          hands an item to the program               None, when it wants the next item
+
+The steps that write files are in `saving`.
 
 An error of a step is thrown into the flow, which may catch it and go on. An interruption (a
 cancellation, a KeyboardInterrupt) is not: the runner closes the generator. It also closes every
@@ -27,13 +30,15 @@ from typing import Any, Generic, TypeVar, Union
 from msgspec import Struct
 
 from meshapi_core.bodies import FileSource
-from meshapi_core.calls import AnyCall, StreamCall
+from meshapi_core.calls import AnyCall
 from meshapi_core.flows.functions import RunFunctions
+from meshapi_core.flows.saving import DiscardFile, EmptyFile, KeepFile, OpenFile, WritePiece
 
 __all__ = [
     "CloseStream",
     "Emit",
     "Flow",
+    "GetConfig",
     "ItemFlow",
     "NextChunk",
     "Now",
@@ -61,6 +66,10 @@ class Pause(Struct, frozen=True):
 
 class Now(Struct, frozen=True):
     """Be sent the time in seconds, on a clock that only runs forward."""
+
+
+class GetConfig(Struct, frozen=True):
+    """Be sent the `MeshAPIConfig` of the client, for its retry policy and its time limits."""
 
 
 class RandomBytes(Struct, frozen=True):
@@ -105,10 +114,11 @@ class OpenStream(Struct, frozen=True):
     """Open a stream, and be sent an object for `NextChunk` and `CloseStream`.
 
     Fields:
-        call: is sent when the first chunk is read.
+        call: a `StreamCall`, or another call whose response is a stream; is sent when the first
+            chunk is read.
     """
 
-    call: StreamCall[Any]
+    call: AnyCall[Any]
 
 
 class NextChunk(Struct, frozen=True):
@@ -148,6 +158,7 @@ Step = Union[
     FileSource,
     Pause,
     Now,
+    GetConfig,
     RandomBytes,
     OpenBar,
     Tell,
@@ -155,6 +166,11 @@ Step = Union[
     OpenStream,
     NextChunk,
     CloseStream,
+    OpenFile,
+    WritePiece,
+    EmptyFile,
+    KeepFile,
+    DiscardFile,
 ]
 """What a flow may yield."""
 

@@ -355,7 +355,7 @@ class Exchange(Generic[T]):
             error_code=failure.error.error_code,
             reused=failure.reused,
             timed_out=failure.timed_out,
-            streaming=self.streaming,
+            streaming=self.streaming and not getattr(self._call, "is_download", False),
             silence=failure.silence,
             starts_job=self._call.starts_job,
         )
@@ -377,7 +377,7 @@ class Exchange(Generic[T]):
             error_code=error.error_code,
             retry_after=error.retry_after_seconds,
             provider_code=error.provider_code,
-            streaming=self.streaming,
+            streaming=self.streaming and not getattr(self._call, "is_download", False),
             should_retry=parse_should_retry(response.headers.get("x-should-retry")),
             starts_job=self._call.starts_job,
         )

@@ -25,7 +25,7 @@ from typing_extensions import Self
 from meshapi_core._log_safe import one_line
 from meshapi_core._secret import SecretURL
 from meshapi_core.bodies import StreamedBody
-from meshapi_core.calls import AnyCall, SignedPut
+from meshapi_core.calls import AnyCall
 from meshapi_core.errors import APIStatusError, MeshAPIError
 from meshapi_core.headers import Headers, find_request_id
 from meshapi_core.messages import Origin, Request, Response
@@ -92,9 +92,10 @@ class CallInfo(Struct, frozen=True, eq=False, weakref=True):
         return f"<{type(self).__name__} {self.method} {self.origin}{self.path}>"
 
     def __reduce__(self) -> Any:
-        call = self.call
-        if isinstance(call, SignedPut):
-            call = structs.replace(call, url=SecretURL(call.url).place)
+        call: Any = self.call
+        # An upload or a download, whose query grants access.
+        if isinstance(getattr(call, "url", None), SecretURL):
+            call = structs.replace(call, url=call.url.place)
         return type(self), (call, self.method, self.path, self.origin, self.started_at)
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:

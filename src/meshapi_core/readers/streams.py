@@ -18,6 +18,8 @@ __all__ = ["ByteStreamReader", "ChunkReader"]
 
 T = TypeVar("T")
 
+_PARTIAL = 206
+
 
 class ChunkReader(Struct, Generic[T], frozen=True):
     """Reads an event stream as chunks of `kind`.
@@ -101,5 +103,9 @@ class ByteStreamReader(Struct, frozen=True):
     def open(self, response: Response) -> ByteDecoder:
         """Return the decoder of one response. See `StreamReader.open`."""
         return ByteDecoder(
-            headers=response.headers, status=response.status, documents=self.documents
+            headers=response.headers,
+            status=response.status,
+            documents=self.documents,
+            # The rest of a file that has begun, which may look like anything.
+            examined=response.status != _PARTIAL,
         )

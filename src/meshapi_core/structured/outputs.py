@@ -58,7 +58,8 @@ class Output(Struct, Generic[T], frozen=True):
             plain = msgspec.json.decode(text)
         except RecursionError as exc:
             raise Mismatch("", "nested too deeply") from exc
-        except ValueError as exc:
+        except (ValueError, msgspec.DecodeError) as exc:
+            # The second is a ValueError, too, in newer versions of msgspec.
             raise Mismatch("", f"not JSON: {exc}" if text else "it is empty") from exc
         if self.is_wrapped:
             if not is_object(plain) or plain.keys() != {_WRAPPED}:

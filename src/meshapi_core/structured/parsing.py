@@ -14,7 +14,15 @@ from meshapi_core.structured.outputs import Output, output_of
 from meshapi_core.types.chat import ChatCompletionParams
 from meshapi_core.types.responses import ResponsesParams
 
-__all__ = ["completion_asked", "parse_completion", "parse_response", "response_asked"]
+__all__ = [
+    "check_retries",
+    "completion_asked",
+    "correction",
+    "parse_completion",
+    "parse_response",
+    "response_asked",
+    "wanted_output",
+]
 
 T = TypeVar("T")
 
@@ -35,7 +43,7 @@ def completion_asked(
         UnsupportedSchemaError: the type has no schema.
         InvalidParamsError: it is no type, or a parameter does not go with one.
     """
-    output = _output(response_format)
+    output = wanted_output(response_format)
     fields = _keywords(params, fields)
     if (fields.get("n") or 1) != 1:
         hint = "make several calls, or pass no type"
@@ -53,7 +61,7 @@ def response_asked(
     Raises:
         UnsupportedSchemaError, InvalidParamsError: as for `completion_asked`.
     """
-    output = _output(response_format)
+    output = wanted_output(response_format)
     fields = _keywords(params, fields)
     if fields.get("response_format") is not None:
         raise _twice("response_format")
@@ -107,9 +115,7 @@ def _parse(
     output: Output[T],
     retries: Any,
 ) -> Flow[Any]:
-    if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
-        got = value_name(retries, show=True)
-        raise InvalidParamsError("validation_retries", "an int, 0 or more", got)
+    check_retries(retries)
     build, fields, again = asking
     rejected: list[Any] = []
     while True:
@@ -119,12 +125,12 @@ def _parse(
         except OutputValidationError as exc:
             if len(rejected) == retries:
                 raise
-            fields = again(fields, _correction(exc))
+            fields = again(fields, correction(exc))
             rejected.append(response)
 
 
-def _correction(error: OutputValidationError) -> list[dict[str, str]]:
-    """Return the messages with which the model is asked again."""
+def correction(error: OutputValidationError) -> list[dict[str, str]]:
+    """Return the messages with which the model is asked again; the last one says what is wrong."""
     where = f" at {error.path}" if error.path else ""
     asked = (
         f"That does not match the JSON schema{where}: {error.reason}."
@@ -134,7 +140,24 @@ def _correction(error: OutputValidationError) -> list[dict[str, str]]:
     return [*said, {"role": "user", "content": asked}]
 
 
-def _output(wanted: Any) -> Output[Any]:
+def check_retries(retries: Any) -> None:
+    """Check `validation_retries`.
+
+    Raises:
+        InvalidParamsError: it is no such number.
+    """
+    if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
+        got = value_name(retries, show=True)
+        raise InvalidParamsError("validation_retries", "an int, 0 or more", got)
+
+
+def wanted_output(wanted: Any) -> Output[Any]:
+    """Return the output of the type that a program asks for.
+
+    Raises:
+        UnsupportedSchemaError: the type has no schema.
+        InvalidParamsError: it is no type.
+    """
     if not is_type(wanted):
         hint = "pass a class, such as a dataclass; create() takes a schema"
         raise InvalidParamsError("response_format", "a type", value_name(wanted), hint)

@@ -16,8 +16,8 @@ _NAMES: Final = {
     "meshapi_core.tools.options": "BeforeCall OnToolError",
     "meshapi_core.tools.signatures": "InvalidArguments",
     "meshapi_core.tools.steps": """
-        Deferred ModelResponded Refuse RequestedCall ToolCallBegun ToolCallDeferred ToolCallEnded
-        ToolStep
+        Deferred ModelDelta ModelResponded Refuse RequestedCall ToolCallBegun ToolCallDeferred
+        ToolCallEnded ToolStep
     """,
     "meshapi_core.tools.toolbox": "AnyTool",
     "meshapi_core.tools.usage": "RunUsage",

@@ -7,9 +7,12 @@ from meshapi_core._json_kinds import is_object
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.encoding import build_params
+from meshapi_core.streams.chat import ChatEvents
+from meshapi_core.streams.events import ContentDelta, ReasoningDelta, RefusalDelta
 from meshapi_core.tools.dialects import Request
 from meshapi_core.tools.function_tool import FunctionTool
 from meshapi_core.tools.options import OPTION_NAMES
+from meshapi_core.tools.steps import ModelDelta
 from meshapi_core.tools.usage import RunUsage
 from meshapi_core.types.chat import (
     ChatCompletionChunk,
@@ -20,13 +23,14 @@ from meshapi_core.types.chat import (
 
 __all__ = ["ChatDialect"]
 
+_DELTAS = (ContentDelta, ReasoningDelta, RefusalDelta)
+
 
 class ChatDialect:
     """Chat completions. See `Dialect`.
 
     Args:
-        build: `Completions.create.build`.
-        build_stream: `Completions.stream.build`.
+        build, build_stream: `build` of `Completions.create` and of `Completions.stream`.
     """
 
     api = "chat.completions"
@@ -36,8 +40,7 @@ class ChatDialect:
         build: Callable[..., Call[ChatCompletionResponse]],
         build_stream: Callable[..., StreamCall[ChatCompletionChunk]],
     ) -> None:
-        self._build = build
-        self._build_stream = build_stream
+        self._build, self._build_stream = build, build_stream
 
     def declare(self, tool: FunctionTool) -> dict[str, Any]:
         function: dict[str, Any] = {"name": tool.name, "parameters": tool.parameters}
@@ -75,16 +78,21 @@ class ChatDialect:
     ) -> StreamCall[ChatCompletionChunk]:
         return self._build_stream(messages=history, tools=tools or None, **fields)
 
-    def delta(self, chunk: ChatCompletionChunk) -> str:
-        return chunk.text
+    def deltas(self) -> Callable[[ChatCompletionChunk], Sequence[ModelDelta]]:
+        receive = ChatEvents().receive
+        return lambda chunk: [each for each in receive(chunk) if isinstance(each, _DELTAS)]
 
     def restored(self, response: Mapping[str, Any]) -> ChatCompletionResponse:
         return ChatCompletionResponse.model_validate(response)
 
     def said(self, response: ChatCompletionResponse) -> list[Any]:
         messages = [choice.message for choice in response.choices[:1]]
-        # An empty message says nothing, and may not be sent back.
-        return [each for each in messages if each.tool_calls or each.content is not None]
+        # A message without any of these says nothing, and may not be sent back.
+        return [
+            each
+            for each in messages
+            if each.content is not None or each.tool_calls or each.audio or each.refusal
+        ]
 
     def requested(self, response: ChatCompletionResponse) -> list[Request]:
         calls = response.choices[0].message.tool_calls if response.choices else None

@@ -1,12 +1,13 @@
 """What a tool run needs to know of an API: how it asks, and what a response says."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Optional, TypeVar
 
 from typing_extensions import Protocol
 
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.tools.function_tool import FunctionTool
+from meshapi_core.tools.steps import ModelDelta
 from meshapi_core.tools.usage import RunUsage
 
 __all__ = ["Dialect", "Request", "forces_a_call"]
@@ -53,11 +54,11 @@ class Dialect(Protocol[T]):
     def stream_call(
         self, fields: Mapping[str, Any], history: Sequence[Any], tools: Sequence[Mapping[str, Any]]
     ) -> StreamCall[Any]:
-        """Return the same call with its response as a stream, which adds up to such a response."""
+        """Return the call that asks for the next response as a stream, whose `partial` is a T."""
         ...
 
-    def delta(self, chunk: Any) -> str:
-        """Return the text that a chunk of the stream adds; "" if it adds none."""
+    def deltas(self) -> Callable[[Any], Sequence[ModelDelta]]:
+        """Return a function that finds in each chunk of one stream what the model says."""
         ...
 
     def restored(self, response: Mapping[str, Any]) -> T:

@@ -21,7 +21,6 @@ from meshapi_core._json_kinds import value_name
 from meshapi_core.errors import InvalidParamsError, ToolLoopLimitError
 from meshapi_core.flows.steps import CloseStream, Emit, ItemFlow, NextChunk, OpenStream
 from meshapi_core.signals import END_OF_STREAM
-from meshapi_core.streams.events import ContentDelta
 from meshapi_core.streams.whole import whole
 from meshapi_core.tools.calls import TurnCalls, request_of
 from meshapi_core.tools.checkpoints import CallState, RunState, TurnState, write_checkpoint
@@ -82,6 +81,12 @@ class ToolLoop(Generic[T]):
         self.options = options
         self._state = state
         self._response = response
+        self._stream: Any = None
+
+    @property
+    def partial(self) -> Optional[T]:
+        """The response that is arriving, as far as it has; else the last one."""
+        return self._response if self._stream is None else self._stream.partial
 
     @property
     def messages(self) -> list[Any]:
@@ -153,20 +158,17 @@ class ToolLoop(Generic[T]):
 
     def _ask(self) -> ItemFlow[ToolStep[T], T]:
         asked = self._fields(), self._state.history, self.tools.declarations
-        response: T
         if not self.options.stream:
-            response = yield self._dialect.call(*asked)
-            return response
-        stream = yield OpenStream(self._dialect.stream_call(*asked))
-        while True:
-            chunk = yield NextChunk(stream)
-            if chunk is END_OF_STREAM:
-                break
-            text = self._dialect.delta(chunk)
-            if text:
-                yield Emit(ContentDelta(text=text))
-        response = whole(stream.partial)
+            answered: T = yield self._dialect.call(*asked)
+            return answered
+        self._stream = stream = yield OpenStream(self._dialect.stream_call(*asked))
+        deltas = self._dialect.deltas()
+        while (chunk := (yield NextChunk(stream))) is not END_OF_STREAM:
+            for delta in deltas(chunk):
+                yield Emit(delta)
+        response: T = whole(stream.partial)
         yield CloseStream(stream)
+        self._stream = None
         return response
 
     def _fields(self) -> dict[str, Any]:

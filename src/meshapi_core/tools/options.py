@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Literal, Optional, Union
 
+import msgspec
 from msgspec import Struct
 
 from meshapi_core._json_kinds import value_name
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.tools.function_tool import is_async
-from meshapi_core.tools.usage import dollars
+from meshapi_core.usage.money import usd
 
 __all__ = ["BeforeCall", "CallOptions", "OnToolError", "RunOptions", "check_count"]
 
@@ -58,26 +59,32 @@ class RunOptions(CallOptions, frozen=True, kw_only=True):
         InvalidParamsError: an option is not valid.
     """
 
-    stream: bool
     max_turns: int
     max_total_tokens: Optional[int]
     max_cost_usd: Optional[Union[Decimal, float, str]]
+    stream: bool = False
 
     def __post_init__(self) -> None:
         CallOptions.__post_init__(self)
-        if not isinstance(self.stream, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidParamsError("stream", "a bool", value_name(self.stream, show=True))
         check_count("max_turns", self.max_turns)
         if self.max_total_tokens is not None:
             check_count("max_total_tokens", self.max_total_tokens)
         if self.max_cost_usd is not None and self.most_dollars is None:
             got = value_name(self.max_cost_usd, show=True)
             raise InvalidParamsError("max_cost_usd", "an amount in dollars", got)
+        stream: Any = self.stream
+        if not isinstance(stream, bool):
+            got = value_name(stream, show=True)
+            raise InvalidParamsError("stream", "True or False", got)
+
+    def streamed(self) -> "RunOptions":
+        """Return the same options, with `stream`."""
+        return msgspec.structs.replace(self, stream=True)
 
     @property
     def most_dollars(self) -> Optional[Decimal]:
         """The limit of the cost."""
-        return dollars(self.max_cost_usd)
+        return usd(self.max_cost_usd)
 
 
 def check_count(name: str, value: Any) -> None:

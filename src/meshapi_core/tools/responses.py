@@ -7,11 +7,18 @@ from meshapi_core._json_kinds import is_object
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.encoding import build_params
+from meshapi_core.streams.events import ContentDelta, ReasoningDelta, RefusalDelta
+from meshapi_core.streams.responses import ResponsesTexts
 from meshapi_core.tools.dialects import Request
 from meshapi_core.tools.function_tool import FunctionTool
 from meshapi_core.tools.options import OPTION_NAMES
+from meshapi_core.tools.steps import ModelDelta
 from meshapi_core.tools.usage import RunUsage
-from meshapi_core.types.response_events import ResponseTextDeltaEvent
+from meshapi_core.types.response_events import (
+    ResponseReasoningSummaryTextDeltaEvent,
+    ResponseReasoningTextDeltaEvent,
+    ResponseRefusalDeltaEvent,
+)
 from meshapi_core.types.responses import ResponsesParams, ResponsesResponse, ResponsesStreamEvent
 
 __all__ = ["ResponsesDialect"]
@@ -21,8 +28,7 @@ class ResponsesDialect:
     """Responses. See `Dialect`.
 
     Args:
-        build: `Responses.create.build`.
-        build_stream: `Responses.stream.build`.
+        build, build_stream: `build` of `Responses.create` and of `Responses.stream`.
     """
 
     api = "responses"
@@ -32,8 +38,7 @@ class ResponsesDialect:
         build: Callable[..., Call[ResponsesResponse]],
         build_stream: Callable[..., StreamCall[ResponsesStreamEvent]],
     ) -> None:
-        self._build = build
-        self._build_stream = build_stream
+        self._build, self._build_stream = build, build_stream
 
     def declare(self, tool: FunctionTool) -> dict[str, Any]:
         declared: dict[str, Any] = {"type": "function", "name": tool.name}
@@ -71,8 +76,20 @@ class ResponsesDialect:
     ) -> StreamCall[ResponsesStreamEvent]:
         return self._build_stream(input=history, tools=tools or None, **fields)
 
-    def delta(self, chunk: ResponsesStreamEvent) -> str:
-        return chunk.delta if isinstance(chunk, ResponseTextDeltaEvent) else ""
+    def deltas(self) -> Callable[[ResponsesStreamEvent], Sequence[ModelDelta]]:
+        text_of = ResponsesTexts().text
+
+        def said(event: ResponsesStreamEvent) -> Sequence[ModelDelta]:
+            text = text_of(event)
+            if text:
+                return (ContentDelta(text=text),)
+            if isinstance(event, _REASONING) and event.delta:
+                return (ReasoningDelta(text=event.delta),)
+            if isinstance(event, ResponseRefusalDeltaEvent) and event.delta:
+                return (RefusalDelta(text=event.delta),)
+            return ()
+
+        return said
 
     def restored(self, response: Mapping[str, Any]) -> ResponsesResponse:
         return ResponsesResponse.model_validate(response)
@@ -102,6 +119,8 @@ class ResponsesDialect:
         written = told.completion_tokens if told.output_tokens is None else told.output_tokens
         return usage.plus(read, written, told.total_tokens, cost)
 
+
+_REASONING = (ResponseReasoningTextDeltaEvent, ResponseReasoningSummaryTextDeltaEvent)
 
 _OF_CALL = ("call_id", "name", "arguments")
 

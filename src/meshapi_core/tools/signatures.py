@@ -45,6 +45,8 @@ class Arguments:
             values = msgspec.convert(given, self._kind, dec_hook=models.validated)
         except (msgspec.ValidationError, ValueError) as exc:
             raise InvalidArguments(str(exc)) from None
+        except RecursionError:
+            raise InvalidArguments("nested too deeply") from None
         positional: list[Any] = []
         keywords: dict[str, Any] = {}
         for parameter in self._parameters:

@@ -1,14 +1,19 @@
-"""What happens in a tool run, and what its functions may say."""
+"""What happens in a tool run, and what its functions may say.
+
+As the events of a stream do, each step has its word in `type`, by which type checkers tell them
+apart, as by `isinstance`.
+"""
 
 from collections.abc import Mapping
-from typing import Any, Generic, Optional, TypeVar, Union
+from typing import Any, ClassVar, Generic, Literal, Optional, TypeVar, Union
 
 from msgspec import Struct
 
-from meshapi_core.streams.events import ContentDelta
+from meshapi_core.streams.events import ContentDelta, ReasoningDelta, RefusalDelta
 
 __all__ = [
     "Deferred",
+    "ModelDelta",
     "ModelResponded",
     "Refuse",
     "RequestedCall",
@@ -67,6 +72,7 @@ class ModelResponded(Struct, Generic[T], frozen=True):
         response: the whole response.
     """
 
+    type: ClassVar[Literal["model.responded"]] = "model.responded"
     turn: int
     response: T
 
@@ -78,6 +84,7 @@ class ToolCallBegun(Struct, frozen=True):
         call: what the model asks for.
     """
 
+    type: ClassVar[Literal["tool_call.begun"]] = "tool_call.begun"
     call: RequestedCall
 
 
@@ -93,6 +100,7 @@ class ToolCallEnded(Struct, frozen=True):
             (`before_call` refused).
     """
 
+    type: ClassVar[Literal["tool_call.ended"]] = "tool_call.ended"
     call: RequestedCall
     content: str
     value: Any = None
@@ -106,8 +114,12 @@ class ToolCallDeferred(Struct, frozen=True):
         call: what the model asks for.
     """
 
+    type: ClassVar[Literal["tool_call.deferred"]] = "tool_call.deferred"
     call: RequestedCall
 
 
-ToolStep = Union[ContentDelta, ModelResponded[T], ToolCallBegun, ToolCallEnded, ToolCallDeferred]
-"""What a program gets that iterates over a tool run; `ContentDelta` only with `stream=True`."""
+ModelDelta = Union[ContentDelta, ReasoningDelta, RefusalDelta]
+"""The next piece of what the model says, where the run is streamed."""
+
+ToolStep = Union[ModelDelta, ModelResponded[T], ToolCallBegun, ToolCallEnded, ToolCallDeferred]
+"""What a program gets that iterates over a tool run; deltas only with `stream=True`."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Optional, Union
 
 from msgspec import Struct
+from typing_extensions import Protocol
 
 from meshapi_core._json_kinds import is_mapping, is_sequence, value_name
 from meshapi_core.errors import InvalidParamsError
@@ -12,7 +13,15 @@ from meshapi_core.tools.function_tool import FunctionTool
 
 __all__ = ["AnyTool", "Toolbox"]
 
-AnyTool = Union[Callable[..., Any], FunctionTool, Struct, Mapping[str, Any]]
+
+class _Function(Protocol):
+    """A function of unknown signature: what mypy makes of a list of different ones."""
+
+    __name__: str
+    __qualname__: str
+
+
+AnyTool = Union[Callable[..., Any], _Function, FunctionTool, Struct, Mapping[str, Any]]
 """A function, a tool made of one, or the declaration of a tool that this program does not run."""
 
 

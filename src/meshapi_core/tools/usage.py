@@ -1,11 +1,13 @@
 """What a tool run has used, summed over its turns."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Optional
 
 from msgspec import Struct
 
-__all__ = ["RunUsage", "dollars"]
+from meshapi_core.usage.money import added, usd
+
+__all__ = ["RunUsage"]
 
 
 class RunUsage(Struct, frozen=True, kw_only=True):
@@ -25,21 +27,10 @@ class RunUsage(Struct, frozen=True, kw_only=True):
         self, read: Optional[int], written: Optional[int], total: Optional[int], cost: Any
     ) -> "RunUsage":
         """Return the sum with one more response."""
-        more = dollars(cost)
+        more = usd(cost)
         return RunUsage(
             input_tokens=self.input_tokens + (read or 0),
             output_tokens=self.output_tokens + (written or 0),
             total_tokens=self.total_tokens + (total or (read or 0) + (written or 0)),
-            cost_usd=self.cost_usd if more is None else (self.cost_usd or Decimal(0)) + more,
+            cost_usd=self.cost_usd if more is None else added(self.cost_usd or Decimal(0), more),
         )
-
-
-def dollars(amount: Any) -> Optional[Decimal]:
-    """Return an amount of money, given as text or a number; None if it is no such."""
-    if amount is None or isinstance(amount, bool):
-        return None
-    try:
-        made = Decimal(str(amount))
-    except InvalidOperation:
-        return None
-    return made if made.is_finite() else None

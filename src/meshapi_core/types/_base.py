@@ -37,8 +37,11 @@ from meshapi_core.params.encoding import check
 from meshapi_core.params.plain_values import TOO_DEEP, as_plain
 from meshapi_core.params.unknown_names import look_at_names
 from meshapi_core.response_meta import ResponseMeta
-from meshapi_core.types._dump import dump
+from meshapi_core.types._dump import dump, refuse_nested
 from meshapi_core.types._repr import show
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 __all__ = [
     "ResponseModel",
@@ -105,7 +108,7 @@ class Record(
             raise InvalidParamsError("mode", "'python' or 'json'", value_name(mode, show=True))
         exclude_defaults = exclude_defaults or exclude_unset
         tree = dump(self, exclude_defaults=exclude_defaults, exclude_none=exclude_none)
-        _refuse_nested(include=include, exclude=exclude)
+        refuse_nested(include=include, exclude=exclude)
         if include is not None:
             wanted = frozenset(include)
             tree = {name: value for name, value in tree.items() if name in wanted}
@@ -270,6 +273,15 @@ class ResponseModel(_Attached, kw_only=True, dict=True):
         return meta_of(self)
 
     @property
+    def cost_usd(self) -> "Optional[Decimal]":
+        """What it cost in US dollars; None if the gateway does not say so."""
+        # Imported on first use: few programs ask.
+        from meshapi_core.usage import cost_of
+
+        body = (sent_of(self) or (None,))[0]
+        return cost_of(self, body, self._kept if body is None else None)
+
+    @property
     def _request_id(self) -> str:
         """The request ID in the response's headers, to quote to support; "" if unknown."""
         return meta_of(self).request_id
@@ -385,6 +397,11 @@ class ResponseList(list[T]):
     def __repr__(self) -> str:
         return show(list(self))
 
+    def _repr_html_(self) -> Optional[str]:
+        from meshapi_core.types._html import rows_html
+
+        return rows_html(self)
+
 
 _KEEPS: Final[tuple[Any, ...]] = (ResponseModel, ResponseList)
 
@@ -426,15 +443,6 @@ def attach_meta(response: T, meta: ResponseMeta) -> T:
     if isinstance(target, _KEEPS):
         keep_meta(target, meta)
     return response
-
-
-def _refuse_nested(**names: object) -> None:
-    for field, value in names.items():
-        if isinstance(value, str) or is_mapping(value):
-            hint = "names of nested fields are not supported"
-            if isinstance(value, str):
-                hint = f'write {field}={{"..."}}'
-            raise InvalidParamsError(field, "a set of names", value_name(value), hint)
 
 
 def _revive(kind: type[_Attached], fields: dict[str, Any], kept: dict[str, Any]) -> _Attached:

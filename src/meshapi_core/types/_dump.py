@@ -4,7 +4,15 @@ from typing import Any
 
 import msgspec
 
-from meshapi_core._json_kinds import fields_of, is_default, is_mapping, is_object, is_sequence
+from meshapi_core._json_kinds import (
+    fields_of,
+    is_default,
+    is_mapping,
+    is_object,
+    is_sequence,
+    value_name,
+)
+from meshapi_core.errors import InvalidParamsError
 
 
 def dump(record: msgspec.Struct, *, exclude_defaults: bool, exclude_none: bool) -> dict[str, Any]:
@@ -37,3 +45,13 @@ def _dump(value: Any, exclude_defaults: bool, exclude_none: bool) -> Any:
     if is_sequence(value):
         return [_dump(row, exclude_defaults, exclude_none) for row in value]
     return value
+
+
+def refuse_nested(**names: object) -> None:
+    """Refuse what is no flat set of names for `include` or `exclude`."""
+    for field, value in names.items():
+        if isinstance(value, str) or is_mapping(value):
+            hint = "names of nested fields are not supported"
+            if isinstance(value, str):
+                hint = f'write {field}={{"..."}}'
+            raise InvalidParamsError(field, "a set of names", value_name(value), hint)

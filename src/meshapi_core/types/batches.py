@@ -126,6 +126,11 @@ class BatchObject(OpenResponseModel, kw_only=True, dict=True):
     request_counts: Optional[dict[str, Any]] = None
     metadata: Optional[dict[str, Any]] = None
 
+    def _repr_html_(self) -> str:
+        from meshapi_core.types._html import batches_html
+
+        return batches_html([self])
+
     @property
     def ended(self) -> bool:
         """Whether the batch has ended, successfully or not."""
@@ -189,3 +194,8 @@ class BatchListResponse(OpenResponseModel, AfterPage[BatchObject], kw_only=True,
 
     def _rows(self) -> list[BatchObject]:
         return self.data
+
+    def _repr_html_(self) -> str:
+        from meshapi_core.types._html import batches_html
+
+        return batches_html(self.data)

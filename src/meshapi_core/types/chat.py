@@ -539,6 +539,13 @@ class ChatCompletionMessage(
     refusal: Optional[str] = None
     annotations: Optional[list[dict[str, Any]]] = None
 
+    def _repr_html_(self) -> Optional[str]:
+        if self.audio is None:
+            return None
+        from meshapi_core.types._html import audio_html
+
+        return audio_html(self.audio)
+
     def __post_init__(self) -> None:
         content = self.content
         if type(content) is list:
@@ -621,6 +628,14 @@ class ChatCompletionResponse(ResponseModel, kw_only=True):
     x_auto_routed_fallback: Optional[bool] = None
     x_auto_routed_fallback_reason: Optional[str] = None
     x_classifier_usage: Optional[list[dict[str, Any]]] = None
+
+    def _repr_html_(self) -> Optional[str]:
+        audio = self.choices[0].message.audio if self.choices else None
+        if audio is None:
+            return None
+        from meshapi_core.types._html import audio_html
+
+        return audio_html(audio)
 
     def __post_init__(self) -> None:
         number(self.choices)

@@ -122,6 +122,11 @@ class ImageItem(Record, kw_only=True):
     b64_json: Optional[str] = None
     revised_prompt: Optional[str] = None
 
+    def _repr_html_(self) -> Optional[str]:
+        from meshapi_core.types._html import images_html
+
+        return images_html([self])
+
     def image_bytes(self) -> bytes:
         """Return the image as the bytes of an image file.
 
@@ -196,6 +201,11 @@ class ImageGenerationResponse(ResponseModel, kw_only=True):
     size: Optional[str] = None
     usage: Optional[ImageUsage] = None
 
+    def _repr_html_(self) -> Optional[str]:
+        from meshapi_core.types._html import images_html
+
+        return images_html(self.data)
+
 
 class ImageGenerationChunk(ResponseModel, kw_only=True):
     """One chunk of a streamed generation.
@@ -219,6 +229,11 @@ class ImageGenerationChunk(ResponseModel, kw_only=True):
     quality: Optional[str] = None
     size: Optional[str] = None
     usage: Optional[ImageUsage] = None
+
+    def _repr_html_(self) -> Optional[str]:
+        from meshapi_core.types._html import images_html
+
+        return images_html(self.data)
 
 
 class ImageRef(Record, kw_only=True):

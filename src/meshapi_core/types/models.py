@@ -4,7 +4,7 @@ Source: MeshAPI models, https://developers.meshapi.ai/docs
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, Optional
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Optional
 
 import msgspec
 from typing_extensions import TypedDict
@@ -13,6 +13,9 @@ from meshapi_core.codec.decoding_rules import DecodingRules
 from meshapi_core.types._base import OpenResponseModel, Params, Record, ResponseModel
 from meshapi_core.types._open import Open
 from meshapi_core.types._pages import OffsetPage
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 __all__ = [
     "ListModelsParams",
@@ -81,6 +84,15 @@ class ModelPricing(Record, kw_only=True):
     image_usd_per_image: Optional[str] = None
     prompt_usd_per_1k_discounted: Optional[str] = None
     completion_usd_per_1k_discounted: Optional[str] = None
+
+    @property
+    def amounts(self) -> "dict[str, Decimal]":
+        """The prices that the gateway names, by field, as numbers to compute with."""
+        from meshapi_core.usage import usd
+
+        names = [name for name in self.__struct_fields__ if "usd" in name]
+        known = {name: usd(getattr(self, name)) for name in names}
+        return {name: amount for name, amount in known.items() if amount is not None}
 
 
 class ModelInfo(ResponseModel, kw_only=True):
@@ -207,6 +219,11 @@ class ModelsPage(OpenResponseModel, OffsetPage[ModelInfo], kw_only=True, dict=Tr
 
     def _rows(self) -> list[ModelInfo]:
         return self.items
+
+    def _repr_html_(self) -> str:
+        from meshapi_core.types._html import models_html
+
+        return models_html(self.items, self.total)
 
 
 class ModelProviders(OpenResponseModel, kw_only=True, dict=True):

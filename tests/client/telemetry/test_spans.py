@@ -131,7 +131,7 @@ async def test_every_request_of_the_tour_has_its_span(
 
 
 NAMES = {
-    "responses": {"chat openai/o4-mini", "GET /v1/responses"},
+    "responses": {"chat openai/o4-mini", "chat openai/gpt-4o-mini", "GET /v1/responses"},
     "embeddings": {"embeddings"},
     "images": {"generate_content openai/gpt-image-1"},
     "audio": {

@@ -310,6 +310,22 @@ def test_no_docstring_is_too_odd(docstring: str) -> None:
     assert made('{"city":"Paris"}') == ((), {"city": "Paris"})
 
 
+class Chain(msgspec.Struct):
+    link: "Optional[Chain]" = None
+
+
+def test_no_nesting_is_too_deep() -> None:
+    def follow(chain: Chain) -> None: ...
+
+    tool = FunctionTool(follow)
+    for depth in (10, 500, 5_000, 500_000):
+        text = '{"link":' * depth + "null" + "}" * depth
+        try:
+            tool.decode(f'{{"chain":{text}}}')
+        except InvalidArguments:
+            assert depth > 10
+
+
 def test_parameters_may_be_models_of_pydantic() -> None:
     pydantic = pytest.importorskip("pydantic")
     part = pydantic.create_model(

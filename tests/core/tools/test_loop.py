@@ -208,6 +208,27 @@ def test_the_model_is_told_the_results_until_it_answers() -> None:
     Completions.create.build(messages=result.messages)
 
 
+@pytest.mark.parametrize(
+    ("message", "is_kept"),
+    [
+        ({"role": "assistant", "content": None}, False),
+        ({"role": "assistant", "content": ""}, True),
+        ({"role": "assistant", "refusal": "no"}, True),
+        ({"role": "assistant", "audio": {"id": "a"}}, True),
+    ],
+)
+def test_a_last_message_is_kept_unless_it_says_nothing(
+    message: "dict[str, Any]", is_kept: bool
+) -> None:
+    result = Host(start([get_weather]), [completed(message, "stop")]).run()
+    assert (len(result.messages), result.text) == (1 + is_kept, "")
+
+
+def test_a_response_without_choices_ends_the_run() -> None:
+    result = Host(start([get_weather]), [{**saying(""), "choices": []}]).run()
+    assert (result.messages, result.text, result.turns) == (ASKED, "", 1)
+
+
 def test_a_streamed_run_tells_the_text_as_it_comes() -> None:
     responses = [calling(FORECAST), saying("It is sunny.")]
     host = Host(start([get_weather], stream=True), responses)

@@ -4,7 +4,7 @@ from collections import deque
 from typing import Optional
 
 from meshapi_backends._async.networks import AsyncNetwork
-from meshapi_core import RealtimeExchange, RealtimeMessage
+from meshapi_core import RealtimeExchange, RealtimeMessage, Reconnected
 
 # The size of the inbox at which a session that only sends stops reading.
 _MOST_MESSAGES = 1_000
@@ -12,13 +12,18 @@ _MOST_BYTES = 1024 * 1024
 
 
 class AsyncInbox:
-    """Messages that have arrived and wait to be received, from one connection after another."""
+    """Messages that have arrived and wait to be received, from one connection after another.
+
+    Attributes:
+        taken_from: the number of the link that brought the message which was taken last.
+    """
 
     def __init__(self, network: AsyncNetwork, exchange: RealtimeExchange) -> None:
         self._memory = exchange.memory
         self._lock = network.lock()
         self._messages: deque[RealtimeMessage] = deque()
         self._size = 0
+        self.taken_from = 0
 
     def put(self, message: RealtimeMessage) -> None:
         with self._lock:
@@ -34,6 +39,8 @@ class AsyncInbox:
                 return None
             message = self._messages.popleft()
             self._size -= _size(message)
+            if type(message) is Reconnected:
+                self.taken_from += 1
             return message
 
     @property

@@ -4,7 +4,8 @@ It moves bytes between the connection and the core's machine: `AsyncReader` thos
 `AsyncDuplexStream` those to send.
 """
 
-from typing import Optional, Union
+from collections.abc import Callable, Sequence
+from typing import Any, Optional, Union
 
 from meshapi_backends._async.connections import AsyncConnection, AsyncConnectionPool
 from meshapi_backends._async.networks import AsyncNetwork
@@ -17,6 +18,33 @@ from meshapi_core import Closed, RealtimeConnection, RealtimeMessage
 _SENDS_IN_A_ROW = 16
 
 _NO_RESPONSE = "the peer did not respond to the close"
+
+
+class Outgoing:
+    """Text messages that are sent together or not at all.
+
+    Args:
+        texts: the messages.
+        queued: is called when it is sure that they will be sent, unless the connection breaks.
+        number: of the one link on which to send them; None for any.
+    """
+
+    def __init__(
+        self, texts: Sequence[str], queued: Callable[[], object], number: Optional[int]
+    ) -> None:
+        self._texts = texts
+        self._queued = queued
+        self._number = number
+
+    def is_for(self, link: "AsyncLink") -> bool:
+        """Whether they may be sent on this link."""
+        return self._number is None or self._number == link.number
+
+    def made(self, websocket: Any) -> bytes:
+        """The bytes of the messages."""
+        data = b"".join([websocket.send_text(text) for text in self._texts])
+        self._queued()
+        return data
 
 
 class AsyncLink:
@@ -34,7 +62,10 @@ class AsyncLink:
     Attributes:
         machine: as given.
         reader: reads the connection.
+        number: how many links the session had before this one.
     """
+
+    number = 0
 
     def __init__(
         self,
@@ -63,14 +94,17 @@ class AsyncLink:
                 waiter = self.reader.turns.take()
             await self.reader.read(waiter, end)
 
-    async def send(self, text: str, timeout: Optional[float]) -> None:
-        """Send a text message; then handle what has arrived, unless another task is reading.
+    async def send(self, outgoing: Union[str, Outgoing], timeout: Optional[float]) -> None:
+        """Send text messages; then handle what has arrived, unless another task is reading.
 
         Raises:
             RealtimeConnectionClosed: the connection has ended.
         """
         reader = self.reader
-        await self._wire.write(lambda: self.machine.websocket.send_text(text), timeout)
+        if isinstance(outgoing, str):
+            await self._wire.write(lambda: self.machine.websocket.send_text(outgoing), timeout)
+        else:
+            await self._wire.write(lambda: outgoing.made(self.machine.websocket), timeout)
         reader.sends += 1
         if reader.sends % _SENDS_IN_A_ROW == 0:
             await self._network.sleep(0)

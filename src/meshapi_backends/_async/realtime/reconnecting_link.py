@@ -5,11 +5,11 @@ the new link connects, and the others wait for it.
 """
 
 from functools import partial
-from typing import Optional
+from typing import Optional, Union
 
 from typing_extensions import Self
 
-from meshapi_backends._async.realtime.link import AsyncLink
+from meshapi_backends._async.realtime.link import AsyncLink, Outgoing
 from meshapi_backends._async.realtime.link_opener import AsyncLinkOpener
 from meshapi_backends._async.realtime.turns import AsyncTurns
 from meshapi_backends._failures import is_time_limit
@@ -100,8 +100,8 @@ class AsyncReconnectingLink:
         self._opener.give_up()
         return link
 
-    async def send(self, text: str) -> None:
-        """Send a text message on the present link.
+    async def send(self, outgoing: Union[str, Outgoing]) -> bool:
+        """Send text messages on the present link; return False if they are for an earlier one.
 
         Raises:
             RealtimeConnectionClosed: the session is over.
@@ -109,9 +109,11 @@ class AsyncReconnectingLink:
         """
         while True:
             link = self.current
+            if not isinstance(outgoing, str) and not outgoing.is_for(link):
+                return False
             try:
-                await link.send(text, self._write_timeout)
-                return
+                await link.send(outgoing, self._write_timeout)
+                return True
             except MeshAPIError:
                 pass  # the connection has ended
             except OSError as exc:
@@ -225,6 +227,7 @@ class AsyncReconnectingLink:
                     self._opener.inbox.put(connected.event)
                 if connected.first is not None:
                     new.put_first(connected.first)
+                new.number = self.current.number + 1
                 self.current = new
         if ending:
             new.abort()

@@ -5,7 +5,8 @@ It moves bytes between the connection and the core's machine: `Reader` those tha
 `DuplexStream` those to send.
 """
 
-from typing import Optional, Union
+from collections.abc import Callable, Sequence
+from typing import Any, Optional, Union
 
 from meshapi_backends._sync.connections import Connection, ConnectionPool
 from meshapi_backends._sync.networks import Network
@@ -18,6 +19,33 @@ from meshapi_core import Closed, RealtimeConnection, RealtimeMessage
 _SENDS_IN_A_ROW = 16
 
 _NO_RESPONSE = "the peer did not respond to the close"
+
+
+class Outgoing:
+    """Text messages that are sent together or not at all.
+
+    Args:
+        texts: the messages.
+        queued: is called when it is sure that they will be sent, unless the connection breaks.
+        number: of the one link on which to send them; None for any.
+    """
+
+    def __init__(
+        self, texts: Sequence[str], queued: Callable[[], object], number: Optional[int]
+    ) -> None:
+        self._texts = texts
+        self._queued = queued
+        self._number = number
+
+    def is_for(self, link: "Link") -> bool:
+        """Whether they may be sent on this link."""
+        return self._number is None or self._number == link.number
+
+    def made(self, websocket: Any) -> bytes:
+        """The bytes of the messages."""
+        data = b"".join([websocket.send_text(text) for text in self._texts])
+        self._queued()
+        return data
 
 
 class Link:
@@ -35,7 +63,10 @@ class Link:
     Attributes:
         machine: as given.
         reader: reads the connection.
+        number: how many links the session had before this one.
     """
+
+    number = 0
 
     def __init__(
         self,
@@ -64,14 +95,17 @@ class Link:
                 waiter = self.reader.turns.take()
             self.reader.read(waiter, end)
 
-    def send(self, text: str, timeout: Optional[float]) -> None:
-        """Send a text message; then handle what has arrived, unless another task is reading.
+    def send(self, outgoing: Union[str, Outgoing], timeout: Optional[float]) -> None:
+        """Send text messages; then handle what has arrived, unless another task is reading.
 
         Raises:
             RealtimeConnectionClosed: the connection has ended.
         """
         reader = self.reader
-        self._wire.write(lambda: self.machine.websocket.send_text(text), timeout)
+        if isinstance(outgoing, str):
+            self._wire.write(lambda: self.machine.websocket.send_text(outgoing), timeout)
+        else:
+            self._wire.write(lambda: outgoing.made(self.machine.websocket), timeout)
         reader.sends += 1
         if reader.sends % _SENDS_IN_A_ROW == 0:
             self._network.sleep(0)

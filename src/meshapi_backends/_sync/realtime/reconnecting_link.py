@@ -6,11 +6,11 @@ the new link connects, and the others wait for it.
 """
 
 from functools import partial
-from typing import Optional
+from typing import Optional, Union
 
 from typing_extensions import Self
 
-from meshapi_backends._sync.realtime.link import Link
+from meshapi_backends._sync.realtime.link import Link, Outgoing
 from meshapi_backends._sync.realtime.link_opener import LinkOpener
 from meshapi_backends._sync.realtime.turns import Turns
 from meshapi_backends._failures import is_time_limit
@@ -101,8 +101,8 @@ class ReconnectingLink:
         self._opener.give_up()
         return link
 
-    def send(self, text: str) -> None:
-        """Send a text message on the present link.
+    def send(self, outgoing: Union[str, Outgoing]) -> bool:
+        """Send text messages on the present link; return False if they are for an earlier one.
 
         Raises:
             RealtimeConnectionClosed: the session is over.
@@ -110,9 +110,11 @@ class ReconnectingLink:
         """
         while True:
             link = self.current
+            if not isinstance(outgoing, str) and not outgoing.is_for(link):
+                return False
             try:
-                link.send(text, self._write_timeout)
-                return
+                link.send(outgoing, self._write_timeout)
+                return True
             except MeshAPIError:
                 pass  # the connection has ended
             except OSError as exc:
@@ -226,6 +228,7 @@ class ReconnectingLink:
                     self._opener.inbox.put(connected.event)
                 if connected.first is not None:
                     new.put_first(connected.first)
+                new.number = self.current.number + 1
                 self.current = new
         if ending:
             new.abort()

@@ -5,16 +5,17 @@
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Optional
 
-from typing_extensions import Buffer, Self
+from typing_extensions import Self
 
 from meshapi_backends._sync.connections import ConnectionPool
 from meshapi_backends._sync.networks import Network
 from meshapi_backends._sync.realtime.link_opener import LinkOpener
 from meshapi_backends._sync.realtime.reconnecting_link import ReconnectingLink
+from meshapi_backends._sync.realtime.talking import TalkingSession
 from meshapi_backends._listening import is_listening
 from meshapi_core import (
     MeshAPIConfig,
@@ -29,15 +30,13 @@ from meshapi_core import (
     find_request_id,
 )
 from meshapi_core.endpoints import ClosesWithCode
-from meshapi_core.types import RealtimeClientEvent, RealtimeSessionConfig
+from meshapi_core.turns import ENDS_OF_ASKING
 
 if TYPE_CHECKING:
     from meshapi_backends._watching import Watch
 
-_COMMIT_AUDIO = '{"type":"input_audio_buffer.commit"}'
 
-
-class RealtimeSession(ClosesWithCode):
+class RealtimeSession(TalkingSession, ClosesWithCode):
     """One session: a context manager, and an iterator over the gateway's messages.
 
     One task may receive while others send. Iteration ends when this side has closed the session, or
@@ -57,8 +56,7 @@ class RealtimeSession(ClosesWithCode):
         self._link = link
         self._opener = opener
         self._network = opener.network
-        self._options = opener.options
-        self._inbox = opener.inbox
+        self._options, self._inbox = opener.options, opener.inbox
         self._exchange = opener.exchange
 
     @classmethod
@@ -120,55 +118,6 @@ class RealtimeSession(ClosesWithCode):
         state = "closed" if self.closed else "open"
         return f"<{type(self).__name__} {self._call.model} {state}>"
 
-    def send(self, event: Union[Mapping[str, Any], RealtimeClientEvent]) -> None:
-        """Send an event.
-
-        Waits while the gateway does not read. If that is cancelled or times out, the event may
-        still be sent later, but always whole.
-
-        Args:
-            event: a dict with a `type`, or a typed event; its other fields are not checked.
-
-        Raises:
-            InvalidParamsError: the event is not a JSON object with a `type`; nothing is sent.
-            RealtimeConnectionClosed: the session is over.
-            APITimeoutError: the event could not be sent within the write timeout.
-        """
-        text = RealtimeConnection.encode(event)
-        self._exchange.memory.note_sent(event)
-        self._link.send(text)
-
-    def send_audio(self, audio: Buffer) -> None:
-        """Add audio to the input, as `input_audio_buffer.append`.
-
-        Args:
-            audio: in the session's input format: PCM16, one channel, 24,000 samples a second
-                unless it was configured otherwise. The gateway takes about 15 MiB at once.
-
-        Raises:
-            As for `send`.
-        """
-        self._link.send(RealtimeConnection.encode_audio(audio))
-
-    def commit_audio(self) -> None:
-        """End the turn: the audio so far is complete. Not needed where the gateway detects silence.
-
-        Raises:
-            As for `send`.
-        """
-        self._link.send(_COMMIT_AUDIO)
-
-    def update(self, session: Union[Mapping[str, Any], RealtimeSessionConfig]) -> None:
-        """Change the session's configuration, which `session.updated` confirms.
-
-        Args:
-            session: the fields to change; `type` is "realtime" unless given.
-
-        Raises:
-            As for `send`.
-        """
-        self.send(RealtimeConnection.update_event(session))
-
     def receive(self, timeout: Optional[float] = None) -> RealtimeMessage:
         """Return the next message.
 
@@ -225,8 +174,11 @@ class RealtimeSession(ClosesWithCode):
                 except BaseException:
                     self._told = message
                     raise
+        kind = message.type
+        if kind in ENDS_OF_ASKING:
+            self._note(message)
         error = None
-        if self._options.raise_errors and message.type == "error":
+        if self._options.raise_errors and kind == "error":
             error = message.error(self._opener.secrets, self.request_id or "")
         if error is not None:
             # It may quote the token, and error trackers show the locals of frames that raise.
@@ -241,7 +193,7 @@ class RealtimeSession(ClosesWithCode):
         try:
             return self.receive()
         except MeshAPIError as exc:
-            if self._exchange.is_normal_end(exc, self._link.current.machine.closed):
+            if self._is_normal_end(exc):
                 raise StopIteration from None
             raise
 
@@ -259,7 +211,10 @@ class RealtimeSession(ClosesWithCode):
             TypeError, ValueError: the code or the reason cannot be sent.
         """
         RealtimeConnection.check_close(code, reason)
-        self._link.end().close(code, reason, self._options.close_timeout)
+        try:
+            self._link.end().close(code, reason, self._options.close_timeout)
+        finally:
+            self._end_functions()
         if self._opener.watch is not None:
             self._opener.tell()
 

@@ -1,0 +1,15 @@
+"""The shortest chat in the terminal with history.
+
+    python repl_short.py
+
+An empty line ends it.
+"""
+
+from meshapi import MeshAPI
+
+with MeshAPI() as client:
+    chat = client.chat.conversation(model="openai/gpt-4o-mini")
+    while question := input("> "):
+        for text in chat.stream(question).text_stream:
+            print(text, end="", flush=True)
+        print()
