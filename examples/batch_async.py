@@ -1,6 +1,8 @@
 """Ask many questions in batches on asyncio, then list the batches of this account.
 
-python batch_async.py [SECONDS]      # the time between two looks at a batch
+    python batch_async.py [SECONDS]      # the time between two looks at a batch
+
+There is one batch for each model; the results come in the order of the calls.
 """
 
 import asyncio
