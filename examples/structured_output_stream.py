@@ -1,6 +1,8 @@
 """Structured output on asyncio: the text as it arrives, and the value at its end.
 
-python structured_output_stream.py "This week, Anna wrote 3 letters."
+    python structured_output_stream.py "This week, Anna wrote 3 letters."
+
+The class of the value makes the schema that the model is held to.
 """
 
 import asyncio

@@ -577,16 +577,12 @@ async def _realtime_turns(world: World) -> Any:
     async with _session(world, "open") as session:
         turns = session.turns(tools=[look, look_elsewhere], on_message=_look_at)
         await session.send({"type": "ask for a call"})
-        return [turn.text or turn.tool_calls[0].name async for turn in _two(turns)]
+        first, second = await turns.receive(), await turns.receive()
+        return [first.tool_calls[0].name, second.text]
 
 
 async def _look_at(message: Any) -> None:
     await _rounds(1)
-
-
-async def _two(turns: Any) -> Any:
-    yield await turns.receive()
-    yield await turns.receive()
 
 
 async def _realtime_text(world: World) -> Any:
