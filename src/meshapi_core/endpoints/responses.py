@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 from msgspec import Struct
 from typing_extensions import Concatenate, ParamSpec, TypeForm, Unpack
 
-from meshapi_core import tools as tools_face
 from meshapi_core._json_kinds import is_object
 from meshapi_core._raw_data import keep_extra
 from meshapi_core.accumulators.responses import ENDS, ResponsesAccumulator
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from meshapi_core.structured.opening import AsyncResponsesStreaming, ResponsesStreaming
+    from meshapi_core.tools import AsyncToolRun, ToolRun
     from meshapi_core.tools.loop import ToolLoop
     from meshapi_core.tools.options import BeforeCall, OnToolError
     from meshapi_core.tools.responses import ResponsesDialect
@@ -93,10 +93,19 @@ def _typed_stream(
     return TypedStreamEndpoint(build, "ResponsesStream", "response_asked")
 
 
-_tool_run = made_as(
-    lambda: tools_face.ToolRun[ResponsesResponse],
-    lambda: tools_face.AsyncToolRun[ResponsesResponse],
-)
+def _run_class() -> "type[ToolRun[ResponsesResponse]]":
+    from meshapi_core.tools import ToolRun
+
+    return ToolRun[ResponsesResponse]
+
+
+def _async_run_class() -> "type[AsyncToolRun[ResponsesResponse]]":
+    from meshapi_core.tools import AsyncToolRun
+
+    return AsyncToolRun[ResponsesResponse]
+
+
+_tool_run = made_as(_run_class, _async_run_class)
 
 
 def _dialect() -> "ResponsesDialect":
