@@ -14,12 +14,7 @@ from typing_extensions import Concatenate, ParamSpec, Self
 from meshapi_core import endpoints
 from meshapi_core._json_kinds import is_type
 from meshapi_core.calls import StreamCall
-from meshapi_core.endpoints._descriptor import (
-    Declared,  # pyright: ignore[reportPrivateUsage] - one mechanism, in several files
-    Resource,
-    _explain_arguments,  # pyright: ignore[reportPrivateUsage]
-    store,  # pyright: ignore[reportPrivateUsage]
-)
+from meshapi_core.endpoints._descriptor import Declared, Resource, explain_arguments
 from meshapi_core.protocols import AsyncRawRunner, AsyncRunner, RawRunner, Runner
 
 P = ParamSpec("P")
@@ -78,8 +73,8 @@ class TypedStreamEndpoint(Declared[P, StreamCall[T]], Generic[P, T, F, A]):
                     return made(open_it(build(None, **fields)), output)
                 call = build(None, *args, **kwargs)
             except TypeError as exc:
-                _explain_arguments(build, args, kwargs, exc)
+                explain_arguments(build, args, kwargs, exc)
                 raise
             return plain(open_it(call))
 
-        return store(resource, self._name, opening_method, build, plain)
+        return self._keep(resource, opening_method, plain)
