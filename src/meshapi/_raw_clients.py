@@ -14,7 +14,7 @@ class RawMeshAPI(Client[RawRunner]):
 
     - A response that is an error raises, as always; `parse()` raises the rest.
     - Streams are those of the client: they have `headers` and `meta`.
-    - `rag.upload_file`, which makes several calls, raises TypeError.
+    - Methods that make several calls, such as `rag.upload_file`, raise TypeError.
 
     Only the client that it came from closes the connections.
     """
