@@ -4,21 +4,22 @@
 programs that use an async object like its blocking twin, or copy an object of either kind.
 """
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 
-class _NeverCopied:
-    """A stream or session, which stands for one connection and so cannot be copied."""
+class NeverCopied:
+    """A stream or session, which stands for one connection and so cannot be copied; or the like."""
 
     __slots__ = ()
 
+    _instead: ClassVar[str] = "each is one connection"
+
     def __reduce__(self) -> Any:
-        raise TypeError(
-            f"{type(self).__name__} objects cannot be copied or pickled: each is one connection"
-        )
+        kind = type(self).__name__
+        raise TypeError(f"{kind} objects cannot be copied or pickled: {self._instead}")
 
 
-class AsyncIterated(_NeverCopied):
+class AsyncIterated(NeverCopied):
     """What `async for` alone reads: a part of a stream, such as its text."""
 
     __slots__ = ()
@@ -32,7 +33,7 @@ class AsyncIterated(_NeverCopied):
             raise TypeError(f"use `async for` instead of `for`: {kind} is asynchronous")
 
 
-class Iterated(_NeverCopied):
+class Iterated(NeverCopied):
     """The blocking twin of `AsyncIterated`."""
 
     __slots__ = ()
@@ -64,7 +65,7 @@ class AsyncCloses(_Asynchronous):
         await self.aclose()
 
 
-class Closes(_NeverCopied):
+class Closes(NeverCopied):
     """The blocking twin of `AsyncCloses`, which needs no second name for `close()`."""
 
     __slots__ = ()
@@ -83,7 +84,7 @@ class AsyncClosesWithCode(_Asynchronous):
         await self.aclose(code, reason)
 
 
-class ClosesWithCode(_NeverCopied):
+class ClosesWithCode(NeverCopied):
     """The blocking twin of `AsyncClosesWithCode`."""
 
     __slots__ = ()

@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
-from typing import Any, Optional, TypeVar
+from typing import Any, ClassVar, Optional, TypeVar
 
 from typing_extensions import Self, TypeForm
 
-from meshapi_core._closing import AsyncCloses
+from meshapi_core._closing import AsyncCloses, AsyncIterated, NeverCopied
 from meshapi_core.conversation import Content, Dialogue, DialogueTurn, Message
 from meshapi_core.errors import StreamUsageError
 from meshapi_core.protocols import AsyncItemStream, AsyncRunner
@@ -24,7 +24,7 @@ T = TypeVar("T")
 _Steps = AsyncItemStream[ToolStep[ChatCompletionResponse], ChatCompletionResponse]
 
 
-class AsyncConversation:
+class AsyncConversation(NeverCopied):
     """A history that grows turn by turn, and never by half a turn.
 
     After an error or a cancellation, the history is what it was before the turn; `resume` goes on
@@ -37,6 +37,8 @@ class AsyncConversation:
     Raises:
         InvalidParamsError: a tool is a function that this kind of client cannot call.
     """
+
+    _instead: ClassVar[str] = "fork() copies one, and its messages begin another one elsewhere"
 
     def __init__(self, runner: AsyncRunner, dialogue: Dialogue) -> None:
         AsyncFlavour.check(dialogue.tools, dialogue.options)
@@ -193,7 +195,7 @@ class AsyncConversationStream(AsyncCloses):
     @property
     def text_stream(self) -> AsyncIterator[str]:
         """The text alone, piece by piece: iterate over it instead of the stream."""
-        return _Texts(self._steps)
+        return AsyncConversationTexts(self._steps)
 
     async def get_final_completion(self) -> ChatCompletionResponse:
         """Read what is left of the turn, and return the model's whole answer. Harmless twice.
@@ -233,7 +235,7 @@ class AsyncConversationStream(AsyncCloses):
         await self._steps.aclose()
 
 
-class _Texts:
+class AsyncConversationTexts(AsyncIterated):
     """The text of a turn: an async iterator over its pieces, none of them empty."""
 
     def __init__(self, steps: _Steps) -> None:

@@ -3,11 +3,11 @@
 
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, Optional, TypeVar
+from typing import Any, ClassVar, Optional, TypeVar
 
 from typing_extensions import Self, TypeForm
 
-from meshapi_core._closing import Closes
+from meshapi_core._closing import Closes, Iterated, NeverCopied
 from meshapi_core.conversation import Content, Dialogue, DialogueTurn, Message
 from meshapi_core.errors import StreamUsageError
 from meshapi_core.protocols import ItemStream, Runner
@@ -25,7 +25,7 @@ T = TypeVar("T")
 _Steps = ItemStream[ToolStep[ChatCompletionResponse], ChatCompletionResponse]
 
 
-class Conversation:
+class Conversation(NeverCopied):
     """A history that grows turn by turn, and never by half a turn.
 
     After an error or a cancellation, the history is what it was before the turn; `resume` goes on
@@ -38,6 +38,8 @@ class Conversation:
     Raises:
         InvalidParamsError: a tool is a function that this kind of client cannot call.
     """
+
+    _instead: ClassVar[str] = "fork() copies one, and its messages begin another one elsewhere"
 
     def __init__(self, runner: Runner, dialogue: Dialogue) -> None:
         Flavour.check(dialogue.tools, dialogue.options)
@@ -194,7 +196,7 @@ class ConversationStream(Closes):
     @property
     def text_stream(self) -> Iterator[str]:
         """The text alone, piece by piece: iterate over it instead of the stream."""
-        return _Texts(self._steps)
+        return ConversationTexts(self._steps)
 
     def get_final_completion(self) -> ChatCompletionResponse:
         """Read what is left of the turn, and return the model's whole answer. Harmless twice.
@@ -234,7 +236,7 @@ class ConversationStream(Closes):
         self._steps.close()
 
 
-class _Texts:
+class ConversationTexts(Iterated):
     """The text of a turn: a blocking iterator over its pieces, none of them empty."""
 
     def __init__(self, steps: _Steps) -> None:

@@ -3,10 +3,11 @@
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, Generic, Optional, TypeVar
+from typing import Any, ClassVar, Generic, Optional, TypeVar
 
 from typing_extensions import Self
 
+from meshapi_core._closing import Closes
 from meshapi_core.protocols import ItemStream, Runner
 from meshapi_core.tools.flavours import Flavour
 from meshapi_core.tools.loop import ToolLoop, ToolRunResult
@@ -18,7 +19,7 @@ __all__ = ["ToolRun"]
 T = TypeVar("T")
 
 
-class ToolRun(Generic[T]):
+class ToolRun(Closes, Generic[T]):
     """A run: the model calls functions until it can answer, or until a call is deferred.
 
     Iterate over it for its steps, or call `until_done()` for the result. Nothing is sent before.
@@ -31,6 +32,8 @@ class ToolRun(Generic[T]):
     Raises:
         InvalidParamsError: a tool is a function that this kind of client cannot call.
     """
+
+    _instead: ClassVar[str] = "resume_tools() continues from its checkpoint()"
 
     def __init__(self, runner: Runner, loop: ToolLoop[T]) -> None:
         Flavour.check(loop.tools, loop.options)
