@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from inspect import Parameter, isroutine, signature
+from inspect import Parameter, isroutine, signature, unwrap
+from types import SimpleNamespace
 from typing import Annotated, Any, Optional, get_args, get_origin
 
 import msgspec
@@ -109,7 +110,11 @@ def _parameters(function: Callable[..., Any], place: str) -> list[Parameter]:
 def _hints(function: Callable[..., Any], place: str) -> dict[str, Any]:
     inner = inner_function(function)
     try:
-        return get_type_hints(inner, include_extras=True)
+        # Not that of the result, whose class may be imported for type checkers alone.
+        annotations: Any = getattr(inner, "__annotations__", {})
+        named = {name: kind for name, kind in annotations.items() if name != "return"}
+        names = getattr(unwrap(inner), "__globals__", {})
+        return get_type_hints(SimpleNamespace(__annotations__=named), names, include_extras=True)
     except Exception as exc:
         hint = "annotations must be names that the function's module has"
         raise InvalidParamsError(

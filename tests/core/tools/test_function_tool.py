@@ -314,6 +314,22 @@ class Chain(msgspec.Struct):
     link: "Optional[Chain]" = None
 
 
+def unknown_result(city: "str", days: "Optional[int]" = None) -> "Frame":  # type: ignore[name-defined]  # noqa: F821
+    raise NotImplementedError
+
+
+@functools.wraps(unknown_result)
+def wrapper(*args: Any, **more: Any) -> Any:
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize("function", [unknown_result, wrapper, functools.partial(unknown_result)])
+def test_the_annotation_of_the_result_may_be_for_type_checkers_alone(function: Any) -> None:
+    tool = FunctionTool(function)
+    assert [*tool.parameters["properties"]] == ["city", "days"]
+    assert tool.decode('{"city":"Paris","days":2}') == ((), {"city": "Paris", "days": 2})
+
+
 def test_no_nesting_is_too_deep() -> None:
     def follow(chain: Chain) -> None: ...
 
