@@ -94,9 +94,13 @@ class ChatDialect:
             if each.content is not None or each.tool_calls or each.audio or each.refusal
         ]
 
+    def name_calls(self, response: ChatCompletionResponse, prefix: str) -> None:
+        for place, call in enumerate(response.tool_calls):
+            call.id = call.id or f"{prefix}{place}"
+
     def requested(self, response: ChatCompletionResponse) -> list[Request]:
-        calls = response.choices[0].message.tool_calls if response.choices else None
-        return [(call.id, call.function.name, call.function.arguments) for call in calls or ()]
+        calls = response.tool_calls
+        return [(call.id, call.function.name, call.function.arguments) for call in calls]
 
     def result(self, call_id: str, content: str) -> Any:
         return ChatMessage(role="tool", tool_call_id=call_id, content=content)

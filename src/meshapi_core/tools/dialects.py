@@ -65,6 +65,13 @@ class Dialect(Protocol[T]):
         """Return a response from a checkpoint."""
         ...
 
+    def name_calls(self, response: T, prefix: str) -> None:
+        """Give the calls of a response that have no ID one each, which begins with the prefix.
+
+        Some providers send none, and refuse results without one.
+        """
+        ...
+
     def said(self, response: T) -> list[Any]:
         """Return what a response adds to the history."""
         ...

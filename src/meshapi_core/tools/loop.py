@@ -182,6 +182,7 @@ class ToolLoop(Generic[T]):
         self._response = response
         state.turns += 1
         state.usage = dialect.used(state.usage, response)
+        dialect.name_calls(response, f"call_{len(state.history)}_")
         said, requested = dialect.said(response), dialect.requested(response)
         if requested:
             calls = [CallState(id=id_, name=name, arguments=args) for id_, name, args in requested]

@@ -97,13 +97,13 @@ class ResponsesDialect:
     def said(self, response: ResponsesResponse) -> list[Any]:
         return [*(response.output or ())]
 
+    def name_calls(self, response: ResponsesResponse, prefix: str) -> None:
+        for place, item in enumerate(_calls(response)):
+            item["call_id"] = _text(item.get("call_id")) or f"{prefix}{place}"
+
     def requested(self, response: ResponsesResponse) -> list[Request]:
-        items = [
-            item
-            for item in response.output or ()
-            if is_object(item) and item.get("type") == "function_call"
-        ]
-        return [tuple(_text(item.get(name)) for name in _OF_CALL) for item in items]  # type: ignore[misc]  # three of them
+        found = [[_text(item.get(name)) for name in _OF_CALL] for item in _calls(response)]
+        return [(call_id, name, arguments) for call_id, name, arguments in found]
 
     def result(self, call_id: str, content: str) -> Any:
         return {"type": "function_call_output", "call_id": call_id, "output": content}
@@ -123,6 +123,11 @@ class ResponsesDialect:
 _REASONING = (ResponseReasoningTextDeltaEvent, ResponseReasoningSummaryTextDeltaEvent)
 
 _OF_CALL = ("call_id", "name", "arguments")
+
+
+def _calls(response: ResponsesResponse) -> list[Any]:
+    items = response.output or ()
+    return [item for item in items if is_object(item) and item.get("type") == "function_call"]
 
 
 def _text(value: Any) -> str:

@@ -41,7 +41,10 @@ def json_text(value: Any) -> str:
 
 def error_text(error: Exception) -> str:
     """Return what the model is told of an error."""
-    said = f"{error}"
+    try:
+        said = f"{error}"
+    except Exception:  # of the program's class
+        said = ""
     return _sendable(f"Error: {type(error).__name__}{': ' if said else ''}{said}")
 
 

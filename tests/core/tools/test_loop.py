@@ -299,6 +299,35 @@ def test_deferred_calls_with_one_id_wait_for_a_result_each() -> None:
     assert contents(both.run().messages) == ["a", "b"]
 
 
+def test_calls_without_an_id_get_one_each() -> None:
+    wanted = {"name": "later", "arguments": '{"city":"Oslo"}'}
+    asked = calling(wanted, wanted, FORECAST, ids=["", "", "given"])
+    del asked["choices"][0]["message"]["tool_calls"][1]["id"]
+    host = Host(start([later, get_weather]), [asked])
+    first, second = host.run().pending
+    assert first.id
+    assert first.id != second.id
+    results = {first.id: "a", second.id: "b"}
+    answered = Host(
+        resume(host.loop.checkpoint(), [later, get_weather], results=results), [saying("ok")]
+    )
+    _, said, *told = answered.run().messages[:-1]
+    ids = [first.id, second.id, "given"]
+    assert [call["id"] for call in said["tool_calls"]] == ids
+    assert [each.tool_call_id for each in told] == ids
+    assert contents(told) == ["a", "b", "sunny in Paris"]
+
+
+def test_calls_of_responses_without_an_id_get_one_each() -> None:
+    items = [{"type": "function_call", "call_id": given, **FORECAST} for given in (None, 5)]
+    loop = Responses.run_tools.build(model="m", input="hi", tools=[get_weather])
+    host = Host(loop, [{"output": items}, {"output": []}])
+    _, *said = host.run().messages
+    ids = [each["call_id"] for each in said]
+    assert ids[:2] == ids[2:]
+    assert len({*ids}) == 2
+
+
 def test_what_is_no_exception_leaves_the_call_as_begun() -> None:
     def leave() -> None:
         raise KeyboardInterrupt
@@ -358,6 +387,18 @@ def test_errors_are_told_to_the_model(function: "dict[str, str]", kind: type, to
     assert content.startswith("Error: ")
     assert told in content
     assert other == "sunny in Paris"
+
+
+def test_an_error_without_a_text_is_told_by_its_class() -> None:
+    class Wordless(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    def give_up() -> None:
+        raise Wordless
+
+    host = Host(start([give_up]), [calling({"name": "give_up", "arguments": ""}), saying("ok")])
+    assert contents(host.run().messages) == ["Error: Wordless"]
 
 
 def test_errors_of_functions_are_raised_by_choice_and_the_run_can_go_on() -> None:
