@@ -270,7 +270,7 @@ def _for_object(kind: Any, field: str) -> str:
         return "write list(x)"
     if _has(kind, "__call__"):
         if field.startswith("tools"):
-            return f"describe it: {_tool_form('...', '{...}')}"
+            return f"run_tools() takes functions; or describe it: {_tool_form('...', '{...}')}"
         return "call it, and pass the result"
     return ""
 

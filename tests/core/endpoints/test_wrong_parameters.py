@@ -192,7 +192,8 @@ OF_CHAT: "list[tuple[dict[str, Any], str]]" = [
     (
         {"tools": [print]},
         (
-            "tools[0]: expected a JSON value, got builtin_function_or_method; describe it:"
+            "tools[0]: expected a JSON value, got builtin_function_or_method; run_tools()"
+            " takes functions; or describe it:"
             ' {"type": "function", "function": {"name": "...", "parameters": {...}}}'
         ),
     ),
