@@ -96,7 +96,9 @@ class AsyncChatCompletionStream(
     def text(self) -> str:
         """The text of the first choice so far; "" before it begins. See `partial`."""
         partial = self.partial
-        return "" if partial is None else partial.text
+        first = None if partial is None else next(iter(partial.choices), None)
+        # Another choice may have begun before it.
+        return "" if first is None or first.index else first.message.text
 
     @property
     def text_stream(self) -> AsyncIterator[str]:

@@ -282,6 +282,17 @@ def test_a_response_without_choices_has_no_text_and_no_tool_calls() -> None:
     assert (response.text, response.tool_calls) == ("", [])
 
 
+def test_the_text_is_that_of_the_first_choice_even_if_the_second_begins() -> None:
+    call = Completions.stream.build(model="m", messages=[], n=2)
+    chunks = [
+        chat_streams.frame({"choices": [{"index": index, "delta": {"content": piece}}]}) + b"\n\n"
+        for index, piece in [(1, "B"), (0, "A"), (1, "b"), (0, "a")]
+    ]
+    stream = ChatCompletionStream(DecodedStream(call, [*chunks, DONE]))
+    assert [stream.text for _ in stream] == ["", "A", "A", "Aa"]
+    assert stream.get_final_text() == "Aa"
+
+
 def test_a_stream_without_a_chunk_has_no_response() -> None:
     stream = opened(DONE)
     for read in (stream.get_final_text, lambda: stream.response, lambda: [*stream.events()]):
