@@ -4,6 +4,7 @@ It has no negative cases, for which each checker has its own comment.
 """
 
 from decimal import Decimal
+from functools import partial
 from typing import Any, Optional, Union
 
 from typing_extensions import assert_type
@@ -37,8 +38,19 @@ def add(a: int, b: int) -> int:
 async def wait(seconds: float) -> None: ...
 
 
+class Counter:
+    def __call__(self, word: str) -> int:
+        return len(word)
+
+
 FUNCTIONS = [add, wait]
-TOOLS: list[AnyTool] = [add, FunctionTool(add, name="plus"), {"type": "web_search_preview"}]
+TOOLS: list[AnyTool] = [
+    add,
+    partial(add, 1),
+    Counter(),
+    FunctionTool(add, name="plus"),
+    {"type": "web_search_preview"},
+]
 
 
 def blocking_runs_are_exact(client: MeshAPI) -> None:
@@ -76,6 +88,7 @@ def blocking_runs_are_exact(client: MeshAPI) -> None:
 
 
 async def async_runs_are_exact(client: AsyncMeshAPI) -> None:
+    client.responses.run_tools(model="m", input="?", tools=[Counter(), add, partial(add, 1), wait])
     run = client.responses.run_tools(model="m", input="?", tools=FUNCTIONS, stream=True)
     assert_type(run, AsyncToolRun[ResponsesResponse])
     async with run:

@@ -14,6 +14,15 @@ from meshapi_core.tools.function_tool import FunctionTool
 __all__ = ["AnyTool", "Toolbox"]
 
 
+class _Callable(Protocol):
+    """What can be called: also a `functools.partial`, or an object with `__call__`.
+
+    With `Callable[..., Any]` instead, mypy would forget it beside `_Function`.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+
 class _Function(Protocol):
     """A function of unknown signature: what mypy makes of a list of different ones."""
 
@@ -21,8 +30,8 @@ class _Function(Protocol):
     __qualname__: str
 
 
-AnyTool = Union[Callable[..., Any], _Function, FunctionTool, Struct, Mapping[str, Any]]
-"""A function, a tool made of one, or the declaration of a tool that this program does not run."""
+AnyTool = Union[_Callable, _Function, FunctionTool, Struct, Mapping[str, Any]]
+"""A function or the like, a tool made of one, or a declaration without one."""
 
 
 class Toolbox:
