@@ -252,7 +252,6 @@ def très(city: str) -> None:
         (streams, "function"),
         (lambda: None, "function.__name__"),
         (très, "function.__name__"),
-        (print, "function.args"),
         (dict.fromkeys, "function.iterable"),
         (5, "function"),
         (None, "name"),
