@@ -165,6 +165,24 @@ def test_a_session_has_every_outcome(name: str, gateway: LocalGateway) -> None:
     assert {line.pop("case"): line for line in lines} == SESSIONS
 
 
+def test_the_helpers_need_no_more_than_a_runner(gateway: LocalGateway) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", str(FOLDER / "helpers.py")],
+        capture_output=True,
+        text=True,
+        env=environment(gateway.url, gateway),
+        timeout=60,
+        check=False,
+    )
+    assert complaints(done.stderr) == []
+    steps = ["model.responded", "tool_call.begun", "tool_call.ended", "model.responded"]
+    assert done.stdout.splitlines() == [
+        "The tool answered: sunny in Paris",
+        "['Berlin']",
+        f"{steps} The tool answered: sunny in Rome",
+    ]
+
+
 def until(condition: "Callable[[], object]") -> bool:
     """Wait until a condition holds, for at most a minute."""
     end = time.monotonic() + 60.0
@@ -238,7 +256,7 @@ def code_lines(text: str) -> "list[str]":
 
 
 def installed_examples() -> "list[str]":
-    needs = {"table": "", "realtime_table": "", **HOSTS, **REALTIME}
+    needs = {"table": "", "realtime_table": "", "helpers": "", **HOSTS, **REALTIME}
     names = [
         name for name, needed in needs.items() if not needed or importlib.util.find_spec(needed)
     ]
