@@ -355,7 +355,7 @@ class ModelRefusalError(StructuredOutputError):
 
 
 class OutputTruncatedError(StructuredOutputError):
-    """The model's text was cut off at a limit of model tokens, and is no whole value."""
+    """The model's text was cut off at a limit of model tokens, and is not a whole value."""
 
     default_error_code = "output_truncated"
 

@@ -66,7 +66,7 @@ def adapted(kind: Any, name: str, *, whole: bool) -> Any:
 
     Args:
         name: the name of the type.
-        whole: whether models count, too, and not only the dataclasses that are no models.
+        whole: whether models count, too, and not only the dataclasses that are not models.
     """
     if any(is_adapted(part) or (whole and is_model(part)) for part in _parts(kind)):
         try:

@@ -28,7 +28,7 @@ _LONGEST_NAME: Final = 64
 _MOST_KEPT: Final = 256
 
 _WRAPPED: Final = "value"
-"""The one field of the object in which a value is sent that is no object itself."""
+"""The field of the object in which a value is sent that is not an object itself."""
 
 _PLACE: Final = re.compile(r" - at (?:`key` in )?`\$(.*?)`$")
 

@@ -41,7 +41,7 @@ def completion_asked(
 
     Raises:
         UnsupportedSchemaError: the type has no schema.
-        InvalidParamsError: it is no type, or a parameter does not go with one.
+        InvalidParamsError: it is not a type, or a parameter does not go with one.
     """
     output = wanted_output(response_format)
     fields = _keywords(params, fields)
@@ -82,7 +82,7 @@ def parse_completion(build: Build, fields: Fields, output: Output[T], retries: i
         retries: how many more times to ask, at most.
 
     Raises:
-        InvalidParamsError: `retries` is no such number.
+        InvalidParamsError: `retries` is not such a number.
     """
 
     def again(fields: Fields, correction: list[Any]) -> Fields:
@@ -144,7 +144,7 @@ def check_retries(retries: Any) -> None:
     """Check `validation_retries`.
 
     Raises:
-        InvalidParamsError: it is no such number.
+        InvalidParamsError: it is not such a number.
     """
     if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
         got = value_name(retries, show=True)
@@ -156,7 +156,7 @@ def wanted_output(wanted: Any) -> Output[Any]:
 
     Raises:
         UnsupportedSchemaError: the type has no schema.
-        InvalidParamsError: it is no type.
+        InvalidParamsError: it is not a type.
     """
     if not is_type(wanted):
         hint = "pass a class, such as a dataclass; create() takes a schema"

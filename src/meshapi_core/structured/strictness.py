@@ -339,7 +339,7 @@ class _Restorer:
 
 
 def properties(schema: Schema, definitions: Mapping[str, Schema]) -> Optional[frozenset[str]]:
-    """Return the properties of an object in the strict form; None if that is no object."""
+    """Return the properties of an object in the strict form; None if that is not an object."""
     schema = _resolved(schema, definitions)
     if "prefixItems" in schema:
         return frozenset(_as_object(schema)[0])

@@ -115,7 +115,7 @@ def read_checkpoint(
     plain = _plain(checkpoint)
     if plain.get("version") != VERSION:
         got = value_name(plain.get("version"), show=True)
-        hint = "it comes from another version of meshapi, or is no checkpoint"
+        hint = "it comes from another version of meshapi, or is not a checkpoint"
         raise InvalidParamsError("checkpoint.version", str(VERSION), got, hint)
     try:
         read = msgspec.convert(plain, _Checkpoint)
