@@ -138,8 +138,10 @@ async def test_leaving_early_keeps_what_came_and_has_no_whole_response(world: Wo
                     _ = stream.response
             assert stream.text == stream.partial.text == "po"
             for read in (stream.get_final_completion, stream.get_final_text):
-                with pytest.raises(StreamUsageError, match="closed before its end"):
+                with pytest.raises(StreamUsageError, match=r"is the response so far$"):
                     await read()
+            with pytest.raises(StreamUsageError, match=r"is the response so far$"):
+                _ = stream.response
             for items in (stream.events, lambda: stream.text_stream):
                 with pytest.raises(StreamUsageError, match="has ended or was closed"):
                     await _all(items())

@@ -88,9 +88,10 @@ class AsyncAccumulatingStream(AsyncCloses, Generic[T, R]):
         """
         if self._response is None:
             if not self._stream.complete:
+                rest = "" if self._stream.closed else ", and get_final_response() reads the rest"
                 raise StreamUsageError(
                     "this stream has not been read to its end, and has no whole response; .partial"
-                    " is the response so far, and get_final_response() reads the rest"
+                    f" is the response so far{rest}"
                 )
             self._response = whole(self._stream.partial)
         return self._response
@@ -109,11 +110,7 @@ class AsyncAccumulatingStream(AsyncCloses, Generic[T, R]):
             while not self._stream.complete:
                 await self._stream.__anext__()
         except StopAsyncIteration:
-            if not self._stream.complete:
-                raise StreamUsageError(
-                    "this stream was closed before its end, and has no whole response; .partial is"
-                    " the response so far"
-                ) from None
+            pass  # it is complete, or was closed
         return self.response
 
     def __aiter__(self) -> AsyncIterator[T]:

@@ -89,9 +89,10 @@ class AccumulatingStream(Closes, Generic[T, R]):
         """
         if self._response is None:
             if not self._stream.complete:
+                rest = "" if self._stream.closed else ", and get_final_response() reads the rest"
                 raise StreamUsageError(
                     "this stream has not been read to its end, and has no whole response; .partial"
-                    " is the response so far, and get_final_response() reads the rest"
+                    f" is the response so far{rest}"
                 )
             self._response = whole(self._stream.partial)
         return self._response
@@ -110,11 +111,7 @@ class AccumulatingStream(Closes, Generic[T, R]):
             while not self._stream.complete:
                 self._stream.__next__()
         except StopIteration:
-            if not self._stream.complete:
-                raise StreamUsageError(
-                    "this stream was closed before its end, and has no whole response; .partial is"
-                    " the response so far"
-                ) from None
+            pass  # it is complete, or was closed
         return self.response
 
     def __iter__(self) -> Iterator[T]:
