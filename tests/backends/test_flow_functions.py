@@ -1,5 +1,6 @@
 """Functions of the program's that a flow calls at the same time, on every flavour."""
 
+import math
 import threading
 import time
 from contextvars import ContextVar
@@ -133,6 +134,15 @@ async def test_a_function_that_takes_too_long_is_an_error_and_the_rest_goes_on(
     assert in_time.value == 5
     assert [type(task.error) for task in tasks] == [TimeoutError] * len(tasks)
     assert len(cancelled) == len(tasks)
+
+
+@pytest.mark.parametrize("timeout", [math.inf, 1e12])
+@on_every_flavour
+async def test_a_time_limit_may_be_longer_than_clocks_reach(world: World, timeout: float) -> None:
+    calls = [FunctionCall(lambda: 5, timeout=timeout)]
+    async with world.client(NOWHERE) as client:
+        (outcome,) = await run(world, client, calls)
+    assert outcome.value == 5
 
 
 @on_every_flavour

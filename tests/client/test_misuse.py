@@ -77,7 +77,7 @@ def test_for_instead_of_async_for_is_named() -> None:
             list(part)
     assert not isinstance(stream, Iterable)
     assert isinstance(stream, AsyncIterable)
-    client = AsyncMeshAPI(**SETTINGS)
+    client: Any = AsyncMeshAPI(**SETTINGS)
     turn = client.chat.conversation(model="auto").stream("ping")
     for other in (client.chat.completions.run_tools(**ASK, tools=[]), turn, turn.text_stream):
         with pytest.raises(TypeError, match=r"^use `async for` instead of `for`: Async"):

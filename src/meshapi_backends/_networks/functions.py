@@ -20,6 +20,8 @@ from meshapi_core.flows import FunctionCall, FunctionOutcome, RunFunctions
 
 _THREAD = "meshapi-function"
 
+_LONGEST_WAIT = 3600.0
+
 
 class AsyncFunctions:
     """On an event loop."""
@@ -173,8 +175,10 @@ class _Threads:
 
     def _wait(self) -> None:
         ends = [end for end in self._running.values() if end is not None]
+        # The system's clocks do not reach as far as a time limit may.
+        seconds = min(_LONGEST_WAIT, max(0.0, min(ends) - time.monotonic())) if ends else None
         try:
-            self._wakes.get(timeout=max(0.0, min(ends) - time.monotonic()) if ends else None)
+            self._wakes.get(timeout=seconds)
         except Empty:
             pass
         check_ended()

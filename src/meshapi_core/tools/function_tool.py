@@ -53,6 +53,8 @@ class FunctionTool:
         strict: Optional[bool] = None,
         deferred: bool = False,
     ) -> None:
+        if function is not None:
+            _check_function(function, "function")
         self._set(function, "function", name, description, parameters)
         self.strict = strict
         self.deferred = deferred
@@ -63,6 +65,7 @@ class FunctionTool:
     @classmethod
     def of(cls, function: Callable[..., Any], place: str) -> Self:
         """Return a tool that is all in its function; errors call it by its place."""
+        _check_function(function, place)
         tool = cls.__new__(cls)
         tool._set(function, place, None, None, None)
         tool.strict = None
@@ -77,8 +80,6 @@ class FunctionTool:
         description: Optional[str],
         parameters: Optional[Mapping[str, Any]],
     ) -> None:
-        if function is not None:
-            _check_function(function, place)
         self.function = function
         self.is_async = is_async(function)
         self.name = _checked_name(name, function, place)

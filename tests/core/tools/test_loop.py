@@ -683,6 +683,7 @@ def test_results_that_fit_no_pending_call_are_refused(results: Any, field: str) 
     [
         ({"tools": get_weather}, "tools"),
         ({"tools": [get_weather, 5]}, "tools[1]"),
+        ({"tools": [get_weather, None]}, "tools[1]"),
         ({"tools": [get_weather, get_weather]}, "tools[1]"),
         ({"tools": [lambda: None]}, "tools[0].__name__"),
         ({"max_turns": 0}, "max_turns"),
