@@ -338,7 +338,7 @@ HALF = {"type": "output_text", "text": WHOLE[:5]}
             RESPONSES,
             output("failed", error={"message": "out of luck"}),
             StructuredOutputError,
-            "the response is failed: out of luck",
+            "the status of the response is 'failed': out of luck",
         ),
         (
             RESPONSES,

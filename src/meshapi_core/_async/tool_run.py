@@ -84,6 +84,7 @@ class AsyncToolRun(AsyncCloses, Generic[T]):
 
         Raises:
             ToolLoopLimitError: a limit is reached.
+            JobFailedError: a response of the Responses API has failed.
             MeshAPIError: as for `create`.
             Exception: what a function raised, with `on_tool_error="raise"`; what `before_call`
                 raised.

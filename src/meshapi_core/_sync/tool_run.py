@@ -85,6 +85,7 @@ class ToolRun(Closes, Generic[T]):
 
         Raises:
             ToolLoopLimitError: a limit is reached.
+            JobFailedError: a response of the Responses API has failed.
             MeshAPIError: as for `create`.
             Exception: what a function raised, with `on_tool_error="raise"`; what `before_call`
                 raised.

@@ -42,6 +42,8 @@ class ResponsesTexts:
                 self._parts.add(place)
                 text = event.text
         elif type(event) in ENDS and not self._parts:
+            # Once, if the end comes twice.
+            self._parts.add((0, 0))
             response: Any = event.response
             text = fit(response, ResponsesResponse).output_text if is_object(response) else ""
         return text

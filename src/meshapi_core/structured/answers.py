@@ -79,7 +79,7 @@ def _value_of_response(response: ResponsesResponse, output: Output[T]) -> T:
     if response.status in ("failed", "cancelled", "queued", "in_progress"):
         error = response.model_extra.get("error")
         why = error.get("message") if is_object(error) else None
-        said = f"the response is {response.status}" + (f": {why}" if why else "")
+        said = f"the status of the response is {response.status!r}" + (f": {why}" if why else "")
         raise _error(StructuredOutputError, said, text, response)
     if not text and any(item.get("type") == "function_call" for item in items):
         said = "the model called tools, and gave no value; run_tools() answers such calls"

@@ -94,6 +94,9 @@ class ChatDialect:
             if each.content is not None or each.tool_calls or each.audio or each.refusal
         ]
 
+    def check(self, response: ChatCompletionResponse) -> None:
+        pass
+
     def name_calls(self, response: ChatCompletionResponse, prefix: str) -> None:
         for place, call in enumerate(response.tool_calls):
             call.id = call.id or f"{prefix}{place}"

@@ -65,6 +65,14 @@ class Dialect(Protocol[T]):
         """Return a response from a checkpoint."""
         ...
 
+    def check(self, response: T) -> None:
+        """Raise for a response that has failed, which is not an answer.
+
+        Raises:
+            JobFailedError: says why.
+        """
+        ...
+
     def name_calls(self, response: T, prefix: str) -> None:
         """Give the calls of a response that have no ID one each, which begins with the prefix.
 

@@ -179,6 +179,7 @@ class ToolLoop(Generic[T]):
 
     def _receive(self, response: T) -> None:
         state, dialect = self._state, self._dialect
+        dialect.check(response)
         self._response = response
         state.turns += 1
         state.usage = dialect.used(state.usage, response)

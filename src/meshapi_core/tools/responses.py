@@ -5,7 +5,7 @@ from typing import Any, Optional
 
 from meshapi_core._json_kinds import is_object
 from meshapi_core.calls import Call, StreamCall
-from meshapi_core.errors import InvalidParamsError
+from meshapi_core.errors import InvalidParamsError, JobFailedError
 from meshapi_core.params.encoding import build_params
 from meshapi_core.streams.events import ContentDelta, ReasoningDelta, RefusalDelta
 from meshapi_core.streams.responses import ResponsesTexts
@@ -95,7 +95,24 @@ class ResponsesDialect:
         return ResponsesResponse.model_validate(response)
 
     def said(self, response: ResponsesResponse) -> list[Any]:
-        return [*(response.output or ())]
+        return [item for item in response.output or () if is_object(item)]
+
+    def check(self, response: ResponsesResponse) -> None:
+        if response.failed:
+            error: Any = response.model_extra.get("error")
+            told: Mapping[str, Any] = error if is_object(error) else {}
+            message, code = _text(told.get("message")), _text(told.get("code"))
+            said = f"the status of the response is {response.status!r}" + (
+                f": {message}" if message else ""
+            )
+            meta = response.meta
+            raise JobFailedError(
+                f"{said}: {message}" if message else said,
+                error_code=code or None,
+                partial=response,
+                headers=meta.headers,
+                request_id=meta.request_id,
+            )
 
     def name_calls(self, response: ResponsesResponse, prefix: str) -> None:
         for place, item in enumerate(_calls(response)):

@@ -91,6 +91,17 @@ def test_a_response_adds_up() -> None:
     assert stream.response.output_text == stream.get_final_text() == "42"
 
 
+def test_a_text_that_comes_at_the_end_alone_comes_once() -> None:
+    part = {"type": "output_text", "text": "42"}
+    response = {
+        "id": "r",
+        "status": "completed",
+        "output": [{"type": "message", "content": [part]}],
+    }
+    end = {"type": "response.completed", "response": response}
+    assert [*opened(framed([end, end])).text_stream] == ["42"]
+
+
 CALL = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "look_up"}
 
 

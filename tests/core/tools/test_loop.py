@@ -9,6 +9,7 @@ import pytest
 from meshapi_core import (
     END_OF_STREAM,
     InvalidParamsError,
+    JobFailedError,
     ResponseDecodeError,
     ToolLoopLimitError,
 )
@@ -326,6 +327,32 @@ def test_calls_of_responses_without_an_id_get_one_each() -> None:
     ids = [each["call_id"] for each in said]
     assert ids[:2] == ids[2:]
     assert len({*ids}) == 2
+
+
+@pytest.mark.parametrize("error", [{"code": "server_error", "message": "out of memory"}, None, "x"])
+def test_a_response_that_has_failed_is_not_an_answer(error: Any) -> None:
+    output = [{"type": "message", "content": [{"type": "output_text", "text": "Sun"}]}]
+    failed = {"id": "r", "status": "failed", "output": output, "error": error}
+    loop = Responses.run_tools.build(model="m", input="hi", tools=[get_weather])
+    with pytest.raises(JobFailedError, match="the status of the response is 'failed'") as raised:
+        Host(loop, [failed]).run()
+    is_told = isinstance(error, dict)
+    assert raised.value.error_code == ("server_error" if is_told else "job_failed")
+    assert ("out of memory" in str(raised.value)) == is_told
+    assert isinstance(raised.value.partial, ResponsesResponse)
+    # The model can be asked again.
+    assert (loop.turns, len(loop.messages)) == (0, 1)
+    again = Responses.resume_tools.build(loop.checkpoint(), tools=[get_weather])
+    assert Host(again, [{"output": output}]).run().text == "Sun"
+
+
+def test_an_output_of_odd_items_is_sent_without_them() -> None:
+    call = {"type": "function_call", "call_id": "c", **FORECAST}
+    loop = Responses.run_tools.build(model="m", input="hi", tools=[get_weather])
+    host = Host(loop, [{"output": [None, call, 5]}, {"output": []}])
+    host.run()
+    kinds = [each.get("type") for each in host.sent[1]["input"]]
+    assert kinds == [None, "function_call", "function_call_output"]
 
 
 def test_what_is_no_exception_leaves_the_call_as_begun() -> None:
