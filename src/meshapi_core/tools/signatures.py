@@ -138,11 +138,10 @@ def _with_description(kind: Any, text: Optional[str]) -> Any:
     described_type: Any
     extras: list[Any]
     described_type, *extras = get_args(kind) if get_origin(kind) is Annotated else (kind,)
-    texts = [each for each in extras if isinstance(each, str)]
     metas = [each for each in extras if isinstance(each, Meta)]
-    if any(meta.description for meta in metas) and not texts:
-        text = None
-    text = texts[0] if texts else text
+    # A `Meta` has one, and so has a `Field` of pydantic.
+    told = [*extras, *(getattr(each, "description", None) for each in extras)]
+    text = next((each for each in told if isinstance(each, str) and each), text)
     # One after the other, as `Annotated[T, *metas]` is not Python 3.9. They are flattened.
     for meta in metas:
         described_type = Annotated[described_type, meta]

@@ -341,6 +341,43 @@ def test_no_nesting_is_too_deep() -> None:
             assert depth > 10
 
 
+@pytest.mark.parametrize(
+    ("extras", "told"),
+    [
+        (("words",), "words"),
+        ((msgspec.Meta(description="meta"),), "meta"),
+        ((msgspec.Meta(description="meta"), "words"), "words"),
+        ((msgspec.Meta(min_length=1),), "of the docstring"),
+        (("",), "of the docstring"),
+        ((5, object()), "of the docstring"),
+    ],
+)
+def test_a_parameter_is_described_by_its_annotation_or_the_docstring(
+    extras: "tuple[Any, ...]", told: str
+) -> None:
+    def find(city: Any) -> None:
+        """Find it.
+
+        Args:
+            city: of the docstring
+        """
+
+    annotated: Any = Annotated
+    find.__annotations__ = {"city": annotated[(str, *extras)]}
+    assert FunctionTool(find).parameters["properties"]["city"]["description"] == told
+
+
+def test_a_field_of_pydantic_describes_a_parameter() -> None:
+    pydantic = pytest.importorskip("pydantic")
+
+    def find(city: Any) -> None:
+        raise NotImplementedError
+
+    find.__annotations__ = {"city": Annotated[str, pydantic.Field(description="the city")]}
+    properties = FunctionTool(find).parameters["properties"]
+    assert properties == {"city": {"type": "string", "description": "the city"}}
+
+
 def test_parameters_may_be_models_of_pydantic() -> None:
     pydantic = pytest.importorskip("pydantic")
     part = pydantic.create_model(
