@@ -55,12 +55,14 @@ class ChatDialect:
         return function.get("name") if is_object(function) else None
 
     def split(
-        self, fields: Mapping[str, Any], tools: Sequence[Mapping[str, Any]]
+        self,
+        fields: Mapping[str, Any],
+        tools: Sequence[Mapping[str, Any]],
+        beside: tuple[str, ...] = (),
     ) -> tuple[dict[str, Any], list[Any]]:
         whole = {**fields, "tools": tools or None}
-        plain = build_params(
-            ChatCompletionParams, None, whole, {"stream": False}, beside=OPTION_NAMES
-        )
+        names = (*OPTION_NAMES, *beside)
+        plain = build_params(ChatCompletionParams, None, whole, {"stream": False}, beside=names)
         if plain.get("n", 1) != 1:
             raise InvalidParamsError("n", "1", repr(plain["n"]), "a tool run has one history")
         for name in ("messages", "tools", "stream"):
