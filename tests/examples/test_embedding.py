@@ -165,9 +165,9 @@ def test_a_session_has_every_outcome(name: str, gateway: LocalGateway) -> None:
     assert {line.pop("case"): line for line in lines} == SESSIONS
 
 
-def test_the_helpers_need_no_more_than_a_runner(gateway: LocalGateway) -> None:
+def test_a_runner_is_all_that_the_helpers_need(gateway: LocalGateway) -> None:
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", str(FOLDER / "helpers.py")],
+        [sys.executable, "-X", "dev", "-W", "error", str(FOLDER / "runner.py")],
         capture_output=True,
         text=True,
         env=environment(gateway.url, gateway),
@@ -256,7 +256,7 @@ def code_lines(text: str) -> "list[str]":
 
 
 def installed_examples() -> "list[str]":
-    needs = {"table": "", "realtime_table": "", "helpers": "", **HOSTS, **REALTIME}
+    needs = {"table": "", "realtime_table": "", "runner": "", **HOSTS, **REALTIME}
     names = [
         name for name, needed in needs.items() if not needed or importlib.util.find_spec(needed)
     ]

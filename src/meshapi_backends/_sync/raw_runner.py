@@ -30,19 +30,20 @@ class RawCallRunner:
 
     def run_flow(self, flow: Flow[Any], /) -> NoReturn:
         """Raise TypeError: a flow has several responses."""
-        raise _several_responses()
+        raise _several_responses(flow)
 
     def open_flow(self, flow: ItemFlow[Any, Any], /) -> NoReturn:
         """Raise TypeError: a flow has several responses."""
-        raise _several_responses()
+        raise _several_responses(flow)
 
     def open(self, call: StreamCall[T], /) -> "Stream[T]":
         """Return the stream of a call, which has its headers and `.meta`."""
         return self._runner.open(call)
 
 
-def _several_responses() -> TypeError:
+def _several_responses(flow: object) -> TypeError:
+    name = getattr(flow, "__name__", "this method")
     return TypeError(
-        "this method makes several calls, and has no single raw response; call it without"
-        " with_raw_response"
+        f"{name}() makes several calls and has no single raw response; call it without"
+        " with_raw_response, its result has .meta"
     )

@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 from time import monotonic
 from typing import Any, Generic, Optional, TypeVar, Union
 
+from on_http_client import drive, warm
 from typing_extensions import Self
 
 from meshapi_core import END_OF_STREAM, AnyCall, ClientCall, StreamUsageError
@@ -25,7 +26,6 @@ from meshapi_core.flows import (
     Step,
     Tell,
 )
-from on_http_client import drive, warm
 from table import config
 
 T = TypeVar("T")
