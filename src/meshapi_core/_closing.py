@@ -7,7 +7,7 @@ programs that use an async object like its blocking twin, or copy an object of e
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 
-class NeverCopied:
+class _NeverCopied:
     """A stream or session, which stands for one connection and so cannot be copied; or the like."""
 
     __slots__ = ()
@@ -19,7 +19,7 @@ class NeverCopied:
         raise TypeError(f"{kind} objects cannot be copied or pickled: {self._instead}")
 
 
-class AsyncIterated(NeverCopied):
+class AsyncIterated(_NeverCopied):
     """What `async for` alone reads: a part of a stream, such as its text."""
 
     __slots__ = ()
@@ -33,7 +33,7 @@ class AsyncIterated(NeverCopied):
             raise TypeError(f"use `async for` instead of `for`: {kind} is asynchronous")
 
 
-class Iterated(NeverCopied):
+class Iterated(_NeverCopied):
     """The blocking twin of `AsyncIterated`."""
 
     __slots__ = ()
@@ -65,7 +65,7 @@ class AsyncCloses(_Asynchronous):
         await self.aclose()
 
 
-class Closes(NeverCopied):
+class Closes(_NeverCopied):
     """The blocking twin of `AsyncCloses`, which needs no second name for `close()`."""
 
     __slots__ = ()
@@ -84,7 +84,7 @@ class AsyncClosesWithCode(_Asynchronous):
         await self.aclose(code, reason)
 
 
-class ClosesWithCode(NeverCopied):
+class ClosesWithCode(_NeverCopied):
     """The blocking twin of `AsyncClosesWithCode`."""
 
     __slots__ = ()

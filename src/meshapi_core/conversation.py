@@ -220,8 +220,7 @@ def dialogue(
     history = [*first, *messages]
     toolbox = Toolbox(tools, dialect.declare, dialect.name_of)
     # A request needs a message, and the first turn has one.
-    whole = {**fields, "messages": history or [_ANY]}
-    asked, _ = dialect.split(whole, toolbox.declarations, ("system", "trim"))
+    asked, _ = dialect.split({**fields, "messages": history or [_ANY]}, toolbox.declarations)
     dialect.call(asked, history or [_ANY], toolbox.declarations)
     return Dialogue(dialect, toolbox, options, asked, history, trim)
 

@@ -373,7 +373,6 @@ async def rule(turns: Any) -> Any:
         ({"max_turns": 0}, "max_turns"),
         ({"stream": True}, "stream"),
         ({"temprature": 1}, "temperature"),
-        ({"sytem": "Be brief."}, "did you mean system?"),
         ({"temperature": "hot"}, "temperature"),
     ],
 )

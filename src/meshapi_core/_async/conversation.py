@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
-from typing import Any, ClassVar, Optional, TypeVar
+from typing import Any, Optional, TypeVar
 
 from typing_extensions import Self, TypeForm
 
-from meshapi_core._closing import AsyncCloses, AsyncIterated, NeverCopied
+from meshapi_core._closing import AsyncCloses, AsyncIterated
 from meshapi_core.conversation import Content, Dialogue, DialogueTurn, Message
 from meshapi_core.errors import StreamUsageError
 from meshapi_core.protocols import AsyncItemStream, AsyncRunner
@@ -24,7 +24,7 @@ T = TypeVar("T")
 _Steps = AsyncItemStream[ToolStep[ChatCompletionResponse], ChatCompletionResponse]
 
 
-class AsyncConversation(NeverCopied):
+class AsyncConversation:
     """A history that grows turn by turn, and never by half a turn.
 
     After an error or a cancellation, the history is what it was before the turn; `resume` goes on
@@ -38,8 +38,6 @@ class AsyncConversation(NeverCopied):
         InvalidParamsError: a tool is a function that this kind of client cannot call.
     """
 
-    _instead: ClassVar[str] = "fork() copies one, and its messages begin another one elsewhere"
-
     def __init__(self, runner: AsyncRunner, dialogue: Dialogue) -> None:
         AsyncFlavour.check(dialogue.tools, dialogue.options)
         self._runner = runner
@@ -47,6 +45,12 @@ class AsyncConversation(NeverCopied):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {len(self._dialogue.messages)} messages>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a conversation cannot be copied or pickled, because it holds a client; use fork(), and"
+            " elsewhere conversation(messages=...)"
+        )
 
     @property
     def messages(self) -> list[dict[str, Any]]:

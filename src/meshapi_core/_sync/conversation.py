@@ -3,11 +3,11 @@
 
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, ClassVar, Optional, TypeVar
+from typing import Any, Optional, TypeVar
 
 from typing_extensions import Self, TypeForm
 
-from meshapi_core._closing import Closes, Iterated, NeverCopied
+from meshapi_core._closing import Closes, Iterated
 from meshapi_core.conversation import Content, Dialogue, DialogueTurn, Message
 from meshapi_core.errors import StreamUsageError
 from meshapi_core.protocols import ItemStream, Runner
@@ -25,7 +25,7 @@ T = TypeVar("T")
 _Steps = ItemStream[ToolStep[ChatCompletionResponse], ChatCompletionResponse]
 
 
-class Conversation(NeverCopied):
+class Conversation:
     """A history that grows turn by turn, and never by half a turn.
 
     After an error or a cancellation, the history is what it was before the turn; `resume` goes on
@@ -39,8 +39,6 @@ class Conversation(NeverCopied):
         InvalidParamsError: a tool is a function that this kind of client cannot call.
     """
 
-    _instead: ClassVar[str] = "fork() copies one, and its messages begin another one elsewhere"
-
     def __init__(self, runner: Runner, dialogue: Dialogue) -> None:
         Flavour.check(dialogue.tools, dialogue.options)
         self._runner = runner
@@ -48,6 +46,12 @@ class Conversation(NeverCopied):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {len(self._dialogue.messages)} messages>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a conversation cannot be copied or pickled, because it holds a client; use fork(), and"
+            " elsewhere conversation(messages=...)"
+        )
 
     @property
     def messages(self) -> list[dict[str, Any]]:

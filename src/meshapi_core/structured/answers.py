@@ -106,7 +106,7 @@ def _decoded(text: str, finish: str, response: Any, output: Output[T]) -> T:
     if finish in ("length", "max_output_tokens", "max_tokens"):
         said = "the model's text ends at a limit of model tokens; allow for more of them"
         raise _error(OutputTruncatedError, said, text, response) from mismatch
-    said = f"the model's text is not a valid {output.name}: {mismatch}"
+    said = f"the model's text is no valid {output.name}: {mismatch}"
     error = _error(OutputValidationError, said, text, response)
     error.path, error.reason = mismatch.path, mismatch.reason
     raise error from mismatch

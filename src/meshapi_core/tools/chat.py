@@ -55,14 +55,12 @@ class ChatDialect:
         return function.get("name") if is_object(function) else None
 
     def split(
-        self,
-        fields: Mapping[str, Any],
-        tools: Sequence[Mapping[str, Any]],
-        beside: tuple[str, ...] = (),
+        self, fields: Mapping[str, Any], tools: Sequence[Mapping[str, Any]]
     ) -> tuple[dict[str, Any], list[Any]]:
         whole = {**fields, "tools": tools or None}
-        names = (*OPTION_NAMES, *beside)
-        plain = build_params(ChatCompletionParams, None, whole, {"stream": False}, beside=names)
+        plain = build_params(
+            ChatCompletionParams, None, whole, {"stream": False}, beside=OPTION_NAMES
+        )
         if plain.get("n", 1) != 1:
             raise InvalidParamsError("n", "1", repr(plain["n"]), "a tool run has one history")
         for name in ("messages", "tools", "stream"):
