@@ -11,7 +11,13 @@ from msgspec import Struct, inspect
 from meshapi_core._json_kinds import is_object
 from meshapi_core.structured import models
 from meshapi_core.structured.models import Mismatch
-from meshapi_core.structured.schemas import Schema, TypeSchemas, name_of_type, refused
+from meshapi_core.structured.schemas import (
+    Schema,
+    TypeSchemas,
+    name_of_type,
+    refused,
+    unsupported,
+)
 from meshapi_core.structured.strictness import properties, restored, strict
 
 __all__ = ["Output", "output_of"]
@@ -96,6 +102,14 @@ def output_of(kind: Any) -> Output[Any]:
 
 
 def _made(kind: Any, name: str) -> Output[Any]:
+    try:
+        return _read_whole(kind, name)
+    except RecursionError:
+        reason = "it contains itself with nothing between, or is nested too deeply"
+        raise unsupported(name, name, reason) from None
+
+
+def _read_whole(kind: Any, name: str) -> Output[Any]:
     schemas = TypeSchemas()
     root, convert = _read(kind, name, schemas)
     definitions = schemas.definitions

@@ -325,7 +325,7 @@ class _Restorer:
     def _likeness(self, value: Any, schema: Schema) -> int:
         if is_array(value):
             if _is_mapping(schema):
-                return 2 if value and all(map(_is_pair, value)) else 1
+                return 2 if value and all(map(_is_pair, value)) else int(not value)
             return int(schema.get("type") == "array" and "prefixItems" not in schema)
         names = properties(schema, self._definitions)
         if names is None:

@@ -33,6 +33,14 @@ class Tree(pydantic.BaseModel):
     place: tuple[int, str] = (0, "")
 
 
+class Loop(pydantic.RootModel[Optional["Loop"]]):
+    pass
+
+
+class Holder(pydantic.BaseModel):
+    loop: Loop = pydantic.Field(default_factory=lambda: Loop(None))
+
+
 class Leaf(pydantic.BaseModel):
     kind: Literal["leaf"]
     green: bool
@@ -160,6 +168,11 @@ def test_a_mismatch_names_its_place(kind: Any, text: str, path: str) -> None:
     with pytest.raises(Mismatch) as caught:
         output_of(kind).decode(text)
     assert caught.value.path == path
+
+
+def test_a_model_that_is_nothing_but_itself_is_refused() -> None:
+    with pytest.raises(UnsupportedSchemaError, match=r"Holder has no JSON schema .* itself"):
+        output_of(Holder)
 
 
 def test_what_pydantic_has_no_schema_for_is_refused() -> None:

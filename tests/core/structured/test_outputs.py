@@ -254,6 +254,8 @@ class Second(NamedTuple):
         (Union[list[int], dict[str, int]], [1], [1]),
         (Union[list[int], dict[str, int]], [], []),
         (Union[list[int], dict[str, int]], [{"key": "a", "value": 1}], {"a": 1}),
+        (Union[dict[str, int], list[dict[str, int]]], [[{"key": "a", "value": 1}]], [{"a": 1}]),
+        (Union[dict[str, int], list[dict[str, int]]], [{"key": "a", "value": 1}], {"a": 1}),
         (Optional[dict[str, int]], [], {}),
         # Equal types, of which the first match counts.
         (Union[date, str], "2026-01-01", date(2026, 1, 1)),
