@@ -1,6 +1,8 @@
 """Ask many questions in batches on asyncio, then list the batches of this account.
 
-python batch_async.py [SECONDS]      # the time between two looks at a batch
+    python batch_async.py [SECONDS]      # the time between two looks at a batch
+
+There is one batch for each model; the results come in the order of the calls.
 """
 
 import asyncio
@@ -20,7 +22,6 @@ async def main(seconds: Optional[float] = None) -> None:
         for model in MODELS
     ]
     async with AsyncMeshAPI() as client:
-        # One batch for each model; the results come in the order of the calls.
         submission = await client.batches.submit(calls)
         async with client.batches.results(submission, poll_interval=seconds) as items:
             async for item in items:

@@ -1529,7 +1529,7 @@ FIXES = (
     Mutant(
         "empty messages",
         "an empty message of the assistant goes out",
-        _CORE + "endpoints/chat.py",
+        _CORE + "params/encoding.py",
         "if _EMPTY in body:",
         "if False:",
         "tests/core/endpoints/test_chat.py",
@@ -1537,7 +1537,7 @@ FIXES = (
     Mutant(
         "empty messages",
         "whatever looks like one is refused",
-        _CORE + "endpoints/chat.py",
+        _CORE + "params/encoding.py",
         '        if message == {"role": "assistant"}:',
         "        if True:",
         "tests/core/endpoints/test_chat.py",

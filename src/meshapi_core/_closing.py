@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 class _NeverCopied:
     """A stream or session, which stands for one connection and so cannot be copied."""
 
+    __slots__ = ()
+
     def __reduce__(self) -> Any:
         raise TypeError(
             f"{type(self).__name__} objects cannot be copied or pickled: each is one connection"
@@ -18,6 +20,8 @@ class _NeverCopied:
 
 class AsyncIterated(_NeverCopied):
     """What `async for` alone reads: a part of a stream, such as its text."""
+
+    __slots__ = ()
 
     if not TYPE_CHECKING:
         # Hidden from type checkers, which report the mistake only while it is missing.
@@ -31,8 +35,12 @@ class AsyncIterated(_NeverCopied):
 class Iterated(_NeverCopied):
     """The blocking twin of `AsyncIterated`."""
 
+    __slots__ = ()
+
 
 class _Asynchronous(AsyncIterated):
+    __slots__ = ()
+
     if not TYPE_CHECKING:
 
         def __enter__(self) -> NoReturn:
@@ -46,6 +54,8 @@ class _Asynchronous(AsyncIterated):
 class AsyncCloses(_Asynchronous):
     """Gives an async object `close()`, the name that its blocking twin has."""
 
+    __slots__ = ()
+
     async def aclose(self) -> None:
         """Close."""
 
@@ -57,9 +67,13 @@ class AsyncCloses(_Asynchronous):
 class Closes(_NeverCopied):
     """The blocking twin of `AsyncCloses`, which needs no second name for `close()`."""
 
+    __slots__ = ()
+
 
 class AsyncClosesWithCode(_Asynchronous):
     """The same as `AsyncCloses`, for objects that close with a code and a reason."""
+
+    __slots__ = ()
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """Close."""
@@ -71,3 +85,5 @@ class AsyncClosesWithCode(_Asynchronous):
 
 class ClosesWithCode(_NeverCopied):
     """The blocking twin of `AsyncClosesWithCode`."""
+
+    __slots__ = ()

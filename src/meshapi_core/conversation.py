@@ -10,7 +10,7 @@ rules:
 3. The system message, at the beginning, is never trimmed.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Optional, Union
 
 from typing_extensions import TypeAlias
@@ -181,7 +181,8 @@ class Dialogue:
     def _picked(self, turns: list[list[Any]]) -> list[Any]:
         rule: Any = self._trim
         picked: Any = rule(as_plain(turns))
-        whole = [*picked] if is_sequence(picked) or isinstance(picked, Iterator) else None
+        listed = is_sequence(picked) or hasattr(picked, "__next__")
+        whole: Optional[list[Any]] = [*picked] if listed else None
         if whole is None or not all(
             is_sequence(turn) and all(is_mapping(each) for each in turn) for turn in whole
         ):
@@ -214,10 +215,8 @@ def dialogue(
             got = "given together with messages that begin with one"
             raise InvalidParamsError("system", "", got, hint)
         first = [{"role": "system", "content": system}]
-    is_count = type(trim) is int and trim > 0
-    if trim is not None and not is_count and not (callable(trim) and not is_async(trim)):
-        expected = "a number of turns, at least 1, or a plain function that picks turns"
-        raise InvalidParamsError("trim", expected, value_name(trim, show=True))
+    if trim is not None:
+        _check_trim(trim)
     history = [*first, *messages]
     toolbox = Toolbox(tools, dialect.declare, dialect.name_of)
     # A request needs a message, and the first turn has one.
@@ -231,6 +230,14 @@ def _check_content(name: str, content: Any) -> None:
         hint = "append() takes whole messages" if is_mapping(content) else ""
         got = "an empty list" if is_sequence(content) else value_name(content, show=True)
         raise InvalidParamsError(name, "a text, or a list of content parts", got, hint)
+
+
+def _check_trim(trim: Any) -> None:
+    is_rule = callable(trim) and not is_async(trim)
+    is_count = isinstance(trim, int) and not isinstance(trim, bool) and trim > 0
+    if not (is_rule or is_count):
+        expected = "a number of turns, at least 1, or a plain function that picks turns"
+        raise InvalidParamsError("trim", expected, value_name(trim, show=True))
 
 
 def _role(message: Any) -> Any:

@@ -1,6 +1,8 @@
 """Conversations against the local gateway, on every flavour."""
 
+import inspect
 import json
+import pydoc
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from meshapi import (
     Deferred,
     FunctionTool,
     InvalidParamsError,
+    MeshAPI,
     MeshAPIError,
     ModelResponded,
     OutputValidationError,
@@ -461,6 +464,14 @@ async def test_wrong_input_is_refused_before_anything_is_sent(
         with pytest.raises(TypeError):
             await begin(client.with_raw_response).send("Hi")
     assert gateway.requests == []
+
+
+def test_its_signature_and_its_help_name_every_parameter() -> None:
+    with MeshAPI(token="rsk_test_conversation") as client:
+        method = client.chat.conversation
+        names = {"model", "temperature", "system", "messages", "tools", "trim", "max_turns"}
+        assert names <= inspect.signature(method).parameters.keys()
+        assert "trim: how many earlier turns" in pydoc.render_doc(method)
 
 
 # --- cancellation -----------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 from meshapi import MeshAPI, __version__
 from meshapi_core.endpoints import Resource, flow_endpoint, stream_endpoint
 from meshapi_core.endpoints._descriptor import StreamEndpointAs
-from meshapi_core.endpoints._typed_streams import TypedStreamEndpoint
+from meshapi_core.endpoints._pairs import TypedStreamEndpoint
 from support.endpoint_rows import Row, all_endpoints, all_rows, declared_resources
 from support.flavours import TOKEN, World, on_every_flavour
 from support.scripted_server import Peer, Received, ScriptedServer

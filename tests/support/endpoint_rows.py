@@ -14,7 +14,7 @@ from typing import Any, Optional
 from meshapi_core import endpoints
 from meshapi_core.endpoints import Resource, endpoint, flow_endpoint, stream_endpoint
 from meshapi_core.endpoints._descriptor import StreamEndpointAs
-from meshapi_core.endpoints._typed_streams import TypedStreamEndpoint
+from meshapi_core.endpoints._pairs import TypedStreamEndpoint
 
 JSON = "application/json"
 FORM = "multipart/form-data; boundary=BOUNDARY"

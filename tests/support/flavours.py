@@ -50,8 +50,7 @@ from meshapi_core.endpoints import (
     stream_endpoint,
 )
 from meshapi_core.endpoints._descriptor import ItemFlowEndpointAs, StreamEndpointAs
-from meshapi_core.endpoints._pairs import MadeAs
-from meshapi_core.endpoints._typed_streams import TypedStreamEndpoint
+from meshapi_core.endpoints._pairs import MadeAs, TypedStreamEndpoint
 
 TOKEN = "rsk_test_canary_of_every_flavour"
 ASK: dict[str, Any] = {

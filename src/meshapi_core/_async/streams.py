@@ -33,6 +33,9 @@ class AsyncAccumulatingStream(AsyncCloses, Generic[T, R]):
         stream: the runner's stream.
     """
 
+    # Programs keep thousands of them open.
+    __slots__ = ("__weakref__", "_events", "_response", "_stream")
+
     def __init__(self, stream: AsyncStream[T]) -> None:
         self._stream = stream
         self._response: Optional[R] = None

@@ -88,7 +88,9 @@ class AsyncChatCompletionStream(
 ):
     """The chunks of a chat completion, and the completion that they add up to."""
 
-    _events: Optional[AsyncChatCompletionEvents] = None
+    __slots__ = ()
+
+    _events: AsyncChatCompletionEvents
 
     @property
     def text(self) -> str:
@@ -113,7 +115,8 @@ class AsyncChatCompletionStream(
         return self._read_events()
 
     def _read_events(self) -> AsyncChatCompletionEvents:
-        if self._events is None:
+        # Not set before it is asked for.
+        if not hasattr(self, "_events"):
             self._events = AsyncChatCompletionEvents(self._stream)
         return self._events
 

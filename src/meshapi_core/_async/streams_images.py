@@ -9,6 +9,8 @@ __all__ = ["AsyncImagesStream"]
 class AsyncImagesStream(AsyncAccumulatingStream[ImageGenerationChunk, ImageGenerationResponse]):
     """The chunks of a streamed generation, and the images that they bring."""
 
+    __slots__ = ()
+
     @property
     def images(self) -> list[ImageItem]:
         """The images so far, previews included; [] before the first."""

@@ -26,6 +26,8 @@ class AsyncParsedChatCompletionStream(AsyncChatCompletionStream, Generic[T]):
         output: makes the value.
     """
 
+    __slots__ = ("_output", "_whole")
+
     def __init__(self, stream: AsyncStream[ChatCompletionChunk], output: Output[T]) -> None:
         super().__init__(stream)
         self._output = output
@@ -71,6 +73,8 @@ class AsyncParsedResponsesStream(AsyncResponsesStream, Generic[T]):
         stream: the runner's stream.
         output: makes the value.
     """
+
+    __slots__ = ("_output", "_whole")
 
     def __init__(self, stream: AsyncStream[ResponsesStreamEvent], output: Output[T]) -> None:
         super().__init__(stream)

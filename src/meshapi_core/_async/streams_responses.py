@@ -36,6 +36,8 @@ class AsyncResponsesTextStream(AsyncIterated):
 class AsyncResponsesStream(AsyncAccumulatingStream[ResponsesStreamEvent, ResponsesResponse]):
     """The events of a streamed response, and the response that they add up to."""
 
+    __slots__ = ()
+
     @property
     def text(self) -> str:
         """The text so far, as in `output_text`; "" before it begins. See `partial`."""

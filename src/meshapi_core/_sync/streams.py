@@ -34,6 +34,9 @@ class AccumulatingStream(Closes, Generic[T, R]):
         stream: the runner's stream.
     """
 
+    # Programs keep thousands of them open.
+    __slots__ = ("__weakref__", "_events", "_response", "_stream")
+
     def __init__(self, stream: Stream[T]) -> None:
         self._stream = stream
         self._response: Optional[R] = None

@@ -89,7 +89,9 @@ class ChatCompletionStream(
 ):
     """The chunks of a chat completion, and the completion that they add up to."""
 
-    _events: Optional[ChatCompletionEvents] = None
+    __slots__ = ()
+
+    _events: ChatCompletionEvents
 
     @property
     def text(self) -> str:
@@ -114,7 +116,8 @@ class ChatCompletionStream(
         return self._read_events()
 
     def _read_events(self) -> ChatCompletionEvents:
-        if self._events is None:
+        # Not set before it is asked for.
+        if not hasattr(self, "_events"):
             self._events = ChatCompletionEvents(self._stream)
         return self._events
 

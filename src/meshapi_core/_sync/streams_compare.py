@@ -10,6 +10,8 @@ __all__ = ["CompareStream"]
 class CompareStream(AccumulatingStream[CompareStreamEvent, CompareResponse]):
     """The events of a streamed comparison, and the comparison that they add up to."""
 
+    __slots__ = ()
+
     def by_model(self) -> dict[str, ModelCompareResult]:
         """Return what each model has said so far, by its ID; {} before the first has begun."""
         partial = self.partial

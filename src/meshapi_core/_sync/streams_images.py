@@ -10,6 +10,8 @@ __all__ = ["ImagesStream"]
 class ImagesStream(AccumulatingStream[ImageGenerationChunk, ImageGenerationResponse]):
     """The chunks of a streamed generation, and the images that they bring."""
 
+    __slots__ = ()
+
     @property
     def images(self) -> list[ImageItem]:
         """The images so far, previews included; [] before the first."""

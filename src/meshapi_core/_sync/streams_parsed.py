@@ -27,6 +27,8 @@ class ParsedChatCompletionStream(ChatCompletionStream, Generic[T]):
         output: makes the value.
     """
 
+    __slots__ = ("_output", "_whole")
+
     def __init__(self, stream: Stream[ChatCompletionChunk], output: Output[T]) -> None:
         super().__init__(stream)
         self._output = output
@@ -72,6 +74,8 @@ class ParsedResponsesStream(ResponsesStream, Generic[T]):
         stream: the runner's stream.
         output: makes the value.
     """
+
+    __slots__ = ("_output", "_whole")
 
     def __init__(self, stream: Stream[ResponsesStreamEvent], output: Output[T]) -> None:
         super().__init__(stream)

@@ -133,7 +133,7 @@ class Declared(Generic[P, B_co]):
         try:
             return self._build(None, *args, **kwargs)
         except TypeError as exc:
-            _explain_arguments(self._build, args, kwargs, exc)
+            explain_arguments(self._build, args, kwargs, exc)
             raise
 
     def _keep(self, resource: Any, bound: Callable[..., Any], returned: Any = None) -> Any:
@@ -366,7 +366,7 @@ def opening(
         try:
             call = build(None, *args, **kwargs)
         except TypeError as exc:
-            _explain_arguments(build, args, kwargs, exc)
+            explain_arguments(build, args, kwargs, exc)
             raise
         return open_it(call) if made is None else made(open_it(call))
 
@@ -384,7 +384,7 @@ def _bound(run: Callable[..., Any], build: Callable[..., Any]) -> Callable[..., 
         try:
             call = build(None, *args, **kwargs)
         except TypeError as exc:
-            _explain_arguments(build, args, kwargs, exc)
+            explain_arguments(build, args, kwargs, exc)
             raise
         return await run(call)
 
@@ -392,14 +392,14 @@ def _bound(run: Callable[..., Any], build: Callable[..., Any]) -> Callable[..., 
         try:
             call = build(None, *args, **kwargs)
         except TypeError as exc:
-            _explain_arguments(build, args, kwargs, exc)
+            explain_arguments(build, args, kwargs, exc)
             raise
         return run(call)
 
     return async_method if iscoroutinefunction(run) else blocking_method
 
 
-def _explain_arguments(
+def explain_arguments(
     build: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], reason: TypeError
 ) -> None:
     """Raise if Python raised the TypeError, because of an argument that the method does not take.

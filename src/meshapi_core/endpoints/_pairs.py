@@ -3,6 +3,10 @@
 `@stream_endpoint_as` and `@item_flow_endpoint_as` of `_descriptor` wrap what the runner has opened.
 The classes here get the runner, and what the function under the decorator has built: a tool run has
 the state of its flow, and a conversation begins a flow for each of its turns.
+
+`TypedStreamEndpoint` is for `stream`, which also takes a type as `response_format`: the call asks
+for its schema then, and another pair of classes is made, which have the value. A type checker sees
+a function with two overloads (`ChatStreaming` and the like), as no `Callable` can say that.
 """
 
 from collections.abc import Callable
@@ -12,13 +16,26 @@ from typing import Any, Generic, NoReturn, TypeVar, Union, overload
 
 from typing_extensions import Concatenate, ParamSpec, Self
 
-from meshapi_core.endpoints._descriptor import Declared, Resource, opening
+from meshapi_core import endpoints
+from meshapi_core._json_kinds import is_type
+from meshapi_core.calls import StreamCall
+from meshapi_core.endpoints._descriptor import (
+    Declared,
+    Resource,
+    explain_arguments,
+    opening,
+    store,
+)
 from meshapi_core.protocols import AsyncRawRunner, AsyncRunner, RawRunner, Runner
 
 P = ParamSpec("P")
 A = TypeVar("A")
 B = TypeVar("B")
 S = TypeVar("S")
+T = TypeVar("T")
+F = TypeVar("F")
+
+_KEYWORD = "response_format"
 
 
 class MadeAs(Declared[P, B], Generic[P, B, S, A]):
@@ -71,3 +88,58 @@ class made_as(Generic[S, A]):  # noqa: N801 - used as a decorator, named as thos
     def __call__(self, build: Callable[Concatenate[Any, P], B], /) -> MadeAs[P, B, S, A]:
         """Return the descriptor."""
         return MadeAs(build, *self._pair)
+
+
+class TypedStreamEndpoint(Declared[P, StreamCall[T]], Generic[P, T, F, A]):
+    """An endpoint whose response is a stream, of chunks alone or with a value at its end.
+
+    Args:
+        build: makes the call.
+        name: of the class that wraps the stream, in `meshapi_core.endpoints`. With a type it is
+            that with `Parsed` before it, which is called with the stream and the `Output`.
+        asked: the name of the function in `structured.parsing` that makes this `Output`, and puts
+            its schema into the parameters.
+    """
+
+    def __init__(
+        self, build: Callable[Concatenate[Any, P], StreamCall[T]], name: str, asked: str
+    ) -> None:
+        super().__init__(build)
+        self._class = name
+        self._asked = asked
+
+    @overload
+    def __get__(self, resource: None, owner: type, /) -> Self: ...
+    @overload
+    def __get__(
+        self, resource: Union[Resource[Runner], Resource[RawRunner]], owner: type, /
+    ) -> F: ...
+    @overload
+    def __get__(
+        self, resource: Union[Resource[AsyncRunner], Resource[AsyncRawRunner]], owner: type, /
+    ) -> A: ...
+    def __get__(self, resource: Any, owner: type, /) -> Any:
+        """Return this descriptor, or the function that opens the stream."""
+        if resource is None:
+            return self
+        prefix = "Async" if iscoroutinefunction(resource._runner.run) else ""
+        plain: Any = getattr(endpoints, prefix + self._class)
+        open_it: Callable[..., Any] = resource._runner.open
+        build: Callable[..., Any] = self._build
+
+        def opening_method(*args: Any, **kwargs: Any) -> Any:
+            try:
+                if _KEYWORD in kwargs and is_type(kwargs[_KEYWORD]):
+                    # Imported on first use: most programs pass no type.
+                    from meshapi_core.structured import parsing
+
+                    fields, output = getattr(parsing, self._asked)(*args, **kwargs)
+                    made: Any = getattr(endpoints, f"{prefix}Parsed{self._class}")
+                    return made(open_it(build(None, **fields)), output)
+                call = build(None, *args, **kwargs)
+            except TypeError as exc:
+                explain_arguments(build, args, kwargs, exc)
+                raise
+            return plain(open_it(call))
+
+        return store(resource, self._name, opening_method, build, plain)

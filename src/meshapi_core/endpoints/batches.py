@@ -59,16 +59,13 @@ class Batches(Resource[R_co]):
     def create(
         self, params: Optional[CreateBatchParams] = None, **fields: Unpack[CreateBatchFields]
     ) -> Call[BatchObject]:
-        """Return a new batch, which the gateway processes later.
+        """Return a new batch, which the gateway processes later; `results` waits for it.
 
         For example, `batches.create(requests=[{"custom_id": "1", "body": {...}}])`.
 
         Args:
             params: the parameters as one object, instead of keywords.
             fields: the parameters as keywords; see `CreateBatchParams`.
-
-        Returns:
-            The batch. `wait` for it; the results are then in `.results`.
 
         Raises:
             InvalidParamsError: neither `requests` nor `input_file_id` is given, or a parameter is
@@ -140,19 +137,17 @@ class Batches(Resource[R_co]):
     ) -> Flow[BatchObject]:
         """Return a batch once it is completed.
 
-        For example, `batches.wait(batch, timeout=3600, progress=True)`. The program may end in the
-        meantime: another one can wait for the same ID.
+        For example, `batches.wait(batch, timeout=3600, progress=True)`.
 
         Args:
             batch: its ID, or the batch itself.
             timeout: seconds to wait at most; None, the default, for no limit. The job goes on after
-                that, and another `wait` takes it up again.
-            poll_interval: seconds between two looks; by default they grow from 1 to 30. The gateway
-                may ask for longer pauses, and gets them.
+                that: another `wait`, also of another program, takes it up again.
+            poll_interval: seconds between two looks, if the gateway does not ask for more; by
+                default they grow from 1 to 30.
             on_progress: is called with a `Progress` after each look. With `AsyncMeshAPI`, it may be
                 a coroutine function. What it raises ends the wait.
-            progress: True shows a progress bar, for which tqdm must be installed
-                (`pip install "meshapi[progress]"`).
+            progress: True shows a progress bar; needs `pip install "meshapi[progress]"`.
 
         Returns:
             The batch. Single requests may have failed: see `.failed_requests`.
@@ -167,14 +162,10 @@ class Batches(Resource[R_co]):
                 this and the other errors, `.partial` is the batch as it was last seen.
         """
         waiting = Waiting(
-            timeout=timeout,
-            poll_interval=poll_interval,
-            on_progress=on_progress,
-            progress=progress,
+            timeout=timeout, poll_interval=poll_interval, on_progress=on_progress, progress=progress
         )
         functions = yield from waiting.begin("requests")
-        batch_id = _JOB.id_of("batch", batch)
-        return (yield from wait_for(_JOB, batch_id, waiting, functions))
+        return (yield from wait_for(_JOB, _JOB.id_of("batch", batch), waiting, functions))
 
     @overload
     def submit(
@@ -211,11 +202,11 @@ class Batches(Resource[R_co]):
     ) -> "Flow[BatchSubmission[Any]]":
         """Submit calls in as many batches as they need; `results` yields theirs in the same order.
 
-        For example, `batches.submit([Completions.create.build(model=..., messages=...), ...])`. A
-        batch is for one endpoint and one model, has at most 50,000 requests, and fits into 32 MiB.
+        A batch is for one endpoint and one model, at most 50,000 requests and 32 MiB.
 
         Args:
-            calls: of `chat.completions.create`, `embeddings.create` and `responses.create`.
+            calls: such as `Completions.create.build(model=..., messages=...)` returns; also of
+                `Embeddings.create` and `Responses.create`.
             completion_window, metadata: of every batch, as for `create`.
             timeout: seconds to wait while the gateway has too many open batches; None, the default,
                 for no limit.
@@ -288,8 +279,6 @@ class Batches(Resource[R_co]):
     ) -> "ItemFlow[BatchItem[Any], list_[BatchObject]]":
         """Wait for batches, and yield the result of each request: a response, or an error.
 
-        For example, `for item in batches.results(batch, requests=requests): print(item.value)`.
-
         Args:
             batch: a batch, its ID, or what `submit` returned.
             requests: the batch's requests or their IDs, in the order in which their results are to
@@ -303,17 +292,13 @@ class Batches(Resource[R_co]):
             has `.id`, and `.value` or `.error`. `until_done()` returns the ended batches.
 
         Raises:
-            InvalidParamsError: an argument is wrong; nothing was sent.
-            JobTimeoutError, JobStatusError, MeshAPIError: as for `wait`. That a batch or a request
-                has failed is the `.error` of its items.
+            InvalidParamsError, JobTimeoutError, JobStatusError, MeshAPIError: as for `wait`. That a
+                batch or a request has failed is the `.error` of its items.
         """
         from meshapi_core.batching.items import batch_items
 
         waiting = Waiting(
-            timeout=timeout,
-            poll_interval=poll_interval,
-            on_progress=on_progress,
-            progress=progress,
+            timeout=timeout, poll_interval=poll_interval, on_progress=on_progress, progress=progress
         )
         return batch_items(batch, requests, waiting, _JOB)
 

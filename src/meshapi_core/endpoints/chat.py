@@ -11,7 +11,6 @@ import msgspec
 from typing_extensions import Concatenate, ParamSpec, TypeForm, Unpack
 
 from meshapi_core import endpoints
-from meshapi_core import tools as tools_face
 from meshapi_core.accumulators import AccumulatorFactory
 from meshapi_core.accumulators.chat import ChatAccumulator
 from meshapi_core.calls import Call, StreamCall
@@ -23,10 +22,9 @@ from meshapi_core.endpoints._descriptor import (
     endpoint,
     overloaded_flow,
 )
-from meshapi_core.endpoints._messages import encode_conversation
-from meshapi_core.endpoints._pairs import made_as
-from meshapi_core.endpoints._typed_streams import TypedStreamEndpoint
+from meshapi_core.endpoints._pairs import TypedStreamEndpoint, made_as
 from meshapi_core.flows.steps import Flow
+from meshapi_core.params.encoding import encode_conversation
 from meshapi_core.protocols import AsyncRunner, Runner
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types._base import OpenRecord, Record
@@ -50,6 +48,7 @@ if TYPE_CHECKING:
 
     from meshapi_core.conversation import Content, Dialogue, Message, TrimRule
     from meshapi_core.structured.opening import AsyncChatStreaming, ChatStreaming
+    from meshapi_core.tools import AsyncToolRun, ToolRun
     from meshapi_core.tools.chat import ChatDialect
     from meshapi_core.tools.loop import ToolLoop
     from meshapi_core.tools.options import BeforeCall, OnToolError
@@ -63,10 +62,20 @@ P = ParamSpec("P")
 _PATH = "/v1/chat/completions"
 _RESPONSE = msgspec.json.Decoder(ChatCompletionResponse)
 
-_tool_run = made_as(
-    lambda: tools_face.ToolRun[ChatCompletionResponse],
-    lambda: tools_face.AsyncToolRun[ChatCompletionResponse],
-)
+
+def _run_class() -> "type[ToolRun[ChatCompletionResponse]]":
+    from meshapi_core.tools import ToolRun
+
+    return ToolRun[ChatCompletionResponse]
+
+
+def _async_run_class() -> "type[AsyncToolRun[ChatCompletionResponse]]":
+    from meshapi_core.tools import AsyncToolRun
+
+    return AsyncToolRun[ChatCompletionResponse]
+
+
+_tool_run = made_as(_run_class, _async_run_class)
 
 
 def _typed_stream(

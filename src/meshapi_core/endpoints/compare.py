@@ -15,7 +15,7 @@ from meshapi_core.calls import Call, StreamCall
 from meshapi_core.codec.decoding import fit
 from meshapi_core.codec.parsing import parse
 from meshapi_core.endpoints._descriptor import R_co, Resource, endpoint, stream_endpoint_as
-from meshapi_core.endpoints._messages import encode_conversation
+from meshapi_core.params.encoding import encode_conversation
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types.compare import (
     CompareFields,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 from msgspec import Struct
 from typing_extensions import Concatenate, ParamSpec, TypeForm, Unpack
 
-from meshapi_core import tools as tools_face
 from meshapi_core._json_kinds import is_object
 from meshapi_core._raw_data import keep_extra
 from meshapi_core.accumulators.responses import ENDS, ResponsesAccumulator
@@ -22,9 +21,8 @@ from meshapi_core.endpoints._descriptor import (
     endpoint,
     overloaded_flow,
 )
-from meshapi_core.endpoints._pairs import made_as
+from meshapi_core.endpoints._pairs import TypedStreamEndpoint, made_as
 from meshapi_core.endpoints._stored_responses import PATH, StoredResponses
-from meshapi_core.endpoints._typed_streams import TypedStreamEndpoint
 from meshapi_core.envelopes import is_blank
 from meshapi_core.flows.steps import Flow
 from meshapi_core.params.encoding import encode_params
@@ -45,6 +43,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from meshapi_core.structured.opening import AsyncResponsesStreaming, ResponsesStreaming
+    from meshapi_core.tools import AsyncToolRun, ToolRun
     from meshapi_core.tools.loop import ToolLoop
     from meshapi_core.tools.options import BeforeCall, OnToolError
     from meshapi_core.tools.responses import ResponsesDialect
@@ -92,6 +91,27 @@ def _typed_stream(
     build: Callable[Concatenate[Any, P], StreamCall[T]],
 ) -> "TypedStreamEndpoint[P, T, ResponsesStreaming, AsyncResponsesStreaming]":
     return TypedStreamEndpoint(build, "ResponsesStream", "response_asked")
+
+
+def _run_class() -> "type[ToolRun[ResponsesResponse]]":
+    from meshapi_core.tools import ToolRun
+
+    return ToolRun[ResponsesResponse]
+
+
+def _async_run_class() -> "type[AsyncToolRun[ResponsesResponse]]":
+    from meshapi_core.tools import AsyncToolRun
+
+    return AsyncToolRun[ResponsesResponse]
+
+
+_tool_run = made_as(_run_class, _async_run_class)
+
+
+def _dialect() -> "ResponsesDialect":
+    from meshapi_core.tools.responses import ResponsesDialect
+
+    return ResponsesDialect(Responses.create.build, Responses.stream.build)
 
 
 class Responses(StoredResponses[R_co]):
@@ -207,10 +227,7 @@ class Responses(StoredResponses[R_co]):
             answer_within=fields.get("timeout") if params is None else params.timeout,
         )
 
-    @made_as(
-        lambda: tools_face.ToolRun[ResponsesResponse],
-        lambda: tools_face.AsyncToolRun[ResponsesResponse],
-    )
+    @_tool_run
     def run_tools(
         self,
         *,
@@ -257,10 +274,7 @@ class Responses(StoredResponses[R_co]):
         )
         return started(_dialect(), tools, fields, options)
 
-    @made_as(
-        lambda: tools_face.ToolRun[ResponsesResponse],
-        lambda: tools_face.AsyncToolRun[ResponsesResponse],
-    )
+    @_tool_run
     def resume_tools(
         self,
         checkpoint: Union[Mapping[str, Any], str, bytes],
@@ -302,12 +316,6 @@ class Responses(StoredResponses[R_co]):
             stream=stream,
         )
         return resumed(_dialect(), checkpoint, tools, results, options)
-
-
-def _dialect() -> "ResponsesDialect":
-    from meshapi_core.tools.responses import ResponsesDialect
-
-    return ResponsesDialect(Responses.create.build, Responses.stream.build)
 
 
 def _chunk_reader() -> ChunkReader[ResponsesStreamEvent]:

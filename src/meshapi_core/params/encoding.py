@@ -19,7 +19,7 @@ from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.plain_values import NOT_JSON, TOO_DEEP, as_plain, is_ready, refuse_odd
 from meshapi_core.params.unknown_names import look_at_names
 
-__all__ = ["build_params", "check", "encode_params"]
+__all__ = ["build_params", "check", "encode_conversation", "encode_params"]
 
 P = TypeVar("P")
 
@@ -226,3 +226,39 @@ def _always_sent(params_type: Any) -> dict[str, Any]:
 
 
 _defaults: Callable[[Any], dict[str, Any]] = cache(_always_sent)
+
+
+# The empty message that stands in for a missing one in a response, as JSON. Inside a JSON string
+# its quotes are escaped, so no text can look like it.
+_EMPTY = b'{"role":"assistant"}'
+
+
+def encode_conversation(
+    params_type: "type[msgspec.Struct]",
+    params: Optional[object],
+    fields: Mapping[str, Any],
+    forced: Mapping[str, Any],
+    hint: str,
+) -> bytes:
+    """Return a request body that contains messages, as `encode_params` does.
+
+    Raises:
+        InvalidParamsError: as for `encode_params`; or an assistant message is empty.
+    """
+    body = encode_params(params_type, params, fields, forced, hint)
+    if _EMPTY in body:
+        _refuse_empty(body)
+    return body
+
+
+def _refuse_empty(body: bytes) -> None:
+    """Raise if a message is empty; return if something else in the body only looks like one."""
+    messages = msgspec.json.decode(body)["messages"]
+    for place, message in enumerate(messages):
+        if message == {"role": "assistant"}:
+            raise InvalidParamsError(
+                f"messages[{place}]",
+                "an assistant message with content or tool_calls",
+                "an empty one",
+                "leave it out: a response without a message has an empty one",
+            )

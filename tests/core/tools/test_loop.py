@@ -23,7 +23,7 @@ from meshapi_core.flows import (
     RunFunctions,
     Tell,
 )
-from meshapi_core.streams import ContentDelta
+from meshapi_core.streams import ContentDelta, ReasoningDelta, RefusalDelta
 from meshapi_core.tools import (
     Deferred,
     FunctionTool,
@@ -35,6 +35,7 @@ from meshapi_core.tools import (
     ToolCallDeferred,
     ToolCallEnded,
 )
+from meshapi_core.tools.chat import ChatDialect
 from meshapi_core.types import (
     ChatCompletionChunk,
     ChatCompletionResponse,
@@ -245,6 +246,34 @@ def test_a_streamed_run_tells_the_text_as_it_comes() -> None:
     # A checkpoint does not say how it was read.
     again = Host(resume(host.loop.checkpoint(), [get_weather], stream=True), [])
     assert again.run().text == "It is sunny."
+
+
+def test_a_streamed_run_tells_reasoning_and_refusals_too() -> None:
+    said = [{"reasoning_content": "Hm"}, {"content": "It"}, {"refusal": "no"}]
+    chunks = [
+        ChatCompletionChunk.model_validate({"choices": [{"index": 0, "delta": delta}]})
+        for delta in said
+    ]
+    receive = ChatDialect(Completions.create.build, Completions.stream.build).deltas()
+    assert [step for chunk in chunks for step in receive(chunk)] == [
+        ReasoningDelta(text="Hm"),
+        ContentDelta(text="It"),
+        RefusalDelta(text="no"),
+    ]
+
+
+def test_the_response_that_arrives_is_the_partial_one() -> None:
+    loop = start([get_weather], stream=True)
+    assert loop.partial is None
+    flow = loop.flow()
+    opened = Opened(ChatCompletionResponse.model_validate(saying("It is sunny.")))
+    assert isinstance(flow.send(None), OpenStream)
+    assert isinstance(flow.send(opened), NextChunk)
+    assert loop.partial is opened.partial
+    flow.close()
+    # What had arrived is there after an interruption.
+    assert loop.partial is opened.partial
+    assert loop.messages == ASKED
 
 
 def test_a_stream_without_a_chunk_is_an_error() -> None:
