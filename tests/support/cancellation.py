@@ -57,7 +57,7 @@ class Attack:
             a victim that ends them, and waits for them, when it is cancelled.
 
     Attributes:
-        steps: how often the victim was suspended.
+        steps: how often the victim (or one of its tasks) was suspended.
         blows: how many of the blows came before its end.
         struck_at: the line of each frame of the victim (and of its tasks) that was suspended when
             a blow came.
