@@ -158,6 +158,13 @@ class SmallBuffer(Network):
         return stream
 
 
+class TicketsFirst(SmallBuffer):
+    """The server's TLS tickets arrive while the request is being sent."""
+
+    async def connect(self, address: Address, timeout: Optional[float], sockets: Any) -> Any:
+        return _TicketsFirst(await super().connect(address, timeout, sockets))
+
+
 class WithThreads(Network):
     """Knows what its threads still do."""
 
@@ -170,6 +177,21 @@ class WithThreads(Network):
 
         self.calls += 1
         return await self._real.in_thread(counted, timeout)
+
+
+class _TicketsFirst(Network):
+    async def write(self, data: bytes, timeout: Optional[float]) -> None:
+        await self._real.write(data, timeout)
+        self.calls += 1
+        # Two messages of the handshake, and the head of the request.
+        if self.calls == 3:
+            await _until(lambda: self._real.readable)
+
+    async def read_ready(self) -> Optional[bytes]:
+        # For several steps: at which one the tickets arrive is not the same in each run.
+        await _rounds(PAUSE)
+        data: Optional[bytes] = await self._real.read_ready()
+        return data
 
 
 class _Deafened(Network):
@@ -840,6 +862,14 @@ SCENARIOS: dict[str, Scenario] = {
         server="tls with tickets",
         trusting=True,
         network=SmallBuffer,
+    ),
+    "TLS, tickets come before the body is sent": Scenario(
+        _large,
+        "whole",
+        (None, None),
+        server="tls with tickets",
+        trusting=True,
+        network=TicketsFirst,
     ),
     "TLS that is refused": Scenario(_refused_by_us, "tls_verify", (4, 4), server="tls"),
     "a flow that uploads a file": Scenario(_flow, "whole", (4, 4)),

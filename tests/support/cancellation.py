@@ -20,6 +20,7 @@ Neither changes the code under test. `Attack.struck_at` says at which lines it w
 
 import ast
 import asyncio
+import sys
 from collections.abc import Awaitable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -269,7 +270,9 @@ def awaits_in(path: Path) -> Iterator[Await]:
             if isinstance(node, ast.AsyncWith):
                 text = ast.unparse(node.items[0].context_expr)
                 if text == "trio.open_nursery()":
-                    yield Await(str(path), function.name, node.lineno, node.lineno, text)
+                    # Before Python 3.10, it waits at the last line of its body.
+                    line = node.lineno if sys.version_info >= (3, 10) else node.end_lineno or 0
+                    yield Await(str(path), function.name, line, line, text)
                     continue
             assert not isinstance(node, (ast.AsyncFor, ast.AsyncWith)), (path, node.lineno)
             if isinstance(node, ast.Await):
