@@ -6,7 +6,7 @@ from typing import Any, Optional, TypeVar
 
 from typing_extensions import Self, TypeForm
 
-from meshapi_core._closing import AsyncCloses
+from meshapi_core._closing import AsyncCloses, AsyncIterated
 from meshapi_core.conversation import Content, Dialogue, DialogueTurn, Message
 from meshapi_core.errors import StreamUsageError
 from meshapi_core.protocols import AsyncItemStream, AsyncRunner
@@ -37,6 +37,9 @@ class AsyncConversation:
     Raises:
         InvalidParamsError: a tool is a function that this kind of client cannot call.
     """
+
+    # What a program sets, such as `model`, would be ignored in silence.
+    __slots__ = ("__weakref__", "_dialogue", "_runner")
 
     def __init__(self, runner: AsyncRunner, dialogue: Dialogue) -> None:
         AsyncFlavour.check(dialogue.tools, dialogue.options)
@@ -233,7 +236,7 @@ class AsyncConversationStream(AsyncCloses):
         await self._steps.aclose()
 
 
-class _Texts:
+class _Texts(AsyncIterated):
     """The text of a turn: an async iterator over its pieces, none of them empty."""
 
     def __init__(self, steps: _Steps) -> None:

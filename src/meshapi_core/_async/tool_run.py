@@ -6,6 +6,7 @@ from typing import Any, Generic, Optional, TypeVar
 
 from typing_extensions import Self
 
+from meshapi_core._closing import AsyncCloses
 from meshapi_core.protocols import AsyncItemStream, AsyncRunner
 from meshapi_core.tools.flavours import AsyncFlavour
 from meshapi_core.tools.loop import ToolLoop, ToolRunResult
@@ -17,7 +18,7 @@ __all__ = ["AsyncToolRun"]
 T = TypeVar("T")
 
 
-class AsyncToolRun(Generic[T]):
+class AsyncToolRun(AsyncCloses, Generic[T]):
     """A run: the model calls functions until it can answer, or until a call is deferred.
 
     Iterate over it for its steps, or call `until_done()` for the result. Nothing is sent before.

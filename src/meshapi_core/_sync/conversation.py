@@ -7,7 +7,7 @@ from typing import Any, Optional, TypeVar
 
 from typing_extensions import Self, TypeForm
 
-from meshapi_core._closing import Closes
+from meshapi_core._closing import Closes, Iterated
 from meshapi_core.conversation import Content, Dialogue, DialogueTurn, Message
 from meshapi_core.errors import StreamUsageError
 from meshapi_core.protocols import ItemStream, Runner
@@ -38,6 +38,9 @@ class Conversation:
     Raises:
         InvalidParamsError: a tool is a function that this kind of client cannot call.
     """
+
+    # What a program sets, such as `model`, would be ignored in silence.
+    __slots__ = ("__weakref__", "_dialogue", "_runner")
 
     def __init__(self, runner: Runner, dialogue: Dialogue) -> None:
         Flavour.check(dialogue.tools, dialogue.options)
@@ -234,7 +237,7 @@ class ConversationStream(Closes):
         self._steps.close()
 
 
-class _Texts:
+class _Texts(Iterated):
     """The text of a turn: a blocking iterator over its pieces, none of them empty."""
 
     def __init__(self, steps: _Steps) -> None:

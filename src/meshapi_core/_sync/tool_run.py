@@ -7,6 +7,7 @@ from typing import Any, Generic, Optional, TypeVar
 
 from typing_extensions import Self
 
+from meshapi_core._closing import Closes
 from meshapi_core.protocols import ItemStream, Runner
 from meshapi_core.tools.flavours import Flavour
 from meshapi_core.tools.loop import ToolLoop, ToolRunResult
@@ -18,7 +19,7 @@ __all__ = ["ToolRun"]
 T = TypeVar("T")
 
 
-class ToolRun(Generic[T]):
+class ToolRun(Closes, Generic[T]):
     """A run: the model calls functions until it can answer, or until a call is deferred.
 
     Iterate over it for its steps, or call `until_done()` for the result. Nothing is sent before.

@@ -1,4 +1,7 @@
-"""Responses whose text was made into a value: what `parse` returns."""
+"""Responses whose text was made into a value: what `parse` returns.
+
+Source: https://platform.openai.com/docs/guides/structured-outputs (what the text of a response is)
+"""
 
 from collections.abc import Sequence
 from typing import Any, Final, Generic, TypeVar, Union

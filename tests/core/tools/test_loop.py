@@ -621,6 +621,21 @@ def test_a_damaged_checkpoint_is_refused() -> None:
         assert raised.value.field == field, damaged
 
 
+def test_what_was_stored_or_returned_is_told_from_a_checkpoint() -> None:
+    expected = "checkpoint: expected what checkpoint() returned, or its JSON, got "
+    with pytest.raises(InvalidParamsError) as raised:
+        resume("run.json", [later])
+    assert str(raised.value).startswith(f"{expected}text: ")
+    assert raised.value.hint == "pass what the file contains, not its path"
+
+    class Run:
+        def checkpoint(self) -> None: ...
+
+    with pytest.raises(InvalidParamsError) as raised:
+        resume(Run(), [later])
+    assert raised.value.hint == "pass run.checkpoint()"
+
+
 @pytest.mark.parametrize(
     ("results", "field"),
     [
