@@ -304,7 +304,7 @@ def test_a_document_that_could_not_be_uploaded_has_failed() -> None:
         ({"batch": ["b1"]}, "got list"),
         (
             {"batch": BatchSubmission(batch_ids=("b1",), endpoints=("/",), places=(0,))},
-            r"got BatchSubmission; results\(\) waits for all that submit\(\) made",
+            "got BatchSubmission; results() waits for all that submit() made",
         ),
         ({"timeout": -1}, "timeout: expected 0 to 2000000 seconds, got -1"),
         ({"timeout": float("nan")}, "timeout: expected 0 to 2000000 seconds"),
