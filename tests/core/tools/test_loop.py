@@ -428,6 +428,13 @@ def test_what_before_call_may_not_return_is_refused(verdict: Any) -> None:
     assert host.called == []
 
 
+@pytest.mark.parametrize("verdict", [True, False])
+def test_a_verdict_of_before_call_is_no_bool(verdict: Any) -> None:
+    host = Host(start([get_weather], before_call=lambda call: verdict), [calling(FORECAST)])
+    with pytest.raises(InvalidParamsError, match=r"None approves, Refuse\(reason\) refuses"):
+        host.run()
+
+
 def test_what_before_call_raises_ends_the_run() -> None:
     def before(call: RequestedCall) -> None:
         raise PermissionError("stop")
