@@ -1,6 +1,6 @@
 """Responses whose text was made into a value: what `parse` returns.
 
-Source: https://platform.openai.com/docs/guides/structured-outputs (what the text of a response is)
+Source: MeshAPI chat completions and responses, https://developers.meshapi.ai/docs
 """
 
 from collections.abc import Sequence
