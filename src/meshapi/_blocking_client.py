@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, NoReturn, Optional, Union
 
 from typing_extensions import Never, Self, TypedDict, Unpack
 
@@ -298,6 +298,15 @@ class MeshAPI(Client[Runner]):
         """Close every connection. Calls that are under way raise APIConnectionError at once."""
         for transport in self._own:
             transport.close()
+
+    if not TYPE_CHECKING:
+        # Hidden from type checkers, which report the mistake only while these are missing.
+
+        async def __aenter__(self) -> NoReturn:
+            raise TypeError("use AsyncMeshAPI in `async with`: MeshAPI is blocking")
+
+        async def __aexit__(self, *exc_info: object) -> None:
+            """Never called, but without it `async with` would not call `__aenter__`."""
 
     def __enter__(self) -> Self:
         return self

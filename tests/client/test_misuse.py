@@ -55,6 +55,16 @@ def test_with_instead_of_async_with_is_named(made: Callable[[AsyncMeshAPI], Any]
         raise AssertionError("it was entered")
 
 
+def test_async_with_instead_of_with_names_the_other_client() -> None:
+    async def main() -> None:
+        blocking: Any = MeshAPI(**SETTINGS)
+        async with blocking:
+            raise AssertionError("it was entered")
+
+    with pytest.raises(TypeError, match=r"^use AsyncMeshAPI in `async with`: MeshAPI is blocking$"):
+        asyncio.run(main())
+
+
 def test_for_instead_of_async_for_is_named() -> None:
     stream: Any = AsyncMeshAPI(**SETTINGS).chat.completions.stream(**ASK)
     for attempt in (list, next_of, lambda it: it[0]):

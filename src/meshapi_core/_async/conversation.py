@@ -196,7 +196,7 @@ class AsyncConversationStream(AsyncCloses):
     @property
     def text_stream(self) -> AsyncIterator[str]:
         """The text alone, piece by piece: iterate over it instead of the stream."""
-        return _Texts(self._steps)
+        return AsyncConversationTexts(self._steps)
 
     async def get_final_completion(self) -> ChatCompletionResponse:
         """Read what is left of the turn, and return the model's whole answer. Harmless twice.
@@ -236,7 +236,7 @@ class AsyncConversationStream(AsyncCloses):
         await self._steps.aclose()
 
 
-class _Texts(AsyncIterated):
+class AsyncConversationTexts(AsyncIterated):
     """The text of a turn: an async iterator over its pieces, none of them empty."""
 
     def __init__(self, steps: _Steps) -> None:

@@ -197,7 +197,7 @@ class ConversationStream(Closes):
     @property
     def text_stream(self) -> Iterator[str]:
         """The text alone, piece by piece: iterate over it instead of the stream."""
-        return _Texts(self._steps)
+        return ConversationTexts(self._steps)
 
     def get_final_completion(self) -> ChatCompletionResponse:
         """Read what is left of the turn, and return the model's whole answer. Harmless twice.
@@ -237,7 +237,7 @@ class ConversationStream(Closes):
         self._steps.close()
 
 
-class _Texts(Iterated):
+class ConversationTexts(Iterated):
     """The text of a turn: a blocking iterator over its pieces, none of them empty."""
 
     def __init__(self, steps: _Steps) -> None:
