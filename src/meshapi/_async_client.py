@@ -165,7 +165,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
 
     async def download(
         self,
-        url: str,
+        url: Optional[str],
         path: "FilePath",
         *,
         overwrite: bool = True,
@@ -174,7 +174,7 @@ class AsyncMeshAPI(Client[AsyncRunner]):
     ) -> "SavedFile":
         """Save the file behind a URL of a response, such as a video, and return its path and size.
 
-        For example, `await client.download(video.content.video_url, "fox.mp4")`. All of the file
+        For example, `await client.download(video.url, "fox.mp4")`. All of the file
         appears at the path, or nothing does. If the connection breaks, the download goes on from
         there, as often as the retry policy allows. The request carries neither the token nor the
         client's headers, and redirects are not followed.

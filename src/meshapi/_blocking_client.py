@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, NoReturn, Optional, Union
 
 from typing_extensions import Never, Self, TypedDict, Unpack
 
@@ -221,7 +221,7 @@ class MeshAPI(Client[Runner]):
 
     def download(
         self,
-        url: str,
+        url: Optional[str],
         path: "FilePath",
         *,
         overwrite: bool = True,
@@ -230,13 +230,14 @@ class MeshAPI(Client[Runner]):
     ) -> "SavedFile":
         """Save the file behind a URL of a response, such as a video, and return its path and size.
 
-        For example, `client.download(video.content.video_url, "fox.mp4")`. All of the file appears
+        For example, `client.download(video.url, "fox.mp4")`. All of the file appears
         at the path, or nothing does. If the connection breaks, the download goes on from there, as
         often as the retry policy allows. The request carries neither the token nor the client's
         headers, and redirects are not followed.
 
         Args:
-            url: where the file is. No error, log or repr shows its query, which may grant access.
+            url: where the file is; None, if the response has no URL, is refused. No error, log or
+                repr shows its query, which may grant access.
             path: where to save it. Only you can read the file.
             overwrite, on_progress, progress: as for `files.download`.
 
@@ -297,6 +298,15 @@ class MeshAPI(Client[Runner]):
         """Close every connection. Calls that are under way raise APIConnectionError at once."""
         for transport in self._own:
             transport.close()
+
+    if not TYPE_CHECKING:
+        # Hidden from type checkers, which report the mistake only while these are missing.
+
+        async def __aenter__(self) -> NoReturn:
+            raise TypeError("use AsyncMeshAPI in `async with`: MeshAPI is blocking")
+
+        async def __aexit__(self, *exc_info: object) -> None:
+            """Never called, but without it `async with` would not call `__aenter__`."""
 
     def __enter__(self) -> Self:
         return self

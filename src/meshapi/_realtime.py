@@ -53,9 +53,13 @@ class RealtimeOptionFields(TypedDict, total=False):
 
 # Settings of a session, which a program changes once it has begun.
 _OF_SESSIONS: Final = (
-    "audio instructions modalities outputmodalities temperature toolchoice tools voice".split()
+    "audio instructions modalities outputmodalities temperature toolchoice voice".split()
 )
-_UPDATE: Final = 'call session.update({"...": ...})'
+_INSTEAD: Final = {
+    **dict.fromkeys(_OF_SESSIONS, 'call session.update({"...": ...})'),
+    "timeout": "use client.with_options(timeout=...)",
+    "tools": "call session.turns(tools=[...])",
+}
 
 
 def _checked(
@@ -64,7 +68,7 @@ def _checked(
     for name in options:
         if name not in _OPTIONS:
             known = {"model", "auth", *_OPTIONS}
-            raise no_such_parameter(name, known, instead=dict.fromkeys(_OF_SESSIONS, _UPDATE))
+            raise no_such_parameter(name, known, instead=_INSTEAD)
     return RealtimeCall(model=model, auth=auth), RealtimeOptions(**options)
 
 

@@ -6,12 +6,20 @@ log nothing.
 
 import logging
 import sys
+from collections.abc import Iterable
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Optional, TextIO
 
 from meshapi_core.observing import Notice, details, facts, line
 
-__all__ = ["LOGGER", "log", "log_connection", "log_failed_hook", "log_on_stderr"]
+__all__ = [
+    "LOGGER",
+    "log",
+    "log_connection",
+    "log_failed_functions",
+    "log_failed_hook",
+    "log_on_stderr",
+]
 
 LOGGER = logging.getLogger("meshapi")
 
@@ -22,6 +30,8 @@ _handler: "Optional[_OwnHandler]" = None
 
 
 if TYPE_CHECKING:
+    from meshapi_core.flows import FunctionOutcome, RunFunctions
+
     _StreamHandler = logging.StreamHandler[TextIO]
 else:
     # Before Python 3.11, it takes no parameter.
@@ -83,13 +93,36 @@ def log_connection(what: str, origin: object) -> None:
     LOGGER.debug("connection to %s %s", origin, what)
 
 
-def log_failed_hook(name: str, function: object, exc: BaseException, notice: Notice) -> None:
-    """Log that a function of the program's failed, without the values of its frames."""
-    where = getattr(function, "__qualname__", type(function).__qualname__)
+def log_failed_functions(step: "RunFunctions", outcomes: "Iterable[FunctionOutcome]") -> None:
+    """Log which functions have raised, and where; not what they said, which may be secret.
+
+    Otherwise, only the model may be told of a mistake in a tool.
+    """
+    # Few programs have tools.
+    from meshapi_core.tools import Deferred
+
+    for call, outcome in zip(step.calls, outcomes):
+        error = outcome.error
+        if error is not None and not isinstance(error, Deferred):
+            raised = f"{_name_of(call.function)} raised {type(error).__name__}{_place_of(error)}"
+            LOGGER.info("tool: %s", raised)
+
+
+def _name_of(function: object) -> str:
+    name: str = getattr(function, "__qualname__", type(function).__qualname__)
+    return name
+
+
+def _place_of(exc: BaseException) -> str:
     at: Any = exc.__traceback__
     while at is not None and at.tb_next is not None:
         at = at.tb_next
-    place = "" if at is None else f" ({at.tb_frame.f_code.co_filename}, line {at.tb_lineno})"
+    return "" if at is None else f" ({at.tb_frame.f_code.co_filename}, line {at.tb_lineno})"
+
+
+def log_failed_hook(name: str, function: object, exc: BaseException, notice: Notice) -> None:
+    """Log that a function of the program's failed, without the values of its frames."""
+    where, place = _name_of(function), _place_of(exc)
     try:
         said = str(exc)
     except Exception:

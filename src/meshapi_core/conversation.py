@@ -32,7 +32,7 @@ from meshapi_core.tools.chat import ChatDialect
 from meshapi_core.tools.checkpoints import RunState
 from meshapi_core.tools.function_tool import is_async
 from meshapi_core.tools.loop import ToolLoop
-from meshapi_core.tools.options import RunOptions
+from meshapi_core.tools.options import OPTION_NAMES, RunOptions
 from meshapi_core.tools.steps import ToolStep
 from meshapi_core.tools.toolbox import AnyTool, Toolbox
 from meshapi_core.types.chat import ChatCompletionResponse, ChatMessage, ContentPart
@@ -220,7 +220,8 @@ def dialogue(
     history = [*first, *messages]
     toolbox = Toolbox(tools, dialect.declare, dialect.name_of)
     # A request needs a message, and the first turn has one.
-    asked, _ = dialect.split({**fields, "messages": history or [_ANY]}, toolbox.declarations)
+    whole = {**fields, "messages": history or [_ANY]}
+    asked, _ = dialect.split(whole, toolbox.declarations, (*OPTION_NAMES, "system", "trim"))
     dialect.call(asked, history or [_ANY], toolbox.declarations)
     return Dialogue(dialect, toolbox, options, asked, history, trim)
 

@@ -188,7 +188,9 @@ def checked_url(url: object) -> SecretURL:
     # This comes first: where a later line raises, error trackers show the locals.
     url = SecretURL(url) if isinstance(url, str) else value_name(url)
     if not isinstance(url, SecretURL):
-        hint = "look whether the job has ended, and has not failed" if url == "None" else ""
+        hint = "pass a URL of the response, such as video.url"
+        if url == "None":
+            hint = "look whether the job has ended, and has not failed"
         raise InvalidParamsError("url", _EXPECTED_URL, url, hint)
     if url[:5].lower() == "data:":
         hint = "to write an image to a file, use client.images.save(image, path)"

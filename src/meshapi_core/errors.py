@@ -21,6 +21,7 @@ MeshAPIError
 ├── JobFailedError                 a job that the call waited for has failed
 ├── JobStatusError                 a job has a status that this version does not know
 ├── JobTimeoutError                a job had not ended when the time limit of a wait ran out
+├── BudgetExceededError            a budget is used up; the call was not sent
 ├── ToolLoopLimitError             a tool run has reached one of its limits
 ├── ToolCallsPendingError          a turn of a conversation waits for results from elsewhere
 ├── ResponseDecodeError            a 2xx response does not have the expected form

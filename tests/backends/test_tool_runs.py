@@ -2,6 +2,7 @@
 
 import functools
 import json
+import logging
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -212,6 +213,24 @@ async def test_an_error_of_a_function_comes_as_it_is(world: World, gateway: Loca
             await run.until_done()
         # The two calls of weather, and their turn.
         assert len(run.messages) == 4
+
+
+@on_every_flavour
+async def test_what_a_function_raised_is_logged_with_its_place_alone(
+    world: World, gateway: LocalGateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "meshapi")
+
+    def later(city: str) -> None:
+        raise Deferred
+
+    async with world.client(gateway.url) as client:
+        question = "get_time in Oslo and later in Rome"
+        run = start(client, "chat", [*tools_of(world), later], question=question)
+        assert (await run.until_done()).pending
+    (said,) = [each.getMessage() for each in caplog.records if "raised" in each.getMessage()]
+    line = get_time.__code__.co_firstlineno + 2
+    assert said == f"tool: get_time raised LookupError ({__file__}, line {line})"
 
 
 @on_every_flavour

@@ -5,11 +5,11 @@ import copy
 import inspect
 import pickle
 from collections.abc import AsyncIterable, Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from meshapi import AsyncMeshAPI, MeshAPI
+from meshapi import AsyncMeshAPI, AsyncRealtimeTurns, InvalidParamsError, MeshAPI
 from support.flavours import ASK, on_every_flavour
 from support.scripted_server import ScriptedServer
 from support.wire import serve
@@ -56,13 +56,25 @@ def test_a_stream_is_not_copied(kind: Any, attempt: Callable[[Any], Any]) -> Non
         lambda client: client,
         lambda client: client.chat.completions.stream(**ASK),
         lambda client: client.realtime.connect(model=MODEL),
+        lambda client: client.chat.completions.run_tools(**ASK, tools=[]),
+        lambda client: client.chat.conversation(model="m").stream("Hi"),
     ],
-    ids=["client", "stream", "session"],
+    ids=["client", "stream", "session", "tool run", "conversation"],
 )
 def test_with_instead_of_async_with_is_named(made: Callable[[AsyncMeshAPI], Any]) -> None:
     asynchronous = made(AsyncMeshAPI(**SETTINGS))
     with pytest.raises(TypeError, match=r"^use `async with` instead of `with`: "), asynchronous:
         raise AssertionError("it was entered")
+
+
+def test_async_with_instead_of_with_names_the_other_client() -> None:
+    async def main() -> None:
+        blocking: Any = MeshAPI(**SETTINGS)
+        async with blocking:
+            raise AssertionError("it was entered")
+
+    with pytest.raises(TypeError, match=r"^use AsyncMeshAPI in `async with`: MeshAPI is blocking$"):
+        asyncio.run(main())
 
 
 def test_for_instead_of_async_for_is_named() -> None:
@@ -75,6 +87,49 @@ def test_for_instead_of_async_for_is_named() -> None:
             list(part)
     assert not isinstance(stream, Iterable)
     assert isinstance(stream, AsyncIterable)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda client: client.chat.completions.run_tools(**ASK, tools=[]),
+        lambda client: client.chat.conversation(model="m").stream("Hi"),
+        lambda client: client.chat.conversation(model="m").stream("Hi").text_stream,
+        lambda client: AsyncRealtimeTurns(*(cast("Any", None),) * 3),
+    ],
+    ids=["tool run", "conversation", "its text", "turns"],
+)
+def test_for_over_what_helpers_return_is_named(made: Callable[[AsyncMeshAPI], Any]) -> None:
+    asynchronous = made(AsyncMeshAPI(**SETTINGS))
+    with pytest.raises(TypeError, match=r"^use `async for` instead of `for`: "):
+        list(asynchronous)
+    assert not isinstance(asynchronous, Iterable)
+    assert isinstance(asynchronous, AsyncIterable)
+
+
+@pytest.mark.parametrize("kind", [MeshAPI, AsyncMeshAPI])
+def test_a_conversation_takes_no_attributes_which_would_change_nothing(kind: Any) -> None:
+    chat = kind(**SETTINGS).chat.conversation(model="m")
+    with pytest.raises(AttributeError, match="model"):
+        chat.model = "other"
+
+
+@on_every_flavour
+async def test_a_tool_run_is_closed_by_the_same_name_as_a_stream(world: Any) -> None:
+    client = world.client("http://127.0.0.1:9")
+    async with client:
+        run = client.chat.completions.run_tools(**ASK, tools=[])
+        await run.close()
+        assert run.ended
+
+
+@pytest.mark.parametrize("client_class", [MeshAPI, AsyncMeshAPI])
+def test_a_budget_is_an_option(client_class: Any) -> None:
+    with pytest.raises(
+        InvalidParamsError,
+        match=r"^budget: no such parameter; use client.with_options\(budget=\.\.\.\)$",
+    ):
+        client_class(**SETTINGS, budget=None)
 
 
 def next_of(iterable: Any) -> Any:

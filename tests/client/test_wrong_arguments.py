@@ -387,6 +387,8 @@ OF_SESSIONS: "list[tuple[dict[str, Any], str]]" = [
     ({"model": ""}, "model: expected a model ID, got an empty string"),
     ({"raise_error": True}, "raise_error: no such parameter; did you mean raise_errors?"),
     ({"voice": "alloy"}, 'voice: no such parameter; call session.update({"...": ...})'),
+    ({"tools": []}, "tools: no such parameter; call session.turns(tools=[...])"),
+    ({"timeout": 3}, "timeout: no such parameter; use client.with_options(timeout=...)"),
     ({"reconnect": True}, "reconnect: expected Reconnect or None, got bool; write Reconnect()"),
 ]
 

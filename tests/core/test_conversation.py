@@ -373,12 +373,26 @@ async def rule(turns: Any) -> Any:
         ({"max_turns": 0}, "max_turns"),
         ({"stream": True}, "stream"),
         ({"temprature": 1}, "temperature"),
+        (
+            {"system_prompt": "Be brief."},
+            "system_prompt: no such parameter; did you mean system\\?",
+        ),
+        ({"trims": 2}, "did you mean trim\\?"),
+        ({"budget": 1}, r"use client.with_options\(budget=\.\.\.\)"),
         ({"temperature": "hot"}, "temperature"),
     ],
 )
 def test_wrong_options_are_refused_at_once(options: "dict[str, Any]", said: str) -> None:
     with pytest.raises((InvalidParamsError, TypeError), match=said):
         begin(**options)
+
+
+def test_positional_options_are_refused_with_their_names() -> None:
+    build: Any = Chat.conversation.build
+    message = "positional arguments: expected none, got 1; pass each by its name, such as model=..."
+    with pytest.raises(InvalidParamsError) as caught:
+        build("openai/gpt-4o-mini")
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(
@@ -536,7 +550,9 @@ def test_limits_count_for_the_whole_turn() -> None:
     dialogue = begin(tools=[note], max_total_tokens=10, tool_choice="required")
     host = answering(says('"x"'), calls(("a", "note")))
     turn = dialogue.turn("count", output=output_of(int), retries=1)
-    with pytest.raises(ToolLoopLimitError, match="max_total_tokens=10 is reached: 10"):
+    with pytest.raises(
+        ToolLoopLimitError, match="but max_total_tokens=10 is reached \\(10 used\\)"
+    ):
         host.run(turn.flow())
     # As is a call that is forced.
     assert ["tool_choice" in body for body in host.sent] == [True, False]

@@ -13,6 +13,7 @@ from house.fresh import ROOT
 import diagrams
 import docs
 import docs_reference
+import meshapi
 from meshapi import AsyncMeshAPI, MeshAPI, MeshAPIError
 from support.client_host import ClientHost, Head
 from support.machine_calls import DONE, POST, STREAM, File, chunk, upload
@@ -49,6 +50,32 @@ def resource_methods(resource: object, name: str) -> "list[str]":
         if not each.startswith("_") and hasattr(value, "_runner"):
             found += resource_methods(value, f"{name}.{each}")
     return found
+
+
+def test_the_page_of_endpoints_names_each_method() -> None:
+    page = (docs.DOCS / "endpoints.md").read_text("utf-8")
+    rows = {
+        name: row
+        for row in page.partition("\n## ")[0].splitlines()
+        if row.startswith("| ")
+        for name in re.findall(r"`([\w.]+)`", row.split(" | ")[0])
+    }
+    for method in docs_reference.methods():
+        resource, _, name = method.call.removeprefix("client.").rpartition(".")
+        assert f"`{name}`" in rows[resource].partition(" | ")[2], f"{method.call}: add it"
+
+
+def test_the_page_of_errors_has_the_whole_tree() -> None:
+    page = (docs.DOCS / "errors.md").read_text("utf-8")
+    tree = page.partition("## The tree")[2].partition("## ")[0]
+    classes = [
+        value
+        for name in meshapi.__all__
+        for value in [getattr(meshapi, name)]
+        if isinstance(value, type) and issubclass(value, MeshAPIError)
+    ]
+    assert len(classes) > 30
+    assert set(re.findall(r"(\w+)(?:  +|\n)", tree)) >= {each.__name__ for each in classes}
 
 
 OTHERS = ("realtime", "with_raw_response")

@@ -507,6 +507,7 @@ def every_resource_is_typed(client: MeshAPI) -> None:
     assert_type(client.images.generate(prompt="a fox"), ImageGenerationResponse)
     assert_type(client.images.stream(prompt="a fox"), ImagesStream)
     assert_type(client.videos.retrieve("id").status, str)
+    assert_type(client.download(client.videos.retrieve("id").url, "a.mp4"), SavedFile)
     assert_type(client.audio.synthesize(input="hi"), bytes)
     assert_type(client.audio.stream(input="hi"), Stream[bytes])
     assert_type(client.audio.synthesize_to("a.mp3", input="hi"), SavedFile)

@@ -13,6 +13,7 @@ from typing_extensions import Self
 
 from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_backends._failures import TransportError
+from meshapi_backends._listening import is_listening
 from meshapi_backends._scopes import Calls, Scope, WaitEnded
 from meshapi_backends._telling import AsyncTelling
 from meshapi_core import (
@@ -177,9 +178,14 @@ class AsyncFlowSteps(Generic[R]):
         try:
             with self._scope.running(), self._calls().waiting() as scope:
                 scope.check()
-                return await AsyncFunctions.run(step)
+                outcomes = await AsyncFunctions.run(step)
         except WaitEnded as exc:
             raise exc.failure.error from None
+        if is_listening():
+            from meshapi_backends._logging import log_failed_functions
+
+            log_failed_functions(step, outcomes)
+        return outcomes
 
     async def _now(self, step: Now) -> float:
         return self._network().now()

@@ -14,6 +14,7 @@ from typing_extensions import Self
 
 from meshapi_backends._sync.networks import Network
 from meshapi_backends._failures import TransportError
+from meshapi_backends._listening import is_listening
 from meshapi_backends._scopes import Calls, Scope, WaitEnded
 from meshapi_backends._telling import Telling
 from meshapi_core import (
@@ -178,9 +179,14 @@ class FlowSteps(Generic[R]):
         try:
             with self._scope.running(), self._calls().waiting() as scope:
                 scope.check()
-                return Functions.run(step)
+                outcomes = Functions.run(step)
         except WaitEnded as exc:
             raise exc.failure.error from None
+        if is_listening():
+            from meshapi_backends._logging import log_failed_functions
+
+            log_failed_functions(step, outcomes)
+        return outcomes
 
     def _now(self, step: Now) -> float:
         return self._network().now()

@@ -38,6 +38,9 @@ class AsyncConversation:
         InvalidParamsError: a tool is a function that this kind of client cannot call.
     """
 
+    # What a program sets, such as `model`, would be ignored in silence.
+    __slots__ = ("__weakref__", "_dialogue", "_runner")
+
     def __init__(self, runner: AsyncRunner, dialogue: Dialogue) -> None:
         AsyncFlavour.check(dialogue.tools, dialogue.options)
         self._runner = runner

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Optional, Union
 
 from meshapi_core._async.turn_host import AsyncTurnHost
+from meshapi_core._closing import AsyncIterated
 from meshapi_core.errors import (
     MeshAPIError,
     RealtimeConnectionClosed,
@@ -18,7 +19,7 @@ from meshapi_core.turns.values import RealtimeTurn
 __all__ = ["AsyncRealtimeTurns"]
 
 
-class AsyncRealtimeTurns:
+class AsyncRealtimeTurns(AsyncIterated):
     """The model's responses in a session, each put together from its events.
 
     An iterator: leaving a loop does not use it up, and the next loop continues where it was.

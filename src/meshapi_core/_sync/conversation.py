@@ -39,6 +39,9 @@ class Conversation:
         InvalidParamsError: a tool is a function that this kind of client cannot call.
     """
 
+    # What a program sets, such as `model`, would be ignored in silence.
+    __slots__ = ("__weakref__", "_dialogue", "_runner")
+
     def __init__(self, runner: Runner, dialogue: Dialogue) -> None:
         Flavour.check(dialogue.tools, dialogue.options)
         self._runner = runner

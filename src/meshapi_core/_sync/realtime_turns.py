@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Optional, Union
 
 from meshapi_core._sync.turn_host import TurnHost
+from meshapi_core._closing import Iterated
 from meshapi_core.errors import (
     MeshAPIError,
     RealtimeConnectionClosed,
@@ -19,7 +20,7 @@ from meshapi_core.turns.values import RealtimeTurn
 __all__ = ["RealtimeTurns"]
 
 
-class RealtimeTurns:
+class RealtimeTurns(Iterated):
     """The model's responses in a session, each put together from its events.
 
     An iterator: leaving a loop does not use it up, and the next loop continues where it was.

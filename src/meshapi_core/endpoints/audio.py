@@ -60,7 +60,7 @@ _OF_FILES = ("file", "filename", "content_type")
 _OF_SAVING = ("path", "overwrite", "on_progress", "progress")
 
 
-class _Speech(bytes):
+class Speech(bytes):
     """The bytes of an audio file."""
 
     def _repr_html_(self) -> Optional[str]:
@@ -72,7 +72,7 @@ class _Speech(bytes):
 class _SpeechReader(BytesReader, frozen=True):
     def read(self, response: Response) -> bytes:
         """Return the audio. See `Reader.read`."""
-        return _Speech(super().read(response))
+        return Speech(super().read(response))
 
 
 class Audio(Resource[R_co]):

@@ -24,7 +24,7 @@ from meshapi_core.endpoints._descriptor import (
 )
 from meshapi_core.endpoints._pairs import TypedStreamEndpoint, made_as
 from meshapi_core.flows.steps import Flow
-from meshapi_core.params.encoding import encode_conversation
+from meshapi_core.params.encoding import encode_conversation, refuse_unknown
 from meshapi_core.protocols import AsyncRunner, Runner
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types._base import OpenRecord, Record
@@ -177,8 +177,9 @@ class Completions(Resource[R_co]):
                 OutputValidationError, after which alone the model is asked again.
             InvalidParamsError, MeshAPIError: as for `create`.
         """
-        from meshapi_core.structured.parsing import completion_asked, parse_completion
+        from meshapi_core.structured.parsing import OWN, completion_asked, parse_completion
 
+        refuse_unknown(ChatCompletionParams, fields, OWN)
         asked, output = completion_asked(params, response_format=response_format, **fields)
         return parse_completion(Completions.create.build, asked, output, validation_retries)
 

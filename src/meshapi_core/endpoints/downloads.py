@@ -20,7 +20,7 @@ class Downloads(Resource[R_co]):
     @flow_endpoint
     def download(
         self,
-        url: str,
+        url: Optional[str],
         path: FilePath,
         *,
         overwrite: bool = True,
@@ -31,7 +31,7 @@ class Downloads(Resource[R_co]):
         return (yield from save_url(url, Target(path, overwrite, on_progress, progress)))
 
     @staticmethod
-    def hidden(url: str) -> str:
+    def hidden(url: Optional[str]) -> Optional[str]:
         """Return the URL in a form whose query no repr shows."""
         # For callers without a type checker.
         given: Any = url

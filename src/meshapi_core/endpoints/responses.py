@@ -25,7 +25,7 @@ from meshapi_core.endpoints._pairs import TypedStreamEndpoint, made_as
 from meshapi_core.endpoints._stored_responses import PATH, StoredResponses
 from meshapi_core.envelopes import is_blank
 from meshapi_core.flows.steps import Flow
-from meshapi_core.params.encoding import encode_params
+from meshapi_core.params.encoding import encode_params, refuse_unknown
 from meshapi_core.protocols import AsyncRunner, Runner
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types import response_events as events
@@ -189,8 +189,9 @@ class Responses(StoredResponses[R_co]):
             StructuredOutputError: as for `chat.completions.parse`; also if the response has failed.
             UnsupportedSchemaError, InvalidParamsError, MeshAPIError: as for that method.
         """
-        from meshapi_core.structured.parsing import parse_response, response_asked
+        from meshapi_core.structured.parsing import OWN, parse_response, response_asked
 
+        refuse_unknown(ResponsesParams, fields, OWN)
         asked, output = response_asked(params, response_format=response_format, **fields)
         return parse_response(Responses.create.build, asked, output, validation_retries)
 

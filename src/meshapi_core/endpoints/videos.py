@@ -93,7 +93,7 @@ class Videos(Resource[R_co]):
         """Return a task: its progress in `.status`, and in the end the video.
 
         Returns:
-            The task. Once `.ended` is True, `.content.video_url` is a link to the video, which
+            The task. Once `.ended` is True, `.url` is a link to the video, which
             expires, unless `.failed` is True. `wait` asks until then.
 
         Raises:
@@ -113,7 +113,7 @@ class Videos(Resource[R_co]):
         on_progress: Optional[OnProgress] = None,
         progress: bool = False,
     ) -> Flow[VideoTaskResponse]:
-        """Return a task once it has succeeded; `.content.video_url` is a link to the video.
+        """Return a task once it has succeeded; `.url` is a link to the video.
 
         For example, `videos.wait(task, timeout=600)`.
 

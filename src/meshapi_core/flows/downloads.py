@@ -162,7 +162,7 @@ def save_stream(call: AnyCall[Any], target: Target) -> Flow[SavedFile]:
     return (yield from saving.keep(part.received))
 
 
-def save_url(url: str, target: Target) -> Flow[SavedFile]:
+def save_url(url: Optional[str], target: Target) -> Flow[SavedFile]:
     """Save the file that a URL leads to; the URL is a secret."""
     # Rebound at once: where a later line raises, error trackers show the locals.
     url = checked_url(url)

@@ -187,9 +187,10 @@ class JobKind(Struct, Generic[T], frozen=True, kw_only=True):
         """
         found: Any = job if isinstance(job, str) else getattr(job, field, None)
         if not isinstance(found, str):
-            raise InvalidParamsError(
-                parameter, f"the ID of a {self.name}, or an object with .{field}", type_name(job)
-            )
+            expected = f"the ID of a {self.name}, or an object with .{field}"
+            # Of a submission, each batch has its own ID.
+            hint = "results() waits for all that submit() made" if hasattr(job, "batch_ids") else ""
+            raise InvalidParamsError(parameter, expected, type_name(job), hint)
         if not found:
             hint = "the gateway sent none" if found is not job else ""
             raise InvalidParamsError(parameter, "an ID", "an empty one", hint)

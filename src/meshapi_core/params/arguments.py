@@ -35,6 +35,9 @@ def fault_of_arguments(
         most = f"at most {len(by_place)} ({', '.join(by_place)})" if by_place else "none"
         others = [name for name in names if name not in by_place]
         hint = f"write {others[0]}=..." if others else "pass the others as keywords"
+        if not by_place and any(one.kind is Parameter.VAR_KEYWORD for one in declared):
+            # Which of all parameters it is cannot be known.
+            hint = "pass each by its name, such as model=..."
         return InvalidParamsError("positional arguments", most, str(number), hint)
     taken = by_place[:number]
     unknown = [name for name in keywords if name not in names]

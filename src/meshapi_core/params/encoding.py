@@ -19,7 +19,7 @@ from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.plain_values import NOT_JSON, TOO_DEEP, as_plain, is_ready, refuse_odd
 from meshapi_core.params.unknown_names import look_at_names
 
-__all__ = ["build_params", "check", "encode_conversation", "encode_params"]
+__all__ = ["build_params", "check", "encode_conversation", "encode_params", "refuse_unknown"]
 
 P = TypeVar("P")
 
@@ -174,7 +174,7 @@ def _source(
         # The method has a parameter called `params`, so the object was given as one of the fields.
         params, fields = fields["params"], {k: v for k, v in fields.items() if k != "params"}
     if params is None:
-        _refuse_unknown(params_type, fields, beside)
+        refuse_unknown(params_type, fields, beside)
         # With the same defaults as an instance of the class.
         given = _defaults(params_type).copy()
         for name, value in fields.items():
@@ -193,8 +193,17 @@ def _source(
     return params
 
 
-def _refuse_unknown(params_type: Any, fields: Mapping[str, Any], beside: Iterable[str]) -> None:
-    """Raise for the first unknown keyword, whatever its value."""
+def refuse_unknown(params_type: Any, fields: Mapping[str, Any], beside: Iterable[str]) -> None:
+    """Refuse the first unknown keyword, whatever its value.
+
+    Args:
+        params_type: the class of the parameters.
+        fields: the keywords.
+        beside: the names of the method's other parameters, which a misspelt keyword may mean.
+
+    Raises:
+        InvalidParamsError: there is one.
+    """
     known = _names(params_type)
     if known is None or known.issuperset(fields):
         return

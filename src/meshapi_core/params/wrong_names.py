@@ -74,6 +74,7 @@ _OF_THE_CLIENT: Final = {
     "token": "token",
 }
 _OPTIONS: Final = {
+    "budget": "budget",
     "extrabody": "extra_body",
     "extraheaders": "extra_headers",
     "extraquery": "extra_query",

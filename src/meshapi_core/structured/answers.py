@@ -104,9 +104,9 @@ def _decoded(text: str, finish: str, response: Any, output: Output[T]) -> T:
         mismatch = exc
     # A text that is a whole value in spite of the limit is as good as any other.
     if finish in ("length", "max_output_tokens", "max_tokens"):
-        said = "the model's text ends at a limit of model tokens; allow for more of them"
+        said = "the model's text is cut off at a limit of model tokens; raise max_tokens"
         raise _error(OutputTruncatedError, said, text, response) from mismatch
-    said = f"the model's text is no valid {output.name}: {mismatch}"
+    said = f"the model's text does not match {output.title}: {mismatch}"
     error = _error(OutputValidationError, said, text, response)
     error.path, error.reason = mismatch.path, mismatch.reason
     raise error from mismatch

@@ -43,12 +43,14 @@ class Output(Struct, Generic[T], frozen=True):
     """A type as a model is asked for it.
 
     Fields:
+        title: the name of the type, for people: `list[Person]`.
         name: the name of the schema, as gateways accept it.
         schema: the strict schema of the whole text.
         is_wrapped: whether the value is in an object with one field, `value`.
         convert: makes a value of what a model wrote; raises Mismatch.
     """
 
+    title: str
     name: str
     schema: Schema
     is_wrapped: bool
@@ -119,7 +121,7 @@ def _read_whole(kind: Any, name: str) -> Output[Any]:
         alone: Schema = {"type": "object", "properties": {_WRAPPED: root}, "required": [_WRAPPED]}
         whole = strict(alone, definitions, name)
     short = _NOT_IN_NAMES.sub("_", name).strip("_")[:_LONGEST_NAME] or "output"
-    return Output(short, whole, is_wrapped, convert)
+    return Output(name, short, whole, is_wrapped, convert)
 
 
 # With the name, as `Union[A, B]` equals `Union[B, A]`, and the first match counts.

@@ -15,6 +15,7 @@ from meshapi_core.types.chat import ChatCompletionParams
 from meshapi_core.types.responses import ResponsesParams
 
 __all__ = [
+    "OWN",
     "check_retries",
     "completion_asked",
     "correction",
@@ -28,6 +29,9 @@ T = TypeVar("T")
 
 Build = Callable[..., Call[Any]]
 Fields = dict[str, Any]
+
+OWN = ("response_format", "validation_retries")
+"""The parameters of `parse` besides those of `create`."""
 
 
 def completion_asked(

@@ -188,7 +188,8 @@ class TypeSchemas:
 
     def _custom(self, info: inspect.CustomType, path: str) -> Schema:
         if not models.is_model(info.cls):
-            raise unsupported(path, name_of_type(info.cls))
+            reason = "dataclasses, TypedDicts, msgspec Structs and pydantic models have one"
+            raise unsupported(path, name_of_type(info.cls), reason)
         if info.cls not in self._names:
             self._names[info.cls] = name = self._new_name(info.cls.__name__)
             root, others = models.schema_of(info.cls, f"{name}_", path)
@@ -201,7 +202,7 @@ class TypeSchemas:
         return {"$ref": f"#/$defs/{self._names[info.cls]}"}
 
     def _any(self, info: inspect.Type, path: str) -> Schema:
-        raise unsupported(path, "Any")
+        raise unsupported(path, "Any", "name the type, as in list[str] or dict[str, int]")
 
     def _new_name(self, wanted: str) -> str:
         wanted = name = re.sub(r"[^\w-]+", "_", wanted, flags=re.ASCII).strip("_") or "Value"

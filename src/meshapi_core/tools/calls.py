@@ -175,7 +175,8 @@ def _changed(tool: FunctionTool, arguments: Any) -> Arguments:
     """
     expected = f"None, arguments for {tool.name}, a Refuse or a Deferred"
     if not isinstance(arguments, Mapping):
-        raise InvalidParamsError("before_call", expected, value_name(arguments))
+        hint = "None approves, Refuse(reason) refuses" if isinstance(arguments, bool) else ""
+        raise InvalidParamsError("before_call", expected, value_name(arguments), hint)
     try:
         return tool.decode(json_text(arguments))
     except (InvalidArguments, TypeError) as exc:

@@ -55,12 +55,13 @@ class ChatDialect:
         return function.get("name") if is_object(function) else None
 
     def split(
-        self, fields: Mapping[str, Any], tools: Sequence[Mapping[str, Any]]
+        self,
+        fields: Mapping[str, Any],
+        tools: Sequence[Mapping[str, Any]],
+        beside: Sequence[str] = OPTION_NAMES,
     ) -> tuple[dict[str, Any], list[Any]]:
         whole = {**fields, "tools": tools or None}
-        plain = build_params(
-            ChatCompletionParams, None, whole, {"stream": False}, beside=OPTION_NAMES
-        )
+        plain = build_params(ChatCompletionParams, None, whole, {"stream": False}, beside=beside)
         if plain.get("n", 1) != 1:
             raise InvalidParamsError("n", "1", repr(plain["n"]), "a tool run has one history")
         for name in ("messages", "tools", "stream"):

@@ -13,6 +13,8 @@ from meshapi_core.tools.usage import RunUsage
 
 __all__ = ["CallState", "RunState", "TurnState", "read_checkpoint", "write_checkpoint"]
 
+_EXPECTED = "what checkpoint() returned, or its JSON"
+
 VERSION = 1
 """Of the form of checkpoints; a change that older readers would misread makes it another."""
 
@@ -121,7 +123,7 @@ def read_checkpoint(
         read = msgspec.convert(plain, _Checkpoint)
         _check(read)
     except (msgspec.ValidationError, ValueError) as exc:
-        raise InvalidParamsError("checkpoint", "what checkpoint() returned", f"{exc}") from exc
+        raise InvalidParamsError("checkpoint", _EXPECTED, f"{exc}") from exc
     if read.api != api:
         hint = f"continue it with client.{read.api}.resume_tools()"
         raise InvalidParamsError("checkpoint.api", repr(api), repr(read.api), hint)
@@ -139,9 +141,11 @@ def _plain(checkpoint: Any) -> Mapping[str, Any]:
         try:
             checkpoint = msgspec.json.decode(checkpoint)
         except (msgspec.DecodeError, ValueError) as exc:
-            raise InvalidParamsError("checkpoint", "JSON", f"{exc}") from exc
+            hint = "pass what the file contains, not its path"
+            raise InvalidParamsError("checkpoint", _EXPECTED, f"text: {exc}", hint) from exc
     if not is_mapping(checkpoint):
-        raise InvalidParamsError("checkpoint", "what checkpoint() returned", value_name(checkpoint))
+        hint = "pass run.checkpoint()" if hasattr(checkpoint, "checkpoint") else ""
+        raise InvalidParamsError("checkpoint", _EXPECTED, value_name(checkpoint), hint)
     return checkpoint
 
 

@@ -137,6 +137,9 @@ def is_async(function: Any) -> bool:
 def _check_function(function: Any, place: str) -> None:
     if not callable(function):
         raise InvalidParamsError(place, "a function or a FunctionTool", value_name(function))
+    if isinstance(function, type):
+        hint = "write a function; its parameters may be of that class"
+        raise InvalidParamsError(place, "a function", f"the class {function.__name__}", hint)
     if isasyncgenfunction(function) or isgeneratorfunction(function):
         hint = "a result is sent to the model whole; return a list"
         raise InvalidParamsError(place, "a function", "a generator function", hint)

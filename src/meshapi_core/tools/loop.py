@@ -216,7 +216,8 @@ class ToolLoop(Generic[T]):
             return
         limit, allowed, used = reached
         raise ToolLoopLimitError(
-            f"the model asks for further calls, and {limit}={allowed} is reached: {used}",
+            f"the model asks for further calls, but {limit}={allowed} is reached ({used} used);"
+            f" raise {limit}, also to go on from this error's .checkpoint",
             limit=limit,
             checkpoint=self.checkpoint(),
             messages=self.messages,

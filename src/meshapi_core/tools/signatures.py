@@ -77,6 +77,8 @@ def parameters_of(function: Callable[..., Any], place: str) -> Arguments:
         where = f"{place}.{parameter.name}"
         if parameter.name not in hints:
             hint = f"write {parameter.name}: str, or whatever its type is"
+            if parameter.name == "self":
+                hint = "pass the method of an object, not that of its class"
             raise InvalidParamsError(where, "an annotated parameter", "no annotation", hint)
         kind = _with_description(hints[parameter.name], texts.get(parameter.name))
         _refuse_without_schema(kind, where)

@@ -116,8 +116,9 @@ class SessionTools:
         limit, allowed, used = reached
         self._in_a_row = 0
         raise ToolLoopLimitError(
-            f"the model asks for further calls, and {limit}={allowed} is reached: {used}; nothing"
-            " was called, and the session goes on: send_tool_output() can still answer the calls",
+            f"the model asks for further calls, but {limit}={allowed} is reached ({used} used);"
+            " nothing was called, and the session goes on: send_tool_output() can still answer the"
+            " calls",
             limit=limit,
             checkpoint={},
             messages=[],

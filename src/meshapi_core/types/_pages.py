@@ -133,8 +133,8 @@ class Paged(Generic[T_co]):
         source = source_of(self)
         if source is not None and source.is_async:
             raise TypeError(
-                "AsyncMeshAPI returned this page; write `async for row in page`, or"
-                " `async for page in client.....list().pages()`"
+                "AsyncMeshAPI returned this page; write `async for row in page`, or for whole"
+                " pages `async for page in client.batches.list().pages()`, without await"
             )
         return source
 

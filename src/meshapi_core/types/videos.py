@@ -190,6 +190,11 @@ class VideoTaskResponse(ResponseModel, kw_only=True):
     request_id: Optional[str] = None
 
     @property
+    def url(self) -> Optional[str]:
+        """The URL of the video, which expires; None if there is no video, or not yet."""
+        return None if self.content is None else self.content.video_url
+
+    @property
     def ended(self) -> bool:
         """Whether the task has ended, successfully or not."""
         return is_end(self.status)

@@ -18,6 +18,7 @@ from meshapi_core import (
     NotFoundError,
     RateLimitError,
 )
+from meshapi_core.batching.submission import BatchSubmission
 from meshapi_core.endpoints import Batches, Rag, Videos
 from meshapi_core.flows import Progress
 from meshapi_core.flows.polling import FIRST, LONGEST, TOLERANCE, Polling
@@ -301,6 +302,10 @@ def test_a_document_that_could_not_be_uploaded_has_failed() -> None:
         ({"batch": _batch("x").model_copy(update={"id": ""})}, "the gateway sent none"),
         ({"batch": 3}, "batch: expected the ID of a batch, or an object with .id, got int"),
         ({"batch": ["b1"]}, "got list"),
+        (
+            {"batch": BatchSubmission(batch_ids=("b1",), endpoints=("/",), places=(0,))},
+            "got BatchSubmission; results() waits for all that submit() made",
+        ),
         ({"timeout": -1}, "timeout: expected 0 to 2000000 seconds, got -1"),
         ({"timeout": float("nan")}, "timeout: expected 0 to 2000000 seconds"),
         ({"timeout": float("inf")}, "None means no limit"),

@@ -254,6 +254,9 @@ def très(city: str) -> None:
         (lambda: None, "function.__name__"),
         (très, "function.__name__"),
         (print, "function.args"),
+        (Shop, "function"),
+        (Window, "function"),
+        (Shop.buy, "function.self"),
         (dict.fromkeys, "function.iterable"),
         (5, "function"),
         (None, "name"),
@@ -403,3 +406,14 @@ def test_parameters_may_be_models_of_pydantic() -> None:
     assert keywords["more"].name == "b"
     with pytest.raises(InvalidArguments, match=r"parts.*size.*greater than or equal to 0"):
         tool.decode('{"order":{"parts":[{"name":"a","size":-1}]}}')
+
+
+def test_a_class_and_its_methods_are_told_from_functions() -> None:
+    with pytest.raises(InvalidParamsError) as raised:
+        FunctionTool(Window)
+    assert str(raised.value) == (
+        "function: expected a function, got the class Window; write a function; its parameters may"
+        " be of that class"
+    )
+    with pytest.raises(InvalidParamsError, match="pass the method of an object"):
+        FunctionTool(Shop.buy)

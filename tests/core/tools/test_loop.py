@@ -496,6 +496,13 @@ def test_what_before_call_may_not_return_is_refused(verdict: Any) -> None:
     assert host.called == []
 
 
+@pytest.mark.parametrize("verdict", [True, False])
+def test_a_verdict_of_before_call_is_no_bool(verdict: Any) -> None:
+    host = Host(start([get_weather], before_call=lambda call: verdict), [calling(FORECAST)])
+    with pytest.raises(InvalidParamsError, match=r"None approves, Refuse\(reason\) refuses"):
+        host.run()
+
+
 def test_what_before_call_raises_ends_the_run() -> None:
     def before(call: RequestedCall) -> None:
         raise PermissionError("stop")
@@ -687,6 +694,21 @@ def test_a_damaged_checkpoint_is_refused() -> None:
         with pytest.raises(InvalidParamsError) as raised:
             resume(damaged, [later])
         assert raised.value.field == field, damaged
+
+
+def test_what_was_stored_or_returned_is_told_from_a_checkpoint() -> None:
+    expected = "checkpoint: expected what checkpoint() returned, or its JSON, got "
+    with pytest.raises(InvalidParamsError) as raised:
+        resume("run.json", [later])
+    assert str(raised.value).startswith(f"{expected}text: ")
+    assert raised.value.hint == "pass what the file contains, not its path"
+
+    class Run:
+        def checkpoint(self) -> None: ...
+
+    with pytest.raises(InvalidParamsError) as raised:
+        resume(Run(), [later])
+    assert raised.value.hint == "pass run.checkpoint()"
 
 
 @pytest.mark.parametrize(

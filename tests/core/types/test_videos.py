@@ -68,6 +68,14 @@ def test_an_error_and_a_usage_without_their_parts():
     )
 
 
+def test_the_url_of_a_task_is_that_of_its_video():
+    body = b'{"id":"t","content":{"video_url":"https://files.test/a.mp4"}}'
+    task = decode(body, msgspec.json.Decoder(VideoTaskResponse))
+    assert task.url == "https://files.test/a.mp4"
+    assert VideoTaskResponse(id="t").url is None
+    assert "url" not in task.model_dump()
+
+
 def test_each_task_of_a_list_has_what_the_server_sent_for_it():
     """Undeclared fields are in the `raw` of each row."""
     rows = [{"id": "a", "new": 1}, {"id": "b", "status": None}]
