@@ -147,7 +147,7 @@ class Batches(Resource[R_co]):
                 default they grow from 1 to 30.
             on_progress: is called with a `Progress` after each look. With `AsyncMeshAPI`, it may be
                 a coroutine function. What it raises ends the wait.
-            progress: True shows a progress bar; needs `pip install "meshapi[progress]"`.
+            progress: True shows a progress bar; needs tqdm.
 
         Returns:
             The batch. Single requests may have failed: see `.failed_requests`.
