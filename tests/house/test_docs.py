@@ -13,6 +13,7 @@ from house.fresh import ROOT
 import diagrams
 import docs
 import docs_reference
+import meshapi
 from meshapi import AsyncMeshAPI, MeshAPI, MeshAPIError
 from support.client_host import ClientHost, Head
 from support.machine_calls import DONE, POST, STREAM, File, chunk, upload
@@ -308,3 +309,42 @@ def test_one_table_has_each_variable_that_a_client_reads() -> None:
     # Their names are put together.
     read |= {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
     assert sorted(first_cells("configuration.md", "Environment")) == sorted(read)
+
+
+# The pages on errors and endpoints
+
+
+def drawn_tree() -> "dict[str, str]":
+    """Each error in the drawing of `errors.md`, with the one that it hangs on."""
+    text = (docs.DOCS / "errors.md").read_text("utf-8")
+    drawing = text.partition("## The tree\n\n```\n")[2].partition("```")[0]
+    above: "list[str]" = []
+    tree = {}
+    for line in drawing.splitlines():
+        found = re.match(r"[│├└─ ]*(?=\w)", line)
+        assert found is not None
+        depth = len(found[0]) // 4
+        name = line[found.end() :].split()[0]
+        del above[depth:]
+        tree[name] = above[-1] if above else ""
+        above.append(name)
+    return tree
+
+
+def test_the_tree_of_errors_is_that_of_the_classes() -> None:
+    exported = [getattr(meshapi, name) for name in meshapi.__all__]
+    errors = [each for each in exported if inspect.isclass(each) and issubclass(each, MeshAPIError)]
+    bases = {each.__name__: each.__mro__[1].__name__ for each in errors}
+    assert drawn_tree() == {**bases, "MeshAPIError": ""}
+
+
+def test_the_table_of_endpoints_has_each_method() -> None:
+    text = (docs.DOCS / "endpoints.md").read_text("utf-8").partition("\n## ")[0]
+    rows = [line.split("|")[1:3] for line in text.splitlines() if line.startswith("| ")]
+    missing = []
+    for method in docs_reference.methods():
+        resource, _, name = method.call.partition(".")[2].rpartition(".")
+        named = [methods for resources, methods in rows if f"`{resource}`" in resources]
+        if not any(f"`{name}`" in methods for methods in named):
+            missing.append(method.call)
+    assert missing == []
