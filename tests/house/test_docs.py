@@ -318,7 +318,7 @@ def drawn_tree() -> "dict[str, str]":
     """Each error in the drawing of `errors.md`, with the one that it hangs on."""
     text = (docs.DOCS / "errors.md").read_text("utf-8")
     drawing = text.partition("## The tree\n\n```\n")[2].partition("```")[0]
-    above: "list[str]" = []
+    above: list[str] = []
     tree = {}
     for line in drawing.splitlines():
         found = re.match(r"[│├└─ ]*(?=\w)", line)
