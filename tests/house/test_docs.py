@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import re
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,24 @@ def test_the_reference_has_each_method_of_a_client() -> None:
             for method in resource_methods(getattr(client, name), f"client.{name}")
         ]
     assert sorted(found) == sorted(method.call for method in docs_reference.methods())
+
+
+@pytest.mark.parametrize("kind", [MeshAPI, AsyncMeshAPI])
+def test_signatures_name_what_a_method_returns_and_not_how_it_is_declared(kind: Any) -> None:
+    client = kind(base_url="http://127.0.0.1:1", token="rsk_test_docs")
+    for method in docs_reference.methods():
+        function = attrgetter(method.call.partition(".")[2])(client)
+        returned = repr(inspect.signature(function).return_annotation)
+        assert not re.search(r"\b(Call|Flow|ItemFlow|Generator)\[", returned), method.call
+
+
+def test_no_docstring_describes_an_argument_twice() -> None:
+    client = MeshAPI(base_url="http://127.0.0.1:1", token="rsk_test_docs")
+    for method in docs_reference.methods():
+        text = inspect.getdoc(attrgetter(method.call.partition(".")[2])(client)) or ""
+        arguments = text.partition("\nArgs:\n")[2].partition("\n\n")[0]
+        names = ", ".join(re.findall(r"^    (\w[\w, ]*):", arguments, re.MULTILINE)).split(", ")
+        assert len(names) == len(set(names)), method.call
 
 
 def test_the_reference_has_each_public_name_once() -> None:

@@ -98,6 +98,7 @@ class Batches(Resource[R_co]):
 
         Returns:
             The page; the batches are in `.data`, and `.has_more` is True if another page follows.
+            Iterate over it for the batches of all pages.
 
         Raises:
             InvalidParamsError: a parameter is invalid; nothing was sent.
@@ -199,7 +200,7 @@ class Batches(Resource[R_co]):
         timeout: Optional[float] = None,
         on_progress: Optional[OnProgress] = None,
         progress: bool = False,
-    ) -> "Flow[BatchSubmission[Any]]":
+    ) -> Flow["BatchSubmission[Any]"]:
         """Submit calls in as many batches as they need; `results` yields theirs in the same order.
 
         A batch is for one endpoint and one model, at most 50,000 requests and 32 MiB.
@@ -212,6 +213,9 @@ class Batches(Resource[R_co]):
                 for no limit.
             on_progress: is called with a `Progress` when a batch is made; `.job_id` is its ID.
             progress: as for `wait`.
+
+        Returns:
+            The submission, for `results`. It holds no client, and can be stored as JSON.
 
         Raises:
             InvalidParamsError: a call cannot be in a batch; nothing was sent.
@@ -276,7 +280,7 @@ class Batches(Resource[R_co]):
         poll_interval: Optional[float] = None,
         on_progress: Optional[OnProgress] = None,
         progress: bool = False,
-    ) -> "ItemFlow[BatchItem[Any], list_[BatchObject]]":
+    ) -> ItemFlow["BatchItem[Any]", list_[BatchObject]]:
         """Wait for batches, and yield the result of each request: a response, or an error.
 
         Args:
@@ -292,8 +296,8 @@ class Batches(Resource[R_co]):
             has `.id`, and `.value` or `.error`. `until_done()` returns the ended batches.
 
         Raises:
-            InvalidParamsError, JobTimeoutError, JobStatusError, MeshAPIError: as for `wait`. That a
-                batch or a request has failed is the `.error` of its items.
+            InvalidParamsError, JobTimeoutError, JobStatusError, MeshAPIError: as for `wait`. If a
+                batch or a request has failed, its items have that as their `.error`.
         """
         from meshapi_core.batching.items import batch_items
 

@@ -238,7 +238,6 @@ class Completions(Resource[R_co]):
             tools: functions, whose signatures and docstrings tell the model what they do, or
                 `FunctionTool`s. The declaration of a tool without a function is sent as given; a
                 call of it is deferred.
-            stream: whether what the model says comes piece by piece, as deltas among the steps.
             max_turns: how many responses of the model there may be.
             max_concurrent_calls: how many functions may run at the same time. A blocking client
                 calls them in threads; with 1, and without `tool_timeout`, in the caller's.
