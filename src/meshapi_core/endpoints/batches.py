@@ -201,7 +201,7 @@ class Batches(Resource[R_co]):
         on_progress: Optional[OnProgress] = None,
         progress: bool = False,
     ) -> Flow["BatchSubmission[Any]"]:
-        """Submit calls in as many batches as they need; `results` yields theirs in the same order.
+        """Submit calls in as many batches as they need, and return these, for `results`.
 
         A batch is for one endpoint and one model, at most 50,000 requests and 32 MiB.
 
@@ -213,9 +213,6 @@ class Batches(Resource[R_co]):
                 for no limit.
             on_progress: is called with a `Progress` when a batch is made; `.job_id` is its ID.
             progress: as for `wait`.
-
-        Returns:
-            The submission, for `results`. It holds no client, and can be stored as JSON.
 
         Raises:
             InvalidParamsError: a call cannot be in a batch; nothing was sent.
