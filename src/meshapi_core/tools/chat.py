@@ -62,7 +62,9 @@ class ChatDialect:
             ChatCompletionParams, None, whole, {"stream": False}, beside=OPTION_NAMES
         )
         if plain.get("n", 1) != 1:
-            raise InvalidParamsError("n", "1", repr(plain["n"]), "the history goes on with one choice")
+            raise InvalidParamsError(
+                "n", "1", repr(plain["n"]), "the history goes on with one choice"
+            )
         for name in ("messages", "tools", "stream"):
             plain.pop(name, None)
         # As the program gave them: a message with fields of the provider's is sent back whole.
