@@ -22,6 +22,7 @@ from meshapi_core.flows import (
     Pause,
     RandomBytes,
     RunFunctions,
+    Step,
 )
 from meshapi_core.tools import ToolCallEnded
 
@@ -54,10 +55,9 @@ def run(flow: ItemFlow[T, R]) -> Generator[T, None, R]:
         flow.close()
 
 
-def do(step: object) -> Any:
+def do(step: Step) -> Any:
     if isinstance(step, Call):
-        call: Call[Any] = step
-        return make(call)
+        return make(step)
     if isinstance(step, Pause):
         return sleep(step.seconds)
     if isinstance(step, Now):
