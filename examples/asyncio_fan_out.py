@@ -23,7 +23,7 @@ async def ask(client: AsyncMeshAPI, limit: asyncio.Semaphore, question: str) -> 
             )
         except MeshAPIError as error:
             return f"failed: {error}"
-        return response.choices[0].message.text
+        return response.text
 
 
 async def main() -> None:

@@ -1,6 +1,6 @@
 """A conversation on trio, with a call that a person approves.
 
-    python conversation_trio.py
+    python conversation_trio.py        # needs trio
 
 `conversation_async.py` is the same on asyncio.
 """

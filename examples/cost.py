@@ -25,7 +25,7 @@ def ask(client: MeshAPI, usage: UsageTracker, model: str, country: str) -> str:
             return f"not asked: {error.limit} is used up"
         except MeshAPIError as error:
             return f"failed: {error}"
-    return response.choices[0].message.text
+    return response.text
 
 
 def main(dollars: str) -> None:

@@ -31,7 +31,7 @@ def main(how: str, model: str) -> None:
     with MeshAPI(max_retries=2, timeout=timeout) as client:
         if how == "whole":
             response = client.chat.completions.create(model=model, messages=messages)
-            print(response.choices[0].message.text)
+            print(response.text)
         else:
             for chunk in client.chat.completions.stream(model=model, messages=messages):
                 print(chunk.text, end="", flush=True)
@@ -52,7 +52,7 @@ if __name__ == "__main__":
         sys.exit(f"Too many requests. Come back in {error.retry_after_seconds} seconds.")
     except StreamInterruptedError as error:
         if isinstance(error.partial, ChatCompletionResponse):
-            print("\nThis much came:", error.partial.choices[0].message.text)
+            print("\nThis much came:", error.partial.text)
         sys.exit(f"The stream broke off: {error}")
     except APITimeoutError as error:
         sys.exit(f"Too slow: the time limit {error.phase!r} ran out.")

@@ -17,5 +17,5 @@ with MeshAPI() as client:
     response = beta.chat.completions.create(
         model="openai/gpt-4o-mini", messages=[{"role": "user", "content": "What is 2+2?"}]
     )
-    print(response.choices[0].message.text)
+    print(response.text)
     print("fields of the response:", ", ".join(sorted(response.raw)))

@@ -36,7 +36,7 @@ def main(path: Path, question: str) -> None:
                 {"role": "user", "content": question},
             ],
         )
-        print(response.choices[0].message.text)
+        print(response.text)
 
 
 if __name__ == "__main__":

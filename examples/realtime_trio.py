@@ -1,6 +1,6 @@
 """Speak with a realtime model on trio: one task speaks, and another listens.
 
-    python realtime_trio.py question.wav
+    python realtime_trio.py question.wav        # needs trio
 
 Sessions use PCM16 with one channel at 24 kHz. The program prints the transcript while it arrives,
 and stops when the model has responded. A user who speaks interrupts the model: the turn is then

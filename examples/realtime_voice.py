@@ -31,8 +31,12 @@ def write(path: str, samples: bytes) -> None:
         file.writeframes(samples)
 
 
+def show(text: str) -> None:
+    print(text, end="", flush=True)
+
+
 def main(source: str, target: str) -> None:
-    question, response = read(source), bytearray()
+    question = read(source)
     with MeshAPI() as client, client.realtime.connect(model=MODEL) as session:
         # The turn ends at the end of the file, not when the gateway hears a pause.
         session.update({"audio": {"input": {"turn_detection": None}}})
@@ -40,15 +44,12 @@ def main(source: str, target: str) -> None:
             session.send_audio(question[start : start + RATE])
         session.commit_audio()
         session.send({"type": "response.create"})
-        for message in session:
-            response += message.audio or b""
-            if message.type == "response.output_audio_transcript.delta":
-                print(message.event["delta"], end="", flush=True)
-            elif message.type == "response.done":
-                break
+        turn = session.turns(on_text=show).receive()
     print()
-    write(target, bytes(response))
-    print(f"{target}: {len(response) / 2 / RATE:.1f} seconds")
+    if turn.error is not None:
+        sys.exit(str(turn.error))
+    write(target, turn.audio)
+    print(f"{target}: {len(turn.audio) / 2 / RATE:.1f} seconds")
 
 
 if __name__ == "__main__":

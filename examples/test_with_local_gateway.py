@@ -26,7 +26,7 @@ def capital_of(client: MeshAPI, country: str, model: str = "openai/gpt-4o-mini")
         )
     except RateLimitError:
         return "unknown"
-    return response.choices[0].message.text.rpartition(" ")[2].rstrip(".")
+    return response.text.rpartition(" ")[2].rstrip(".")
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ async def ask(client: AsyncMeshAPI, question: str) -> str:
         )
     except MeshAPIError as error:
         return f"failed: {error}"
-    return response.choices[0].message.text
+    return response.text
 
 
 async def main() -> None:

@@ -38,7 +38,7 @@ def _tqdm_class() -> Any:
             raise
         raise ModuleNotFoundError(
             "progress=True needs tqdm, which is not installed:"
-            ' pip install "meshapi[progress]"; or pass a function as on_progress=',
+            " pip install tqdm; or pass a function as on_progress=",
             name="tqdm",
         ) from None
     base: Any = tqdm

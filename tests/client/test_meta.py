@@ -399,8 +399,13 @@ async def test_several_calls_have_no_raw_response(world: World, tmp_path: Path) 
     path.write_bytes(b"hello")
     with ScriptedServer(serve) as server:
         async with world.client(server.url) as client:
-            with pytest.raises(TypeError, match=r"upload_file\(\) makes several calls"):
-                await client.with_raw_response.rag.upload_file(path)
+            raw = client.with_raw_response
+            with pytest.raises(TypeError, match=r"^this method makes several calls"):
+                await raw.rag.upload_file(path)
+            with pytest.raises(TypeError, match=r"^this method makes several calls"):
+                await raw.chat.completions.parse(**ASK, response_format=int)
+            with pytest.raises(TypeError, match=r"^this method makes several calls"):
+                raw.chat.completions.run_tools(**ASK, tools=[])
         assert server.requests == []
 
 

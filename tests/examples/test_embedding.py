@@ -236,6 +236,22 @@ def is_still(upstream: WatchedConnection) -> bool:
     return 0 < before == len(upstream.answered)
 
 
+def test_a_host_has_the_helpers(gateway: LocalGateway) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", str(FOLDER / "helpers.py")],
+        capture_output=True,
+        text=True,
+        env=environment(gateway.url, gateway),
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [
+        "completed",
+        "get_weather: 18 degrees and sunny in Paris",
+        "The tool answered: 18 degrees and sunny in Paris",
+    ]
+
+
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*on_*.py")), ids=lambda path: path.stem)
 def test_an_adapter_is_short(path: Path) -> None:
     assert path.stem in {*HOSTS, *REALTIME}

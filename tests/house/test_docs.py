@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import re
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,24 @@ def test_the_reference_has_each_method_of_a_client() -> None:
             for method in resource_methods(getattr(client, name), f"client.{name}")
         ]
     assert sorted(found) == sorted(method.call for method in docs_reference.methods())
+
+
+@pytest.mark.parametrize("kind", [MeshAPI, AsyncMeshAPI])
+def test_signatures_name_what_a_method_returns_and_not_how_it_is_declared(kind: Any) -> None:
+    client = kind(base_url="http://127.0.0.1:1", token="rsk_test_docs")
+    for method in docs_reference.methods():
+        function = attrgetter(method.call.partition(".")[2])(client)
+        returned = repr(inspect.signature(function).return_annotation)
+        assert not re.search(r"\b(Call|Flow|ItemFlow|Generator)\[", returned), method.call
+
+
+def test_no_docstring_describes_an_argument_twice() -> None:
+    client = MeshAPI(base_url="http://127.0.0.1:1", token="rsk_test_docs")
+    for method in docs_reference.methods():
+        text = inspect.getdoc(attrgetter(method.call.partition(".")[2])(client)) or ""
+        arguments = text.partition("\nArgs:\n")[2].partition("\n\n")[0]
+        names = ", ".join(re.findall(r"^    (\w[\w, ]*):", arguments, re.MULTILINE)).split(", ")
+        assert len(names) == len(set(names)), method.call
 
 
 def test_the_reference_has_each_public_name_once() -> None:
@@ -344,3 +363,42 @@ def test_one_table_has_each_variable_that_a_client_reads() -> None:
     # Their names are put together.
     read |= {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
     assert sorted(first_cells("configuration.md", "Environment")) == sorted(read)
+
+
+# The pages on errors and endpoints
+
+
+def drawn_tree() -> "dict[str, str]":
+    """Each error in the drawing of `errors.md`, with the one that it hangs on."""
+    text = (docs.DOCS / "errors.md").read_text("utf-8")
+    drawing = text.partition("## The tree\n\n```\n")[2].partition("```")[0]
+    above: list[str] = []
+    tree = {}
+    for line in drawing.splitlines():
+        found = re.match(r"[│├└─ ]*(?=\w)", line)
+        assert found is not None
+        depth = len(found[0]) // 4
+        name = line[found.end() :].split()[0]
+        del above[depth:]
+        tree[name] = above[-1] if above else ""
+        above.append(name)
+    return tree
+
+
+def test_the_tree_of_errors_is_that_of_the_classes() -> None:
+    exported = [getattr(meshapi, name) for name in meshapi.__all__]
+    errors = [each for each in exported if inspect.isclass(each) and issubclass(each, MeshAPIError)]
+    bases = {each.__name__: each.__mro__[1].__name__ for each in errors}
+    assert drawn_tree() == {**bases, "MeshAPIError": ""}
+
+
+def test_the_table_of_endpoints_has_each_method() -> None:
+    text = (docs.DOCS / "endpoints.md").read_text("utf-8").partition("\n## ")[0]
+    rows = [line.split("|")[1:3] for line in text.splitlines() if line.startswith("| ")]
+    missing = []
+    for method in docs_reference.methods():
+        resource, _, name = method.call.partition(".")[2].rpartition(".")
+        named = [methods for resources, methods in rows if f"`{resource}`" in resources]
+        if not any(f"`{name}`" in methods for methods in named):
+            missing.append(method.call)
+    assert missing == []

@@ -136,7 +136,7 @@ def test_the_readme_is_a_front_door_and_no_manual() -> None:
 def test_no_advice_installs_the_official_package() -> None:
     """`pip install meshapi` gets the official one: extras are those of a checkout."""
     paths = [*documents(), *SRC.rglob("*.py")]
-    wrong = [p for p in paths if re.search(r"pip install '?meshapi\[", p.read_text("utf-8"))]
+    wrong = [p for p in paths if re.search(r"pip install [\"']?meshapi\[", p.read_text("utf-8"))]
     assert wrong == []
 
 

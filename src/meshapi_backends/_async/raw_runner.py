@@ -1,6 +1,6 @@
 """Runs calls for `client.with_raw_response`: over another runner, with another reader."""
 
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from meshapi_core import Call, RawResponse, StreamCall, raw_call
 from meshapi_core.endpoints import AsyncRunner, Flow, ItemFlow
@@ -9,6 +9,12 @@ if TYPE_CHECKING:
     from meshapi_core.endpoints import AsyncStream
 
 T = TypeVar("T")
+
+# The flow cannot name the method: its function may be another one behind it.
+_SEVERAL_RESPONSES: Final = (
+    "this method makes several calls, so there is no single raw response; call it without"
+    " with_raw_response"
+)
 
 
 class AsyncRawCallRunner:
@@ -29,20 +35,12 @@ class AsyncRawCallRunner:
 
     async def run_flow(self, flow: Flow[Any], /) -> NoReturn:
         """Raise TypeError: a flow has several responses."""
-        raise _several_responses(flow)
+        raise TypeError(_SEVERAL_RESPONSES)
 
     def open_flow(self, flow: ItemFlow[Any, Any], /) -> NoReturn:
         """Raise TypeError: a flow has several responses."""
-        raise _several_responses(flow)
+        raise TypeError(_SEVERAL_RESPONSES)
 
     def open(self, call: StreamCall[T], /) -> "AsyncStream[T]":
         """Return the stream of a call, which has its headers and `.meta`."""
         return self._runner.open(call)
-
-
-def _several_responses(flow: object) -> TypeError:
-    name = getattr(flow, "__name__", "this method")
-    return TypeError(
-        f"{name}() makes several calls and has no single raw response; call it without"
-        " with_raw_response, its result has .meta"
-    )

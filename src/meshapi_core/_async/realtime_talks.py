@@ -29,7 +29,7 @@ class AsyncTalks:
     async def send_text(self, text: str, *, respond: bool = True) -> None:
         """Send a message of the user's, and ask the model to respond.
 
-        Both are sent, or none, if this is cancelled.
+        If this is cancelled, both are sent, or neither.
 
         Args:
             text: what the user says.

@@ -42,7 +42,7 @@ class StoredResponses(Resource[R_co]):
 
         Returns:
             The page; the responses are in `.data`, without their output, and `.has_more` is True if
-            another page follows.
+            another page follows. Iterate over it for the responses of all pages.
 
         Raises:
             InvalidParamsError, MeshAPIError: as for `create`.

@@ -78,7 +78,7 @@ class Usage(Resource[R_co]):
 
         Returns:
             The page: a dict for each request in `.events`, and in `.total` the number of requests
-            on all pages.
+            on all pages. Iterate over it for all of them.
 
         Raises:
             InvalidParamsError, UnprocessableEntityError: as for `query`.

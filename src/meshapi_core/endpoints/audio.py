@@ -286,7 +286,7 @@ class Audio(Resource[R_co]):
 
         Returns:
             The response; the voices are in `.voices`, and `.voices[0].voice_id` is the `voice` of
-            `synthesize`. `.truncated` is True if there are more.
+            `synthesize`. Iterate over it for the voices of all pages.
 
         Raises:
             InvalidParamsError: a parameter is unknown or invalid; nothing was sent.

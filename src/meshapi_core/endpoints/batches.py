@@ -98,6 +98,7 @@ class Batches(Resource[R_co]):
 
         Returns:
             The page; the batches are in `.data`, and `.has_more` is True if another page follows.
+            Iterate over it for the batches of all pages.
 
         Raises:
             InvalidParamsError: a parameter is invalid; nothing was sent.
@@ -147,7 +148,7 @@ class Batches(Resource[R_co]):
                 default they grow from 1 to 30.
             on_progress: is called with a `Progress` after each look. With `AsyncMeshAPI`, it may be
                 a coroutine function. What it raises ends the wait.
-            progress: True shows a progress bar; needs `pip install "meshapi[progress]"`.
+            progress: True shows a progress bar; needs tqdm.
 
         Returns:
             The batch. Single requests may have failed: see `.failed_requests`.
@@ -199,8 +200,8 @@ class Batches(Resource[R_co]):
         timeout: Optional[float] = None,
         on_progress: Optional[OnProgress] = None,
         progress: bool = False,
-    ) -> "Flow[BatchSubmission[Any]]":
-        """Submit calls in as many batches as they need; `results` yields theirs in the same order.
+    ) -> Flow["BatchSubmission[Any]"]:
+        """Submit calls in as many batches as they need, and return these, for `results`.
 
         A batch is for one endpoint and one model, at most 50,000 requests and 32 MiB.
 
@@ -276,7 +277,7 @@ class Batches(Resource[R_co]):
         poll_interval: Optional[float] = None,
         on_progress: Optional[OnProgress] = None,
         progress: bool = False,
-    ) -> "ItemFlow[BatchItem[Any], list_[BatchObject]]":
+    ) -> ItemFlow["BatchItem[Any]", list_[BatchObject]]:
         """Wait for batches, and yield the result of each request: a response, or an error.
 
         Args:
@@ -292,8 +293,8 @@ class Batches(Resource[R_co]):
             has `.id`, and `.value` or `.error`. `until_done()` returns the ended batches.
 
         Raises:
-            InvalidParamsError, JobTimeoutError, JobStatusError, MeshAPIError: as for `wait`. That a
-                batch or a request has failed is the `.error` of its items.
+            InvalidParamsError, JobTimeoutError, JobStatusError, MeshAPIError: as for `wait`. If a
+                batch or a request has failed, its items have that as their `.error`.
         """
         from meshapi_core.batching.items import batch_items
 

@@ -86,6 +86,7 @@ class Documents(Resource[R_co]):
 
         Returns:
             The page; it is in `.documents`, and `.total` counts the documents on all pages.
+            Iterate over it for all of them.
 
         Raises:
             InvalidParamsError: a parameter is unknown or invalid; nothing was sent.

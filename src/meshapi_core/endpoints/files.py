@@ -171,7 +171,7 @@ class Files(Resource[R_co]):
             overwrite: whether a file that is there is replaced.
             on_progress: a function that is called with a `Progress` after each piece; its `done`
                 and `total` are bytes.
-            progress: whether to show a progress bar, which needs `pip install "meshapi[progress]"`.
+            progress: whether to show a progress bar, which needs tqdm.
 
         Raises:
             InvalidParamsError: as for `get`; or a parameter is not usable, and nothing was sent.

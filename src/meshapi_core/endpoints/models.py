@@ -86,6 +86,7 @@ class Models(Resource[R_co]):
 
         Returns:
             The page; the models are in `.items`, and `.total` counts those on all pages.
+            Iterate over it for all of them.
 
         Raises:
             InvalidParamsError: a parameter is unknown or invalid; nothing was sent.

@@ -197,6 +197,7 @@ class Rag(Resource[R_co]):
 
         Returns:
             The page; it is in `.files`, and `.total` counts the documents on all pages.
+            Iterate over it for all of them.
 
         Raises:
             InvalidParamsError: a parameter is invalid; nothing was sent.

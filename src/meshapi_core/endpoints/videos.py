@@ -81,6 +81,7 @@ class Videos(Resource[R_co]):
 
         Returns:
             The page; the tasks are in `.data`, and `.has_more` is True if another page follows.
+            Iterate over it for the tasks of all pages.
 
         Raises:
             InvalidParamsError: a parameter is unknown or invalid; nothing was sent.

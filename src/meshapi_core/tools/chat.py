@@ -63,7 +63,9 @@ class ChatDialect:
         whole = {**fields, "tools": tools or None}
         plain = build_params(ChatCompletionParams, None, whole, {"stream": False}, beside=beside)
         if plain.get("n", 1) != 1:
-            raise InvalidParamsError("n", "1", repr(plain["n"]), "a tool run has one history")
+            raise InvalidParamsError(
+                "n", "1", repr(plain["n"]), "the history goes on with one choice"
+            )
         for name in ("messages", "tools", "stream"):
             plain.pop(name, None)
         # As the program gave them: a message with fields of the provider's is sent back whole.

@@ -103,8 +103,8 @@ def _parameters(function: Callable[..., Any], place: str) -> list[Parameter]:
         if parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
             stars = "*" if parameter.kind is Parameter.VAR_POSITIONAL else "**"
             got = f"{stars}{parameter.name}"
-            hint = "a model cannot be told what it takes; name each parameter"
-            raise InvalidParamsError(f"{place}.{parameter.name}", "", got, hint)
+            hint = "a model cannot be told what it takes"
+            raise InvalidParamsError(f"{place}.{parameter.name}", "named parameters", got, hint)
     # What `partial` has set is not the model's to choose.
     return [parameter for parameter in parameters if parameter.name not in bound]
 

@@ -1,8 +1,6 @@
-"""The shortest chat in the terminal with history.
+"""A chat in the terminal, with history; an empty line ends it.
 
-    python repl_short.py
-
-An empty line ends it.
+python chat.py
 """
 
 from meshapi import MeshAPI
