@@ -238,6 +238,38 @@ def test_a_missing_cursor_is_an_error_and_not_the_end() -> None:
 
 
 @every_kind
+@pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
+@given(count=st.integers(1, 12), size=st.integers(1, 4), data=st.data())
+def test_a_row_that_cannot_be_read_is_left_out_and_no_other_comes_twice(
+    kind: Kind, count: int, size: int, data: st.DataObject
+) -> None:
+    odd = data.draw(st.sets(st.integers(0, count - 1)))
+
+    class Odd(Server):
+        def page(self, start: int) -> dict[str, Any]:
+            page = super().page(start)
+            rows = enumerate(page[kind.rows], start)
+            return {**page, kind.rows: [5 if number in odd else row for number, row in rows]}
+
+    server = Odd(kind, count, size)
+    assert ids(server.list()) == [f"id{number}" for number in range(count) if number not in odd]
+    assert len(server.calls) == -(-count // size)
+
+
+def test_no_rows_where_more_should_follow_are_an_error_and_not_the_end() -> None:
+    (kind,) = (kind for kind in KINDS if kind.resource is Videos)
+
+    class Empty(Server):
+        def page(self, start: int) -> dict[str, Any]:
+            page = {**super().page(start), "has_more": True}
+            return {**page, "data": []} if start else page
+
+    with pytest.raises(ResponseDecodeError, match="rows follow, but sent none from 3 on") as caught:
+        list(Empty(kind, 9, 3).list())
+    assert caught.value.error_code == "repeated_page"
+
+
+@every_kind
 def test_a_page_that_is_stored_keeps_its_own_rows_and_no_client(kind: Kind) -> None:
     page = Server(kind, 9, 4).list()
     for stored in (pickle.loads(pickle.dumps(page)), type(page).model_validate(page.model_dump())):
