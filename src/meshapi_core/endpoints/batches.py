@@ -293,7 +293,8 @@ class Batches(Resource[R_co]):
 
         Raises:
             InvalidParamsError, JobTimeoutError, JobStatusError, MeshAPIError: as for `wait`. That a
-                batch or a request has failed is the `.error` of its items.
+                batch or a request has failed is the `.error` of its items. Without `requests`, a
+                failed batch of which results are missing raises its error after the last item.
         """
         from meshapi_core.batching.items import batch_items
 
