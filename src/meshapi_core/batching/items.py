@@ -158,7 +158,11 @@ def batch_items(
         if names is not None:
             hint = "a submission knows the order of its calls"
             raise InvalidParamsError("requests", "", "given together with a submission", hint)
+        source.check()
         return (yield from _submitted_items(source, waiting, functions, kind))
+    if is_mapping(given) and "batch_ids" in given:
+        hint = "write msgspec.convert(x, BatchSubmission)"
+        raise InvalidParamsError("batch", "a batch, its ID or a submission", "dict", hint)
     batch_id = kind.id_of("batch", source)
     ended = yield from _end(batch_id, None, waiting, functions, kind)
     for name in ended.names if names is None else names:

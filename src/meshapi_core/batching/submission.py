@@ -79,6 +79,20 @@ class BatchSubmission(Struct, Generic[T], frozen=True):
     endpoints: tuple[str, ...]
     places: tuple[int, ...]
 
+    def check(self) -> None:
+        """Check that it is as `submit` made it, and not a part of that.
+
+        Raises:
+            InvalidParamsError: it is not.
+        """
+        count = len(self.batch_ids)
+        in_range = all(_NOT_SUBMITTED <= place < count for place in self.places)
+        if not in_range or len(self.endpoints) != count:
+            expected = "what batches.submit() returned"
+            raise InvalidParamsError(
+                "batch", expected, "a submission with other batches than calls"
+            )
+
 
 class _Named(Struct):
     """What a request's body says about its model."""

@@ -319,6 +319,18 @@ def test_the_time_limit_is_for_all_batches() -> None:
         ("b", {"requests": [{}]}, "requests[0]: expected a request or its custom_id, got dict"),
         ("b", {"timeout": "1"}, "timeout: expected seconds or None, got str"),
         (
+            {"batch_ids": ["b"], "endpoints": [CHAT], "places": [0]},
+            {},
+            "batch: expected a batch, its ID or a submission, got dict; write msgspec.convert(x,",
+        ),
+        (
+            BatchSubmission[Any](("b",), (CHAT,), (0, 1)),
+            {},
+            "batch: expected what batches.submit()",
+        ),
+        (BatchSubmission[Any](("b",), (), (0,)), {}, "batch: expected what batches.submit()"),
+        (BatchSubmission[Any](("b",), (CHAT,), (-2,)), {}, "batch: expected what batches.submit()"),
+        (
             BatchSubmission[Any]((), (), ()),
             {"requests": []},
             "requests: given together with a submission; a submission knows the order of its calls",
