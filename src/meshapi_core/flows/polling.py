@@ -27,6 +27,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from meshapi_core._json_kinds import type_name, value_name
+from meshapi_core._log_safe import one_line
 from meshapi_core.calls import Call
 from meshapi_core.errors import (
     APIConnectionError,
@@ -79,6 +80,7 @@ WAIT_NAMES: Final = ("timeout", "poll_interval", "on_progress", "progress")
 """The names of the arguments in `Waiting`."""
 
 _LONGEST_WAIT: Final = 2_000_000
+_LONGEST_STATUS: Final = 60
 _LONGEST_POWER: Final = 60
 
 # Another look would fail in the same way.
@@ -327,9 +329,10 @@ class _Look(Generic[T]):
         return wait_in_headers(_meta_of(job).headers, None)
 
     def progress(self, job: T) -> Progress:
-        """Return how far the job has come."""
+        """Return how far the job has come, as terminals can show it."""
         done, total = self._kind.progress(job)
-        return Progress(done, total, self._status, self._id)
+        total = total if total and total > 0 else None
+        return Progress(max(0, done), total, one_line(self._status, _LONGEST_STATUS), self._id)
 
     def has_ended(self, job: T, now: float) -> bool:
         """Return whether the job is done.
