@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi_core import Call, Response, ResponseDecodeError
+from meshapi_core import Call, Response, ResponseDecodeError, StreamUsageError
 from meshapi_core.endpoints import Audio, Batches, Documents, Models, Rag, Responses, Usage, Videos
 
 MANY = 10_000
@@ -345,6 +345,23 @@ def test_a_cancelled_loop_goes_on_where_it_was(kind: Kind) -> None:
             if not task.cancelled():
                 break
             await asyncio.wait_for(one_more(rows, got), 5)
+        assert ids(got) == expected(7)
+
+    asyncio.run(main())
+
+
+@every_kind
+def test_two_tasks_never_get_the_same_row(kind: Kind) -> None:
+    async def main() -> None:
+        rows = AsyncServer(kind, 7, 2).list().__aiter__()
+        got: list[Any] = []
+
+        async def collect() -> None:
+            async for row in rows:
+                got.append(row)
+
+        outcomes = await asyncio.gather(collect(), collect(), return_exceptions=True)
+        assert [type(each) for each in outcomes if each] == [StreamUsageError]
         assert ids(got) == expected(7)
 
     asyncio.run(main())
