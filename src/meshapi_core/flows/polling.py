@@ -262,13 +262,13 @@ def wait_for(
         if not is_first:
             look.error = None
             try:
-                job: T = yield look.call(polling.left(now))
+                job: T = yield from look.do(look.call(polling.left(now)))
             except MeshAPIError as exc:
                 now = yield Now()
                 asked = exc.retry_after_seconds
                 look.error = exc
                 if not polling.tolerates(exc, now):
-                    raise look.given_up(exc) from exc.__cause__
+                    raise
             else:
                 now = yield Now()
                 polling.succeeded()
@@ -280,7 +280,7 @@ def wait_for(
         pause = polling.pause(now, (yield from random_number()), asked)
         if pause is None:
             raise look.timed_out(waiting.timeout, asked) from look.error
-        yield Pause(pause)
+        yield from look.do(Pause(pause))
         now = yield Now()
 
 
@@ -316,6 +316,15 @@ class _Look(Generic[T]):
             return call
         limited: Call[T] = replace(call, answer_within=max(left, FIRST))
         return limited
+
+    def do(self, step: Any) -> Flow[Any]:
+        """Take a step; its error has the job as it was last seen."""
+        try:
+            return (yield step)
+        except MeshAPIError as exc:
+            if exc.partial is None:
+                exc.partial = self._seen
+            raise
 
     def saw(self, job: T, now: float) -> Optional[float]:
         """Keep the job, and return the seconds for which the gateway asked not to be called."""
@@ -372,12 +381,6 @@ class _Look(Generic[T]):
         if asked:
             message = f"{message}, and the gateway asks for a pause of {asked:g} seconds"
         return self._error(JobTimeoutError, f"{message}; it goes on at the gateway: {self._again}")
-
-    def given_up(self, error: MeshAPIError) -> MeshAPIError:
-        """Return the error of a look, with the job as it was last seen."""
-        if error.partial is None:
-            error.partial = self._seen
-        return error
 
     def _error(
         self,
