@@ -45,8 +45,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import docs_reference
 
-DECORATORS = {"endpoint": "", "flow_endpoint": "", "stream_endpoint": "Stream"}
+DECORATORS = {
+    "endpoint": "",
+    "flow_endpoint": "",
+    "list_endpoint": "",
+    "stream_endpoint": "Stream",
+    "_tool_run": "ToolRun",
+}
 """Decorator of a method -> the type that its result is wrapped in."""
+
+STREAMS = {"ChatCompletionChunk": "ChatCompletionStream", "ResponsesStreamEvent": "ResponsesStream"}
+"""Type of the chunks -> the stream that `_typed_stream` makes of them."""
+
+_PAIR = re.compile(r"_as\(lambda: endpoints\.(\w+)")
 
 SECTIONS = ("Args", "Attributes", "Fields", "Raises")
 
@@ -154,9 +165,15 @@ class MeshAPIExtension(Extension):
     def _show_parameters(self, function: Function) -> None:
         # First, because the docstring takes the return type from here.
         for decorator in function.decorators:
-            wrapper = DECORATORS.get(str(decorator.value))
-            if wrapper is not None:
-                function.returns = _result(function.returns, wrapper)
+            written = str(decorator.value)
+            pair = _PAIR.search(written)
+            if pair is not None:
+                # The class for blocking clients.
+                function.returns = pair[1]
+            elif written == "_typed_stream":
+                function.returns = STREAMS[str(_result(function.returns, ""))]
+            elif written in DECORATORS:
+                function.returns = _result(function.returns, DECORATORS[written])
         self._unpack(function)
 
     def _unpack(self, function: Function) -> None:

@@ -259,8 +259,17 @@ def test_griffe_is_told_what_docstrings_mean() -> None:
     by_name = {each.name: each.description for each in described.value}
     assert by_name["max_completion_tokens"] == by_name["max_tokens"] != ""
 
-    stream = core["endpoints.chat.Completions.stream"]
-    assert str(stream.returns) == "Stream[ChatCompletionChunk]"
+    returned = {
+        "chat.Completions.stream": "ChatCompletionStream",
+        "chat.Completions.run_tools": "ToolRun[ChatCompletionResponse]",
+        "chat.Chat.conversation": "Conversation",
+        "responses.Responses.stream": "ResponsesStream",
+        "compare.Compare.stream": "CompareStream",
+        "batches.Batches.list": "BatchListResponse",
+        "audio.Audio.stream": "Stream[bytes]",
+    }
+    found = {name: str(core[f"endpoints.{name}"].returns) for name in returned}
+    assert found == returned
 
     timeout = core["config.Timeout"]
     (fields,) = (each for each in timeout.docstring.parsed if each.kind.value == "attributes")

@@ -195,7 +195,7 @@ class BlockingWorld(World):
 
         def run(position: int, function: AsyncFunction) -> None:
             try:
-                outcomes[position] = drive(function())
+                outcomes[position] = drive(_settled(function))
             except Exception as exc:
                 outcomes[position] = exc
 
@@ -405,6 +405,10 @@ class Awaited:
 
     async def __aexit__(self, *args: Any) -> Any:
         return self._target.__exit__(*args)
+
+
+async def _settled(function: AsyncFunction) -> Any:
+    return await function()
 
 
 class _Listing:

@@ -1,4 +1,7 @@
-"""Responses whose text was made into a value: what `parse` returns."""
+"""Responses whose text was made into a value: what `parse` returns.
+
+Source: MeshAPI chat completions and responses, https://developers.meshapi.ai/docs
+"""
 
 from collections.abc import Sequence
 from typing import Any, Final, Generic, TypeVar, Union
