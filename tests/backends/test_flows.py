@@ -1,6 +1,7 @@
 """Flows on every flavour: their steps, their items, and how they end."""
 
 import time
+from threading import Event
 from typing import Any
 
 import pytest
@@ -212,3 +213,42 @@ async def test_two_readers_of_one_flow_are_refused(world: World) -> None:
 
         first, second = await world.together(read, read)
     assert sorted([type(first).__name__, type(second).__name__]) == ["StreamUsageError", "list"]
+
+
+@on_every_flavour
+async def test_what_was_closed_is_left_to_the_task_that_iterates(world: World) -> None:
+    """Otherwise the flow is sent nothing in place of the result that this task waits for."""
+    begun, done = Event(), Event()
+    told: list[Any] = []
+
+    def blocks() -> str:
+        begun.set()
+        done.wait(10)
+        return "result"
+
+    async def waits() -> str:
+        begun.set()
+        await world.until(done.is_set)
+        return "result"
+
+    def flow() -> ItemFlow[int, None]:
+        told.append((yield Tell(blocks if world.name == "sync" else waits, ())))
+        yield Emit(1)
+
+    async with world.client(NOWHERE) as client:
+        items = _opened(world, client, flow())
+
+        async def read() -> list[int]:
+            return [item async for item in items]
+
+        async def end() -> None:
+            await world.until(begun.is_set)
+            await items.close()
+            try:
+                with pytest.raises(StreamUsageError):
+                    await items.until_done()
+            finally:
+                done.set()
+
+        assert await world.together(read, end) == [[], None]
+    assert told == ["result"]

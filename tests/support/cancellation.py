@@ -12,12 +12,17 @@ event loop needs its own driver, because cancellation means different things:
   and what an operation has done is never lost. `ScopeAttack` watches the steps of the trio task and
   cancels when it has just gone to sleep ("after") or is about to go on ("before").
 
+Where the victim runs tasks and waits for them, their steps can be counted, too: the victim is then
+also cancelled while it waits for a task that is suspended, and has to cancel it.
+
 Neither changes the code under test. `Attack.struck_at` says at which lines it was cancelled.
 """
 
 import ast
 import asyncio
+import sys
 from collections.abc import Awaitable, Coroutine, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -48,10 +53,15 @@ class Place(NamedTuple):
 class Attack:
     """One run of a victim, and its outcome.
 
+    Args:
+        with_tasks: whether the steps of the tasks that the victim begins count as its own. Only for
+            a victim that ends them, and waits for them, when it is cancelled.
+
     Attributes:
-        steps: how often the victim was suspended.
+        steps: how often the victim (or one of its tasks) was suspended.
         blows: how many of the blows came before its end.
-        struck_at: the line of each frame of the victim that was suspended when a blow came.
+        struck_at: the line of each frame of the victim (and of its tasks) that was suspended when
+            a blow came.
         finished: whether it returned; `value` is what it returned.
         raised: the exception that left the victim. On trio never a cancellation, which stays in its
             scope.
@@ -59,9 +69,13 @@ class Attack:
         delivered: the last exception with which the loop cancelled it; None on trio.
     """
 
-    def __init__(self, victim: "Coroutine[Any, Any, Any]", blow: Blow) -> None:
+    def __init__(
+        self, victim: "Coroutine[Any, Any, Any]", blow: Blow, *, with_tasks: bool = False
+    ) -> None:
         self.victim = victim
         self.blow = blow
+        self._with_tasks = with_tasks
+        self._begun: list[Any] = []
         self.steps = 0
         self.blows = 0
         self.struck_at: set[Place] = set()
@@ -77,14 +91,18 @@ class Attack:
 
     def _note_blow(self) -> None:
         self.blows += 1
-        self.struck_at.update(suspended_at(self.victim))
+        for coroutine in (self.victim, *self._begun):
+            self.struck_at.update(suspended_at(coroutine))
 
 
 class EdgeAttack(Attack):
     """Strikes on asyncio. Run it in a task of its own."""
 
+    task: "Optional[asyncio.Task[Any]]" = None
+
     async def run(self) -> None:
         scope = anyio.CancelScope()
+        self.task = asyncio.current_task()
         try:
             if self.blow.how == "level":
                 with scope:
@@ -106,19 +124,31 @@ class EdgeAttack(Attack):
 
 
 class _Stepwise:
-    """Passes everything on between the victim and its task, and counts the steps."""
+    """Passes everything on between the victim and its task, and counts the steps.
 
-    def __init__(self, attack: EdgeAttack, scope: anyio.CancelScope) -> None:
+    Args:
+        begun: the coroutine of a task that the victim has begun; None for the victim itself.
+    """
+
+    def __init__(
+        self,
+        attack: EdgeAttack,
+        scope: anyio.CancelScope,
+        begun: "Optional[Coroutine[Any, Any, Any]]" = None,
+    ) -> None:
         self._attack = attack
         self._scope = scope
+        self._coroutine = attack.victim if begun is None else begun
+        self._is_victim = begun is None
 
     def __await__(self) -> Generator[Any, Any, Any]:
         attack = self._attack
-        inner = attack.victim.__await__()
+        inner = self._coroutine.__await__()
         thrown: Optional[BaseException] = None
         while True:
             try:
-                awaited = next(inner) if thrown is None else inner.throw(thrown)
+                with self._seeing_tasks():
+                    awaited = next(inner) if thrown is None else inner.throw(thrown)
             except StopIteration as end:
                 return end.value
             attack.steps += 1
@@ -130,11 +160,32 @@ class _Stepwise:
                 yield awaited
             except BaseException as exc:
                 thrown = exc
-                if isinstance(exc, asyncio.CancelledError):
+                if self._is_victim and isinstance(exc, asyncio.CancelledError):
                     attack.delivered = exc
 
+    @contextmanager
+    def _seeing_tasks(self) -> Iterator[None]:
+        """Counts the steps of the tasks that are begun in this block."""
+        if not self._attack._with_tasks:
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        before = loop.get_task_factory()
+        loop.set_task_factory(self._begin)
+        try:
+            yield
+        finally:
+            loop.set_task_factory(before)
+
+    def _begin(self, loop: Any, coroutine: Any, **options: Any) -> "asyncio.Task[Any]":
+        async def stepwise() -> Any:
+            return await _Stepwise(self._attack, self._scope, coroutine)
+
+        self._attack._begun.append(coroutine)
+        return asyncio.Task(stepwise(), loop=loop, **options)
+
     def _strike(self, awaited: Any) -> None:
-        task = asyncio.current_task()
+        task = self._attack.task
         assert task is not None
         how = self._attack.blow.how
         if how == "race" and awaited is not None:
@@ -149,7 +200,7 @@ class ScopeAttack(Attack, trio.abc.Instrument):
     """Strikes on trio. Run it in a task of its own."""
 
     async def run(self) -> None:
-        self._task = trio.lowlevel.current_task()
+        self._tasks = {trio.lowlevel.current_task()}
         trio.lowlevel.add_instrument(self)
         try:
             with trio.CancelScope() as self._scope:
@@ -161,15 +212,21 @@ class ScopeAttack(Attack, trio.abc.Instrument):
             trio.lowlevel.remove_instrument(self)
         self.cancelled = self._scope.cancelled_caught
 
+    def task_spawned(self, task: "trio.lowlevel.Task") -> None:
+        nursery = task.parent_nursery
+        if self._with_tasks and nursery is not None and nursery.parent_task in self._tasks:
+            self._tasks.add(task)
+            self._begun.append(task.coro)
+
     def after_task_step(self, task: "trio.lowlevel.Task") -> None:
-        if task is self._task:
+        if task in self._tasks:
             self.steps += 1
             if self.blow.how == "after" and self.steps in self.blow.steps:
                 self._note_blow()
                 self._scope.cancel()
 
     def before_task_step(self, task: "trio.lowlevel.Task") -> None:
-        if task is self._task and self.blow.how == "before" and self.steps in self.blow.steps:
+        if task in self._tasks and self.blow.how == "before" and self.steps in self.blow.steps:
             self._note_blow()
             self._scope.cancel()
 
@@ -213,7 +270,9 @@ def awaits_in(path: Path) -> Iterator[Await]:
             if isinstance(node, ast.AsyncWith):
                 text = ast.unparse(node.items[0].context_expr)
                 if text == "trio.open_nursery()":
-                    yield Await(str(path), function.name, node.lineno, node.lineno, text)
+                    # Before Python 3.10, it waits at the last line of its body.
+                    line = node.lineno if sys.version_info >= (3, 10) else node.end_lineno or 0
+                    yield Await(str(path), function.name, line, line, text)
                     continue
             assert not isinstance(node, (ast.AsyncFor, ast.AsyncWith)), (path, node.lineno)
             if isinstance(node, ast.Await):

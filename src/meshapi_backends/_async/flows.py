@@ -84,10 +84,18 @@ class AsyncFlowSteps(Generic[R]):
         """Do all the steps that are left, pass over items, and return the flow's result.
 
         Raises:
-            StreamUsageError: the flow has ended with an error, or was closed.
+            StreamUsageError: as for `outcome`.
         """
         while not self._is_over:
             await self.next()
+        return self.outcome()
+
+    def outcome(self) -> R:
+        """Return the flow's result, without doing any more steps.
+
+        Raises:
+            StreamUsageError: it has none: it has ended with an error, or was closed.
+        """
         if self._result is None:
             raise StreamUsageError(
                 "this was closed, or ended with an error, and has no result; call the method again"
@@ -276,7 +284,8 @@ class AsyncFlowItems(AsyncCloses, Generic[T, R]):
         """
         while not self._ended:
             await self._next()
-        return await self._steps.result()
+        # Where another task still does the last step, it is left to that task.
+        return self._steps.outcome()
 
     def __aiter__(self) -> AsyncIterator[T]:
         if self._ended:

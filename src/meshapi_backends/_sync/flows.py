@@ -85,10 +85,18 @@ class FlowSteps(Generic[R]):
         """Do all the steps that are left, pass over items, and return the flow's result.
 
         Raises:
-            StreamUsageError: the flow has ended with an error, or was closed.
+            StreamUsageError: as for `outcome`.
         """
         while not self._is_over:
             self.next()
+        return self.outcome()
+
+    def outcome(self) -> R:
+        """Return the flow's result, without doing any more steps.
+
+        Raises:
+            StreamUsageError: it has none: it has ended with an error, or was closed.
+        """
         if self._result is None:
             raise StreamUsageError(
                 "this was closed, or ended with an error, and has no result; call the method again"
@@ -277,7 +285,8 @@ class FlowItems(Closes, Generic[T, R]):
         """
         while not self._ended:
             self._next()
-        return self._steps.result()
+        # Where another task still does the last step, it is left to that task.
+        return self._steps.outcome()
 
     def __iter__(self) -> Iterator[T]:
         if self._ended:
