@@ -30,7 +30,6 @@ from meshapi_core.service import VERSION_PATH
 from meshapi_core.targets import check_query, check_target
 from meshapi_core.urls import parse_url
 
-T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
 
 MAX_BODY_SIZE = 256 * 1024 * 1024
@@ -98,15 +97,15 @@ class _HasAccept(Protocol):
     def accept(self) -> str: ...
 
 
-ReaderT = TypeVar("ReaderT", bound=_HasAccept)
+ReaderT_co = TypeVar("ReaderT_co", bound=_HasAccept, covariant=True)
 
 
-class _BaseCall(Struct, Generic[ReaderT], frozen=True, kw_only=True):
+class _BaseCall(Struct, Generic[ReaderT_co], frozen=True, kw_only=True):
     method: str
     path: str
     query: tuple[tuple[str, str], ...] = ()
     body: Union[bytes, Multipart] = b""
-    reader: ReaderT
+    reader: ReaderT_co
     starts_job: bool = False
     answer_within: Optional[float] = None
 
@@ -183,7 +182,7 @@ class _BaseCall(Struct, Generic[ReaderT], frozen=True, kw_only=True):
         return Request(self.method, location.origin, target, headers, body)
 
 
-class Call(_BaseCall[Reader[T]], Generic[T], frozen=True, kw_only=True):
+class Call(_BaseCall[Reader[R_co]], Generic[R_co], frozen=True, kw_only=True):
     """A call whose response is read whole.
 
     Fields:
@@ -209,7 +208,7 @@ class Call(_BaseCall[Reader[T]], Generic[T], frozen=True, kw_only=True):
         """Always False: the `Response` has the whole body."""
         return False
 
-    def read(self, response: Response) -> T:
+    def read(self, response: Response) -> R_co:
         """Return the typed form of a 2xx response.
 
         Raises:
@@ -228,7 +227,7 @@ class Call(_BaseCall[Reader[T]], Generic[T], frozen=True, kw_only=True):
         return self.reader.read(response)
 
 
-class StreamCall(_BaseCall[StreamReader[T]], Generic[T], frozen=True, kw_only=True):
+class StreamCall(_BaseCall[StreamReader[R_co]], Generic[R_co], frozen=True, kw_only=True):
     """A call whose response is a stream.
 
     Fields:
@@ -245,7 +244,7 @@ class StreamCall(_BaseCall[StreamReader[T]], Generic[T], frozen=True, kw_only=Tr
         """Always True: the body of a 2xx response goes to the decoder that `read` returns."""
         return True
 
-    def read(self, response: Response) -> BodyDecoder[T]:
+    def read(self, response: Response) -> BodyDecoder[R_co]:
         """Return the decoder that receives the body of this 2xx response, compressed or not.
 
         Raises:

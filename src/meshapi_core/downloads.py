@@ -325,9 +325,12 @@ class PartialDownload:
     def is_all(self, refusal: APIStatusError) -> bool:
         """Return whether an error says that there is no byte after those that have arrived.
 
-        A body without a length can break off between its last byte and its end.
+        A body without a length can break off between its last byte and its end. If the server has
+        announced more, or names another tag, the file has changed meanwhile.
         """
-        if refusal.status != 416 or not self.start:
+        if refusal.status != 416 or not self.start or self.total not in (None, self.received):
+            return False
+        if refusal.headers.get("etag", "").strip() not in ("", self.validator):
             return False
         found = _UNSATISFIED.fullmatch(refusal.headers.get("content-range", "").strip())
         return found is not None and int(found[1]) == self.received

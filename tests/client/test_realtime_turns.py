@@ -58,7 +58,7 @@ async def test_a_conversation_with_functions(world, gateway):
         await session.send_text("Good morning", respond=False)
         await session.say("Hello there")
         said = await turns.receive(10)
-        assert said.transcript
+        assert said.transcript == "Hello there"
         assert session.closed is False
 
 

@@ -112,6 +112,24 @@ async def test_calls_and_streams_of_a_block_are_added_up(world: World) -> None:
 
 
 @on_every_flavour
+async def test_whole_and_streamed_responses_name_the_same_cost(
+    world: World, gateway: LocalGateway
+) -> None:
+    async with world.client(gateway.url, token=gateway.token) as client:
+        for resource, asked in (
+            (client.chat.completions, ASK),
+            (client.responses, {"model": MODEL, "input": "ping"}),
+        ):
+            with inner(client).track_usage() as usage:
+                whole = await resource.create(**asked)
+                stream = resource.stream(**asked)
+                async for _ in stream:
+                    pass
+            assert whole.cost_usd == stream.response.cost_usd > 0
+            assert usage.cost_usd == 2 * whole.cost_usd
+
+
+@on_every_flavour
 async def test_every_kind_of_call_is_counted_by_the_model_that_it_names(
     world: World, gateway: LocalGateway
 ) -> None:

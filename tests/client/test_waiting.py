@@ -190,6 +190,7 @@ async def test_closing_the_client_ends_a_wait(world: World, gateway: LocalGatewa
         with pytest.raises(APIConnectionError) as caught:
             await video(client, "mesh/stall", on_progress=told.append, poll_interval=60)
         assert caught.value.error_code == "client_closed"
+        assert caught.value.partial.id == told[0].job_id
 
     async def close() -> None:
         await world.until(lambda: told)

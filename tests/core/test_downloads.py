@@ -292,6 +292,13 @@ def test_there_may_be_nothing_after_the_last_byte(
     assert part.is_all(error_from_response(status, headers, b"")) is is_all
 
 
+@pytest.mark.parametrize(("length", "tag"), [("9", ""), ("9", '"a"'), ("", '"b"')])
+def test_a_file_that_was_cut_to_what_had_arrived_is_not_all(length: str, tag: str) -> None:
+    part = begun(etag='"a"', content_length=length, received=5)
+    headers = Headers([("content-range", "bytes */5"), ("etag", tag)])
+    assert not part.is_all(error_from_response(416, headers, b""))
+
+
 NAMES = ("content-range", "content-length", "etag", "last-modified", "content-encoding", "date")
 VALUES = st.one_of(
     st.sampled_from(

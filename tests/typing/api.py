@@ -449,6 +449,9 @@ def jobs_are_waited_for(client: MeshAPI) -> None:
         assert_type(item.result(), ChatCompletionResponse)
     vectors = client.batches.submit(Embeddings.create.build(input=text) for text in "ab")
     assert_type(next(client.batches.results(vectors)).result(), EmbeddingsResponse)
+    both = [*completions, Embeddings.create.build(input="a")]
+    one = next(client.batches.results(client.batches.submit(both))).result()
+    assert isinstance(one, (ChatCompletionResponse, EmbeddingsResponse))
     plain = client.batches.results("b", requests=["1", {"custom_id": "2"}])
     assert_type(next(plain).value, Optional[ChatCompletionResponse])
     assert_type(plain.until_done(), list[BatchObject])

@@ -9,6 +9,7 @@ from typing import Any, Generic, Optional, TypeVar, cast
 
 from typing_extensions import Self
 
+from meshapi_core.errors import StreamUsageError
 from meshapi_core.types._pages import Source, keep_source, page_error, source_of
 
 L = TypeVar("L")
@@ -27,16 +28,25 @@ class AsyncPages(AsyncIterator[L], Generic[L]):
         self._source = source
         self._first = first
         self._page: Any = None
-        self._ended = False
+        self._ended = self._busy = False
         self._asked: set[Any] = set()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> L:
+        if self._busy:
+            raise StreamUsageError(
+                "another task or thread is already waiting for the next page; iterate in one of"
+                " them only, and hand the rows to the others"
+            )
         if self._ended:
             raise StopAsyncIteration
-        page = await self._next()
+        self._busy = True
+        try:
+            page = await self._next()
+        finally:
+            self._busy = False
         if page is None:
             self._ended = True
             raise StopAsyncIteration

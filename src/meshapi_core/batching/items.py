@@ -8,11 +8,14 @@
     nothing, though the batch is completed       `error`, a ResponseDecodeError (`missing_result`)
 
 What ends the loop instead: the batch cannot be looked at, has a status that is not known, or has
-not ended when the time limit runs out.
+not ended when the time limit runs out. If nobody said which requests there are, the last two errors
+of the table have no item, and end the loop after all others.
+
+The rows of a file stay bytes until their turn comes, as there may be 50,000.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Generic, Optional, TypeVar, Union, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Generic, Optional, TypeVar, Union, cast
 
 import msgspec
 from msgspec import Struct
@@ -69,41 +72,79 @@ class BatchItem(Struct, Generic[T], frozen=True):
         return cast("T", self.value)
 
 
+_NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class _Line(Struct):
+    custom_id: Any = None
+
+
+Row = Union[Mapping[str, Any], bytes]
+"""What the gateway says about a request: decoded, or JSON."""
+
+
 class _Ended:
     """A batch that has ended, and what the gateway says about its requests.
 
     Args:
         kind: the type of its responses.
         failure: why it ended badly; None if it is completed.
-        rows: a dict for each request.
+        rows: for each request, its custom ID and the row. The first row with an ID counts.
     """
 
     def __init__(
-        self, batch: BatchObject, kind: Any, failure: Optional[MeshAPIError], rows: Iterable[Any]
+        self,
+        batch: BatchObject,
+        kind: Any,
+        failure: Optional[MeshAPIError],
+        rows: Iterable[tuple[Any, Row]],
     ) -> None:
         self.batch = batch
         self._kind = kind
         self._failure = failure
-        self._rows: dict[str, Mapping[str, Any]] = {}
-        for row in rows:
-            name: Any = row.get("custom_id") if is_object(row) else None
+        self._rows: dict[str, Row] = {}
+        for name, row in rows:
             if isinstance(name, str):
                 self._rows.setdefault(name, row)
 
     @property
-    def names(self) -> Iterable[str]:
+    def names(self) -> Sequence[str]:
         return tuple(self._rows)
 
     def item(self, name: str) -> BatchItem[Any]:
         row = self._rows.get(name)
         if row is None:
-            message = f"batch {self.batch.id} has no result for {name!r}"
-            missing = ResponseDecodeError(message, error_code="missing_result")
+            missing = self._missing(f"no result for {name!r}")
             return BatchItem(name, error=self._failure or missing)
         try:
-            return BatchItem(name, value=_value_of(row, self._kind, name))
+            found = msgspec.json.decode(row) if isinstance(row, bytes) else row
+            return BatchItem(name, value=_value_of(found, self._kind, name))
+        except _NOT_JSON as exc:
+            message = f"the result for {name!r} is not JSON: {exc}"
+            return BatchItem(name, error=ResponseDecodeError(message))
         except MeshAPIError as exc:
             return BatchItem(name, error=exc)
+
+    def check_count(self) -> None:
+        """Check that there is a row for each request, where nobody has named the requests.
+
+        Raises:
+            JobFailedError, ResponseDecodeError: there is not.
+        """
+        count, total = len(self._rows), (self.batch.request_counts or {}).get("total")
+        total = total if type(total) is int else 0
+        if self._failure is not None and (not count or count < total):
+            raise self._failure
+        if count < total:
+            raise self._missing(f"results for {count} of its {total} requests")
+
+    def forget_rows(self) -> None:
+        """Give up the memory that the rows take."""
+        self._rows = {}
+
+    def _missing(self, found: str) -> MeshAPIError:
+        message = f"batch {self.batch.id} has {found}"
+        return ResponseDecodeError(message, error_code="missing_result", partial=self.batch)
 
 
 def batch_items(
@@ -117,11 +158,17 @@ def batch_items(
         if names is not None:
             hint = "a submission knows the order of its calls"
             raise InvalidParamsError("requests", "", "given together with a submission", hint)
+        source.check()
         return (yield from _submitted_items(source, waiting, functions, kind))
+    if is_mapping(given) and "batch_ids" in given:
+        hint = "write msgspec.convert(x, BatchSubmission)"
+        raise InvalidParamsError("batch", "a batch, its ID or a submission", "dict", hint)
     batch_id = kind.id_of("batch", source)
     ended = yield from _end(batch_id, None, waiting, functions, kind)
     for name in ended.names if names is None else names:
         yield Emit(ended.item(name))
+    if names is None:
+        ended.check_count()
     return [ended.batch]
 
 
@@ -132,6 +179,7 @@ def _submitted_items(
     kind: JobKind[BatchObject],
 ) -> ItemFlow[BatchItem[Any], list[BatchObject]]:
     ended: dict[int, _Ended] = {}
+    last = {place: position for position, place in enumerate(submission.places)}
     begun: float = yield Now()
     for position, place in enumerate(submission.places):
         name = custom_id(position)
@@ -153,6 +201,8 @@ def _submitted_items(
                 kind,
             )
         yield Emit(ended[place].item(name))
+        if position == last[place]:
+            ended[place].forget_rows()
     return [ended[place].batch for place in sorted(ended)]
 
 
@@ -169,7 +219,8 @@ def _end(
         batch = yield from wait_for(kind, batch_id, waiting, functions)
     except JobFailedError as exc:
         failure, batch = exc, cast("BatchObject", exc.partial)
-    rows: list[Any] = [*(batch.results or ()), *(batch.errors_detail or ())]
+    told: list[Any] = [*(batch.results or ()), *(batch.errors_detail or ())]
+    rows: list[tuple[Any, Row]] = [(row.get("custom_id"), row) for row in told if is_object(row)]
     if batch.results is None:
         # Gateways that keep files have them there.
         for file_id in (batch.output_file_id, batch.error_file_id):
@@ -180,16 +231,23 @@ def _end(
     return _Ended(batch, response, failure, rows)
 
 
-def _rows_in(file_id: str) -> Flow[list[Any]]:
+def _rows_in(file_id: str) -> Flow[list[tuple[Any, Row]]]:
     from meshapi_core.endpoints.files import Files
 
     call: Call[bytes] = replace(Files.content.build(file_id), reader=BytesReader())
     content: bytes = yield call
-    try:
-        return [msgspec.json.decode(line) for line in content.splitlines() if line.strip()]
-    except msgspec.DecodeError as exc:
-        message = f"file {file_id} of the batch is not JSON, line by line: {exc}"
-        raise ResponseDecodeError(message) from None
+    rows: list[tuple[Any, Row]] = []
+    for line in content.splitlines():
+        try:
+            if line.strip():
+                rows.append((msgspec.json.decode(line, type=_Line).custom_id, line))
+        except msgspec.ValidationError:
+            # No object, so it is no row.
+            continue
+        except _NOT_JSON as exc:
+            message = f"file {file_id} of the batch is not JSON, line by line: {exc}"
+            raise ResponseDecodeError(message) from None
+    return rows
 
 
 def _value_of(row: Mapping[str, Any], kind: Any, name: str) -> Any:

@@ -79,6 +79,20 @@ class BatchSubmission(Struct, Generic[T], frozen=True):
     endpoints: tuple[str, ...]
     places: tuple[int, ...]
 
+    def check(self) -> None:
+        """Check that it is as `submit` made it, and not a part of that.
+
+        Raises:
+            InvalidParamsError: it is not.
+        """
+        count = len(self.batch_ids)
+        in_range = all(_NOT_SUBMITTED <= place < count for place in self.places)
+        if not in_range or len(self.endpoints) != count:
+            expected = "what batches.submit() returned"
+            raise InvalidParamsError(
+                "batch", expected, "a submission with other batches than calls"
+            )
+
 
 class _Named(Struct):
     """What a request's body says about its model."""
@@ -138,28 +152,40 @@ def submitted(
     polling = Polling(now, timeout=waiting.timeout, poll_interval=waiting.poll_interval)
     yield from tell_progress(functions, Progress(0, count, "submitting"))
     for part in parts:
-        batch: Optional[BatchObject] = None
-        while batch is None:
-            try:
-                batch = yield part.call(options)
-            except RateLimitError as exc:
-                if exc.error_code != "batch_limit_exceeded":
-                    raise state.with_partial(exc) from exc.__cause__
-                now = yield Now()
-                random = yield from random_number()
-                pause = polling.pause(now, random, exc.retry_after_seconds)
-                if pause is None:
-                    raise state.timed_out(waiting.timeout) from exc
-                yield Pause(pause)
-            except MeshAPIError as exc:
-                raise state.with_partial(exc) from exc.__cause__
-        if not batch.id:
-            error = ResponseDecodeError("the gateway made a batch, but sent no ID of it")
-            raise state.with_partial(error)
-        state.add(batch.id, part)
-        told = Progress(state.done, count, "submitted", batch.id)
+        try:
+            batch_id = yield from _made(part.call(options), polling)
+        except _TooManyOpen as exc:
+            raise state.timed_out(waiting.timeout) from exc.__cause__
+        except MeshAPIError as exc:
+            exc.partial = state.submission()
+            raise
+        state.add(batch_id, part)
+        told = Progress(state.done, count, "submitted", batch_id)
         yield from tell_progress(functions, told)
     return state.submission()
+
+
+class _TooManyOpen(Exception):
+    """The time is over, and the gateway still takes no further batch."""
+
+
+def _made(call: Call[BatchObject], polling: Polling) -> Flow[str]:
+    """Make a batch, as soon as the gateway takes another one, and return its ID."""
+    while True:
+        try:
+            batch: BatchObject = yield call
+        except RateLimitError as exc:
+            if exc.error_code != "batch_limit_exceeded":
+                raise
+            now: float = yield Now()
+            pause = polling.pause(now, (yield from random_number()), exc.retry_after_seconds)
+            if pause is None:
+                raise _TooManyOpen from exc
+        else:
+            if not batch.id:
+                raise ResponseDecodeError("the gateway made a batch, but sent no ID of it")
+            return batch.id
+        yield Pause(pause)
 
 
 class _State:
@@ -182,10 +208,6 @@ class _State:
 
     def submission(self) -> BatchSubmission[Any]:
         return BatchSubmission(tuple(self._ids), tuple(self._endpoints), tuple(self._places))
-
-    def with_partial(self, error: MeshAPIError) -> MeshAPIError:
-        error.partial = self.submission()
-        return error
 
     def timed_out(self, timeout: Optional[float]) -> MeshAPIError:
         return JobTimeoutError(

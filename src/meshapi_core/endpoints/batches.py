@@ -294,7 +294,8 @@ class Batches(Resource[R_co]):
 
         Raises:
             InvalidParamsError, JobTimeoutError, JobStatusError, MeshAPIError: as for `wait`. If a
-                batch or a request has failed, its items have that as their `.error`.
+                batch or a request has failed, its items have that as their `.error`. Without
+                `requests`, a failed batch whose results are missing raises its error at the end.
         """
         from meshapi_core.batching.items import batch_items
 

@@ -27,6 +27,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from meshapi_core._json_kinds import type_name, value_name
+from meshapi_core._log_safe import one_line
 from meshapi_core.calls import Call
 from meshapi_core.errors import (
     APIConnectionError,
@@ -79,6 +80,7 @@ WAIT_NAMES: Final = ("timeout", "poll_interval", "on_progress", "progress")
 """The names of the arguments in `Waiting`."""
 
 _LONGEST_WAIT: Final = 2_000_000
+_LONGEST_STATUS: Final = 60
 _LONGEST_POWER: Final = 60
 
 # Another look would fail in the same way.
@@ -261,13 +263,13 @@ def wait_for(
         if not is_first:
             look.error = None
             try:
-                job: T = yield look.call(polling.left(now))
+                job: T = yield from look.do(look.call(polling.left(now)))
             except MeshAPIError as exc:
                 now = yield Now()
                 asked = exc.retry_after_seconds
                 look.error = exc
                 if not polling.tolerates(exc, now):
-                    raise look.given_up(exc) from exc.__cause__
+                    raise
             else:
                 now = yield Now()
                 polling.succeeded()
@@ -279,7 +281,7 @@ def wait_for(
         pause = polling.pause(now, (yield from random_number()), asked)
         if pause is None:
             raise look.timed_out(waiting.timeout, asked) from look.error
-        yield Pause(pause)
+        yield from look.do(Pause(pause))
         now = yield Now()
 
 
@@ -316,6 +318,15 @@ class _Look(Generic[T]):
         limited: Call[T] = replace(call, answer_within=max(left, FIRST))
         return limited
 
+    def do(self, step: Any) -> Flow[Any]:
+        """Take a step; its error has the job as it was last seen."""
+        try:
+            return (yield step)
+        except MeshAPIError as exc:
+            if exc.partial is None:
+                exc.partial = self._seen
+            raise
+
     def saw(self, job: T, now: float) -> Optional[float]:
         """Keep the job, and return the seconds for which the gateway asked not to be called."""
         self._seen = job
@@ -328,9 +339,10 @@ class _Look(Generic[T]):
         return wait_in_headers(_meta_of(job).headers, None)
 
     def progress(self, job: T) -> Progress:
-        """Return how far the job has come."""
+        """Return how far the job has come, as terminals can show it."""
         done, total = self._kind.progress(job)
-        return Progress(done, total, self._status, self._id)
+        total = total if total and total > 0 else None
+        return Progress(max(0, done), total, one_line(self._status, _LONGEST_STATUS), self._id)
 
     def has_ended(self, job: T, now: float) -> bool:
         """Return whether the job is done.
@@ -370,12 +382,6 @@ class _Look(Generic[T]):
         if asked:
             message = f"{message}, and the gateway asks for a pause of {asked:g} seconds"
         return self._error(JobTimeoutError, f"{message}; it goes on at the gateway: {self._again}")
-
-    def given_up(self, error: MeshAPIError) -> MeshAPIError:
-        """Return the error of a look, with the job as it was last seen."""
-        if error.partial is None:
-            error.partial = self._seen
-        return error
 
     def _error(
         self,

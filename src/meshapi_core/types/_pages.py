@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Optional, Protocol, 
 import msgspec
 from typing_extensions import Self
 
-from meshapi_core._json_kinds import is_object
+from meshapi_core._json_kinds import is_array, is_object
 from meshapi_core.errors import ResponseDecodeError
 
 if TYPE_CHECKING:
@@ -144,9 +144,8 @@ class OffsetPage(Paged[T_co]):
 
     def _next_call(self, call: "Call[Any]") -> Optional["Call[Any]"]:
         page: Any = self
-        return _after_offset(
-            call, page.raw, len(self._rows()), page.total, getattr(page, "has_more", False)
-        )
+        count = _sent_count(page.raw, page._decoding_rules.rows, len(self._rows()))
+        return _after_offset(call, page.raw, count, page.total, getattr(page, "has_more", False))
 
     def _count(self) -> Optional[int]:
         page: Any = self
@@ -197,12 +196,13 @@ def _after_offset(
     Args:
         call: the one that returned this page; the offset is in its query, or in its body.
         sent: the decoded response, which may repeat the offset.
-        count: of the rows on this page.
+        count: of the rows that the server sent on this page.
         total: of the rows on all pages; None or 0 if the server did not say.
         more: whether the server says that there is a next page.
 
     Raises:
-        ResponseDecodeError: the server sent another offset than it was asked for.
+        ResponseDecodeError: the server sent another offset than it was asked for; or it sent no
+            rows, and says that more follow.
     """
     asked = _asked_offset(call)
     offset: Any = sent.get("offset") if is_object(sent) else None
@@ -212,12 +212,20 @@ def _after_offset(
             " going on would never end"
         )
     start = asked + count
+    if more and not count:
+        raise page_error(f"the server says that rows follow, but sent none from {asked} on")
     if not count or not (more or (total or 0) > start):
         return None
     if call.body:
         body: Any = msgspec.json.decode(_body_of(call))
         return msgspec.structs.replace(call, body=msgspec.json.encode({**body, "offset": start}))
     return with_query(call, "offset", str(start))
+
+
+def _sent_count(sent: Any, field: str, read: int) -> int:
+    """Return the number of rows that the server sent, also of those that could not be read."""
+    rows: Any = sent.get(field) if is_object(sent) else sent
+    return len(rows) if is_array(rows) else read
 
 
 def _rows_left(call: Optional["Call[Any]"], total: Optional[int], count: int) -> Optional[int]:

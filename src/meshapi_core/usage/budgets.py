@@ -70,7 +70,7 @@ class BudgetLimits(Struct, frozen=True, kw_only=True):
             got = "no limit"
             raise InvalidParamsError("Budget", "cost_usd=, tokens= or requests=", got)
         amount = usd(cost_usd)
-        if cost_usd is not None and (amount is None or amount < 0):
+        if cost_usd is not None and amount is None:
             expected = 'US dollars, at least 0, such as "0.50"'
             raise InvalidParamsError("cost_usd", expected, value_name(cost_usd, show=True))
         for name, count in (("tokens", tokens), ("requests", requests)):

@@ -23,8 +23,9 @@ def usd(value: object) -> Optional[Decimal]:
 
     Args:
         value: text such as "0.0000123", a number, or None. A float is read as Python prints it: 0.1
-            is Decimal("0.1"). Infinite, very large (1e19) and very fine (1e-41) numbers, booleans
-            and all else are None.
+            is Decimal("0.1"). Negative, infinite, very large (1e19) and very fine (1e-41) numbers,
+            booleans and all else are None: some gateways name a price of -1 where they know none,
+            and no cost must lower what is spent of a budget.
     """
     text: Union[str, Decimal]
     if isinstance(value, bool) or value is None:
@@ -45,7 +46,7 @@ def usd(value: object) -> Optional[Decimal]:
     exponent = amount.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < _FINEST or amount.adjusted() >= _LARGEST:
         return None
-    return amount
+    return None if amount < 0 else amount
 
 
 def added(one: Decimal, other: Decimal) -> Decimal:

@@ -57,7 +57,9 @@ class PriceList:
         threshold = info.standard_context_threshold
         is_long = threshold is not None and (tokens.input or 0) > threshold
         rates = _rates(price, is_long=is_long)
-        total = usd(price.request_usd) or _NOTHING
+        total = usd(price.request_usd or 0)
+        if total is None:
+            return None
         for kind, count in _counts(tokens).items():
             rate = rates[kind]
             if count and rate is None:

@@ -142,4 +142,7 @@ def cost_of(response: object, body: Optional[bytes], kept: object = None) -> Opt
     amount = cost_in(response)
     if amount is None:
         amount = cost_in(kept if body is None else head_of(body))
+    if amount is None and body is None:
+        # What a stream adds up to was made from no response, but may have further fields.
+        amount = cost_in(value_of(response, "model_extra"))
     return amount

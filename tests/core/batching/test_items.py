@@ -1,6 +1,7 @@
 """The rows of batches become items: all of them, in order, each with a response or an error."""
 
 import json
+import tracemalloc
 from typing import Any, Optional
 
 import pytest
@@ -12,6 +13,7 @@ from meshapi_core import (
     JobFailedError,
     JobStatusError,
     JobTimeoutError,
+    MeshAPIError,
     NotFoundError,
     ResponseDecodeError,
 )
@@ -145,6 +147,41 @@ def test_a_batch_that_ends_badly_gives_what_it_has(status: str) -> None:
     assert lost.error.partial is done
 
 
+@pytest.mark.parametrize("status", ["failed", "expired", "cancelled"])
+@pytest.mark.parametrize("rows", [(), (good("a"),)])
+def test_a_bad_end_is_an_error_where_nobody_named_the_requests(status: str, rows: Any) -> None:
+    done = batch(*rows, status=status, request_counts={"total": 2})
+    items, error = until_error(done)
+    assert [item.id for item in items] == ["a"] * len(rows)
+    assert isinstance(error, JobFailedError)
+    assert error.partial is done
+
+
+def test_a_bad_end_with_a_row_for_each_request_is_in_these() -> None:
+    done = batch(good("a"), expired("b"), status="expired", request_counts={"total": 2})
+    items, error = until_error(done)
+    assert [item.error is None for item in items] == [True, False]
+    assert error is None
+
+
+@pytest.mark.parametrize("rows", [(), (good("a"),), (good("a"), good("a"))])
+def test_results_that_are_missing_are_not_passed_over(rows: Any) -> None:
+    done = batch(*rows, request_counts={"total": 2})
+    items, error = until_error(done)
+    assert len(items) == min(len(rows), 1)
+    assert error.error_code == "missing_result"
+    assert f"batch b0 has results for {len(items)} of its 2 requests" in str(error)
+
+
+def until_error(done: BatchObject) -> tuple[list[Any], Any]:
+    driven = Driven(lambda driven, call: done)
+    try:
+        driven.run(Batches.results.build("b0"))
+    except MeshAPIError as exc:
+        return driven.items, exc
+    return driven.items, None
+
+
 def test_it_waits_until_the_batch_has_ended() -> None:
     going = BatchObject(id="b0", status="in_progress")
     driven = collected(going, going, going, batch(good("a")))
@@ -181,6 +218,44 @@ def test_results_in_files_are_read() -> None:
     driven.run(Batches.results.build("b0", requests=["a", "b", "c"]))
     assert [item.id for item in driven.items] == ["a", "b", "c"]
     assert [item.error is None for item in driven.items] == [True, True, False]
+
+
+def in_file(content: bytes) -> Driven:
+    def respond(driven: Driven, call: Any) -> Any:
+        if call.path.endswith("/batches/b0"):
+            return BatchObject(id="b0", status="completed", output_file_id="f1")
+        return content
+
+    return Driven(respond)
+
+
+def test_a_row_of_a_file_that_cannot_be_read_is_an_error_and_ends_nothing() -> None:
+    whole = json.dumps(good("b")).encode()
+    driven = in_file(b'{"custom_id": "a", "response": "\xff"}\n\r\n5\n[]\n' + whole)
+    driven.run(Batches.results.build("b0"))
+    odd, fine = driven.items
+    assert isinstance(odd.error, ResponseDecodeError)
+    assert str(odd.error).startswith("the result for 'a' is not JSON: ")
+    assert fine.result().text == "b"
+
+
+def test_the_rows_of_a_file_take_little_more_memory_than_the_file() -> None:
+    rows = (good(f"{number}", completion("x" * 500)) for number in range(2000))
+    content = b"\n".join(json.dumps(row).encode() for row in rows)
+    driven = in_file(content)
+    driven.items = Forgetful()
+    tracemalloc.start()
+    try:
+        driven.run(Batches.results.build("b0"))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 1.6 * len(content)
+
+
+class Forgetful(list[Any]):
+    def append(self, item: Any) -> None:
+        """Keep nothing."""
 
 
 def test_a_file_that_cannot_be_read_is_named() -> None:
@@ -243,6 +318,18 @@ def test_the_time_limit_is_for_all_batches() -> None:
         ("b", {"requests": "a"}, "requests: expected requests as for batches.create, or their IDs"),
         ("b", {"requests": [{}]}, "requests[0]: expected a request or its custom_id, got dict"),
         ("b", {"timeout": "1"}, "timeout: expected seconds or None, got str"),
+        (
+            {"batch_ids": ["b"], "endpoints": [CHAT], "places": [0]},
+            {},
+            "batch: expected a batch, its ID or a submission, got dict; write msgspec.convert(x,",
+        ),
+        (
+            BatchSubmission[Any](("b",), (CHAT,), (0, 1)),
+            {},
+            "batch: expected what batches.submit()",
+        ),
+        (BatchSubmission[Any](("b",), (), (0,)), {}, "batch: expected what batches.submit()"),
+        (BatchSubmission[Any](("b",), (CHAT,), (-2,)), {}, "batch: expected what batches.submit()"),
         (
             BatchSubmission[Any]((), (), ()),
             {"requests": []},

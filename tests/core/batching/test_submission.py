@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshapi_core import (
+    APIConnectionError,
     Call,
     InternalServerError,
     InvalidParamsError,
@@ -20,7 +21,7 @@ from meshapi_core import (
 from meshapi_core.batching import submission
 from meshapi_core.batching.submission import BatchSubmission
 from meshapi_core.endpoints import Batches, Completions, Embeddings, Models, Responses
-from meshapi_core.flows import Progress
+from meshapi_core.flows import Pause, Progress
 from meshapi_core.types import BatchObject
 from support.driving import Driven
 
@@ -179,6 +180,19 @@ def test_another_error_says_what_was_submitted(error: Any) -> None:
 
     with pytest.raises(type(error)) as caught:
         Driven(respond).run(Batches.submit.build([chat("a"), chat("b")]))
+    assert caught.value.partial == BatchSubmission(("b0",), ("/v1/chat/completions",), (0, -1))
+
+
+def test_a_client_that_is_closed_in_a_pause_says_what_was_submitted() -> None:
+    class Closing(Driven):
+        def _do(self, step: Any) -> Any:
+            if isinstance(step, Pause):
+                return APIConnectionError("closed", error_code="client_closed")
+            return super()._do(step)
+
+    driven = Closing(lambda driven, call: FULL if driven.calls[1:] else BatchObject(id="b0"))
+    with pytest.raises(APIConnectionError) as caught:
+        driven.run(Batches.submit.build([chat("a"), chat("b")]))
     assert caught.value.partial == BatchSubmission(("b0",), ("/v1/chat/completions",), (0, -1))
 
 

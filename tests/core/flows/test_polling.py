@@ -186,6 +186,15 @@ def test_a_bad_end_is_an_error_with_the_job(status: str, code: str, message: str
     assert caught.value.partial.status == status
 
 
+def test_odd_progress_can_be_shown_on_a_terminal() -> None:
+    told: list[Progress] = []
+    counts = {"total": -5, "completed": -3, "failed": 0}
+    odd = BatchObject(id="b", status="\x1b[2J" + "x" * 999, request_counts=counts)
+    with pytest.raises(JobStatusError):
+        Driven(lambda driven, call: odd).run(Batches.wait.build("b", on_progress=told.append))
+    assert told == [Progress(0, None, "\\x1b[2J" + "x" * 50 + "...", "b")]
+
+
 def test_what_the_gateway_says_of_a_failure_is_in_the_error() -> None:
     rows = [{"code": "bad_row", "message": "A row is empty."}, {"code": "x"}]
     with pytest.raises(JobFailedError) as caught:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi_core import Call, Response, ResponseDecodeError
+from meshapi_core import Call, Response, ResponseDecodeError, StreamUsageError
 from meshapi_core.endpoints import Audio, Batches, Documents, Models, Rag, Responses, Usage, Videos
 
 MANY = 10_000
@@ -238,6 +238,38 @@ def test_a_missing_cursor_is_an_error_and_not_the_end() -> None:
 
 
 @every_kind
+@pytest.mark.filterwarnings("ignore::meshapi_core.ResponseWarning")
+@given(count=st.integers(1, 12), size=st.integers(1, 4), data=st.data())
+def test_a_row_that_cannot_be_read_is_left_out_and_no_other_comes_twice(
+    kind: Kind, count: int, size: int, data: st.DataObject
+) -> None:
+    odd = data.draw(st.sets(st.integers(0, count - 1)))
+
+    class Odd(Server):
+        def page(self, start: int) -> dict[str, Any]:
+            page = super().page(start)
+            rows = enumerate(page[kind.rows], start)
+            return {**page, kind.rows: [5 if number in odd else row for number, row in rows]}
+
+    server = Odd(kind, count, size)
+    assert ids(server.list()) == [f"id{number}" for number in range(count) if number not in odd]
+    assert len(server.calls) == -(-count // size)
+
+
+def test_no_rows_where_more_should_follow_are_an_error_and_not_the_end() -> None:
+    (kind,) = (kind for kind in KINDS if kind.resource is Videos)
+
+    class Empty(Server):
+        def page(self, start: int) -> dict[str, Any]:
+            page = {**super().page(start), "has_more": True}
+            return {**page, "data": []} if start else page
+
+    with pytest.raises(ResponseDecodeError, match="rows follow, but sent none from 3 on") as caught:
+        list(Empty(kind, 9, 3).list())
+    assert caught.value.error_code == "repeated_page"
+
+
+@every_kind
 def test_a_page_that_is_stored_keeps_its_own_rows_and_no_client(kind: Kind) -> None:
     page = Server(kind, 9, 4).list()
     for stored in (pickle.loads(pickle.dumps(page)), type(page).model_validate(page.model_dump())):
@@ -313,6 +345,23 @@ def test_a_cancelled_loop_goes_on_where_it_was(kind: Kind) -> None:
             if not task.cancelled():
                 break
             await asyncio.wait_for(one_more(rows, got), 5)
+        assert ids(got) == expected(7)
+
+    asyncio.run(main())
+
+
+@every_kind
+def test_two_tasks_never_get_the_same_row(kind: Kind) -> None:
+    async def main() -> None:
+        rows = AsyncServer(kind, 7, 2).list().__aiter__()
+        got: list[Any] = []
+
+        async def collect() -> None:
+            async for row in rows:
+                got.append(row)
+
+        outcomes = await asyncio.gather(collect(), collect(), return_exceptions=True)
+        assert [type(each) for each in outcomes if each] == [StreamUsageError]
         assert ids(got) == expected(7)
 
     asyncio.run(main())

@@ -52,7 +52,7 @@ def test_a_sum_is_the_same_in_any_order_and_any_context(
 
 ODD: list[Any] = [None, True, False, "", "free", "1,5", "NaN", "Infinity", "1e400", "-", "0x1", []]
 ODD += [float("nan"), float("inf"), 1e300, 10**400, "9" * 400, Decimal("NaN"), Decimal("1e-999")]
-ODD += ["1e-99", {"usd": 1}, b"1", "\u0661"]
+ODD += ["1e-99", {"usd": 1}, b"1", "\u0661", "-1", "-0.5", -3, -1e-9, Decimal(-2)]
 
 
 @pytest.mark.parametrize("value", ODD, ids=lambda value: repr(value)[:20])

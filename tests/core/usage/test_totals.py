@@ -126,6 +126,13 @@ CHEAP = ModelInfo(
 )
 OLD = ModelInfo(id="old", pricing=ModelPricing(prompt_usd_per_1k="0.5", request_usd="0.01"))
 FREE = ModelInfo(id="free", is_free=True)
+# As routers are listed, whose price is that of the model that they choose.
+ROUTER = ModelInfo(
+    id="auto", pricing=ModelPricing(prompt_usd_per_1m="-1000000", completion_usd_per_1m="-1000000")
+)
+ON_REQUEST = ModelInfo(
+    id="on request", pricing=ModelPricing(prompt_usd_per_1m="2", request_usd="on request")
+)
 
 
 @pytest.mark.parametrize(
@@ -140,10 +147,12 @@ FREE = ModelInfo(id="free", is_free=True)
         ("old", TokenCounts(input=2, output=1), None),
         ("free", None, "0"),
         ("unheard of", TokenCounts(input=1), None),
+        ("auto", TokenCounts(input=1), None),
+        ("on request", TokenCounts(input=1), None),
     ],
 )
 def test_an_estimate_needs_every_price(model: str, tokens: Any, cost: Any) -> None:
-    found = PriceList([CHEAP, OLD, FREE]).cost(model, tokens)
+    found = PriceList([CHEAP, OLD, FREE, ROUTER, ON_REQUEST]).cost(model, tokens)
     assert found == (None if cost is None else Decimal(cost))
 
 

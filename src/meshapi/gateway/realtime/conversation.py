@@ -185,7 +185,9 @@ class Conversation:
         output = updated(self.config, changes)["audio"]["output"]
         items = self._input(wanted.get("input"))
         called = self._calls(items, wanted)
-        text = REFUSAL_TEXT if self._model == REFUSAL else "" if called else answer_to(items)
+        instructions = wanted.get("instructions") or self.config["instructions"]
+        answer = "" if called else answer_to(items, instructions)
+        text = REFUSAL_TEXT if self._model == REFUSAL else answer
         text, reason = shorten(text, stop=[], max_words=None if limit == "inf" else limit)
         kept = wanted.get("conversation") != "none"
         turn = [item.seconds for item in last_turn(items)]

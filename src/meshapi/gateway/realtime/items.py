@@ -93,8 +93,13 @@ def audio_tokens(item: Item) -> int:
     return math.ceil(item.seconds * rate)
 
 
-def answer_to(items: Sequence[Item]) -> str:
-    """The answer of chat to the user's last message, or to the tools' outputs after it."""
+def answer_to(items: Sequence[Item], instructions: str = "") -> str:
+    """The answer of chat to the user's last message, or to the tools' outputs after it.
+
+    If the instructions have the words "word for word", it is that message itself.
+    """
+    if "word for word" in instructions:
+        return question_in(items)
     results = [item.text for item in _since_question(items) if _is_output(item)]
     if results:
         return f"The tool answered: {'; '.join(results)}"
