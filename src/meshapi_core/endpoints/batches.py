@@ -209,8 +209,7 @@ class Batches(Resource[R_co]):
             calls: such as `Completions.create.build(model=..., messages=...)` returns; also of
                 `Embeddings.create` and `Responses.create`.
             completion_window, metadata: of every batch, as for `create`.
-            timeout: seconds to wait while the gateway has too many open batches; None, the default,
-                for no limit.
+            timeout: seconds to wait while the gateway has too many open batches; None: no limit.
             on_progress: is called with a `Progress` when a batch is made; `.job_id` is its ID.
             progress: as for `wait`.
 
