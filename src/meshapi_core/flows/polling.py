@@ -10,7 +10,8 @@
     failed, expired or cancelled            JobFailedError
     a status that nobody here knows         JobStatusError, since it may never change
     the call fails, after its own retries   a pause and another look, if that may help, for up to
-                                            `TOLERANCE` seconds; otherwise its error
+                                            `TOLERANCE` seconds; otherwise its error. A gateway that
+                                            was never reached is not asked again
     the time limit has run out              JobTimeoutError
 
 Every error has the job as it was last seen in `.partial`.
@@ -268,7 +269,9 @@ def wait_for(
                 now = yield Now()
                 asked = exc.retry_after_seconds
                 look.error = exc
-                if not polling.tolerates(exc, now):
+                # No gateway that was never reached comes back: the URL may be wrong.
+                is_unknown = isinstance(exc, APIConnectionError) and not look.has_seen
+                if is_unknown or not polling.tolerates(exc, now):
                     raise
             else:
                 now = yield Now()
@@ -301,6 +304,11 @@ class _Look(Generic[T]):
         self._status = ""
         self._idle_since: Optional[float] = None
         self.error: Optional[MeshAPIError] = None
+
+    @property
+    def has_seen(self) -> bool:
+        """Whether the job has been seen: by a look, or when it began."""
+        return self._seen is not None
 
     @property
     def _name(self) -> str:

@@ -220,6 +220,13 @@ def test_an_outage_that_lasts_ends_it_with_the_state_that_was_seen() -> None:
     assert TOLERANCE <= driven.now <= TOLERANCE + 2 * LONGEST + 10
 
 
+def test_a_gateway_that_was_never_reached_ends_a_wait_at_once() -> None:
+    driven = _in_turn(APIConnectionError("refused", error_code="connect_refused"))
+    with pytest.raises(APIConnectionError):
+        driven.run(Batches.wait.build("b1"))
+    assert (len(driven.calls), driven.pauses) == (1, [])
+
+
 def test_a_refusal_ends_a_wait_at_once() -> None:
     driven = _in_turn(NotFoundError("no such batch", status=404))
     with pytest.raises(NotFoundError):
