@@ -69,9 +69,10 @@ class RunOptions(CallOptions, frozen=True, kw_only=True):
         check_count("max_turns", self.max_turns)
         if self.max_total_tokens is not None:
             check_count("max_total_tokens", self.max_total_tokens)
-        if self.max_cost_usd is not None and self.most_dollars is None:
+        most = self.most_dollars
+        if self.max_cost_usd is not None and (most is None or most < 0):
             got = value_name(self.max_cost_usd, show=True)
-            raise InvalidParamsError("max_cost_usd", "an amount in dollars", got)
+            raise InvalidParamsError("max_cost_usd", "an amount in dollars, 0 or more", got)
         stream: Any = self.stream
         if not isinstance(stream, bool):
             got = value_name(stream, show=True)

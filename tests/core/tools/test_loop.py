@@ -744,6 +744,7 @@ def test_results_that_fit_no_pending_call_are_refused(results: Any, field: str) 
         ({"before_call": "f"}, "before_call"),
         ({"max_total_tokens": -1}, "max_total_tokens"),
         ({"max_cost_usd": "much"}, "max_cost_usd"),
+        ({"max_cost_usd": -0.1}, "max_cost_usd"),
         ({"n": 2}, "n"),
         ({"messages": None}, "messages"),
         ({"messages": [{"role": "user", "contents": "x"}]}, "messages[0].contents"),
