@@ -29,6 +29,18 @@ CHECKERS = {
     "pyrefly": ["pyrefly", "check", "--python-interpreter-path", sys.executable],
 }
 
+# By default, some pass over files in a folder that is hidden, or that git ignores: here, the one of
+# a session in CI.
+SETTINGS = {
+    "pyrightconfig.json": '{"typeCheckingMode": "strict"}',
+    "ty.toml": "[src]\nrespect-ignore-files = false\n",
+    "pyrefly.toml": (
+        "use-ignore-files = false\n"
+        "project-excludes = []\n"
+        "disable-project-excludes-heuristics = true\n"
+    ),
+}
+
 # The option for folders from which programs import others; mypy has a variable for that.
 FOLDERS = {"ty": "--extra-search-path", "pyrefly": "--search-path"}
 
@@ -49,6 +61,12 @@ def is_complete(path: Path) -> bool:
     return all(find_spec(name) is not None for name in others)
 
 
+def write_settings(folder: Path) -> None:
+    """Have the checkers check every file in a folder."""
+    for name, text in SETTINGS.items():
+        (folder / name).write_text(text, "utf-8")
+
+
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with all programs and nothing else."""
@@ -62,7 +80,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy)
     shutil.copy(TYPES, folder)
-    (folder / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}', "utf-8")
+    write_settings(folder)
     return folder
 
 
@@ -99,7 +117,7 @@ print(client.models.list()[0].no_such_field)
 print(client.chat.completions.parse(messages=[], response_format=int).parsed.not_of_an_int)
 """
     (tmp_path / "program.py").write_text(program, "utf-8")
-    (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}', "utf-8")
+    write_settings(tmp_path)
     done = subprocess.run(
         [sys.executable, "-m", *CHECKERS[checker], "."],
         capture_output=True,
