@@ -41,7 +41,8 @@ async def drive(call: PipeCall[T]) -> AsyncGenerator[T, None]:
                 await pipe.close()
             else:
                 try:
-                    async with curio.timeout_after(action.seconds(monotonic())):
+                    limit = action.seconds(monotonic())
+                    async with curio.timeout_after(limit):  # pyrefly: ignore[bad-context-manager]
                         if isinstance(action, Connect):
                             to, tls = action.origin, action.origin.scheme == "https"
                             pipe = await curio.open_connection(

@@ -87,7 +87,9 @@ def connect(to: Origin, reactor: Any) -> "Deferred[Pipe]":
     endpoint: Any = HostnameEndpoint(reactor, to.host, to.port)
     if to.scheme == "https":
         endpoint = wrapClientTLS(optionsForClientTLS(to.host), endpoint)
-    return cast("Deferred[Pipe]", endpoint.connect(Factory.forProtocol(Pipe)))
+    # The method of an interface is declared without `self`.
+    connecting = endpoint.connect(Factory.forProtocol(Pipe))  # ty: ignore[too-many-positional-arguments]
+    return cast("Deferred[Pipe]", connecting)
 
 
 # The demonstration.

@@ -97,9 +97,10 @@ class ChatCompletionStream(
     def text(self) -> str:
         """The text of the first choice so far; "" before it begins. See `partial`."""
         partial = self.partial
-        first = None if partial is None else next(iter(partial.choices), None)
-        # Another choice may have begun before it.
-        return "" if first is None or first.index else first.message.text
+        if partial is None or not partial.choices:
+            return ""
+        # Another choice may have begun before it; at the end there may be no other.
+        return partial.text if not partial.choices[0].index or self.complete else ""
 
     @property
     def text_stream(self) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any, Optional
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meshapi_core import (
@@ -183,6 +183,7 @@ def test_readers_that_take_turns_lose_nothing_and_repeat_nothing(
 
 
 @given(whole, st.integers(0, 9))
+@example(b'data: {"choices":[{"index":1,"delta":{"content":"a"}}]}\n\ndata: [DONE]\n\n', 0)
 def test_the_rest_can_be_read_at_any_time(body: bytes, count: int) -> None:
     if b"choices" not in body:
         return
