@@ -7,6 +7,7 @@
 Nothing is sent before one of these.
 """
 
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from functools import partial
 from inspect import iscoroutinefunction
@@ -114,6 +115,12 @@ class _AsyncListMethod:
         self._returned = returned
         self.__name__ = self.__qualname__ = ""
         self.__annotations__: dict[str, Any] = {}
+
+    @property
+    def _is_coroutine(self) -> Any:
+        # Before Python 3.11, `inspect` believes functions alone. `asyncio.iscoroutinefunction`,
+        # which mocks ask, then looks for this mark.
+        return getattr(sys.modules.get("asyncio.coroutines"), "_is_coroutine", None)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._returned(*args, **kwargs)

@@ -60,7 +60,9 @@ def client(request: pytest.FixtureRequest) -> AsyncMeshAPI:
 
 def test_each_async_method_is_a_coroutine_function_to_inspect(client: AsyncMeshAPI) -> None:
     for name, method in answering(client).items():
-        assert inspect.iscoroutinefunction(method), name
+        # Before 3.11, `inspect` believes functions alone, and those of lists are objects.
+        if sys.version_info >= (3, 11) or inspect.isfunction(method):
+            assert inspect.iscoroutinefunction(method), name
     assert inspect.iscoroutinefunction(client.aclose)
     assert inspect.iscoroutinefunction(client.close)
 

@@ -157,8 +157,11 @@ def test_ipython_completes_every_parameter(told: Any) -> None:
 @pytest.mark.slow
 def test_ipython_completes_resources_and_methods(told: Any) -> None:
     names = {"audio", "batches", "chat", "models", "realtime", "track_usage", "with_options"}
-    assert names <= {*told["names"]["client"]}
-    assert {"create", "stream"} <= {*told["names"]["completions"]}
+    # IPython for Python 3.9 completes whole expressions.
+    shown = {name.rpartition(".")[2] for name in told["names"]["client"]}
+    assert names <= shown
+    shown = {name.rpartition(".")[2] for name in told["names"]["completions"]}
+    assert {"create", "stream"} <= shown
 
 
 @pytest.mark.slow

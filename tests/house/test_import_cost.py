@@ -8,8 +8,8 @@ from house.fresh import modules_after, run_python
 MOST_MODULES = 65
 """Of `import meshapi`, which loads its faces alone; `python -c pass` has about 25."""
 
-MOST_WITH_A_CLIENT = 301
-"""With what one of the two clients needs, before it is used."""
+MOST_WITH_A_CLIENT = 306
+"""With what one of the two clients needs, before it is used; on Python 3.11 it is 301."""
 
 MOST_OF_THE_COMMAND_LINE = 160
 """With argparse and the commands, none of which has been run."""

@@ -107,8 +107,11 @@ def _breaks_core(path: Path, found: Import, target: str) -> str:
         return ""
     if CORE_ALONE.get(target) in (path.name, path.parent.name):
         return ""
-    # It finds pydantic there, which a program has loaded that passes a model of pydantic's.
-    finds_loaded = path.name == "_face.py" or path.parts[-2:] == ("structured", "models.py")
+    # They find there what the program has loaded: pydantic, of which it passes a model, or asyncio.
+    finds_loaded = path.name in ("_face.py", "listing.py") or path.parts[-2:] == (
+        "structured",
+        "models.py",
+    )
     if target == "sys" and finds_loaded:
         return ""
     return f"{found.module} is not on the core's allowlist"

@@ -1,5 +1,6 @@
 """repairs: values of another kind than declared, converted or reported."""
 
+import sys
 import warnings
 from typing import Any, Optional, Union
 
@@ -130,10 +131,11 @@ def test_deep_nesting_is_a_response_or_a_parse_error(depth, odd):
 
 # msgspec finds that the first does not fit, and the repair takes several calls for each level. The
 # second is too deep even for msgspec.
-@pytest.mark.parametrize(("name", "depth"), [(5, 300), ("a", 100_000)])
+@pytest.mark.parametrize(("name", "depth"), [(5, 0.3), ("a", 100)])
 def test_values_that_are_too_deep_to_be_repaired_are_a_parse_error(name, depth):
     value: Any = {"name": name}
-    for _ in range(depth):
+    # Some libraries raise the limit when they are imported.
+    for _ in range(int(depth * sys.getrecursionlimit())):
         value = {"inner": value}
     with pytest.raises(ResponseDecodeError, match="nested too deeply") as caught:
         fit(value, Inner)

@@ -6,7 +6,16 @@ import json
 import re
 import uuid
 from decimal import Decimal
-from typing import Annotated, Any, Literal, NamedTuple, Optional, TypedDict, Union
+from typing import (  # noqa: UP035 - see `Tree`
+    Annotated,
+    Any,
+    List,
+    Literal,
+    NamedTuple,
+    Optional,
+    TypedDict,
+    Union,
+)
 
 import msgspec
 import pytest
@@ -44,7 +53,7 @@ class Square(Struct, tag=True):
 
 class Tree(Struct):
     name: Annotated[str, Meta(pattern=r"^[A-Z]{2}-\d{3,}$")]
-    children: list["Tree"]
+    children: List["Tree"]  # noqa: UP006 - Python 3.9 leaves the name in `list["Tree"]` as text
     parent: Optional["Tree"]
 
 
@@ -53,7 +62,7 @@ class Everything(Struct):
     place: Place
     shape: Union[Circle, Square]
     shapes: Annotated[list[Union[Circle, Square]], Meta(min_length=3)]
-    kind: Literal["a", 7]
+    kind: Literal["a", "b"]
     counts: Annotated[dict[str, int], Meta(min_length=2)]
     short: Annotated[str, Meta(max_length=2)]
     long: Annotated[str, Meta(min_length=50)]
