@@ -253,8 +253,8 @@ def overloaded_item_flow(build: Callable[..., ItemFlow[Any, Any]]) -> Callable[.
     return cast("Callable[..., Any]", item_flow_endpoint(build))
 
 
-class _OpenedAs(Declared[P, B_co], Generic[P, B_co, S, A]):
-    """What the two descriptors for pairs of classes share."""
+class OpenedAs(Declared[P, B_co], Generic[P, B_co, S, A]):
+    """What the descriptors for pairs of classes share."""
 
     _opens: ClassVar[str]
 
@@ -272,11 +272,13 @@ class _OpenedAs(Declared[P, B_co], Generic[P, B_co, S, A]):
         is_async = iscoroutinefunction(runner.run)
         # Asked for now, so that neither class is imported before a program uses it.
         made: Any = self._asynchronous() if is_async else self._blocking()
-        bound = opening(getattr(runner, self._opens), self._build, made)
-        return self._keep(resource, bound, made)
+        return self._keep(resource, self._bound(runner, made), made)
+
+    def _bound(self, runner: Any, made: Any) -> Callable[..., Any]:
+        return opening(getattr(runner, self._opens), self._build, made)
 
 
-class StreamEndpointAs(_OpenedAs[P, StreamCall[T], S, A], Generic[P, T, S, A]):
+class StreamEndpointAs(OpenedAs[P, StreamCall[T], S, A], Generic[P, T, S, A]):
     """What `@stream_endpoint_as` makes of a function."""
 
     _opens = "open"
@@ -296,7 +298,7 @@ class StreamEndpointAs(_OpenedAs[P, StreamCall[T], S, A], Generic[P, T, S, A]):
         return self if resource is None else self._bind(resource)
 
 
-class ItemFlowEndpointAs(_OpenedAs[P, ItemFlow[T, R], S, A], Generic[P, T, R, S, A]):
+class ItemFlowEndpointAs(OpenedAs[P, ItemFlow[T, R], S, A], Generic[P, T, R, S, A]):
     """What `@item_flow_endpoint_as` makes of a generator function."""
 
     _opens = "open_flow"
@@ -316,7 +318,7 @@ class ItemFlowEndpointAs(_OpenedAs[P, ItemFlow[T, R], S, A], Generic[P, T, R, S,
         return self if resource is None else self._bind(resource)
 
 
-class _Pair(Generic[S, A]):
+class Pair(Generic[S, A]):
     """A pair of classes, given as functions that return them."""
 
     def __init__(
@@ -325,7 +327,7 @@ class _Pair(Generic[S, A]):
         self._pair = blocking, asynchronous
 
 
-class stream_endpoint_as(_Pair[S, A]):  # noqa: N801 - used as a decorator, named as those are
+class stream_endpoint_as(Pair[S, A]):  # noqa: N801 - used as a decorator, named as those are
     """Declares an endpoint whose stream a class wraps: one of a pair, for either kind of client.
 
     Args:
@@ -340,7 +342,7 @@ class stream_endpoint_as(_Pair[S, A]):  # noqa: N801 - used as a decorator, name
         return StreamEndpointAs(build, *self._pair)
 
 
-class item_flow_endpoint_as(_Pair[S, A]):  # noqa: N801 - as above
+class item_flow_endpoint_as(Pair[S, A]):  # noqa: N801 - as above
     """Declares a flow whose items a class wraps: one of a pair, for either kind of client.
 
     Args:

@@ -21,6 +21,8 @@ from meshapi_core._json_kinds import is_type
 from meshapi_core.calls import StreamCall
 from meshapi_core.endpoints._descriptor import (
     Declared,
+    OpenedAs,
+    Pair,
     Resource,
     explain_arguments,
     opening,
@@ -38,17 +40,8 @@ F = TypeVar("F")
 _KEYWORD = "response_format"
 
 
-class MadeAs(Declared[P, B], Generic[P, B, S, A]):
+class MadeAs(OpenedAs[P, B, S, A], Generic[P, B, S, A]):
     """What `@made_as` makes of a function."""
-
-    def __init__(
-        self,
-        build: Callable[Concatenate[Any, P], B],
-        blocking: Callable[[], type[S]],
-        asynchronous: Callable[[], type[A]],
-    ) -> None:
-        super().__init__(build)
-        self._blocking, self._asynchronous = blocking, asynchronous
 
     @overload
     def __get__(self, resource: None, owner: type, /) -> Self: ...
@@ -62,28 +55,19 @@ class MadeAs(Declared[P, B], Generic[P, B, S, A]):
     ) -> Callable[P, NoReturn]: ...
     def __get__(self, resource: Any, owner: type, /) -> Any:
         """Return this descriptor, or the function that makes one of the pair."""
-        if resource is None:
-            return self
-        runner = resource._runner
-        is_async = iscoroutinefunction(runner.run)
-        # Asked for now, so that neither class is imported before a program uses it.
-        made: Any = self._asynchronous() if is_async else self._blocking()
-        bound = opening(partial(made, runner), self._build)
-        return self._keep(resource, bound, made)
+        return self if resource is None else self._bind(resource)
+
+    def _bound(self, runner: Any, made: Any) -> Callable[..., Any]:
+        return opening(partial(made, runner), self._build)
 
 
-class made_as(Generic[S, A]):  # noqa: N801 - used as a decorator, named as those are
+class made_as(Pair[S, A]):  # noqa: N801 - used as a decorator, named as those are
     """Declares a method that returns one of a pair of classes, for either kind of client.
 
     Args:
         blocking, asynchronous: return the classes, which are called with the runner and with what
             the function returned.
     """
-
-    def __init__(
-        self, blocking: Callable[[], type[S]], asynchronous: Callable[[], type[A]]
-    ) -> None:
-        self._pair = blocking, asynchronous
 
     def __call__(self, build: Callable[Concatenate[Any, P], B], /) -> MadeAs[P, B, S, A]:
         """Return the descriptor."""
