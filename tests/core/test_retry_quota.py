@@ -106,6 +106,7 @@ def test_a_broken_gateway_gets_few_retries_however_many_calls_there_are(response
     assert last.status == response.status
 
 
+@pytest.mark.slow
 def test_it_can_be_turned_off_or_made_larger():
     for policy, most in (
         (RetryPolicy(quota=None), 3000),
