@@ -7,7 +7,7 @@ program iterates over where a flow hands over items on its way.
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from types import TracebackType
-from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, TypeVar, Union
 
 from typing_extensions import Self
 
@@ -31,9 +31,12 @@ from meshapi_core.flows import (
     DiscardFile,
     Emit,
     EmptyFile,
+    EndCalls,
     GetConfig,
+    GetLimits,
     KeepFile,
     NextChunk,
+    NextEnds,
     Now,
     OpenBar,
     OpenFile,
@@ -41,9 +44,14 @@ from meshapi_core.flows import (
     Pause,
     RandomBytes,
     RunFunctions,
+    StartCalls,
+    StartPull,
     Tell,
     WritePiece,
 )
+
+if TYPE_CHECKING:
+    from meshapi_backends._async.concurrent import AsyncConcurrentSteps
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -77,6 +85,7 @@ class AsyncFlowSteps(Generic[R]):
         self._open: list[Any] = []
         self._bars: list[Any] = []
         self._files: list[Any] = []
+        self._concurrent: Optional[AsyncConcurrentSteps] = None
         self._sent: Any = None
         self._is_over = False
         self._result: Optional[tuple[R]] = None
@@ -136,14 +145,18 @@ class AsyncFlowSteps(Generic[R]):
             file.discard()
         for bar in self._bars:
             bar.close()
-        streams, self._open = self._open, []
-        for stream in streams:
-            await stream.close()
         try:
-            self._flow.close()
-        except ValueError:
-            # It is running: a function that it called has closed it, and it ends after that.
-            pass
+            if self._concurrent is not None:
+                await self._concurrent.leave()
+            streams, self._open = self._open, []
+            for stream in streams:
+                await stream.close()
+        finally:
+            try:
+                self._flow.close()
+            except ValueError:
+                # It is running: a function that it called has closed it, and it ends after that.
+                pass
 
     def wake(self) -> None:
         """End the flow's present wait, and those to come, from any task or thread."""
@@ -155,6 +168,16 @@ class AsyncFlowSteps(Generic[R]):
         if act is None:
             return await self._runner.run(step)
         return await act(self, step)
+
+    async def _do_concurrent(self, step: Any) -> Any:
+        if self._concurrent is None:
+            # Loaded when it is used: few flows have several calls under way.
+            from meshapi_backends._async.concurrent import AsyncConcurrentSteps
+
+            self._concurrent = AsyncConcurrentSteps(
+                self._runner, self._network(), self._calls, self._scope
+            )
+        return await self._concurrent.do(step)
 
     async def _check(self, step: FileSource) -> None:
         from meshapi_backends._sources import check_source
@@ -247,10 +270,13 @@ class AsyncFlowSteps(Generic[R]):
         CloseStream: _close_stream,
         DiscardFile: _discard_file,
         EmptyFile: _empty_file,
+        EndCalls: _do_concurrent,
         FileSource: _check,
         GetConfig: _get_config,
+        GetLimits: _do_concurrent,
         KeepFile: _keep_file,
         NextChunk: _next_chunk,
+        NextEnds: _do_concurrent,
         Now: _now,
         OpenBar: _open_bar,
         OpenFile: _open_file,
@@ -258,6 +284,8 @@ class AsyncFlowSteps(Generic[R]):
         Pause: _pause,
         RandomBytes: _random,
         RunFunctions: _run_functions,
+        StartCalls: _do_concurrent,
+        StartPull: _do_concurrent,
         Tell: _tell,
         WritePiece: _write_piece,
     }

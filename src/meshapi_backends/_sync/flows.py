@@ -8,7 +8,7 @@ program iterates over where a flow hands over items on its way.
 import os
 from collections.abc import Iterator, Callable, Generator
 from types import TracebackType
-from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, TypeVar, Union
 
 from typing_extensions import Self
 
@@ -32,9 +32,12 @@ from meshapi_core.flows import (
     DiscardFile,
     Emit,
     EmptyFile,
+    EndCalls,
     GetConfig,
+    GetLimits,
     KeepFile,
     NextChunk,
+    NextEnds,
     Now,
     OpenBar,
     OpenFile,
@@ -42,9 +45,14 @@ from meshapi_core.flows import (
     Pause,
     RandomBytes,
     RunFunctions,
+    StartCalls,
+    StartPull,
     Tell,
     WritePiece,
 )
+
+if TYPE_CHECKING:
+    from meshapi_backends._sync.concurrent import ConcurrentSteps
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -78,6 +86,7 @@ class FlowSteps(Generic[R]):
         self._open: list[Any] = []
         self._bars: list[Any] = []
         self._files: list[Any] = []
+        self._concurrent: Optional[ConcurrentSteps] = None
         self._sent: Any = None
         self._is_over = False
         self._result: Optional[tuple[R]] = None
@@ -137,14 +146,18 @@ class FlowSteps(Generic[R]):
             file.discard()
         for bar in self._bars:
             bar.close()
-        streams, self._open = self._open, []
-        for stream in streams:
-            stream.close()
         try:
-            self._flow.close()
-        except ValueError:
-            # It is running: a function that it called has closed it, and it ends after that.
-            pass
+            if self._concurrent is not None:
+                self._concurrent.leave()
+            streams, self._open = self._open, []
+            for stream in streams:
+                stream.close()
+        finally:
+            try:
+                self._flow.close()
+            except ValueError:
+                # It is running: a function that it called has closed it, and it ends after that.
+                pass
 
     def wake(self) -> None:
         """End the flow's present wait, and those to come, from any task or thread."""
@@ -156,6 +169,16 @@ class FlowSteps(Generic[R]):
         if act is None:
             return self._runner.run(step)
         return act(self, step)
+
+    def _do_concurrent(self, step: Any) -> Any:
+        if self._concurrent is None:
+            # Loaded when it is used: few flows have several calls under way.
+            from meshapi_backends._sync.concurrent import ConcurrentSteps
+
+            self._concurrent = ConcurrentSteps(
+                self._runner, self._network(), self._calls, self._scope
+            )
+        return self._concurrent.do(step)
 
     def _check(self, step: FileSource) -> None:
         from meshapi_backends._sources import check_source
@@ -248,10 +271,13 @@ class FlowSteps(Generic[R]):
         CloseStream: _close_stream,
         DiscardFile: _discard_file,
         EmptyFile: _empty_file,
+        EndCalls: _do_concurrent,
         FileSource: _check,
         GetConfig: _get_config,
+        GetLimits: _do_concurrent,
         KeepFile: _keep_file,
         NextChunk: _next_chunk,
+        NextEnds: _do_concurrent,
         Now: _now,
         OpenBar: _open_bar,
         OpenFile: _open_file,
@@ -259,6 +285,8 @@ class FlowSteps(Generic[R]):
         Pause: _pause,
         RandomBytes: _random,
         RunFunctions: _run_functions,
+        StartCalls: _do_concurrent,
+        StartPull: _do_concurrent,
         Tell: _tell,
         WritePiece: _write_piece,
     }

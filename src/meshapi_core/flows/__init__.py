@@ -16,12 +16,14 @@ the runner that drives it does, on a blocking client as on an event loop.
 - `saving`: the steps that write a file, of which nobody ever sees a part.
 - `downloads`: flows that save a response in a file.
 - `functions`: the step that calls several functions at the same time.
+- `concurrent`: the steps of a flow that has several calls under way.
 - `polling`: the flow that waits for a job, and how often it looks.
 """
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from meshapi_core.flows.concurrent import *
     from meshapi_core.flows.downloads import FilePath as FilePath
     from meshapi_core.flows.downloads import SavedFile as SavedFile
     from meshapi_core.flows.functions import *

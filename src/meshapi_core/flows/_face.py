@@ -9,6 +9,9 @@ from typing import Any, Final
 PACKAGE: Final = "meshapi_core.flows"
 
 _NAMES: Final = {
+    "meshapi_core.flows.concurrent": """
+        CallEnd EndCalls Ends GetLimits NextEnds PULL StartCalls StartPull
+    """,
     "meshapi_core.flows.downloads": "FilePath SavedFile",
     "meshapi_core.flows.functions": "FunctionCall FunctionOutcome RunFunctions",
     "meshapi_core.flows.saving": "DiscardFile EmptyFile KeepFile OpenFile WritePiece",

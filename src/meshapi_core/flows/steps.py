@@ -15,7 +15,7 @@
     CloseStream   ends it                                    None
     Emit          hands an item to the program               None, when it wants the next item
 
-The steps that write files are in `saving`.
+The steps that write files are in `saving`, and those of several calls at once in `concurrent`.
 
 An error of a step is thrown into the flow, which may catch it and go on. An interruption (a
 cancellation, a KeyboardInterrupt) is not: the runner closes the generator. It also closes every
@@ -31,6 +31,7 @@ from msgspec import Struct
 
 from meshapi_core.bodies import FileSource
 from meshapi_core.calls import AnyCall
+from meshapi_core.flows.concurrent import EndCalls, GetLimits, NextEnds, StartCalls, StartPull
 from meshapi_core.flows.functions import RunFunctions
 from meshapi_core.flows.saving import DiscardFile, EmptyFile, KeepFile, OpenFile, WritePiece
 
@@ -171,6 +172,11 @@ Step = Union[
     EmptyFile,
     KeepFile,
     DiscardFile,
+    GetLimits,
+    StartCalls,
+    StartPull,
+    NextEnds,
+    EndCalls,
 ]
 """What a flow may yield."""
 
