@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from meshapi_core import JobFailedError as JobFailedError
     from meshapi_core import JobStatusError as JobStatusError
     from meshapi_core import JobTimeoutError as JobTimeoutError
+    from meshapi_core import JournalError as JournalError
     from meshapi_core import Limits as Limits
     from meshapi_core import MeshAPIConfig as MeshAPIConfig
     from meshapi_core import MeshAPIError as MeshAPIError

@@ -28,14 +28,15 @@ _NAMES: Final = {
     "meshapi_core": """
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
         Base64Error ConflictError ContentFilterError ContentTooLargeError Headers
-        InternalServerError InvalidParamsError JobFailedError JobStatusError JobTimeoutError Limits
-        MeshAPIConfig MeshAPIError ModelRefusalError NotFoundError OutputTruncatedError
-        OutputValidationError ParamsWarning PaymentRequiredError PermissionDeniedError ProtocolError
-        Proxy RateLimitError RawResponse RealtimeAuth RealtimeConnectionClosed RealtimeError
-        RealtimeMessage Reconnect Reconnected RedirectError ResponseDecodeError ResponseMeta
-        ResponseWarning RetryPolicy SocketOptions StreamInterruptedError StreamUsageError
-        StructuredOutputError Timeout ToolArgumentsError ToolCallsPendingError ToolLoopLimitError
-        UnprocessableEntityError UnsupportedSchemaError __version__
+        InternalServerError InvalidParamsError JobFailedError JobStatusError JobTimeoutError
+        JournalError Limits MeshAPIConfig MeshAPIError ModelRefusalError NotFoundError
+        OutputTruncatedError OutputValidationError ParamsWarning PaymentRequiredError
+        PermissionDeniedError ProtocolError Proxy RateLimitError RawResponse RealtimeAuth
+        RealtimeConnectionClosed RealtimeError RealtimeMessage Reconnect Reconnected RedirectError
+        ResponseDecodeError ResponseMeta ResponseWarning RetryPolicy SocketOptions
+        StreamInterruptedError StreamUsageError StructuredOutputError Timeout ToolArgumentsError
+        ToolCallsPendingError ToolLoopLimitError UnprocessableEntityError UnsupportedSchemaError
+        __version__
     """,
     "meshapi_core.endpoints": """
         AsyncChatCompletionStream AsyncCompareStream AsyncConversation AsyncConversationStream

@@ -27,11 +27,15 @@ from meshapi_core import (
 )
 from meshapi_core.endpoints import AsyncCloses, AsyncRunner
 from meshapi_core.flows import (
+    AppendJournal,
+    CloseJournal,
     CloseStream,
+    CutJournal,
     DiscardFile,
     Emit,
     EmptyFile,
     EndCalls,
+    FileSize,
     GetConfig,
     GetLimits,
     KeepFile,
@@ -40,9 +44,12 @@ from meshapi_core.flows import (
     Now,
     OpenBar,
     OpenFile,
+    OpenJournal,
     OpenStream,
     Pause,
     RandomBytes,
+    ReadJournal,
+    ReadRecord,
     RunFunctions,
     StartCalls,
     StartPull,
@@ -83,7 +90,7 @@ class AsyncFlowSteps(Generic[R]):
         self._config = config
         self._scope = Scope()
         self._open: list[Any] = []
-        self._bars: list[Any] = []
+        self._to_close: list[Any] = []  # bars and journals
         self._files: list[Any] = []
         self._concurrent: Optional[AsyncConcurrentSteps] = None
         self._sent: Any = None
@@ -143,8 +150,8 @@ class AsyncFlowSteps(Generic[R]):
         self._is_over = True
         for file in self._files:
             file.discard()
-        for bar in self._bars:
-            bar.close()
+        for each in self._to_close:
+            each.close()
         try:
             if self._concurrent is not None:
                 await self._concurrent.leave()
@@ -240,11 +247,38 @@ class AsyncFlowSteps(Generic[R]):
     async def _discard_file(self, step: DiscardFile) -> None:
         step.file.discard()
 
+    async def _open_journal(self, step: OpenJournal) -> Any:
+        from meshapi_backends._journals import JournalFile
+
+        self._to_close.append(JournalFile(step.path))
+        self._to_close[-1].open()
+        return self._to_close[-1]
+
+    async def _read_journal(self, step: ReadJournal) -> Any:
+        return step.file.read(step.size)
+
+    async def _read_record(self, step: ReadRecord) -> Any:
+        return step.file.line_at(step.offset)
+
+    async def _append_journal(self, step: AppendJournal) -> None:
+        step.file.append(step.lines)
+
+    async def _cut_journal(self, step: CutJournal) -> None:
+        step.file.cut(step.size)
+
+    async def _close_journal(self, step: CloseJournal) -> None:
+        step.file.close()
+
+    async def _file_size(self, step: FileSize) -> Optional[int]:
+        from meshapi_backends._journals import size_of
+
+        return size_of(step.source)
+
     async def _open_bar(self, step: OpenBar) -> Any:
         from meshapi_backends._progress import Bar
 
-        self._bars.append(Bar(step.unit))
-        return self._bars[-1]
+        self._to_close.append(Bar(step.unit))
+        return self._to_close[-1]
 
     async def _tell(self, step: Tell) -> Any:
         return await AsyncTelling.tell(step.function, step.arguments)
@@ -267,10 +301,14 @@ class AsyncFlowSteps(Generic[R]):
         await step.stream.close()
 
     _acts: ClassVar[dict[type, Callable[[Any, Any], Awaitable[Any]]]] = {
+        AppendJournal: _append_journal,
+        CloseJournal: _close_journal,
         CloseStream: _close_stream,
+        CutJournal: _cut_journal,
         DiscardFile: _discard_file,
         EmptyFile: _empty_file,
         EndCalls: _do_concurrent,
+        FileSize: _file_size,
         FileSource: _check,
         GetConfig: _get_config,
         GetLimits: _do_concurrent,
@@ -280,9 +318,12 @@ class AsyncFlowSteps(Generic[R]):
         Now: _now,
         OpenBar: _open_bar,
         OpenFile: _open_file,
+        OpenJournal: _open_journal,
         OpenStream: _open_stream,
         Pause: _pause,
         RandomBytes: _random,
+        ReadJournal: _read_journal,
+        ReadRecord: _read_record,
         RunFunctions: _run_functions,
         StartCalls: _do_concurrent,
         StartPull: _do_concurrent,

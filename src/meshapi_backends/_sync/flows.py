@@ -28,11 +28,15 @@ from meshapi_core import (
 )
 from meshapi_core.endpoints import Closes, Runner
 from meshapi_core.flows import (
+    AppendJournal,
+    CloseJournal,
     CloseStream,
+    CutJournal,
     DiscardFile,
     Emit,
     EmptyFile,
     EndCalls,
+    FileSize,
     GetConfig,
     GetLimits,
     KeepFile,
@@ -41,9 +45,12 @@ from meshapi_core.flows import (
     Now,
     OpenBar,
     OpenFile,
+    OpenJournal,
     OpenStream,
     Pause,
     RandomBytes,
+    ReadJournal,
+    ReadRecord,
     RunFunctions,
     StartCalls,
     StartPull,
@@ -84,7 +91,7 @@ class FlowSteps(Generic[R]):
         self._config = config
         self._scope = Scope()
         self._open: list[Any] = []
-        self._bars: list[Any] = []
+        self._to_close: list[Any] = []  # bars and journals
         self._files: list[Any] = []
         self._concurrent: Optional[ConcurrentSteps] = None
         self._sent: Any = None
@@ -144,8 +151,8 @@ class FlowSteps(Generic[R]):
         self._is_over = True
         for file in self._files:
             file.discard()
-        for bar in self._bars:
-            bar.close()
+        for each in self._to_close:
+            each.close()
         try:
             if self._concurrent is not None:
                 self._concurrent.leave()
@@ -241,11 +248,38 @@ class FlowSteps(Generic[R]):
     def _discard_file(self, step: DiscardFile) -> None:
         step.file.discard()
 
+    def _open_journal(self, step: OpenJournal) -> Any:
+        from meshapi_backends._journals import JournalFile
+
+        self._to_close.append(JournalFile(step.path))
+        self._to_close[-1].open()
+        return self._to_close[-1]
+
+    def _read_journal(self, step: ReadJournal) -> Any:
+        return step.file.read(step.size)
+
+    def _read_record(self, step: ReadRecord) -> Any:
+        return step.file.line_at(step.offset)
+
+    def _append_journal(self, step: AppendJournal) -> None:
+        step.file.append(step.lines)
+
+    def _cut_journal(self, step: CutJournal) -> None:
+        step.file.cut(step.size)
+
+    def _close_journal(self, step: CloseJournal) -> None:
+        step.file.close()
+
+    def _file_size(self, step: FileSize) -> Optional[int]:
+        from meshapi_backends._journals import size_of
+
+        return size_of(step.source)
+
     def _open_bar(self, step: OpenBar) -> Any:
         from meshapi_backends._progress import Bar
 
-        self._bars.append(Bar(step.unit))
-        return self._bars[-1]
+        self._to_close.append(Bar(step.unit))
+        return self._to_close[-1]
 
     def _tell(self, step: Tell) -> Any:
         return Telling.tell(step.function, step.arguments)
@@ -268,10 +302,14 @@ class FlowSteps(Generic[R]):
         step.stream.close()
 
     _acts: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {
+        AppendJournal: _append_journal,
+        CloseJournal: _close_journal,
         CloseStream: _close_stream,
+        CutJournal: _cut_journal,
         DiscardFile: _discard_file,
         EmptyFile: _empty_file,
         EndCalls: _do_concurrent,
+        FileSize: _file_size,
         FileSource: _check,
         GetConfig: _get_config,
         GetLimits: _do_concurrent,
@@ -281,9 +319,12 @@ class FlowSteps(Generic[R]):
         Now: _now,
         OpenBar: _open_bar,
         OpenFile: _open_file,
+        OpenJournal: _open_journal,
         OpenStream: _open_stream,
         Pause: _pause,
         RandomBytes: _random,
+        ReadJournal: _read_journal,
+        ReadRecord: _read_record,
         RunFunctions: _run_functions,
         StartCalls: _do_concurrent,
         StartPull: _do_concurrent,

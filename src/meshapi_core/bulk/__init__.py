@@ -1,12 +1,28 @@
-"""Many calls: when each attempt may begin. No I/O, no clock: times are arguments.
+"""Many calls as one run: `client.map`. No I/O, no clock: times are arguments.
 
-- `per_minute`: the rate limit that a program gives.
+What comes in, and when it is sent:
+
+- `options`: what a program asks for, checked.
+- `inputs`: calls, or rows for a template, one after another; `templates` fills texts from rows.
+- `estimates`: model tokens and money beforehand.
 - `admission`: says of each attempt whether it may begin, must wait, or is the end of the run.
 - `slots`: what admission returns.
-- `concurrency`: how many attempts may be under way; "auto" finds out.
+- `per_minute`: the rate limit that a program gives.
 - `pace`: spreads attempts over a rate limit, and `last_minute` counts them.
 - `remaining`: what others who use the account leave of a limit.
+- `concurrency`: how many attempts may be under way; "auto" finds out.
 - `reservations`: what attempts under way may still spend of a budget.
+- `attempts`: what each brought, and whether there is another.
+
+What comes out:
+
+- `run`: the run as a flow.
+- `items`: the result of each call, and `item_usage` what it used.
+- `handover`: results that wait for the program.
+- `tally`, `summary`: a run in numbers.
+- `keys`, `key_index`: what a call is known by in the journal, and a compact index of that.
+- `journal`, `records`, `journaling`: the journal, its lines, and what may be appended to it.
+- `recording`: what a run does with its journal.
 """
 
 from typing import TYPE_CHECKING

@@ -15,7 +15,8 @@
     CloseStream   ends it                                    None
     Emit          hands an item to the program               None, when it wants the next item
 
-The steps that write files are in `saving`, and those of several calls at once in `concurrent`.
+The steps that write files are in `saving`, those of several calls at once in `concurrent`, and
+those that keep a journal in `journals`.
 
 An error of a step is thrown into the flow, which may catch it and go on. An interruption (a
 cancellation, a KeyboardInterrupt) is not: the runner closes the generator. It also closes every
@@ -33,6 +34,15 @@ from meshapi_core.bodies import FileSource
 from meshapi_core.calls import AnyCall
 from meshapi_core.flows.concurrent import EndCalls, GetLimits, NextEnds, StartCalls, StartPull
 from meshapi_core.flows.functions import RunFunctions
+from meshapi_core.flows.journals import (
+    AppendJournal,
+    CloseJournal,
+    CutJournal,
+    FileSize,
+    OpenJournal,
+    ReadJournal,
+    ReadRecord,
+)
 from meshapi_core.flows.saving import DiscardFile, EmptyFile, KeepFile, OpenFile, WritePiece
 
 __all__ = [
@@ -177,6 +187,13 @@ Step = Union[
     StartPull,
     NextEnds,
     EndCalls,
+    OpenJournal,
+    ReadJournal,
+    ReadRecord,
+    AppendJournal,
+    CutJournal,
+    CloseJournal,
+    FileSize,
 ]
 """What a flow may yield."""
 
