@@ -96,8 +96,9 @@ class Bulk(Generic[R_co]):
         """
         from meshapi_core.bulk import AsyncMapRun, Inputs, MapRun, Plan, Run
 
-        plan = Plan.of(options)
+        given: Any = options
+        plan = Plan.of(given)
         is_async = iscoroutinefunction(self._runner.run)
-        inputs = Inputs(calls, template, may_be_async=is_async)
+        inputs = Inputs(calls, template, takes_async=is_async)
         made: Any = AsyncMapRun if is_async else MapRun
         return made(self._runner, Run(inputs, plan))

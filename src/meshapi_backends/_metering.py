@@ -99,6 +99,17 @@ class Budget(_Meter):
         super().__init__(Account(prices, BudgetLimits.of(cost_usd, tokens, requests)))
 
     @property
+    def limits(self) -> BudgetLimits:
+        """All that it allows."""
+        return self.account.limits
+
+    def spend(self, model: str, usage: TotalUsage) -> None:
+        """Add what a call has used that this budget was not told of: `client.map` does that."""
+        with _LOCK:
+            _enter_all()
+            self.account.add(model, usage)
+
+    @property
     def cost_usd(self) -> Optional[Decimal]:
         """The dollars that it allows; None is no limit."""
         return self.account.limits.cost_usd

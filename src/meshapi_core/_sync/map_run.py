@@ -3,16 +3,14 @@
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import ClassVar, Generic, Literal, Optional, TypeVar
+from typing import ClassVar, Generic, Optional, TypeVar
 
 from typing_extensions import Self
 
 from meshapi_core._closing import Closes
 from meshapi_core.bulk.items import MapItem
-from meshapi_core.bulk.run import Run
-from meshapi_core.bulk.saving import saved_jsonl, saved_parquet
+from meshapi_core.bulk.run import Run, Stopped
 from meshapi_core.bulk.summary import MapSummary
-from meshapi_core.flows.downloads import FilePath, SavedFile
 from meshapi_core.protocols import ItemStream, Runner
 
 __all__ = ["MapRun"]
@@ -41,7 +39,7 @@ class MapRun(Closes, Generic[T]):
 
     def __repr__(self) -> str:
         state = "ended" if self.ended else "open"
-        return f"<{type(self).__name__} {state}, {self._run.tally.done} calls>"
+        return f"<{type(self).__name__} {state}, {self._run.counts.done} calls>"
 
     @property
     def ended(self) -> bool:
@@ -49,7 +47,7 @@ class MapRun(Closes, Generic[T]):
         return self._items.ended
 
     @property
-    def stopped(self) -> Optional[Literal["completed", "budget", "cancelled", "error"]]:
+    def stopped(self) -> Optional[Stopped]:
         """Why it has ended; None as long as it goes on.
 
         "completed": every call has a result. "budget": the budget is used up; see
@@ -58,11 +56,11 @@ class MapRun(Closes, Generic[T]):
         """
         if not self.ended:
             return None
-        return self._run.tally.stopped or "cancelled"
+        return self._run.stopped or "cancelled"
 
     def summary(self) -> MapSummary:
         """Return the numbers of the run so far: calls, errors, model tokens, cost, time."""
-        return self._run.tally.summary(self.stopped)
+        return self._run.summary(self.stopped)
 
     def until_done(self) -> MapSummary:
         """Make the calls that are left, drop their results, and return the numbers.
@@ -75,34 +73,6 @@ class MapRun(Closes, Generic[T]):
         """
         self._items.until_done()
         return self.summary()
-
-    def to_jsonl(self, path: FilePath, *, overwrite: bool = True) -> SavedFile:
-        """Write the results that are left to a file, one JSON object a line, and return its size.
-
-        Each has `id`, `output`, `error`, `usage`, `cost`, `attempts` and `request_id`, in the order
-        of the loop. All of the file appears at the path, or nothing does.
-
-        Args:
-            path: where to write it.
-            overwrite: whether a file that is there is replaced.
-
-        Raises:
-            MeshAPIError: as in a loop.
-            OSError: the file cannot be written.
-        """
-        return self._runner.run_flow(saved_jsonl(self._items, path, overwrite))
-
-    def to_parquet(self, path: FilePath, *, overwrite: bool = True) -> SavedFile:
-        """Write the results that are left to a Parquet file, and return its size; needs pyarrow.
-
-        The columns are `id`, `output` (JSON), `text`, `error`, `error_code`, `input_tokens`,
-        `output_tokens`, `cost`, `attempts` and `request_id`. All of the file appears at the path,
-        or nothing does.
-
-        Args and Raises: as for `to_jsonl`.
-            ModuleNotFoundError: pyarrow is not installed: `pip install 'meshapi[parquet]'`.
-        """
-        return self._runner.run_flow(saved_parquet(self._items, path, overwrite))
 
     def __iter__(self) -> Iterator[MapItem[T]]:
         return self._items.__iter__()

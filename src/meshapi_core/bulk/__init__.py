@@ -28,9 +28,17 @@ What comes out:
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from meshapi_core._async.map_run import AsyncMapRun as AsyncMapRun
+    from meshapi_core._journal_errors import JournalError as JournalError
+    from meshapi_core._sync.map_run import MapRun as MapRun
     from meshapi_core.bulk.admission import *
+    from meshapi_core.bulk.inputs import Inputs as Inputs
+    from meshapi_core.bulk.items import MapItem as MapItem
+    from meshapi_core.bulk.options import *
     from meshapi_core.bulk.per_minute import *
+    from meshapi_core.bulk.run import *
     from meshapi_core.bulk.slots import *
+    from meshapi_core.bulk.summary import MapSummary as MapSummary
 else:
     from meshapi_core.bulk._face import EXPORTED as __all__
     from meshapi_core.bulk._face import __dir__, __getattr__

@@ -9,9 +9,17 @@ from typing import Any, Final
 PACKAGE: Final = "meshapi_core.bulk"
 
 _NAMES: Final = {
+    "meshapi_core._async.map_run": "AsyncMapRun",
+    "meshapi_core._journal_errors": "JournalError",
+    "meshapi_core._sync.map_run": "MapRun",
     "meshapi_core.bulk.admission": "Admission",
+    "meshapi_core.bulk.inputs": "Inputs",
+    "meshapi_core.bulk.items": "MapItem",
+    "meshapi_core.bulk.options": "MOST_AT_ONCE MapOptions Plan",
     "meshapi_core.bulk.per_minute": "PerMinute",
+    "meshapi_core.bulk.run": "Run Stopped",
     "meshapi_core.bulk.slots": "Decision Hold Slot Stop",
+    "meshapi_core.bulk.summary": "MapSummary",
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

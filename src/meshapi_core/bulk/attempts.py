@@ -57,6 +57,7 @@ class Received(Struct, Generic[T], frozen=True):
 
 class _Reading(Struct, Generic[T], frozen=True):
     reader: Reader[T]
+    earlier: int
 
     @property
     def accept(self) -> str:
@@ -65,6 +66,9 @@ class _Reading(Struct, Generic[T], frozen=True):
 
     def read(self, response: Response) -> Received[T]:
         """Return the response, typed and as it came."""
+        if self.earlier:
+            attempts = self.earlier + response.attempts
+            response = structs.replace(response, attempts=attempts)
         return Received(self.reader.read(response), response)
 
 
@@ -74,15 +78,18 @@ class _ReadingNothing(EmptyReader, frozen=True):
         return Received(None, response)
 
 
-def attempt(call: Call[T], idempotency_key: Optional[str] = None) -> Call[Received[T]]:
+def attempt(
+    call: Call[T], idempotency_key: Optional[str] = None, earlier: int = 0
+) -> Call[Received[T]]:
     """Return the call with a result that has the response as it came, too.
 
     Args:
         call: as the program made it.
         idempotency_key: of all its attempts; None leaves it as it is.
+        earlier: how many attempts there have been.
     """
     reader: Any = call.reader
-    reading: Any = _ReadingNothing() if isinstance(reader, EmptyReader) else _Reading(reader)
+    reading: Any = _ReadingNothing() if isinstance(reader, EmptyReader) else _Reading(reader, earlier)
     key = call.idempotency_key or idempotency_key
     changed: Any = structs.replace(call, reader=reading, idempotency_key=key)
     return cast("Call[Received[T]]", changed)

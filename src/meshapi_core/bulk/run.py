@@ -16,36 +16,56 @@ bounded by the concurrency:
   handed over; then an error is raised, if it was one.
 """
 
-from decimal import Decimal
 from heapq import heappop, heappush
 from math import inf
-from typing import Any, Final, Generic, Optional, TypeVar
+from typing import Any, Final, Generic, Literal, Optional, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
+from typing_extensions import TypeAlias
 
-from meshapi_core.bulk.admission import Admission, Slot, Stop
-from meshapi_core.bulk.attempts import Received, attempt, retry
-from meshapi_core.bulk.estimates import Estimator
+from meshapi_core._base_error import MeshAPIError
+from meshapi_core.bulk.admission import Admission
+from meshapi_core.bulk.attempts import Received, attempt, is_refusal, retry
+from meshapi_core.bulk.estimates import EstimatedTokens, estimated_tokens
 from meshapi_core.bulk.handover import Handover
 from meshapi_core.bulk.inputs import Entry, Inputs
+from meshapi_core.bulk.item_usage import cost_in_usage, usage_of
 from meshapi_core.bulk.items import MapItem
 from meshapi_core.bulk.options import Plan
-from meshapi_core.bulk.recording import Recording
-from meshapi_core.bulk.tally import Tally
-from meshapi_core.errors import MeshAPIError
-from meshapi_core.flows.concurrent import PULL, CallEnd, EndCalls, Ends, NextEnds, StartCalls, StartPull
+from meshapi_core.bulk.recording import Known, Recording
+from meshapi_core.bulk.slots import Hold, Slot, Stop
+from meshapi_core.bulk.summary import MapSummary, SummaryCounts
+from meshapi_core.config import MeshAPIConfig
+from meshapi_core.endpoints.account import Usage
+from meshapi_core.flows.concurrent import (
+    PULL,
+    CallEnd,
+    Ends,
+    GetLimits,
+    NextEnds,
+    StartCalls,
+    StartPull,
+)
 from meshapi_core.flows.polling import random_number
 from meshapi_core.flows.steps import Emit, Flow, GetConfig, ItemFlow, Now
+from meshapi_core.headers import find_request_id
+from meshapi_core.messages import Response
 from meshapi_core.progress import OnProgress, Progress, progress_functions, tell_progress
+from meshapi_core.response_meta import RateLimitHeaders
 from meshapi_core.signals import END_OF_STREAM
+from meshapi_core.usage import BudgetExceededError
+from meshapi_core.usage.budgets import BudgetLimits
+from meshapi_core.usage.totals import TotalUsage
 
-__all__ = ["Run"]
+__all__ = ["Run", "Stopped"]
 
 T = TypeVar("T")
 
-_LIMITS: Final = -2
-"""The number of the call that asks for the account's rate limits. Others are places in the input,
-and PULL is -1."""
+Stopped: TypeAlias = Literal["completed", "budget", "cancelled", "error"]
+
+_LIMITS: Final = 2**62
+"""The number of the call that asks for the account's rate limits; others are places in the input,
+which nobody has so many of."""
 
 _FEW: Final = 10
 """So few calls are not worth that request."""
@@ -54,14 +74,30 @@ _AHEAD: Final = {"completion": 2, "input": 4}
 """How many times the concurrency the calls may be that are under way, or whose results wait. In the
 order of the input, more have to wait: for the slowest of those that began together."""
 
+_OFTEN: Final = 0.25
+"""Seconds after which the rate limits in the headers of a response are looked at again."""
 
-class _Job(Struct, Generic[T]):
-    """A call that has begun."""
+_MOST: Final = 1000
+"""What "auto" grows to, where the client's connections set no limit."""
 
-    entry: Entry[T]
-    key: Optional[str]
-    tokens: int
-    cost: Optional[Decimal]
+_NO_LIMITS: Final = BudgetLimits()
+_NO_USAGE: Final = TotalUsage()
+
+
+class _Job(Struct):
+    """A call that has begun.
+
+    Fields:
+        entry: the call.
+        known: its keys.
+        guess: at its model tokens; None where nothing is limited that they count for.
+        slot: of the attempt that is under way.
+        attempts, failures, refusals: how many there have been; a refusal is no failure.
+    """
+
+    entry: Entry
+    known: Known
+    guess: Optional[EstimatedTokens] = None
     slot: Any = None
     attempts: int = 0
     failures: int = 0
@@ -69,32 +105,40 @@ class _Job(Struct, Generic[T]):
 
 
 class Run(Generic[T]):
-    """A run, and what is to be known of it while it goes on.
+    """A run, and its numbers while it goes on.
 
     Args:
         inputs: the calls.
         plan: how to make them.
+
+    Attributes:
+        counts: the numbers.
+        stopped: why it has ended; None if it goes on, or was closed.
+        limit: the limit of the budget that is used up; "" for none.
     """
 
-    def __init__(self, inputs: Inputs[T], plan: Plan) -> None:
-        self.tally = Tally()
+    def __init__(self, inputs: Inputs, plan: Plan) -> None:
+        self.counts = SummaryCounts()
+        self.stopped: Optional[Stopped] = None
+        self.limit = ""
+        self._began: Optional[float] = None
         self._inputs = inputs
         self._plan = plan
         self._recording: Recording[T] = Recording(plan)
         self._handover: Handover[T] = Handover(in_order=plan.order == "input")
-        self._running: dict[int, _Job[T]] = {}
-        # When each is sent again, and which.
-        self._again: list[tuple[float, int, _Job[T]]] = []
-        # The call that is next, where it may not begin yet.
-        self._next: Optional[_Job[T]] = None
-        self._is_pulling = self._has_pulled_all = False
+        self._running: dict[int, _Job] = {}
+        # Those that are sent again: when, and in which order.
+        self._again: list[tuple[float, int, _Job]] = []
+        # The call that is next, if it may not begin yet.
+        self._next: Optional[_Job] = None
+        self._is_pulling = self._has_all = False
+        self._is_ending = False
         self._error: Optional[BaseException] = None
-        self._functions: tuple[OnProgress, ...] = ()
         self._streak = 0
-        self._now = 0.0
+        self._now = self._looked_at = 0.0
         self._wait = inf
 
-    def flow(self) -> ItemFlow[MapItem[T], Any]:
+    def flow(self) -> ItemFlow[MapItem[T], MapSummary]:
         """Make the calls, and hand over their results."""
         yield from self._begin()
         while True:
@@ -102,66 +146,79 @@ class Run(Generic[T]):
             item = self._handover.next()
             if item is not None:
                 yield Emit(item)
-                if self._running:
+                if self._running or self._is_pulling:
                     yield from self._receive(0.0)
-            elif self._running or self._is_pulling or self._again or self._next is not None:
+            elif self._running or self._again or self._next is not None or self._is_pulling:
                 yield from self._receive(self._wait)
             elif len(self._handover):
+                # In the order of the input, what comes after a call that has no result.
                 self._handover.end()
             else:
                 break
+        yield from self._recording.begin()
         yield from self._recording.close()
-        self.tally.end(self._now)
         if self._error is not None:
-            self.tally.stopped = "error"
+            self.stopped = "error"
             raise self._error
-        if self.tally.stopped is None:
-            self.tally.stopped = "completed"
-        return self.tally.summary()
+        self.stopped = self.stopped or "completed"
+        return self.summary(self.stopped)
+
+    def summary(self, stopped: Optional[Stopped]) -> MapSummary:
+        """Return the numbers so far.
+
+        Args:
+            stopped: why it has ended, if it has.
+        """
+        seconds = 0.0 if self._began is None else self._now - self._began
+        return self.counts.summary(seconds, stopped, self.limit)
 
     def _begin(self) -> Flow[None]:
         plan = self._plan
-        self._config = yield GetConfig()
-        self._functions = yield from progress_functions(plan.on_progress, plan.progress, "calls")
-        self._now = yield Now()
-        self.tally.begin(self._now, self._inputs.total)
+        self._config: MeshAPIConfig = yield GetConfig()
+        self._policy = self._config.retry_policy
+        self._functions: tuple[OnProgress, ...] = yield from progress_functions(
+            plan.on_progress, plan.progress, "calls"
+        )
         yield from self._recording.open(self._config)
-        self._estimator = yield from Estimator.begin(plan)
-        given = plan.rate_limit
-        follows = given == "auto"
-        self._follows = follows
+        connections: Any = yield GetLimits()
+        self._now = yield Now()
+        self._began = self._now
+        limits = _NO_LIMITS if plan.budget is None else plan.budget.limits
+        given = None if isinstance(plan.rate_limit, str) else plan.rate_limit
+        self._follows = plan.rate_limit == "auto"
         self._admission = Admission(
             self._now,
             concurrency=plan.concurrency,
-            per_minute=None if isinstance(given, str) else given,
-            follows=follows,
-            limits=None if plan.budget is None else plan.budget.limits,
+            per_minute=given,
+            follows=self._follows,
+            limits=limits,
+            most=_MOST if connections is None else min(_MOST, connections.max_connections),
         )
+        has_token_limit = given is not None and given.tokens is not None
+        self._counts_tokens = self._follows or has_token_limit or plan.budget is not None
         total = self._inputs.total
-        if follows and (total is None or total > _FEW):
+        if self._follows and (total is None or total > _FEW):
             yield StartCalls(((_LIMITS, Usage.rate_limits.build()),))
 
     def _start(self) -> Flow[None]:
-        """Begin as many attempts as there may be."""
+        """Begin as many attempts as there may be now."""
         started: list[tuple[int, Any]] = []
         self._wait = inf
         while True:
             job = yield from self._following()
-            if job is None:
+            if job is None or not self._is_admitted(job):
                 break
-            given = self._admit(job)
-            if not isinstance(given, Slot):
-                break
-            job.slot = given
-            self._running[job.entry.index] = job
-            started.append((job.entry.index, attempt(job.entry.call, job.key)))
+            index = job.entry.index
+            self._running[index] = job
+            key = job.known.idempotency_key
+            started.append((index, attempt(job.entry.call, key, job.attempts)))
         if started:
             yield StartCalls(started)
 
-    def _following(self) -> Flow[Optional[_Job[T]]]:
-        """Return the call that is next: one to be sent again, or a new one; None if there is none.
+    def _following(self) -> Flow[Optional[_Job]]:
+        """Return the call that is next: one that is sent again, or else a new one.
 
-        What is recorded already is handed over on the way.
+        None if there is none now. What is recorded already is handed over on the way.
         """
         if self._again:
             due, _, job = self._again[0]
@@ -173,87 +230,234 @@ class Run(Generic[T]):
             if entry is None:
                 break
             yield from self._look_up(entry)
-        # A call that has to wait for its turn does not wait for those that are to be sent again.
-        return None if self._is_ending else self._next
+        return self._next
 
     def _has_room(self) -> bool:
+        """Whether one more call may be begun, or be among the results that wait."""
         waiting = len(self._running) + len(self._again) + len(self._handover)
-        return waiting < self._admission.concurrency * self._ahead
+        return waiting < _AHEAD[self._plan.order] * self._admission.concurrency
 
-    def _pulled(self) -> Flow[Optional[Entry[T]]]:
+    def _pulled(self) -> Flow[Optional[Entry]]:
         """Return the next call of the program's iterable; None if it is not there yet, or never."""
-        inputs = self._inputs
-        if self._has_pulled_all or self._is_pulling:
+        if self._has_all or self._is_pulling:
             return None
-        if inputs.is_async:
+        if self._inputs.source is not None:
             self._is_pulling = True
-            yield StartPull(inputs.source)
+            yield StartPull(self._inputs.source)
             return None
         try:
-            entry = inputs.next()
+            entry = self._inputs.next()
         except Exception as exc:
-            # Of the program's own code, or the call is none.
-            self._stop_with(exc)
+            # Raised by the program's own code, or the call is none.
+            self._end_with(exc)
             return None
-        self._has_pulled_all = entry is None
+        self._has_all = entry is None
         return entry
 
     def _look_up(self, entry: Entry) -> Flow[None]:
-        """Hand over what is recorded for a call; otherwise the call is the next to begin."""
+        """Hand over what is recorded for a call; otherwise it is the next to begin."""
         try:
-            key = self._recording.key_of(entry)
-            item = yield from self._recording.known(entry, key)
-        except MeshAPIError as exc:
-            self._stop_with(exc)
+            known: Known = yield from self._recording.look_up(entry)
+        except (MeshAPIError, OSError) as exc:
+            self._end_with(exc)
             return
-        if item is not None:
-            self._hand_over(item)
-            return
-        self._next = _Job(entry, key, self._estimator.guess(entry.call))
+        if known.item is None:
+            guess = estimated_tokens(entry.call) if self._counts_tokens else None
+            self._next = _Job(entry, known, guess)
+        else:
+            self._hand_over(known.item)
 
-    def _admit(self, job: _Job[T]) -> bool:
-        """Whether a call begins now, in a slot of its own."""
-        is_again = job.attempts > 0
+    def _is_admitted(self, job: _Job) -> bool:
+        """Whether an attempt begins now; it has a slot then."""
+        guess, is_again = job.guess, job.attempts > 0
         given = self._admission.admit(
             self._now,
-            tokens=job.guess.tokens,
-            cost=job.guess.cost,
+            tokens=0 if guess is None else guess.total,
+            cost=None,
             spent=self._spent(),
-            failures=self.tally.failed,
+            failures=self.counts.failed,
             again=is_again,
         )
+        if type(given) is Slot:
+            job.slot = given
+            if is_again:
+                heappop(self._again)
+            else:
+                self._next = None
+            return True
         if isinstance(given, Hold):
             self._wait = min(self._wait, given.seconds)
-            return False
-        if isinstance(given, Stop):
-            self.tally.stopped, self.tally.limit = "budget", given.limit
-            self._next = None
-            return False
-        job.slot = given
-        if is_again:
-            heappop(self._again)
-        else:
-            self._next = None
-        return True
+        elif isinstance(given, Stop):
+            self._stop_at(given.limit)
+        return False
+
+    def _stop_at(self, limit: str) -> None:
+        """Begin no further call, because the budget is used up."""
+        self._is_ending, self._next = True, None
+        self.stopped, self.limit = "budget", limit
+
+    def _end_with(self, error: BaseException) -> None:
+        """Begin no further call, and raise this error once those under way have ended."""
+        self._is_ending, self._next = True, None
+        # They are not under way. With a journal, another run makes them.
+        self._again.clear()
+        self._error = self._error or error
 
     def _receive(self, seconds: float) -> Flow[None]:
-        """Take what has ended, waiting for it so long at most."""
+        """Take what has ended; wait for it so many seconds at most."""
         given: Ends = yield NextEnds(None if seconds == inf else seconds)
         self._now = given.now
         if not given.ends:
             return
         for end in given.ends:
-            if end.number >= 0:
-                yield from self._take(self._running.pop(end.number), end)
-            elif end.number == PULL:
+            if end.number == PULL:
                 yield from self._take_pulled(end)
+            elif end.number == _LIMITS:
+                self._take_limits(end)
             elif end.error is None:
-                self._admission.adopt(self._now, end.value)
+                self._take_response(self._running.pop(end.number), end.value)
+            else:
+                yield from self._take_error(self._running.pop(end.number), end.error)
         try:
             yield from self._recording.write()
         except MeshAPIError as exc:
             # What could not be recorded is handed over all the same.
-            self._stop_with(exc)
+            self._end_with(exc)
         for item in self._recording.taken():
             self._hand_over(item)
-        yield from tell_progress(self._functions, self.tally.progress(self._now))
+        if self._functions:
+            yield from tell_progress(self._functions, self._progress())
+
+    def _take_pulled(self, end: CallEnd) -> Flow[None]:
+        self._is_pulling = False
+        if end.value is END_OF_STREAM and end.error is None:
+            self._has_all = True
+            return
+        if self._is_ending:
+            return
+        try:
+            if end.error is not None:
+                raise end.error
+            entry = self._inputs.entry(end.value)
+        except Exception as exc:
+            self._end_with(exc)
+        else:
+            yield from self._look_up(entry)
+
+    def _take_limits(self, end: CallEnd) -> None:
+        # A gateway that does not know them, or does not tell, names them in its headers perhaps.
+        found: Any = getattr(end.value, "key", None)
+        if found:
+            self._admission.adopt(self._now, found)
+
+    def _take_response(self, job: _Job, received: Received[T]) -> None:
+        response = received.response
+        entry, value = job.entry, received.value
+        usage = usage_of(entry.call, value, response.body)
+        cost = cost_in_usage(usage)
+        self._streak = 0
+        tokens = usage.total_tokens if usage.requests else None
+        headers = self._headers_of(response)
+        self._admission.end(job.slot, self._now, tokens=tokens, cost=cost, limits=headers)
+        self._spend(job, usage)
+        item = MapItem(
+            index=entry.index,
+            id=entry.id,
+            value=value,
+            usage=usage,
+            cost=cost,
+            attempts=job.attempts + 1,
+            request_id=find_request_id(response.headers),
+        )
+        self._recording.add(job.known.key, item, response)
+
+    def _headers_of(self, response: Response) -> Optional[RateLimitHeaders]:
+        """Return the rate limits in the headers, now and then: to read them takes long."""
+        if not self._follows or self._now - self._looked_at < _OFTEN:
+            return None
+        self._looked_at = self._now
+        return response.meta.rate_limits
+
+    def _take_error(self, job: _Job, error: Exception) -> Flow[None]:
+        job.attempts += 1
+        if not isinstance(error, MeshAPIError) or isinstance(error, BudgetExceededError):
+            # Nothing was sent: the program's middleware has failed, or a budget of the client.
+            self._admission.end(job.slot, self._now, tokens=0, result="failed")
+            if isinstance(error, BudgetExceededError):
+                self._stop_at(error.limit)
+            else:
+                self._end_with(error)
+            return
+        is_refused = is_refusal(error)
+        if is_refused and not self._admission.cooling(self._now):
+            self._streak += 1
+        what = retry(
+            error,
+            self._policy,
+            failures=job.failures,
+            refusals=job.refusals,
+            streak=max(0, self._streak - 1),
+            random=(yield from random_number()),
+        )
+        result: Any = "limited" if is_refused else "failed" if error.status else "lost"
+        self._admission.end(job.slot, self._now, limits=self._limits_in(error), result=result)
+        if what.cool_down:
+            self._admission.cool_down(self._now, what.cool_down)
+        if what.ends_run:
+            self._end_with(error)
+        elif what.delay is None or self._error is not None:
+            self._fail(job, error)
+        else:
+            job.refusals += is_refused
+            job.failures += not is_refused
+            heappush(self._again, (self._now + what.delay, job.entry.index, job))
+
+    def _limits_in(self, error: MeshAPIError) -> Optional[RateLimitHeaders]:
+        return error.meta.rate_limits if self._follows and error.headers else None
+
+    def _fail(self, job: _Job, error: MeshAPIError) -> None:
+        """Take the error of a call that is not sent again."""
+        error.attempts = job.attempts
+        entry = job.entry
+        usage = usage_of(entry.call, error=error)
+        self._spend(job, usage)
+        item: MapItem[T] = MapItem(
+            index=entry.index,
+            id=entry.id,
+            error=error,
+            usage=usage,
+            cost=cost_in_usage(usage),
+            attempts=job.attempts,
+            request_id=error.request_id,
+        )
+        self._recording.add(job.known.key, item, None)
+
+    def _spend(self, job: _Job, usage: TotalUsage) -> None:
+        budget = self._plan.budget
+        if budget is not None:
+            budget.spend("" if job.guess is None else job.guess.model, usage)
+
+    def _spent(self) -> TotalUsage:
+        """What is spent of the budget; its requests include the calls that go on."""
+        budget = self._plan.budget
+        if budget is None:
+            return _NO_USAGE
+        spent = budget.spent
+        going_on = len(self._running) + len(self._again)
+        return structs.replace(spent, requests=spent.requests + going_on)
+
+    def _hand_over(self, item: MapItem[T]) -> None:
+        handed: Optional[MapItem[T]] = item
+        on_error = self._plan.on_error
+        if item.error is not None and on_error != "return":
+            handed = None
+            if on_error == "raise":
+                self._end_with(item.error)
+        self.counts.add(item, skipped=handed is None and on_error == "skip")
+        self._handover.add(item.index, handed)
+
+    def _progress(self) -> Progress:
+        counts, told = self.counts, ""
+        if counts.failed:
+            told = f"{counts.failed} failed, "
+        return Progress(counts.done, self._inputs.total, f"{told}${counts.cost:.2f}")
