@@ -44,7 +44,9 @@ class CallsOnAsyncio:
     async def _run(self, number: int, call: AnyCall[Any]) -> None:
         leave_scope()
         try:
-            self._ends.append(CallEnd(number, await self._make_host(call).result()))
+            value = await self._make_host(call).result()
+            # The list of now, not of before the call: `take` has replaced it.
+            self._ends.append(CallEnd(number, value))
         except Exception as exc:
             self._ends.append(CallEnd(number, None, exc))
         except BaseException as exc:

@@ -58,7 +58,9 @@ class CallsOnTrio:
             # A task that has been cancelled before it begins does not begin.
             with scope:
                 if not scope.cancel_called:
-                    self._ends.append(CallEnd(number, await self._make_host(call).result()))
+                    value = await self._make_host(call).result()
+                    # The list of now, not of before the call: `take` has replaced it.
+                    self._ends.append(CallEnd(number, value))
         except Exception as exc:
             self._ends.append(CallEnd(number, None, exc))
         except trio.Cancelled:
