@@ -40,6 +40,7 @@ class CallsOnTrio:
 
     @property
     def has_ends(self) -> bool:
+        self._check_loop()
         return bool(self._ends or self._raised)
 
     def start(self, calls: Sequence[tuple[int, AnyCall[Any]]]) -> None:
@@ -110,7 +111,6 @@ class CallsOnTrio:
         self.wake()
 
     async def wait(self, seconds: Optional[float]) -> None:
-        self._check_loop()
         if seconds is None and not self._scopes:
             raise RuntimeError("NextEnds: nothing is under way, and no time is given")
         self._waiting = trio.Event()
