@@ -33,6 +33,7 @@ class CallsOnAsyncio:
 
     @property
     def has_ends(self) -> bool:
+        self._check_loop()
         return bool(self._ends or self._raised)
 
     def start(self, calls: Sequence[tuple[int, AnyCall[Any]]]) -> None:
@@ -44,7 +45,9 @@ class CallsOnAsyncio:
     async def _run(self, number: int, call: AnyCall[Any]) -> None:
         leave_scope()
         try:
-            self._ends.append(CallEnd(number, await self._make_host(call).result()))
+            value = await self._make_host(call).result()
+            # The list of now, not of before the call: `take` has replaced it.
+            self._ends.append(CallEnd(number, value))
         except Exception as exc:
             self._ends.append(CallEnd(number, None, exc))
         except BaseException as exc:
@@ -84,7 +87,6 @@ class CallsOnAsyncio:
         wake(self._waiting)
 
     async def wait(self, seconds: Optional[float]) -> None:
-        self._check_loop()
         if seconds is None and not self._tasks:
             raise RuntimeError("NextEnds: nothing is under way, and no time is given")
         waiting = self._waiting = self._loop.create_future()

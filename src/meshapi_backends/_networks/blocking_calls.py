@@ -127,6 +127,7 @@ class CallsUnderWay:
 
     @property
     def has_ends(self) -> bool:
+        self._check(self._crew)
         return bool(self._ends) or not self._crew.ends.empty()
 
     def start(self, calls: Sequence[tuple[int, AnyCall[Any]]]) -> None:
@@ -149,7 +150,6 @@ class CallsUnderWay:
 
     def wait(self, seconds: Optional[float]) -> None:
         crew = self._crew
-        self._check(crew)
         if seconds is None and not self._left:
             raise RuntimeError("NextEnds: nothing is under way, and no time is given")
         if seconds is not None:

@@ -18,17 +18,19 @@ __all__ = ["AsyncCallsUnderWay", "CallsUnderWay", "UnderWay"]
 
 
 class UnderWay(Protocol):
-    """What a flow has under way, on an event loop. All but `abandon` is called in that loop.
-
-    Attributes:
-        has_ends: something has ended, which `take` returns.
-    """
+    """What a flow has under way, on an event loop. All but `abandon` is called in that loop."""
 
     @property
-    def has_ends(self) -> bool: ...
+    def has_ends(self) -> bool:
+        """Whether something has ended, which `take` returns.
+
+        Raises:
+            StreamUsageError: it is under way in another event loop or process.
+        """
+        ...
 
     def start(self, calls: Sequence[tuple[int, AnyCall[Any]]]) -> None:
-        """Begin calls."""
+        """Begin calls. Raises as `has_ends` does."""
         ...
 
     async def pull(self, source: Any) -> None:

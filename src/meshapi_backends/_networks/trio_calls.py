@@ -40,6 +40,7 @@ class CallsOnTrio:
 
     @property
     def has_ends(self) -> bool:
+        self._check_loop()
         return bool(self._ends or self._raised)
 
     def start(self, calls: Sequence[tuple[int, AnyCall[Any]]]) -> None:
@@ -58,7 +59,9 @@ class CallsOnTrio:
             # A task that has been cancelled before it begins does not begin.
             with scope:
                 if not scope.cancel_called:
-                    self._ends.append(CallEnd(number, await self._make_host(call).result()))
+                    value = await self._make_host(call).result()
+                    # The list of now, not of before the call: `take` has replaced it.
+                    self._ends.append(CallEnd(number, value))
         except Exception as exc:
             self._ends.append(CallEnd(number, None, exc))
         except trio.Cancelled:
@@ -108,7 +111,6 @@ class CallsOnTrio:
         self.wake()
 
     async def wait(self, seconds: Optional[float]) -> None:
-        self._check_loop()
         if seconds is None and not self._scopes:
             raise RuntimeError("NextEnds: nothing is under way, and no time is given")
         self._waiting = trio.Event()
