@@ -59,7 +59,8 @@ class AsyncConcurrentSteps:
     async def _next_ends(self, step: NextEnds) -> Ends:
         self._check()
         under_way = self._under_way
-        if not under_way.has_ends:
+        # Without a wait, other tasks do not run: the flow only asks on its way.
+        if not under_way.has_ends and step.seconds != 0:
             await under_way.wait(step.seconds)
             failure = self._scope.failure
             if failure is not None:

@@ -74,6 +74,10 @@ _AHEAD: Final = {"completion": 2, "input": 4}
 """How many times the concurrency the calls may be that are under way, or whose results wait. In the
 order of the input, more have to wait: for the slowest of those that began together."""
 
+_TURN: Final = 8
+"""An eighth of the calls that may be under way: after handing over so many results that are ready,
+the run looks for what has ended meanwhile."""
+
 _OFTEN: Final = 0.25
 """Seconds after which the rate limits in the headers of a response are looked at again."""
 
@@ -141,12 +145,15 @@ class Run(Generic[T]):
     def flow(self) -> ItemFlow[MapItem[T], MapSummary]:
         """Make the calls, and hand over their results."""
         yield from self._begin()
+        taken = 0
         while True:
             yield from self._start()
             item = self._handover.next()
             if item is not None:
                 yield Emit(item)
-                if self._running or self._is_pulling:
+                taken += 1
+                if taken * _TURN >= self._admission.concurrency:
+                    taken = 0
                     yield from self._receive(0.0)
             elif self._running or self._again or self._next is not None or self._is_pulling:
                 yield from self._receive(self._wait)
@@ -195,7 +202,7 @@ class Run(Generic[T]):
             most=_MOST if connections is None else min(_MOST, connections.max_connections),
         )
         has_token_limit = given is not None and given.tokens is not None
-        self._counts_tokens = self._follows or has_token_limit or plan.budget is not None
+        self._counts_tokens = has_token_limit or plan.budget is not None
         total = self._inputs.total
         if self._follows and (total is None or total > _FEW):
             yield StartCalls(((_LIMITS, Usage.rate_limits.build()),))
@@ -262,7 +269,8 @@ class Run(Generic[T]):
             self._end_with(exc)
             return
         if known.item is None:
-            guess = estimated_tokens(entry.call) if self._counts_tokens else None
+            needs = self._counts_tokens or self._admission.per_minute[1] is not None
+            guess = estimated_tokens(entry.call) if needs else None
             self._next = _Job(entry, known, guess)
         else:
             self._hand_over(known.item)

@@ -79,7 +79,8 @@ class NextEnds(Struct, frozen=True):
     SystemExit in middleware, is raised here and reaches the program.
 
     Fields:
-        seconds: how long to wait at most; None waits for as long as it takes.
+        seconds: how long to wait at most; None waits for as long as it takes, and with 0 other
+            tasks do not even run.
     """
 
     seconds: Optional[float] = None
