@@ -5,6 +5,7 @@
 - `slots`: what admission returns.
 - `concurrency`: how many attempts may be under way; "auto" finds out.
 - `pace`: spreads attempts over a rate limit, and `last_minute` counts them.
+- `learned`: a limit that the gateway does not name.
 - `remaining`: what others who use the account leave of a limit.
 - `reservations`: what attempts under way may still spend of a budget.
 """
