@@ -9,6 +9,7 @@ What comes in, and when it is sent:
 - `slots`: what admission returns.
 - `per_minute`: the rate limit that a program gives.
 - `pace`: spreads attempts over a rate limit, and `last_minute` counts them.
+- `learned`: a limit that the gateway does not name.
 - `remaining`: what others who use the account leave of a limit.
 - `concurrency`: how many attempts may be under way; "auto" finds out.
 - `reservations`: what attempts under way may still spend of a budget.

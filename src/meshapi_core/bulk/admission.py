@@ -15,9 +15,12 @@ has ended. What holds an attempt, in the order in which it is looked at:
 
 - *The budget* holds no retry: its call has been admitted, and has spent something that would be
   lost.
-- *A cool-down* is for all, as the gateway means all: the longest counts.
-- *Rate limits* are those that the program gives, and where it gives none, those that the gateway
-  names; what is left of them according to the gateway counts in any case (`remaining`).
+- *A cool-down* is for all, as the gateway means all: the longest counts. It begins with a
+  push-back, which also halves an "auto" concurrency. A push-back counts once: not again for
+  attempts that began before the end of its cool-down.
+- *Rate limits* are those that the program gives; where it gives none, those that the gateway names;
+  and where it names none, what push-backs say about them (`learned`). What is left of a limit
+  according to the gateway counts in any case (`remaining`).
 - *Unknown usage*: estimates of model tokens may be wrong by much, and in the same direction. Until
   20 attempts have said what they used, so much may be under way that an error does no harm: a
   twentieth of the limit, and another one for each attempt that has ended.
@@ -53,9 +56,6 @@ _GIVEN_UP: Final = 1.0
 
 _TRUSTED: Final = 20
 """How many attempts must have ended until their usage says enough about the others."""
-
-_AT_FIRST: Final = 4
-"""How many attempts of unknown price may be under way before any has said what it cost."""
 
 _NO_LIMITS: Final = BudgetLimits()
 
@@ -103,7 +103,8 @@ class Admission:
         self._reservations = Reservations(now, limits)
         self._limits = limits
         self._cool_until = -inf
-        self._refused_at = -inf
+        # What began until then has been refused already, if it is refused.
+        self._pushed_back = -inf
         # Until then, only retries begin.
         self._retries_until = -inf
         self._in_flight = 0
@@ -231,19 +232,25 @@ class Admission:
         if limits is not None:
             self._hear(now, slot.begun, limits.requests, limits.tokens)
         if result == "limited":
-            self._refused_at = now
-            self._concurrency.push_back(slot.begun, max(now, self._cool_until))
+            self._requests.refuse(slot.begun, 1)
+            self._push_back(now, slot.begun, now)
 
     def cool_down(self, now: float, seconds: float) -> None:
         """Let nothing begin for some seconds; of several such times, the latest counts.
 
-        With "auto", it halves the concurrency, unless another cool-down is in force, or an attempt
-        that ended now has decided on that.
+        Call it after `end`, if an attempt is the reason.
         """
-        is_new = now >= self._cool_until and now > self._refused_at
-        self._cool_until = max(self._cool_until, now + seconds)
-        if is_new:
-            self._concurrency.push_back(now, self._cool_until)
+        until = now + seconds
+        self._cool_until = max(self._cool_until, until)
+        self._push_back(now, now, until)
+        self._pushed_back = max(self._pushed_back, until)
+        self._requests.cool_down(until)
+
+    def _push_back(self, now: float, begun: float, until: float) -> None:
+        if begun > self._pushed_back:
+            self._pushed_back = until
+            self._concurrency.push_back()
+            self._requests.push_back(now, until)
 
     def adopt(self, now: float, limits: Union[RateLimitHeaders, Mapping[str, Any]]) -> None:
         """Take limits of the gateway: from headers, or `key` of `usage.rate_limits()`.
@@ -289,5 +296,6 @@ def _count(value: object) -> Optional[int]:
 
 
 def _seconds(value: object) -> Optional[float]:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and 0 <= value < inf else None
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < inf:
+        return float(value)
+    return None

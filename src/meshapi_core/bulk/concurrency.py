@@ -5,8 +5,8 @@ side is, is seen only when it pushes back.
 
 - It begins with 4. Until the first push-back, each success allows one more attempt, so the number
   doubles in the time that an attempt takes: a thousand is reached after eight times.
-- A push-back halves it. That is a response that asks for a pause, such as a 429. It counts once:
-  not again for attempts that began before it, nor while its cool-down lasts.
+- A push-back halves it: a response that asks for a pause, such as a 429. `admission` says which
+  ones count.
 - From then on, it grows by a sixteenth of what it was halved to in the time that an attempt takes.
   So it is back where it was after 16 times, however large that was, and tries a little more then.
 - It grows only while at least half of it is in use. Where a rate limit or the program itself slows
@@ -40,7 +40,7 @@ class Concurrency:
         InvalidParamsError: it is neither "auto" nor a whole number of at least 1.
     """
 
-    __slots__ = ("_is_auto", "_most", "_pushed_back", "_size", "_step", "allowed")
+    __slots__ = ("_is_auto", "_most", "_size", "_step", "allowed")
 
     allowed: int
 
@@ -54,7 +54,6 @@ class Concurrency:
         self.allowed = int(self._size)
         # How much the size grows in the time of one attempt; infinite until the first push-back.
         self._step = inf
-        self._pushed_back = -inf
 
     def succeed(self, in_flight: int) -> None:
         """Take the success of an attempt.
@@ -66,15 +65,9 @@ class Concurrency:
             self._size = min(self._most, self._size + min(1.0, self._step / self._size))
             self.allowed = int(self._size)
 
-    def push_back(self, begun: float, until: float) -> None:
-        """Take a push-back.
-
-        Args:
-            begun: when the attempt began that the gateway refused.
-            until: when attempts may begin again. Those that began before do not count again.
-        """
-        if self._is_auto and begun > self._pushed_back:
-            self._pushed_back = until
+    def push_back(self) -> None:
+        """Take a push-back that counts."""
+        if self._is_auto:
             self._size = max(1.0, self._size / 2)
             self._step = max(1.0, self._size / _ROUNDS)
             self.allowed = int(self._size)

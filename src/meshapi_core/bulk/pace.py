@@ -18,6 +18,7 @@ from math import inf
 from typing import Final, Optional
 
 from meshapi_core.bulk.last_minute import WINDOW, LastMinute
+from meshapi_core.bulk.learned import Learned
 from meshapi_core.bulk.remaining import Remaining
 from meshapi_core.response_meta import RateLimit
 
@@ -47,9 +48,19 @@ class Pace:
         follows: whether to look at what the gateway says is left.
     """
 
-    __slots__ = ("_adopts", "_follows", "_heard", "_minute", "_next", "_remaining", "limit")
+    __slots__ = (
+        "_adopts",
+        "_follows",
+        "_heard",
+        "_learned",
+        "_minute",
+        "_next",
+        "_remaining",
+        "limit",
+    )
 
     limit: Optional[int]
+    """As given or adopted; None if neither."""
 
     def __init__(self, now: float, limit: Optional[int], *, adopts: bool, follows: bool) -> None:
         self.limit = limit
@@ -58,6 +69,7 @@ class Pace:
         self._heard = -inf
         self._minute = LastMinute(now)
         self._remaining: Optional[Remaining] = None
+        self._learned: Optional[Learned] = None
 
     def charge(self, amount: int) -> int:
         """Return what an amount counts as."""
@@ -68,13 +80,13 @@ class Pace:
         """Return the seconds until an amount may begin; 0 if it may begin now."""
         wait = self._next - _LATE - now
         wait = wait if wait > _ROUNDING else 0.0
-        limit = self.limit
+        limit = self.limit if self._learned is None else self._limit(now)
         if limit is not None:
             minute = self._minute
             minute.advance(now)
             most = limit - amount if amount < limit else 0
             if minute.total > most:
-                wait = max(wait, minute.wait(now, most))
+                wait = max(wait, minute.wait(now, int(most)))
         remaining = self._remaining
         if remaining is not None and now < remaining.until and 0 <= remaining.left < amount:
             wait = max(wait, remaining.until - now)
@@ -83,7 +95,7 @@ class Pace:
     def take(self, now: float, amount: int) -> None:
         """Count an amount that begins now."""
         self._minute.add(now, amount)
-        limit = self.limit
+        limit = self.limit if self._learned is None else self._limit(now)
         interval = 0.0 if limit is None else WINDOW / (_USED * limit)
         remaining = self._remaining
         if remaining is not None and now < remaining.until:
@@ -122,9 +134,34 @@ class Pace:
             self._minute.advance(now)
             self._remaining.hear(now, limit, left, reset, self._minute.total)
 
+    def refuse(self, begun: float, amount: int) -> None:
+        """Take that an attempt was refused. Where the limit is not known, it does not count."""
+        if self.limit is None:
+            self._minute.correct(begun, -amount)
+            if self._learned is not None:
+                self._learned.correct(self._minute.total)
+
+    def push_back(self, now: float, until: float) -> None:
+        """Take a push-back that counts (see `admission`), to learn a limit that nobody names."""
+        if self.limit is None and self._follows:
+            if self._learned is None:
+                self._learned = Learned()
+            self._minute.advance(now)
+            self._learned.push_back(now, until, self._minute.total)
+
+    def cool_down(self, until: float) -> None:
+        """Take that nothing begins until a time."""
+        if self._learned is not None:
+            self._learned.cool_down(until)
+
+    def _limit(self, now: float) -> Optional[float]:
+        if self.limit is None and self._learned is not None:
+            return self._learned.at(now)
+        return self.limit
+
     def _change(self, now: float, limit: int) -> None:
         if self.limit is not None:
             # What has begun too early for the old limit was too early for the new one.
             ahead = max(0.0, self._next - now)
             self._next = now + ahead * self.limit / limit
-        self.limit = limit
+        self.limit, self._learned = limit, None

@@ -3,7 +3,8 @@
 Each attempt reserves its estimate until it has ended, in model tokens and in money. Estimates are
 wrong in the same direction most of the time: the texts of a run resemble each other. So they are
 corrected by the ratio of what has been used to what was estimated, in which old attempts count less
-and less. Attempts whose cost nobody can estimate reserve what the others have cost on average.
+and less. Attempts whose cost nobody can estimate reserve what the others have cost on average; until
+one has ended, only four of them are under way.
 
 A call that does not fit while others are under way has to wait: those may use less than they have
 reserved. If none is under way, the run is over. A number of requests, seconds and failures are
@@ -24,6 +25,9 @@ _KEPT: Final = 0.99
 _WIDEST: Final = 20.0
 """The most that estimates are corrected by, upwards and downwards: one odd usage must not stop a
 run."""
+
+_AT_FIRST: Final = 4
+"""How many attempts of unknown cost may be under way until one has ended."""
 
 _ROUNDING: Final = 1 + 1e-9
 """Reservations are floats, which add up with small errors: 0.1 + 0.2 fits into 0.3."""
@@ -60,7 +64,16 @@ class Reservations:
         limits: of the budget.
     """
 
-    __slots__ = ("_average", "_ends", "_limits", "_money", "_money_ratio", "_paid", "is_limited")
+    __slots__ = (
+        "_any_ended",
+        "_average",
+        "_ends",
+        "_limits",
+        "_money",
+        "_paid",
+        "_ratio",
+        "is_limited",
+    )
 
     is_limited: bool
     """Whether there is any limit."""
@@ -70,15 +83,16 @@ class Reservations:
         self.is_limited = limits != BudgetLimits()
         self._ends = None if limits.seconds is None else now + limits.seconds
         self._money = 0.0
-        self._money_ratio = Ratio()
+        self._ratio = Ratio()
         self._average = 0.0
         self._paid = 0
+        self._any_ended = False
 
     def cost(self, cost: Optional[Decimal]) -> float:
         """Return the dollars to reserve for an attempt."""
         if self._limits.cost_usd is None:
             return 0.0
-        return self._average / self._money_ratio.value if cost is None else float(cost)
+        return self._average / self._ratio.value if cost is None else float(cost)
 
     def refusal(
         self,
@@ -112,9 +126,11 @@ class Reservations:
         if limits.tokens is not None and spent.total_tokens + tokens > limits.tokens:
             return UNTIL_AN_END if in_flight else Stop("tokens", limits.tokens)
         if limits.cost_usd is not None:
-            money = float(spent.cost_usd) + (self._money + cost) * self._money_ratio.value
+            money = float(spent.cost_usd) + (self._money + cost) * self._ratio.value
             if money > float(limits.cost_usd) * _ROUNDING:
                 return UNTIL_AN_END if in_flight else Stop("cost_usd", limits.cost_usd)
+            if not cost and not self._any_ended and in_flight >= _AT_FIRST:
+                return UNTIL_AN_END
         return None
 
     def reserve(self, cost: float) -> None:
@@ -126,9 +142,10 @@ class Reservations:
         if self._limits.cost_usd is None:
             return
         self._money -= reserved
+        self._any_ended = True
         if cost is not None:
             paid = float(cost)
             self._paid += 1
             self._average += (paid - self._average) / min(self._paid, 100)
             if reserved:
-                self._money_ratio.learn(reserved, paid)
+                self._ratio.learn(reserved, paid)
