@@ -20,9 +20,9 @@ What comes out:
 - `run`: the run as a flow.
 - `items`: the result of each call, and `item_usage` what it used.
 - `handover`: results that wait for the program.
-- `tally`, `summary`: a run in numbers.
+- `summary`: a run in numbers.
 - `keys`, `key_index`: what a call is known by in the journal, and a compact index of that.
-- `journal`, `records`, `journaling`: the journal, its lines, and what may be appended to it.
+- `journal`, `records`: the journal, and the line in it for each call; `journaling` opens it.
 - `recording`: what a run does with its journal.
 """
 

@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from meshapi_core._journal_errors import JournalError
-from meshapi_core.bulk.key_index import KeyIndex
+from meshapi_core.bulk.key_index import KEY_DIGITS, KeyIndex
 from meshapi_core.bulk.records import Record, line_of, read_line
 from meshapi_core.config import MeshAPIConfig
 
@@ -30,7 +30,7 @@ _NAME: Final = "meshapi"
 _VERSION: Final = 1
 _START: Final = b'{"journal":"meshapi",'
 
-_NOT_JSON: Final = (msgspec.MsgspecError, ValueError, RecursionError)
+_NOT_JSON: Final = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
 
 # What the index has for a key: the offset, how many failures, and whether the call succeeded.
 _OFFSET: Final = 16
@@ -274,6 +274,8 @@ class Journal:
         self.is_new = False
 
     def _take_record(self, key: str, ok: bool) -> None:
+        if len(key) != KEY_DIGITS:
+            raise ValueError(f"its key has not {KEY_DIGITS} digits")
         known = self._index.get(key)
         if known is None:
             failures, done = 0, False

@@ -12,7 +12,7 @@ with `type`, `code` and `message`, and with the body as its `response`.
 Of the headers, only the content type and the request ID are recorded.
 """
 
-from binascii import Error, a2b_base64, b2a_base64
+from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final, Optional, TypeVar, Union
@@ -40,6 +40,7 @@ _MOST_BYTES: Final = 256 * 1024 * 1024
 
 _NOTHING: Final = Decimal(0)
 _NULL: Final = Raw(b"null")
+_NO_BODY: Final = Raw(b"")
 _MARK: Final = b"***"
 
 _COMMON: Final = frozenset(vars(MeshAPIError(""))) | {
@@ -333,10 +334,10 @@ def read_line(line: bytes) -> Record:
             type=told.type,
             code=told.code,
             message=told.message,
-            retry_after_seconds=told.retry_after_seconds or None,
-            facts=told.facts or {},
+            retry_after_seconds=_given(told.retry_after_seconds, None),
+            facts=_given(told.facts, {}),
         )
-        packed, encoding = told.response or Raw(b""), told.response_encoding
+        packed, encoding = _given(told.response, _NO_BODY), told.response_encoding
     return Record(
         key=fields.key,
         id=fields.id,
@@ -357,7 +358,7 @@ def _packed(body: bytes) -> tuple[Raw, Union[str, UnsetType]]:
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
-        return Raw(b'"%b"' % b2a_base64(body, newline=False)), "base64"
+        return Raw(b'"%b"' % b64encode(body)), "base64"
     try:
         _RAW.decode(body)
     except (msgspec.MsgspecError, RecursionError):
@@ -373,10 +374,7 @@ def _unpacked(packed: Raw, encoding: Union[str, UnsetType]) -> bytes:
     if encoding == "text":
         return text.encode()
     if encoding == "base64":
-        try:
-            return a2b_base64(text)
-        except Error as exc:
-            raise ValueError(f"output: {exc}") from None
+        return b64decode(text, validate=True)
     raise ValueError(f"unknown encoding {encoding!r}")
 
 
@@ -423,6 +421,10 @@ def _without(body: bytes, secrets: Iterable[str]) -> bytes:
         if len(plain) >= LEAST and plain in body:
             body = body.replace(plain, _MARK)
     return body
+
+
+def _given(value: Union[T, UnsetType], default: T) -> T:
+    return default if value is UNSET else value
 
 
 def _plain(text: str) -> str:
