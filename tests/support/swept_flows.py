@@ -5,14 +5,24 @@ they begin and end.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any, Optional, Union
 
 import anyio.lowlevel
 
 from meshapi_core.endpoints import Completions
-from meshapi_core.flows import FunctionCall, ItemFlow, RunFunctions
+from meshapi_core.flows import (
+    EndCalls,
+    Flow,
+    FunctionCall,
+    ItemFlow,
+    NextEnds,
+    RunFunctions,
+    StartCalls,
+    StartPull,
+)
+from support.concurrent_flows import asking, keeping, pulling
 from support.pumped_server import (
     CLOSE,
     PAUSE,
@@ -109,6 +119,52 @@ async def failing_functions(client: Any, running: Running) -> Any:
         await client._runner.run_flow(flow())
     except Stop:
         return "stopped"
+
+
+async def calls_at_once(client: Any, running: Running) -> Any:
+    """Three calls, of which two are under way at once."""
+    run = client._runner.open_flow(keeping(["plain", "busy once", "plain"], 2))
+    ends = [end async for end in run]
+    return sorted("busy" if end.error is not None else end.value.text for end in ends)
+
+
+async def calls_of_a_source(client: Any, running: Running) -> Any:
+    run = client._runner.open_flow(pulling(_source(running, 2), 2))
+    return [end.value.text async for end in run]
+
+
+async def calls_broken_off(client: Any, running: Running) -> Any:
+    """Closed while a call is under way, and a source has to be closed."""
+    async with client._runner.open_flow(pulling(_source(running, 20), 2)) as run:
+        async for end in run:
+            return end.value.text
+    return None
+
+
+async def calls_ended(client: Any, running: Running) -> Any:
+    """The flow ends its calls itself, after a wait with a time limit."""
+
+    def flow() -> Flow[int]:
+        yield StartPull(_source(running, 20))
+        yield StartCalls([(0, asking("plain")), (1, asking("plain"))])
+        yield NextEnds(LIMIT)
+        yield EndCalls()
+        yield StartCalls([(2, asking("plain"))])
+        ended = yield NextEnds()
+        return len(ended.ends)
+
+    return await client._runner.run_flow(flow()) > 0
+
+
+async def _source(running: Running, count: int) -> AsyncIterator[str]:
+    with running.noting():
+        try:
+            for _ in range(count):
+                await anyio.lowlevel.checkpoint()
+                yield "plain"
+        finally:
+            # A generator that is cancelled while it ends may be cut short here.
+            await anyio.lowlevel.checkpoint()
 
 
 def _conversation(client: Any, running: Running, model: str) -> Any:
