@@ -916,8 +916,17 @@ SCENARIOS: dict[str, Scenario] = {
     "calls at once, of a source": Scenario(
         _flow_of(swept_flows.calls_of_a_source), ["whole", "whole"], (None, None), with_tasks=True
     ),
-    "calls at once, broken off": Scenario(
-        _flow_of(swept_flows.calls_broken_off), "whole", (None, None), with_tasks=True
+    "calls at once, closed": Scenario(
+        _flow_of(swept_flows.calls_closed), "whole", (None, None), with_tasks=True
+    ),
+    "calls at once, of a source, closed": Scenario(
+        _flow_of(swept_flows.calls_of_a_source_closed), "whole", (None, None), with_tasks=True
+    ),
+    "calls at once, of a source with a scope": Scenario(
+        _flow_of(swept_flows.calls_of_a_source_with_a_scope),
+        ["whole", "whole"],
+        (None, None),
+        with_tasks=True,
     ),
     "calls at once that the flow ends": Scenario(
         _flow_of(swept_flows.calls_ended), True, (None, None), with_tasks=True

@@ -133,37 +133,66 @@ async def calls_of_a_source(client: Any, running: Running) -> Any:
     return [end.value.text async for end in run]
 
 
-async def calls_broken_off(client: Any, running: Running) -> Any:
-    """Closed while a call is under way, and a source has to be closed."""
+async def calls_closed(client: Any, running: Running) -> Any:
+    async with client._runner.open_flow(keeping(["plain"] * 3, 2)) as run:
+        return (await run.__anext__()).value.text
+
+
+async def calls_of_a_source_closed(client: Any, running: Running) -> Any:
+    """Closed while a call is under way, and the source has to be closed, too."""
     async with client._runner.open_flow(pulling(_source(running, 20), 2)) as run:
+        return (await run.__anext__()).value.text
+
+
+async def calls_of_a_source_with_a_scope(client: Any, running: Running) -> Any:
+    """A scope of the source is cancelled while the source is not asked for anything."""
+    scope = anyio.CancelScope()
+
+    async def source() -> AsyncIterator[str]:
+        with running.noting():
+            with scope:
+                yield "plain"
+                yield "no item"
+            await anyio.lowlevel.checkpoint()
+            yield "plain"
+
+    texts = []
+    async with client._runner.open_flow(pulling(source(), 1)) as run:
         async for end in run:
-            return end.value.text
-    return None
+            texts.append(end.value.text)
+            scope.cancel()
+            await anyio.lowlevel.checkpoint()
+    return texts
 
 
 async def calls_ended(client: Any, running: Running) -> Any:
     """The flow ends its calls itself, after a wait with a time limit."""
 
-    def flow() -> Flow[int]:
-        yield StartPull(_source(running, 20))
+    def flow() -> Flow[bool]:
+        source = _source(running, 1, then_waits=True)
+        yield StartPull(source)
+        yield NextEnds(LIMIT)
+        yield StartPull(source)
         yield StartCalls([(0, asking("plain")), (1, asking("plain"))])
         yield NextEnds(LIMIT)
         yield EndCalls()
         yield StartCalls([(2, asking("plain"))])
         ended = yield NextEnds()
-        return len(ended.ends)
+        return bool(ended.ends)
 
-    return await client._runner.run_flow(flow()) > 0
+    return await client._runner.run_flow(flow())
 
 
-async def _source(running: Running, count: int) -> AsyncIterator[str]:
+async def _source(running: Running, count: int, *, then_waits: bool = False) -> AsyncIterator[str]:
     with running.noting():
         try:
             for _ in range(count):
                 await anyio.lowlevel.checkpoint()
                 yield "plain"
+            if then_waits:
+                await anyio.sleep(LIMIT)
         finally:
-            # A generator that is cancelled while it ends may be cut short here.
+            # Where it is cancelled, it may be cut short here.
             await anyio.lowlevel.checkpoint()
 
 
