@@ -54,7 +54,7 @@ class AsyncConcurrentSteps:
 
     async def _start_pull(self, step: StartPull) -> None:
         self._check()
-        await self._under_way.pull(step.source)
+        self._under_way.pull(step.source)
 
     async def _next_ends(self, step: NextEnds) -> Ends:
         self._check()

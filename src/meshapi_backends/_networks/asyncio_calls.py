@@ -60,7 +60,7 @@ class CallsOnAsyncio:
         if number in self._tasks:
             self._raised.append(exc)
 
-    async def pull(self, source: Any) -> None:
+    def pull(self, source: Any) -> None:
         self._check_loop()
         if PULL in self._tasks and self._pulling is not None:
             self._pulling.is_asked = True

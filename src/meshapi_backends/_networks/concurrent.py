@@ -33,7 +33,7 @@ class UnderWay(Protocol):
         """Begin calls. Raises as `has_ends` does."""
         ...
 
-    async def pull(self, source: Any) -> None:
+    def pull(self, source: Any) -> None:
         """Ask an iterator for one item."""
         ...
 

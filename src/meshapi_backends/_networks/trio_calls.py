@@ -78,7 +78,7 @@ class CallsOnTrio:
         self.wake()
         self._changed.set()
 
-    async def pull(self, source: Any) -> None:
+    def pull(self, source: Any) -> None:
         self._check_loop()
         if PULL in self._scopes and self._pulling is not None:
             self._pulling.is_asked = True
