@@ -64,6 +64,13 @@ The other endpoints; a look is a request for one job's status
                                 single ranges, with ETag and If-Range
 What only the service can do gets a 501 `not_implemented`.
 
+Rate limits
+    `LocalGateway(requests_per_minute=, tokens_per_minute=)` and `meshapi gateway --rpm N --tpm N`:
+    what exceeds them gets a 429 with Retry-After. `x-ratelimit-*` headers and
+    /v1/usage/rate-limits say what is left. By default, nothing is limited.
+A POST with the `Idempotency-Key`, path and body of an earlier one gets the first response again,
+with the header `Idempotent-Replayed: true`.
+
 Models that fail on purpose
     mesh/rate-limited           429 `rate_limit_exceeded`, with Retry-After and retry_after_seconds
                                 of 1

@@ -42,6 +42,7 @@ def routes(state: GatewayState) -> list[Route]:
         kept = state.store(_StoredResponses)
         made = _make(state, body)
         model = made.completion.requested
+        state.rate_limits.spend(made.response["usage"]["total_tokens"])
         failing_models.refuse(state, model, body.get("user") or "")
         headers = made.completion.headers()
         if body.get("stream"):
