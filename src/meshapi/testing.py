@@ -43,8 +43,10 @@ The other endpoints; a look is a request for one job's status
     moderations, web search     stubs that say so
     templates                   stored by ID and name; chat fills them in
     batches                     validating, in progress at the first look, completed at the second,
-                                with the responses of chat; also their files. A request that begins
-                                with "Fail:" fails
+                                with the responses of chat, responses or embeddings; also their
+                                files. A request that begins with "Fail:" fails, one with
+                                "Fail 429:" with that status, and one with "Fail 429 once:" for the
+                                first time only
     RAG files                   signed uploads to the gateway itself; an embedding is queued at the
                                 first look, processing at the second, ready at the third; search
                                 finds chunks that share words with the query
