@@ -241,6 +241,7 @@ class BatchRun:
             self._has_begun = True
             if part.doubt is not None:
                 found = yield from found_by_mark({part.mark})
+                self._has_reached = True
                 batch_id = found.get(part.mark, "")
             if not batch_id:
                 # From here on, an error means doubt again, or none.
@@ -251,7 +252,7 @@ class BatchRun:
             now = yield Now()
             if getattr(exc, "error_code", "") == "batch_limit_exceeded":
                 polling.succeeded()
-            elif self._is_hopeless(exc) or not polling.tolerates(exc, now):
+            elif not polling.tolerates(exc, now) or (part.doubt and self._is_hopeless(exc)):
                 if part.doubt is None:
                     raise
                 raise part.doubt from exc
