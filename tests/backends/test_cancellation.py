@@ -948,6 +948,11 @@ SCENARIOS: dict[str, Scenario] = {
         [["text 1", "text 2"], ["completed", "completed"]],
         (None, None),
     ),
+    "calls in batches": Scenario(
+        _flow_of(swept_flows.batched_calls),
+        [["text 1", "text 2"], ["batch_1", "batch_2"]],
+        (None, None),
+    ),
     "the results of a batch": Scenario(
         _flow_of(swept_flows.results_of_a_batch), ["batch_1"], (None, None)
     ),

@@ -253,6 +253,13 @@ async def results_of_submitted_calls(client: Any, running: Running) -> Any:
     return [texts, [batch.status for batch in ended]]
 
 
+async def batched_calls(client: Any, running: Running) -> Any:
+    async with client.batches.run(_calls(), poll_interval=0.001) as results:
+        texts = sorted([item.result().text async for item in results])
+        submission = await results.until_done()
+    return [texts, list(submission.batch_ids)]
+
+
 async def results_of_a_batch(client: Any, running: Running) -> Any:
     ended = await client.batches.results("batch_1", poll_interval=0.001).until_done()
     return [batch.id for batch in ended]

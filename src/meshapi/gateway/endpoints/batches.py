@@ -77,6 +77,7 @@ def routes(state: GatewayState) -> list[Route]:
             message = f"The batch is {batch.status} and can't be cancelled."
             raise GatewayError(409, "conflict", message)
         batch.status = "cancelling"
+        batch.cancelling_at = int(time.time())
         return json_response(batch.as_object())
 
     return [
@@ -98,6 +99,7 @@ class _Batch:
     created_at: int = field(default_factory=lambda: int(time.time()))
     status: str = "validating"
     completed_at: Optional[int] = None
+    cancelling_at: Optional[int] = None
     output_file_id: Optional[str] = None
     error_file_id: Optional[str] = None
     results: Optional[list[dict[str, Any]]] = None
@@ -122,6 +124,7 @@ class _Batch:
             "completion_window": self.completion_window,
             "created_at": self.created_at,
             "completed_at": self.completed_at,
+            "cancelling_at": self.cancelling_at,
             "usage_synced": self.status == "completed",
             "results": self.results,
             "errors_detail": self.errors,
