@@ -54,7 +54,7 @@ async def test_an_async_iterable_is_read_on_event_loops(
             yield ask(str(number))
 
     async with world.client(gateway.url, token=TOKEN) as client:
-        if world.name == "blocking":
+        if world.name == "sync":
             with pytest.raises(InvalidParamsError, match="AsyncMeshAPI takes it"):
                 await client.estimate(calls())
         else:

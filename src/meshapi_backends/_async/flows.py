@@ -6,6 +6,7 @@ program iterates over where a flow hands over items on its way.
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from functools import partial
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
 
@@ -38,11 +39,13 @@ from meshapi_core.flows import (
     OpenBar,
     OpenFile,
     OpenStream,
+    OpenTable,
     Pause,
     RandomBytes,
     RunFunctions,
     Tell,
     WritePiece,
+    WriteRows,
 )
 
 R = TypeVar("R")
@@ -217,6 +220,19 @@ class AsyncFlowSteps(Generic[R]):
     async def _discard_file(self, step: DiscardFile) -> None:
         step.file.discard()
 
+    async def _open_table(self, step: OpenTable) -> Any:
+        from meshapi_backends._tables import PartTable, load_pyarrow
+
+        # To import it takes long.
+        await self._network().in_thread(load_pyarrow, None)
+        self._files.append(PartTable(step.path, step.columns))
+        self._files[-1].open(overwrite=step.overwrite)
+        return self._files[-1]
+
+    async def _write_rows(self, step: WriteRows) -> None:
+        # To compress a group of rows takes long.
+        await self._network().in_thread(partial(step.table.write_rows, step.columns), None)
+
     async def _open_bar(self, step: OpenBar) -> Any:
         from meshapi_backends._progress import Bar
 
@@ -255,11 +271,13 @@ class AsyncFlowSteps(Generic[R]):
         OpenBar: _open_bar,
         OpenFile: _open_file,
         OpenStream: _open_stream,
+        OpenTable: _open_table,
         Pause: _pause,
         RandomBytes: _random,
         RunFunctions: _run_functions,
         Tell: _tell,
         WritePiece: _write_piece,
+        WriteRows: _write_rows,
     }
 
 

@@ -7,6 +7,7 @@ program iterates over where a flow hands over items on its way.
 
 import os
 from collections.abc import Iterator, Callable, Generator
+from functools import partial
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
 
@@ -39,11 +40,13 @@ from meshapi_core.flows import (
     OpenBar,
     OpenFile,
     OpenStream,
+    OpenTable,
     Pause,
     RandomBytes,
     RunFunctions,
     Tell,
     WritePiece,
+    WriteRows,
 )
 
 R = TypeVar("R")
@@ -218,6 +221,19 @@ class FlowSteps(Generic[R]):
     def _discard_file(self, step: DiscardFile) -> None:
         step.file.discard()
 
+    def _open_table(self, step: OpenTable) -> Any:
+        from meshapi_backends._tables import PartTable, load_pyarrow
+
+        # To import it takes long.
+        self._network().in_thread(load_pyarrow, None)
+        self._files.append(PartTable(step.path, step.columns))
+        self._files[-1].open(overwrite=step.overwrite)
+        return self._files[-1]
+
+    def _write_rows(self, step: WriteRows) -> None:
+        # To compress a group of rows takes long.
+        self._network().in_thread(partial(step.table.write_rows, step.columns), None)
+
     def _open_bar(self, step: OpenBar) -> Any:
         from meshapi_backends._progress import Bar
 
@@ -256,11 +272,13 @@ class FlowSteps(Generic[R]):
         OpenBar: _open_bar,
         OpenFile: _open_file,
         OpenStream: _open_stream,
+        OpenTable: _open_table,
         Pause: _pause,
         RandomBytes: _random,
         RunFunctions: _run_functions,
         Tell: _tell,
         WritePiece: _write_piece,
+        WriteRows: _write_rows,
     }
 
 

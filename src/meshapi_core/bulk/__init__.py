@@ -4,6 +4,7 @@
 - `templates`: a call whose texts are filled from rows.
 - `estimates`: the model tokens of a call beforehand; `estimating`: the cost of many.
 - `items`: the result of each call; `item_usage`: what it used.
+- `saving`: items in a file.
 - `summary`: a run in numbers.
 """
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from meshapi_core.bulk.inputs import *
     from meshapi_core.bulk.item_usage import *
     from meshapi_core.bulk.items import *
+    from meshapi_core.bulk.saving import *
     from meshapi_core.bulk.summary import *
 else:
     from meshapi_core.bulk._face import EXPORTED as __all__

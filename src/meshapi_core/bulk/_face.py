@@ -14,6 +14,7 @@ _NAMES: Final = {
     "meshapi_core.bulk.inputs": "Entry Inputs call_of_line",
     "meshapi_core.bulk.item_usage": "cost_in_usage usage_of",
     "meshapi_core.bulk.items": "MapItem call_id",
+    "meshapi_core.bulk.saving": "SavedRows save_jsonl save_parquet",
     "meshapi_core.bulk.summary": "MapSummary SummaryCounts",
 }
 _HOMES: Final = {

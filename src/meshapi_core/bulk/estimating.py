@@ -54,9 +54,10 @@ class Estimate(Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         """The estimate as one line."""
         more = f", without {self.unpriced:,} that have no known price" if self.unpriced else ""
+        cost = self.cost_usd.normalize()
         return (
             f"{self.calls:,} calls, about {self.input_tokens:,} model tokens of input and"
-            f" {self.output_tokens:,} of output: about {self.cost_usd.normalize():f} US dollars{more}"
+            f" {self.output_tokens:,} of output: about {cost:f} US dollars{more}"
         )
 
 

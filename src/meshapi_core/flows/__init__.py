@@ -14,6 +14,7 @@ the runner that drives it does, on a blocking client as on an event loop.
 
 - `steps`: the steps, and what a runner does for each.
 - `saving`: the steps that write a file, of which nobody ever sees a part.
+- `tables`: the steps that write a table.
 - `downloads`: flows that save a response in a file.
 - `functions`: the step that calls several functions at the same time.
 - `polling`: the flow that waits for a job, and how often it looks.
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from meshapi_core.flows.functions import *
     from meshapi_core.flows.saving import *
     from meshapi_core.flows.steps import *
+    from meshapi_core.flows.tables import *
     from meshapi_core.progress import OnProgress as OnProgress
     from meshapi_core.progress import Progress as Progress
 else:

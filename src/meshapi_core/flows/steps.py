@@ -15,7 +15,7 @@
     CloseStream   ends it                                    None
     Emit          hands an item to the program               None, when it wants the next item
 
-The steps that write files are in `saving`.
+The steps that write files are in `saving`, and those that write tables in `tables`.
 
 An error of a step is thrown into the flow, which may catch it and go on. An interruption (a
 cancellation, a KeyboardInterrupt) is not: the runner closes the generator. It also closes every
@@ -33,6 +33,7 @@ from meshapi_core.bodies import FileSource
 from meshapi_core.calls import AnyCall
 from meshapi_core.flows.functions import RunFunctions
 from meshapi_core.flows.saving import DiscardFile, EmptyFile, KeepFile, OpenFile, WritePiece
+from meshapi_core.flows.tables import OpenTable, WriteRows
 
 __all__ = [
     "CloseStream",
@@ -171,6 +172,8 @@ Step = Union[
     EmptyFile,
     KeepFile,
     DiscardFile,
+    OpenTable,
+    WriteRows,
 ]
 """What a flow may yield."""
 
