@@ -1,16 +1,17 @@
-"""Many calls at once: `client.map`, on both clients."""
+"""What the clients do with many calls. What a method needs is imported when it is used."""
 
 from collections.abc import AsyncIterable, Callable, Iterable
-from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, Generic, Optional, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Literal, Optional, TypeVar, Union, overload
 
 from typing_extensions import TypeAlias, Unpack
 
+from meshapi._client import Client
 from meshapi_core import Call
-from meshapi_core.endpoints import AsyncRunner, R_co, Runner
+from meshapi_core.endpoints import AsyncRunner, Runner, lists_keywords
 
 if TYPE_CHECKING:
-    from meshapi_core.bulk import AsyncMapRun, MapOptions, MapRun
+    from meshapi_core.bulk import AsyncMapRun, Estimate, MapOptions, MapRun
+    from meshapi_core.types import ModelInfo
 
 T = TypeVar("T")
 Row = TypeVar("Row")
@@ -20,36 +21,23 @@ Named: TypeAlias = Union[Call[T], tuple[str, Call[T]]]
 Template: TypeAlias = Union[Call[T], Callable[[Row], Call[T]]]
 
 
-class Bulk(Generic[R_co]):
-    """Gives a client `map`."""
-
-    _runner: R_co
+class BulkClient(Client[Runner]):
+    """A blocking client for many calls."""
 
     @overload
-    def map(
-        self: "Bulk[Runner]", calls: Iterable[Named[T]], **options: "Unpack[MapOptions]"
-    ) -> "MapRun[T]": ...
+    def map(self, calls: Iterable[Named[T]], **options: "Unpack[MapOptions]") -> "MapRun[T]": ...
     @overload
     def map(
-        self: "Bulk[Runner]",
+        self,
         calls: Iterable[Row],
         *,
         template: Template[T, Row],
         **options: "Unpack[MapOptions]",
     ) -> "MapRun[T]": ...
-    @overload
+    @lists_keywords
     def map(
-        self: "Bulk[AsyncRunner]", calls: Many[Named[T]], **options: "Unpack[MapOptions]"
-    ) -> "AsyncMapRun[T]": ...
-    @overload
-    def map(
-        self: "Bulk[AsyncRunner]",
-        calls: Many[Row],
-        *,
-        template: Template[T, Row],
-        **options: "Unpack[MapOptions]",
-    ) -> "AsyncMapRun[T]": ...
-    def map(self, calls: Any, *, template: Optional[Any] = None, **options: Any) -> Any:
+        self, calls: Iterable[Any], *, template: Any = None, **options: "Unpack[MapOptions]"
+    ) -> Any:
         """Make many calls, several at a time, and return their results as they come.
 
             ask = Completions.create.build
@@ -94,11 +82,90 @@ class Bulk(Generic[R_co]):
             JournalError: the journal cannot be used, or not written.
             AuthenticationError, PaymentRequiredError: every further call would fail, too.
         """
-        from meshapi_core.bulk import AsyncMapRun, Inputs, MapRun, Plan, Run
+        from meshapi_core.bulk import MapRun, planned_run
 
-        given: Any = options
-        plan = Plan.of(given)
-        is_async = iscoroutinefunction(self._runner.run)
-        inputs = Inputs(calls, template, takes_async=is_async)
-        made: Any = AsyncMapRun if is_async else MapRun
-        return made(self._runner, Run(inputs, plan))
+        return MapRun(self._runner, planned_run(calls, template, options, takes_async=False))
+
+    def estimate(
+        self,
+        calls: Iterable[object],
+        *,
+        template: "Union[None, Call[Any], Callable[[Any], object]]" = None,
+        prices: "Optional[Iterable[ModelInfo]]" = None,
+        output_tokens: Optional[int] = None,
+        via: Literal["live", "batch"] = "live",
+    ) -> "Estimate":
+        """Return what calls will use and cost, at the gateway's prices; none of them is made.
+
+            estimate = client.estimate(calls, output_tokens=200)
+            print(estimate, estimate.cost_usd, estimate.by_model)
+
+        The input is estimated from the size of the texts: four bytes a model token, 1,000 model
+        tokens for a picture. Expect the sum to be wrong by a fifth for English, and by more for
+        other languages, for code and for many pictures.
+
+        Args:
+            calls, template: as for `map`. An iterator is used up; give a list to keep the calls.
+            prices: what `client.models.list()` returns. By default it is called once.
+            output_tokens: model tokens that you expect of each answer. By default it is the limit
+                in the call (`max_tokens`), and 300 in calls that have none.
+            via: "batch" for the prices of batches, where the gateway names them.
+
+        Raises:
+            InvalidParamsError: an argument is wrong, or an item is no call, or no row for the
+                template.
+            MeshAPIError: the prices could not be had.
+        """
+        from meshapi_core.bulk import estimate_calls
+
+        return self._runner.run_flow(
+            estimate_calls(calls, template, prices, output_tokens, via, takes_async=False)
+        )
+
+
+class AsyncBulkClient(Client[AsyncRunner]):
+    """A client for many calls on an event loop."""
+
+    @overload
+    def map(self, calls: Many[Named[T]], **options: "Unpack[MapOptions]") -> "AsyncMapRun[T]": ...
+    @overload
+    def map(
+        self,
+        calls: Many[Row],
+        *,
+        template: Template[T, Row],
+        **options: "Unpack[MapOptions]",
+    ) -> "AsyncMapRun[T]": ...
+    @lists_keywords
+    def map(
+        self, calls: Many[Any], *, template: Any = None, **options: "Unpack[MapOptions]"
+    ) -> Any:
+        """Make many calls, several at a time, and return their results as they come.
+
+            async for item in client.map(calls, journal="run.jsonl"):
+                print(item.id, item.value or item.error)
+
+        See `MeshAPI.map`. Here, `calls` may also be an async iterable.
+        """
+        from meshapi_core.bulk import AsyncMapRun, planned_run
+
+        return AsyncMapRun(self._runner, planned_run(calls, template, options, takes_async=True))
+
+    async def estimate(
+        self,
+        calls: Many[object],
+        *,
+        template: "Union[None, Call[Any], Callable[[Any], object]]" = None,
+        prices: "Optional[Iterable[ModelInfo]]" = None,
+        output_tokens: Optional[int] = None,
+        via: Literal["live", "batch"] = "live",
+    ) -> "Estimate":
+        """Return what calls will use and cost, at the gateway's prices; none of them is made.
+
+        See `MeshAPI.estimate`. Here, `calls` may also be an async iterable.
+        """
+        from meshapi_core.bulk import estimate_calls
+
+        return await self._runner.run_flow(
+            estimate_calls(calls, template, prices, output_tokens, via, takes_async=True)
+        )

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, Optional, TypeVar, Union
 
 from typing_extensions import Never, Self
 
-from meshapi._bulk import Bulk
 from meshapi._connections import ConnectionArguments, TransportHints, proxies_of, tracing_of
 from meshapi._resources import Resources
 from meshapi._settings import (
@@ -116,7 +115,7 @@ def refuse_unknown(number: int, names: Sequence[str], init: Any, hints: Transpor
     raise of_clients(number, names, init, hints.field, hints.http_client)
 
 
-class Client(Resources[R_co], Bulk[R_co]):
+class Client(Resources[R_co]):
     """What both clients have in common."""
 
     _config: MeshAPIConfig

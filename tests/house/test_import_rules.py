@@ -66,6 +66,7 @@ FACES = frozenset(
         "meshapi_core.types",
         "meshapi_core.endpoints",
         "meshapi_core.flows",
+        "meshapi_core.bulk",
         "meshapi_core.turns",
         "meshapi_core.observing",
         "meshapi_core.usage",

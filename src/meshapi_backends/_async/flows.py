@@ -6,6 +6,7 @@ program iterates over where a flow hands over items on its way.
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, TypeVar, Union
 
@@ -46,6 +47,7 @@ from meshapi_core.flows import (
     OpenFile,
     OpenJournal,
     OpenStream,
+    OpenTable,
     Pause,
     RandomBytes,
     ReadJournal,
@@ -55,6 +57,7 @@ from meshapi_core.flows import (
     StartPull,
     Tell,
     WritePiece,
+    WriteRows,
 )
 
 if TYPE_CHECKING:
@@ -274,6 +277,19 @@ class AsyncFlowSteps(Generic[R]):
 
         return size_of(step.source)
 
+    async def _open_table(self, step: OpenTable) -> Any:
+        from meshapi_backends._tables import PartTable, load_pyarrow
+
+        # To import it takes long.
+        await self._network().in_thread(load_pyarrow, None)
+        self._files.append(PartTable(step.path, step.columns))
+        self._files[-1].open(overwrite=step.overwrite)
+        return self._files[-1]
+
+    async def _write_rows(self, step: WriteRows) -> None:
+        # To compress a group of rows takes long.
+        await self._network().in_thread(partial(step.table.write_rows, step.columns), None)
+
     async def _open_bar(self, step: OpenBar) -> Any:
         from meshapi_backends._progress import Bar
 
@@ -320,6 +336,7 @@ class AsyncFlowSteps(Generic[R]):
         OpenFile: _open_file,
         OpenJournal: _open_journal,
         OpenStream: _open_stream,
+        OpenTable: _open_table,
         Pause: _pause,
         RandomBytes: _random,
         ReadJournal: _read_journal,
@@ -329,6 +346,7 @@ class AsyncFlowSteps(Generic[R]):
         StartPull: _do_concurrent,
         Tell: _tell,
         WritePiece: _write_piece,
+        WriteRows: _write_rows,
     }
 
 

@@ -7,6 +7,7 @@ program iterates over where a flow hands over items on its way.
 
 import os
 from collections.abc import Iterator, Callable, Generator
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, TypeVar, Union
 
@@ -47,6 +48,7 @@ from meshapi_core.flows import (
     OpenFile,
     OpenJournal,
     OpenStream,
+    OpenTable,
     Pause,
     RandomBytes,
     ReadJournal,
@@ -56,6 +58,7 @@ from meshapi_core.flows import (
     StartPull,
     Tell,
     WritePiece,
+    WriteRows,
 )
 
 if TYPE_CHECKING:
@@ -275,6 +278,19 @@ class FlowSteps(Generic[R]):
 
         return size_of(step.source)
 
+    def _open_table(self, step: OpenTable) -> Any:
+        from meshapi_backends._tables import PartTable, load_pyarrow
+
+        # To import it takes long.
+        self._network().in_thread(load_pyarrow, None)
+        self._files.append(PartTable(step.path, step.columns))
+        self._files[-1].open(overwrite=step.overwrite)
+        return self._files[-1]
+
+    def _write_rows(self, step: WriteRows) -> None:
+        # To compress a group of rows takes long.
+        self._network().in_thread(partial(step.table.write_rows, step.columns), None)
+
     def _open_bar(self, step: OpenBar) -> Any:
         from meshapi_backends._progress import Bar
 
@@ -321,6 +337,7 @@ class FlowSteps(Generic[R]):
         OpenFile: _open_file,
         OpenJournal: _open_journal,
         OpenStream: _open_stream,
+        OpenTable: _open_table,
         Pause: _pause,
         RandomBytes: _random,
         ReadJournal: _read_journal,
@@ -330,6 +347,7 @@ class FlowSteps(Generic[R]):
         StartPull: _do_concurrent,
         Tell: _tell,
         WritePiece: _write_piece,
+        WriteRows: _write_rows,
     }
 
 

@@ -9,7 +9,9 @@ from typing_extensions import Self
 from meshapi_core._closing import AsyncCloses
 from meshapi_core.bulk.items import MapItem
 from meshapi_core.bulk.run import Run, Stopped
+from meshapi_core.bulk.saving import SavedRows, save_jsonl, save_parquet
 from meshapi_core.bulk.summary import MapSummary
+from meshapi_core.flows.downloads import FilePath
 from meshapi_core.protocols import AsyncItemStream, AsyncRunner
 
 __all__ = ["AsyncMapRun"]
@@ -72,6 +74,34 @@ class AsyncMapRun(AsyncCloses, Generic[T]):
         """
         await self._items.until_done()
         return self.summary()
+
+    async def to_jsonl(self, path: FilePath, *, overwrite: bool = True) -> SavedRows:
+        """Write the results that are left to a file, one JSON object a line, and return its size.
+
+        Each has `id`, `output`, `error`, `usage`, `cost`, `attempts` and `request_id`, in the order
+        of the loop. All of the file appears at the path, or nothing does.
+
+        Args:
+            path: where to write it.
+            overwrite: whether a file that is there is replaced.
+
+        Raises:
+            MeshAPIError: as in a loop.
+            OSError: the file cannot be written.
+        """
+        return await self._runner.run_flow(save_jsonl(self._items, path, overwrite=overwrite))
+
+    async def to_parquet(self, path: FilePath, *, overwrite: bool = True) -> SavedRows:
+        """Write the results that are left to a Parquet file, and return its size; needs pyarrow.
+
+        The columns are `id`, `output` (JSON), `text`, `error`, `error_code`, `input_tokens`,
+        `output_tokens`, `cost`, `attempts` and `request_id`. All of the file appears at the path,
+        or nothing does.
+
+        Args and Raises: as for `to_jsonl`.
+            ModuleNotFoundError: pyarrow is not installed: `pip install 'meshapi[parquet]'`.
+        """
+        return await self._runner.run_flow(save_parquet(self._items, path, overwrite=overwrite))
 
     def __aiter__(self) -> AsyncIterator[MapItem[T]]:
         return self._items.__aiter__()

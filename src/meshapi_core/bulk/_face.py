@@ -10,16 +10,19 @@ PACKAGE: Final = "meshapi_core.bulk"
 
 _NAMES: Final = {
     "meshapi_core._async.map_run": "AsyncMapRun",
-    "meshapi_core._journal_errors": "JournalError",
     "meshapi_core._sync.map_run": "MapRun",
     "meshapi_core.bulk.admission": "Admission",
-    "meshapi_core.bulk.inputs": "Inputs",
-    "meshapi_core.bulk.items": "MapItem",
+    "meshapi_core.bulk.estimates": "EstimatedTokens GUESSED_OUTPUT MEDIA_TOKENS estimated_tokens",
+    "meshapi_core.bulk.estimating": "Estimate estimate_calls",
+    "meshapi_core.bulk.inputs": "Entry Inputs call_of_line",
+    "meshapi_core.bulk.item_usage": "cost_in_usage usage_of",
+    "meshapi_core.bulk.items": "MapItem call_id",
     "meshapi_core.bulk.options": "MOST_AT_ONCE MapOptions Plan",
     "meshapi_core.bulk.per_minute": "PerMinute",
-    "meshapi_core.bulk.run": "Run Stopped",
+    "meshapi_core.bulk.run": "Run Stopped planned_run",
+    "meshapi_core.bulk.saving": "SavedRows save_jsonl save_parquet",
     "meshapi_core.bulk.slots": "Decision Hold Slot Stop",
-    "meshapi_core.bulk.summary": "MapSummary",
+    "meshapi_core.bulk.summary": "MapSummary SummaryCounts",
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

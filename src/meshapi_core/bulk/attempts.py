@@ -90,7 +90,9 @@ def attempt(
         earlier: how many attempts there have been.
     """
     reader: Any = call.reader
-    reading: Any = _ReadingNothing() if isinstance(reader, EmptyReader) else _Reading(reader, earlier)
+    reading: Any = (
+        _ReadingNothing() if isinstance(reader, EmptyReader) else _Reading(reader, earlier)
+    )
     # `replace` runs all checks again, which takes longer than everything else here.
     made: Any = copied(call)
     structs.force_setattr(made, "reader", reading)

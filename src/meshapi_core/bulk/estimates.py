@@ -36,7 +36,8 @@ _FRAME: Final = len(b'{"role":"user","content":""},') - 3 * _BYTES_A_TOKEN
 """Bytes of JSON around a message that no model reads; three model tokens take their place."""
 
 _MOST_TOKENS: Final = 10**9
-"""A limit that is larger than this was not meant as one."""
+_MOST_CHOICES: Final = 1000
+"""What is larger than these is no limit, and no number of choices, that anyone means."""
 
 _COMPARE: Final = "/v1/chat/compare"
 _WRITES: Final = frozenset({_COMPARE, "/v1/chat/completions", "/v1/responses"})
@@ -52,22 +53,21 @@ class EstimatedTokens(NamedTuple):
     """The model tokens that a call may use.
 
     Fields:
-        model: its ID; "" if the call names none. A comparison has the first.
+        model: its ID; "" if the call names none.
         input: that the model reads.
         output: that it writes; None if it does not write text.
-        models: how many models are asked, each with this input and output: one, except for a
-            comparison. 0 for a call that asks none, such as one that reads a list.
+        others: the other models that a comparison asks, each with the same input and output.
     """
 
     model: str
     input: int
     output: Optional[int]
-    models: int = 1
+    others: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
         """What all models read and write; an output that is not text counts nothing."""
-        return (self.input + (self.output or 0)) * self.models
+        return (self.input + (self.output or 0)) * (1 + len(self.others))
 
 
 class _Asked(Struct):
@@ -93,13 +93,18 @@ class _Asked(Struct):
 
 
 _DECODER: Final = msgspec.json.Decoder(_Asked)
-_NOTHING: Final = EstimatedTokens("", 0, 0, 0)
+_NOTHING: Final = EstimatedTokens("", 0, 0)
 
 
-def estimated_tokens(call: AnyCall[Any]) -> EstimatedTokens:
+def estimated_tokens(call: AnyCall[Any], expected: Optional[int] = None) -> EstimatedTokens:
     """Return a guess at the model tokens of a call, as described at the top of the module.
 
     A body that is not JSON counts by its bytes. A call that runs no model has no tokens.
+
+    Args:
+        call: the call.
+        expected: the model tokens that an answer is expected to have; a lower limit of the call
+            counts. None if nobody knows: then the limit counts.
     """
     path = str(getattr(call, "path", ""))
     if call.method != "POST" or path not in MODEL_PATHS:
@@ -114,7 +119,7 @@ def estimated_tokens(call: AnyCall[Any]) -> EstimatedTokens:
     try:
         asked = _DECODER.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        output = GUESSED_OUTPUT if writes else None
+        output = _written(_Asked(), expected) if writes else None
         return EstimatedTokens("", _tokens(data), output)
     model = asked.model if isinstance(asked.model, str) else ""
     if not writes:
@@ -125,20 +130,25 @@ def estimated_tokens(call: AnyCall[Any]) -> EstimatedTokens:
     read = _tokens(_first(asked.messages, asked.input))
     extra = len(asked.tools) + len(asked.response_format) + len(asked.instructions)
     extra += len(asked.functions) + len(asked.text)
-    count = 1
+    others: tuple[str, ...] = ()
     if path == _COMPARE:
-        models = [name for name in _items(asked.models) if isinstance(name, str)]
-        model = models[0] if models else ""
-        count = len(models) + (asked.skip_comparison is not True)
-    return EstimatedTokens(model, read + extra // _BYTES_A_TOKEN, _written(asked), count)
+        model, *more = _compared(asked)
+        others = tuple(more)
+    output = _written(asked, expected)
+    return EstimatedTokens(model, read + extra // _BYTES_A_TOKEN, output, others)
+
+
+def _compared(asked: _Asked) -> list[str]:
+    models: list[Any] = asked.models if is_array(asked.models) else []
+    names = [name for name in models if isinstance(name, str)]
+    if asked.skip_comparison is not True:
+        name = asked.comparison_model
+        names.append(name if isinstance(name, str) else "")
+    return names or [""]
 
 
 def _first(*contents: Raw) -> Raw:
     return next((content for content in contents if len(content)), Raw())
-
-
-def _items(value: object) -> list[Any]:
-    return value if is_array(value) else []
 
 
 def _tokens(content: Union[bytes, Raw]) -> int:
@@ -153,10 +163,10 @@ def _tokens(content: Union[bytes, Raw]) -> int:
     return max(0, size - _FRAME * messages) // _BYTES_A_TOKEN + more
 
 
-def _written(asked: _Asked) -> int:
-    """Return the model tokens that are written at most, or else a guess."""
-    count = asked.n if type(asked.n) is int and 1 <= asked.n <= 1000 else 1
+def _written(asked: _Asked, expected: Optional[int]) -> int:
+    """Return the model tokens that are written, as far as one can tell."""
+    count = asked.n if type(asked.n) is int and 1 <= asked.n <= _MOST_CHOICES else 1
     for limit in (asked.max_completion_tokens, asked.max_output_tokens, asked.max_tokens):
         if type(limit) is int and 0 <= limit <= _MOST_TOKENS:
-            return limit * count
-    return GUESSED_OUTPUT * count
+            return count * (limit if expected is None else min(limit, expected))
+    return count * (GUESSED_OUTPUT if expected is None else expected)

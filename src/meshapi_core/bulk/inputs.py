@@ -101,17 +101,18 @@ class Inputs:
         """Return the entry for the next item of `source`. Raises as `next`."""
         index = self._count
         given_id: Optional[str] = None
-        call: object = item
+        call: Any = item
         if self._make is not None:
             if is_mapping(item):
                 given_id = _row_id(item, index)
             call = self._make(item, index)
         elif is_mapping(item) and "url" in item and "body" in item:
             given_id, call = call_of_line(item, f"calls[{index}]")
-        if type(call) is tuple and len(call) == 2:
-            given_id = _checked_id(call[0], f"calls[{index}][0]")
-            call = call[1]
-        if type(call) is not Call:
+        kind = type(call)
+        if kind is not Call:
+            if kind is tuple and len(call) == 2:
+                given_id = _checked_id(call[0], f"calls[{index}][0]")
+                call = call[1]
             call = _checked(call, index, has_template=self._has_template)
         self._count = index + 1
         name = call_id(index) if given_id is None else given_id
@@ -121,7 +122,7 @@ class Inputs:
 _Make = Callable[[Any, int], object]
 
 
-def _maker(template: object) -> Optional[_Make]:
+def _maker(template: Any) -> Optional[_Make]:
     if template is None:
         return None
     if isinstance(template, Call):
@@ -139,7 +140,7 @@ def _maker(template: object) -> Optional[_Make]:
     return lambda row, index: function(row)
 
 
-def _check_iterable(calls: object) -> None:
+def _check_iterable(calls: Any) -> None:
     expected = "an iterable of calls, or of rows with template="
     if isinstance(calls, (Call, StreamCall)):
         raise InvalidParamsError("calls", expected, "one call", "write [call]")
@@ -164,7 +165,8 @@ def _checked(call: Any, index: int, *, has_template: bool) -> Call[Any]:
         InvalidParamsError: it is none.
     """
     if isinstance(call, Call):
-        return call
+        made: Call[Any] = call
+        return made
     where = f"calls[{index}]"
     expected = "a Call or (id, Call)"
     if isinstance(call, StreamCall):

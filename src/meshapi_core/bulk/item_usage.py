@@ -14,7 +14,7 @@ from meshapi_core.usage.money import usd
 from meshapi_core.usage.prices import PriceList
 from meshapi_core.usage.totals import TotalUsage
 
-__all__ = ["body_of", "cost_in_usage", "usage_of"]
+__all__ = ["cost_in_usage", "usage_of"]
 
 _NOTHING: Final = TotalUsage()
 _NO_PRICES: Final = PriceList()
@@ -48,7 +48,7 @@ def usage_of(
         body = body_of(value)
     is_plain = error is None and prices is _NO_PRICES
     if body and is_plain and call.path in _ONE_MODEL and call.method == "POST":
-        known = _plainly_used(body)
+        known = plainly_used(body)
         if known is not None:
             return known
     usage = call_usage(call)
@@ -91,7 +91,7 @@ _DECODER: Final = msgspec.json.Decoder(_Head)
 _MOST: Final = 2**63
 
 
-def _plainly_used(body: bytes) -> Optional[TotalUsage]:
+def plainly_used(body: bytes) -> Optional[TotalUsage]:
     """Return the usage in a response that is in no way odd; None for `call_usage` to read it.
 
     Every item of a run needs it, and this takes a fifth of the time.

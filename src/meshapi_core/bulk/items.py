@@ -12,7 +12,7 @@ from meshapi_core.errors import MeshAPIError, ResponseDecodeError
 from meshapi_core.types._base import Record
 from meshapi_core.usage.totals import TotalUsage
 
-__all__ = ["MapItem", "call_id", "output_json", "text_in"]
+__all__ = ["MapItem", "call_id"]
 
 T = TypeVar("T")
 

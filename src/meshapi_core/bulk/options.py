@@ -59,6 +59,9 @@ class Plan(Struct, frozen=True, kw_only=True):
             InvalidParamsError: an option is wrong.
         """
         given: dict[str, Any] = {**options}
+        for name in given:
+            if name not in cls.__struct_fields__:
+                raise _unknown(name)
         _check_concurrency(given.get("concurrency", "auto"))
         _check_rate_limit(given.get("rate_limit", "auto"))
         for name, choices in _CHOICES.items():
@@ -114,3 +117,28 @@ def _path(given: Any) -> str:
         got = "an empty str" if not path else value_name(path, show=True)
         raise InvalidParamsError("journal", "the path of a file", got)
     return path
+
+
+_INSTEAD: Final = {
+    **dict.fromkeys(
+        "batchsize maxconcurrency maxparallel maxworkers nworkers parallelism workers".split(),
+        "write concurrency=...",
+    ),
+    **dict.fromkeys("rpm requestsperminute".split(), "write rate_limit=PerMinute(requests=...)"),
+    **dict.fromkeys("tpm tokensperminute".split(), "write rate_limit=PerMinute(tokens=...)"),
+    **dict.fromkeys("maxcost costusd maxcostusd".split(), "write budget=Budget(cost_usd=...)"),
+    **dict.fromkeys(
+        "maxretries retries retry timeout".split(),
+        "write client.with_options(...=...).map(...)",
+    ),
+    **dict.fromkeys("ordered preserveorder".split(), 'write order="input"'),
+    **dict.fromkeys("cache checkpoint output path".split(), 'write journal="run.jsonl"'),
+    **dict.fromkeys("returnexceptions raiseonerror".split(), 'write on_error="return" or "raise"'),
+}
+"""What to write for the names that other libraries have, folded."""
+
+
+def _unknown(name: str) -> InvalidParamsError:
+    from meshapi_core.params.wrong_names import no_such_parameter
+
+    return no_such_parameter(name, ("template", *Plan.__struct_fields__), instead=_INSTEAD)

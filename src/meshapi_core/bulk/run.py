@@ -31,7 +31,7 @@ from meshapi_core.bulk.handover import Handover
 from meshapi_core.bulk.inputs import Entry, Inputs
 from meshapi_core.bulk.item_usage import cost_in_usage, usage_of
 from meshapi_core.bulk.items import MapItem
-from meshapi_core.bulk.options import Plan
+from meshapi_core.bulk.options import MapOptions, Plan
 from meshapi_core.bulk.recording import Known, Recording
 from meshapi_core.bulk.slots import Hold, Slot, Stop
 from meshapi_core.bulk.summary import MapSummary, SummaryCounts
@@ -57,7 +57,7 @@ from meshapi_core.usage import BudgetExceededError
 from meshapi_core.usage.budgets import BudgetLimits
 from meshapi_core.usage.totals import TotalUsage
 
-__all__ = ["Run", "Stopped"]
+__all__ = ["Run", "Stopped", "planned_run"]
 
 T = TypeVar("T")
 
@@ -469,3 +469,19 @@ class Run(Generic[T]):
         if counts.failed:
             told = f"{counts.failed} failed, "
         return Progress(counts.done, self._inputs.total, f"{told}${counts.cost:.2f}")
+
+
+def planned_run(
+    calls: object, template: object, options: MapOptions, *, takes_async: bool
+) -> Run[Any]:
+    """Return the run that a program asks for; nothing of it is done yet.
+
+    Args:
+        calls, template, options: as for `client.map`.
+        takes_async: whether the client can read an async iterable.
+
+    Raises:
+        InvalidParamsError: one of them cannot be used.
+    """
+    plan = Plan.of(options)
+    return Run(Inputs(calls, template, takes_async=takes_async), plan)

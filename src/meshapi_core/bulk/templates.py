@@ -29,7 +29,6 @@ from meshapi_core._json_kinds import (
     is_object,
     is_sequence,
     type_name,
-    value_name,
 )
 from meshapi_core.calls import Call
 from meshapi_core.codec.parsing import parse
@@ -222,11 +221,11 @@ def _as_text_or_json(value: Any, slot: _Slot, where: str) -> Union[str, bytes]:
         except RecursionError:
             raise InvalidParamsError(place, "", "nested too deeply") from None
         return encoded if slot.whole else encoded.decode()
-    if value is None or isinstance(value, (bytes, bytearray, memoryview)) or value != value:
-        got = "NaN, a missing value" if isinstance(value, float) else value_name(value)
-        hint = 'write "" for no text, or leave the row out'
-        if isinstance(value, (bytes, bytearray, memoryview)):
-            hint = "decode it"
+    is_binary = isinstance(value, (bytes, bytearray, memoryview))
+    # NaN differs from itself.
+    if value is None or is_binary or value != value:
+        got = "NaN, a missing value" if isinstance(value, float) else type_name(value)
+        hint = "decode it" if is_binary else 'write "" for no text, or leave the row out'
         raise InvalidParamsError(place, "text, a number, a list or a dict", got, hint)
     return str(value)
 

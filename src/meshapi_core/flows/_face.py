@@ -23,6 +23,7 @@ _NAMES: Final = {
         CloseStream Emit Flow GetConfig ItemFlow NextChunk Now OpenBar OpenStream Pause RandomBytes
         Step Tell
     """,
+    "meshapi_core.flows.tables": "ColumnKind OpenTable WriteRows",
     "meshapi_core.progress": "OnProgress Progress",
 }
 _HOMES: Final = {

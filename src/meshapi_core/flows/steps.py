@@ -15,8 +15,8 @@
     CloseStream   ends it                                    None
     Emit          hands an item to the program               None, when it wants the next item
 
-The steps that write files are in `saving`, those of several calls at once in `concurrent`, and
-those that keep a journal in `journals`.
+The steps that write files are in `saving`, those that write tables in `tables`, those of several
+calls at once in `concurrent`, and those that keep a journal in `journals`.
 
 An error of a step is thrown into the flow, which may catch it and go on. An interruption (a
 cancellation, a KeyboardInterrupt) is not: the runner closes the generator. It also closes every
@@ -44,6 +44,7 @@ from meshapi_core.flows.journals import (
     ReadRecord,
 )
 from meshapi_core.flows.saving import DiscardFile, EmptyFile, KeepFile, OpenFile, WritePiece
+from meshapi_core.flows.tables import OpenTable, WriteRows
 
 __all__ = [
     "CloseStream",
@@ -194,6 +195,8 @@ Step = Union[
     CutJournal,
     CloseJournal,
     FileSize,
+    OpenTable,
+    WriteRows,
 ]
 """What a flow may yield."""
 

@@ -11,7 +11,7 @@ PACKAGE: Final = "meshapi_core.usage"
 _NAMES: Final = {
     "meshapi_core.usage.accounts": "Account admit",
     "meshapi_core.usage.budgets": "Amount BudgetExceededError BudgetLimits UsedUp",
-    "meshapi_core.usage.metered": "CallUsage Changes MODEL_PATHS RequestUsage call_usage",
+    "meshapi_core.usage.metered": "CallUsage Changes RequestUsage call_usage",
     "meshapi_core.usage.money": "added multiplied usd",
     "meshapi_core.usage.prices": "PriceList",
     "meshapi_core.usage.reading": """

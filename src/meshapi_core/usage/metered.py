@@ -40,7 +40,7 @@ from meshapi_core.usage.reading import (
 )
 from meshapi_core.usage.totals import TotalUsage
 
-__all__ = ["MODEL_PATHS", "CallUsage", "Changes", "RequestUsage", "call_usage"]
+__all__ = ["CallUsage", "Changes", "RequestUsage", "call_usage"]
 
 MODEL_PATHS: Final = frozenset(
     {

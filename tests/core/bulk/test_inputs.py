@@ -1,6 +1,6 @@
 """What a run is given becomes its entries, and what is no call is refused with its place."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Optional
 
 import msgspec
@@ -21,6 +21,10 @@ def entries_of(inputs: Inputs) -> list[Entry]:
     while (entry := inputs.next()) is not None:
         entries.append(entry)
     return entries
+
+
+def of_rows(rows: Any, make: Callable[[Any], Any]) -> list[Entry]:
+    return entries_of(Inputs(rows, make))
 
 
 def refusal(calls: Any, template: Any = None) -> InvalidParamsError:
@@ -65,13 +69,11 @@ def test_rows_fill_a_template_and_may_have_ids() -> None:
 
 
 def test_a_function_makes_calls_of_any_rows() -> None:
-    assert entries_of(Inputs([1, 2], lambda row: chat(str(row))))[1].call == chat("2")
-    pairs = Inputs([1], lambda row: (f"row-{row}", chat()))
-    assert entries_of(pairs) == [Entry(0, "row-1", "row-1", chat())]
-    named = Inputs([{"id": "a"}], lambda row: chat())
-    assert entries_of(named)[0].id == "a"
-    both = Inputs([{"id": "a"}], lambda row: ("b", chat()))
-    assert entries_of(both)[0].id == "b"
+    assert of_rows([1, 2], lambda row: chat(str(row)))[1].call == chat("2")
+    pairs = of_rows([1], lambda row: (f"row-{row}", chat()))
+    assert pairs == [Entry(0, "row-1", "row-1", chat())]
+    assert of_rows([{"id": "a"}], lambda row: chat())[0].id == "a"
+    assert of_rows([{"id": "a"}], lambda row: ("b", chat()))[0].id == "b"
 
 
 async def _calls() -> AsyncIterator[Call[Any]]:
@@ -141,17 +143,21 @@ async def _make(row: Any) -> Call[Any]:
     return chat()
 
 
-@pytest.mark.parametrize(
-    ("template", "text"),
-    [
-        ("Say {text}", "template: expected a Call with placeholders, or a function from a row"),
-        (5, "got int"),
-        (Call, "write .build(...) in place of the call"),
-        (lambda row: None, "calls[0]: expected a Call from the template, got None; return it"),
-        (_make, "calls[0]: expected a Call or (id, Call), got an awaitable; the template must be"),
-        (chat("no"), "template: expected a placeholder such as {text}, got none"),
-    ],
-)
+def _forget(row: Any) -> None:
+    chat(str(row))
+
+
+TEMPLATES: list[tuple[Any, str]] = [
+    ("Say {text}", "template: expected a Call with placeholders, or a function from a row"),
+    (5, "got int"),
+    (Call, "write .build(...) in place of the call"),
+    (_forget, "calls[0]: expected a Call from the template, got None; return it"),
+    (_make, "calls[0]: expected a Call or (id, Call), got an awaitable; the template must be"),
+    (chat("no"), "template: expected a placeholder such as {text}, got none"),
+]
+
+
+@pytest.mark.parametrize(("template", "text"), TEMPLATES)
 def test_what_is_no_template_is_refused(template: Any, text: str) -> None:
     assert text in str(refusal([{"text": "a"}], template))
 

@@ -160,15 +160,15 @@ BODIES: Any = st.fixed_dictionaries({}, optional={"usage": st.one_of(COUNTS, USA
 @given(BODIES)
 def test_the_short_way_to_the_usage_leads_to_the_same(body: dict[str, Any]) -> None:
     data = msgspec.json.encode(body)
-    short = item_usage._plainly_used(data)
+    short = item_usage.plainly_used(data)
     assert short in (None, sum_of(CHAT, data))
     assert usage_of(CHAT, None, data) == sum_of(CHAT, data)
 
 
 def test_the_short_way_is_taken() -> None:
-    assert item_usage._plainly_used(msgspec.json.encode(BODY)) is not None
+    assert item_usage.plainly_used(msgspec.json.encode(BODY)) is not None
     usage = {"input_tokens": 1, "input_tokens_details": {"cached_tokens": 1}, "output_tokens": 2}
-    assert item_usage._plainly_used(msgspec.json.encode({"usage": usage})) is not None
+    assert item_usage.plainly_used(msgspec.json.encode({"usage": usage})) is not None
 
 
 def sum_of(call: Call[Any], data: bytes) -> TotalUsage:

@@ -124,7 +124,7 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_what_has_no_placeholder_keeps_its_value(value: Any) -> None:
     body = json.dumps({"first": value, "last": [value, "{x}", {"{x}": value}]}).encode()
-    call = Call(method="POST", path="/v1/x", body=body, reader=JSONReader(dict))
+    call = Call(method="POST", path="/v1/x", body=body, reader=JSONReader(object))
     made = CallTemplate(call).fill({"x": "1"}, "").body
     assert isinstance(made, bytes)
     assert json.loads(made) == {"first": value, "last": [value, "1", {"{x}": value}]}
@@ -197,7 +197,7 @@ def test_a_template_without_a_placeholder_is_refused() -> None:
 
 def test_a_template_needs_a_json_object() -> None:
     for body in (b"", b"[1]", b"nonsense {x}"):
-        call = Call(method="POST", path="/v1/x", body=body, reader=JSONReader(dict))
+        call = Call(method="POST", path="/v1/x", body=body, reader=JSONReader(object))
         with pytest.raises(InvalidParamsError, match="expected a call with a JSON object"):
             CallTemplate(call)
 
