@@ -60,7 +60,8 @@ SUBJECTS = (
         "Clients",
         "Both clients have the same resources. Each resource has a page of its own.",
         "meshapi",
-        "meshapi._blocking_client meshapi._async_client meshapi._raw_clients",
+        "meshapi._blocking_client meshapi._async_client meshapi._raw_clients"
+        " meshapi._client_settings",
     ),
     Subject(
         "streams",

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from meshapi._async_client import AsyncMeshAPI as AsyncMeshAPI
     from meshapi._blocking_client import MeshAPI as MeshAPI
+    from meshapi._client_settings import ClientSettings as ClientSettings
     from meshapi._raw_clients import AsyncRawMeshAPI as AsyncRawMeshAPI
     from meshapi._raw_clients import RawMeshAPI as RawMeshAPI
     from meshapi._realtime import AsyncRealtimeResource as AsyncRealtimeResource

@@ -139,6 +139,8 @@ class AsyncMeshAPI(AsyncBulkClient):
         )
         self._set_up(hidden, given, arguments, _HINTS)
 
+    _init = __init__
+
     @classmethod
     @lists_keywords
     def from_config(cls, config: MeshAPIConfig, **connections: Unpack[AsyncConnections]) -> Self:
@@ -150,11 +152,7 @@ class AsyncMeshAPI(AsyncBulkClient):
                 `transport` and `async_httpx_client`, as for the client.
         """
         refuse_configured(connections)
-        client = cls.__new__(cls)
-        # Not `cls.__init__`, which may take other arguments.
-        init: Any = AsyncMeshAPI.__init__
-        init(client, token=Configured(config), **connections)
-        return client
+        return cls._made(token=Configured(config), **connections)
 
     @cached_property
     def realtime(self) -> "AsyncRealtimeResource":

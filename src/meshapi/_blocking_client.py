@@ -192,6 +192,8 @@ class MeshAPI(BulkClient):
         )
         self._set_up(hidden, given, arguments, _HINTS)
 
+    _init = __init__
+
     @classmethod
     @lists_keywords
     def from_config(cls, config: MeshAPIConfig, **connections: Unpack[Connections]) -> Self:
@@ -206,11 +208,7 @@ class MeshAPI(BulkClient):
                 `transport` and `httpx_client`, as for the client.
         """
         refuse_configured(connections)
-        client = cls.__new__(cls)
-        # Not `cls.__init__`, which may take other arguments.
-        init: Any = MeshAPI.__init__
-        init(client, token=Configured(config), **connections)
-        return client
+        return cls._made(token=Configured(config), **connections)
 
     @cached_property
     def realtime(self) -> "RealtimeResource":

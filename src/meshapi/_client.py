@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Optional, TypeVar, Union
 
 from typing_extensions import Never, Self
 
@@ -26,12 +26,14 @@ from meshapi_core import (
     Proxies,
     RetryPolicy,
     Timeout,
+    TokenSource,
     check_kind,
     hidden_values,
 )
 from meshapi_core.endpoints import R_co
 
 if TYPE_CHECKING:
+    from meshapi._client_settings import ClientSettings
     from meshapi_backends import Budget, UsageTracker
     from meshapi_core.types import ModelInfo
 
@@ -42,9 +44,26 @@ ClientT = TypeVar("ClientT", bound="Client[Any]")
 class Configured:
     """A configuration in the place of a token: see `Client.from_config`."""
 
+    reads_environment = False
+    """Whether the client takes a proxy from the environment."""
+
     def __init__(self, config: MeshAPIConfig) -> None:
         check_kind("config", config, MeshAPIConfig)
         self.config = config
+
+
+def carried(settings: "ClientSettings") -> dict[str, Any]:
+    """The arguments of a client with the settings of another one: see `Client.settings`."""
+    from meshapi._client_settings import (
+        ClientSettings,
+        config_of_settings,
+        connections_of_settings,
+    )
+
+    check_kind("settings", settings, ClientSettings)
+    token = Configured(config_of_settings(settings))
+    token.reads_environment = True
+    return {"token": token, **connections_of_settings(settings)}
 
 
 def refuse_configured(connections: Any) -> None:
@@ -115,10 +134,64 @@ def refuse_unknown(number: int, names: Sequence[str], init: Any, hints: Transpor
     raise of_clients(number, names, init, hints.field, hints.http_client)
 
 
-class Client(Resources[R_co]):
-    """What both clients have in common."""
+class Portable:
+    """A client whose settings can be pickled, but which cannot be pickled itself."""
 
     _config: MeshAPIConfig
+    _arguments: ConnectionArguments
+    # The `__init__` of the two clients. That of a subclass may take other arguments.
+    _init: ClassVar[Any]
+
+    @classmethod
+    def _made(cls, **arguments: Any) -> Self:
+        client = cls.__new__(cls)
+        cls._init(client, **arguments)
+        return client
+
+    @classmethod
+    def from_settings(cls, settings: "ClientSettings") -> Self:
+        """Return a client with the settings of one in another process: see `settings`.
+
+        Raises:
+            InvalidParamsError: this process does not have the token, or a header, that they name.
+        """
+        return cls._made(**carried(settings))
+
+    def settings(self, *, token_variable: Optional[str] = None) -> "ClientSettings":
+        """Return what another process needs to make the same client; it can be pickled.
+
+        There, `MeshAPI.from_settings(settings)` or `AsyncMeshAPI.from_settings(settings)` makes it.
+        No secret is in the settings, nor are budgets and trackers. The token is the one in
+        `MESHAPI_TOKEN` or `MESHAPI_API_KEY` of both processes, or comes from the function that this
+        client has, which both can import.
+
+        Args:
+            token_variable: another variable that has the token in both processes.
+
+        Raises:
+            InvalidParamsError: the token is neither in a variable nor from a function of a module;
+                or the client has another secret, or an object of this process, such as a transport.
+                The message says what to do.
+        """
+        # Before anything can raise: it may be the token, by mistake.
+        variable = None if token_variable is None else TokenSource.hidden(token_variable)
+        del token_variable
+        from meshapi._client_settings import settings_of
+
+        return settings_of(self._config, self._arguments, variable)
+
+    def __reduce__(self) -> Any:
+        # `copy` and `deepcopy` ask for it, too.
+        raise TypeError(
+            "a client cannot be copied or pickled, because it holds a token and connections; for"
+            " another process, pickle client.settings(); for other options on the same connections"
+            " use with_options()"
+        )
+
+
+class Client(Portable, Resources[R_co]):
+    """What both clients have in common."""
+
     # What the client closes: its own connections, and a transport over an injected HTTP client.
     _own: tuple[Any, ...]
     _sockets: Any
@@ -157,9 +230,12 @@ class Client(Resources[R_co]):
         self._config = configured(token, given)
         if not hints.is_async:
             refuse_async_source(self._config)
-        reads_environment = not isinstance(token, Configured)
+        reads_environment = not isinstance(token, Configured) or token.reads_environment
         arguments.check(hints, reads_environment=reads_environment)
         functions = arguments.functions(hints)
+        if not reads_environment and arguments.proxy is NOT_GIVEN:
+            arguments = arguments._replace(proxy=None)
+        self._arguments = arguments
         self._watches = []
         if arguments.hooks is not None or arguments.open_telemetry is not None:
             watch = self._new_watch(arguments.hooks, tracing_of(arguments.open_telemetry))
@@ -305,7 +381,7 @@ class Client(Resources[R_co]):
     def _twin(self, kind: type[ClientT], config: MeshAPIConfig) -> ClientT:
         """Return a client of this kind on the connections of this one."""
         twin = object.__new__(kind)
-        twin._config = config
+        twin._config, twin._arguments = config, self._arguments
         twin._own, twin._sockets, twin._transport = (), self._sockets, self._transport
         twin._watches = self._watches
         return twin
@@ -320,10 +396,3 @@ class Client(Resources[R_co]):
         config: Optional[MeshAPIConfig] = vars(self).get("_config")
         where = "(not made)" if config is None else config.base_url
         return f"<{type(self).__name__} {where}>"
-
-    def __reduce__(self) -> Any:
-        # `copy` and `deepcopy` ask for it, too.
-        raise TypeError(
-            "a client cannot be copied or pickled, because it holds a token and connections; for"
-            " other options on the same connections use with_options()"
-        )

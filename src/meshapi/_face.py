@@ -13,6 +13,7 @@ PACKAGE: Final = "meshapi"
 _NAMES: Final = {
     "meshapi._async_client": "AsyncMeshAPI",
     "meshapi._blocking_client": "MeshAPI",
+    "meshapi._client_settings": "ClientSettings",
     "meshapi._raw_clients": "AsyncRawMeshAPI RawMeshAPI",
     "meshapi._realtime": """
         AsyncRealtimeResource AsyncRealtimeSession RealtimeResource RealtimeSession

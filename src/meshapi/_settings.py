@@ -25,11 +25,13 @@ from meshapi_core import (
 
 __all__ = [
     "NOT_GIVEN",
+    "TOKEN_VARIABLES",
     "Environment",
     "Given",
     "NotGiven",
     "refuse_async_source",
     "config_of",
+    "custom_headers",
     "hidden_url",
     "log_level",
     "request_id_headers",
@@ -48,6 +50,8 @@ class NotGiven(Enum):
 
 NOT_GIVEN: Final = NotGiven.NOT_GIVEN
 """The default of an argument whose None means something else."""
+
+TOKEN_VARIABLES: Final = ("MESHAPI_TOKEN", "MESHAPI_API_KEY")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _API_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
@@ -141,7 +145,7 @@ def _check(make: Callable[[], object], variable: str) -> None:
     raise InvalidParamsError(_name(variable), "", what)
 
 
-def _custom_headers(environment: Environment) -> dict[str, Secret]:
+def custom_headers(environment: Environment) -> dict[str, Secret]:
     """Return the headers in MESHAPI_CUSTOM_HEADERS: a line for each, `name: value`."""
     variable = "MESHAPI_CUSTOM_HEADERS"
     headers: dict[str, Secret] = {}
@@ -197,7 +201,7 @@ def token_of(given: object, environment: Environment) -> object:
     tokens = {
         # With `echo`, or from a file, a newline comes with it.
         variable: Secret(environment.get(variable).strip())
-        for variable in ("MESHAPI_TOKEN", "MESHAPI_API_KEY")
+        for variable in TOKEN_VARIABLES
         if environment.get(variable).strip()
     }
     if not tokens:
@@ -283,7 +287,7 @@ def _extras(given: Given, service: Service, environment: Environment) -> Optiona
     if given.api_version is not None:
         _check_text("api_version", given.api_version, _API_VERSION, "a version such as '2026-09'")
         ours["x-mesh-version"] = Secret(given.api_version)
-    custom = _custom_headers(environment)
+    custom = custom_headers(environment)
     if not ours and not custom and given.default_headers is None and given.default_query is None:
         return None
     extras = _named("MESHAPI_CUSTOM_HEADERS", headers=custom) if custom else Extras()

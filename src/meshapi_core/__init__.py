@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from meshapi_core.errors import UnsupportedSchemaError as UnsupportedSchemaError
     from meshapi_core.extras import Extras as Extras
     from meshapi_core.extras import hidden_values as hidden_values
+    from meshapi_core.extras import may_be_secret as may_be_secret
     from meshapi_core.failures import Advice as Advice
     from meshapi_core.failures import failure_of as failure_of
     from meshapi_core.failures import hint_at_tls as hint_at_tls

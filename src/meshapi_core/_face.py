@@ -33,7 +33,7 @@ _NAMES: Final = {
         StreamInterruptedError StreamUsageError StructuredOutputError ToolCallsPendingError
         ToolLoopLimitError UnprocessableEntityError UnsupportedSchemaError
     """,
-    "meshapi_core.extras": "Extras hidden_values",
+    "meshapi_core.extras": "Extras hidden_values may_be_secret",
     "meshapi_core.failures": "Advice failure_of hint_at_tls timed_out",
     "meshapi_core.headers": "Headers find_request_id",
     "meshapi_core.http11.connection": "HTTP11Connection ResponseHead",

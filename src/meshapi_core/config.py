@@ -158,6 +158,15 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True, dict=True, metaclass=Name
         """Raise unless the key is None, or text that a header can carry."""
         _check_key(key)
 
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a MeshAPIConfig cannot be pickled, because it holds a token; for another process,"
+            " pickle client.settings()"
+        )
+
     def with_token(self, token: str) -> Self:
         """Return the same configuration with another token."""
         given = hidden_token(token)

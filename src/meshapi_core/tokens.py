@@ -50,6 +50,11 @@ class TokenSource:
         return token_fault(token)
 
     @property
+    def function(self) -> Callable[[], object]:
+        """The function."""
+        return self._ask
+
+    @property
     def is_async(self) -> bool:
         """Whether the function is known to return an awaitable."""
         ask = self._ask

@@ -183,7 +183,7 @@ def test_a_policy_is_a_policy():
 def test_a_configuration_is_a_value():
     value = config(timeout=5, max_retries=2)
     assert value == config(timeout=Timeout.of(5), retry=RetryPolicy(max_retries=2), max_retries=2)
-    for copied in (copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))):
+    for copied in (copy.copy(value), copy.deepcopy(value)):
         assert copied == value
         assert type(copied.token) is Secret
     with pytest.raises(AttributeError):
@@ -211,4 +211,5 @@ def test_what_a_config_works_out_is_worked_out_once_and_changes_nothing_else():
     assert other.location.origin.host == "two.example"
     assert other.retry_policy.max_retries == 2
     assert copy.deepcopy(config).location == config.location
-    assert pickle.loads(pickle.dumps(config)).location == config.location
+    with pytest.raises(TypeError, match=r"^a MeshAPIConfig cannot be pickled, .*settings\(\)$"):
+        pickle.dumps(config)
