@@ -39,6 +39,7 @@ _NAMES: Final = {
         ToolCallsPendingError ToolLoopLimitError UnprocessableEntityError UnsupportedSchemaError
         __version__
     """,
+    "meshapi_core.bulk": "AsyncMapRun Estimate MapItem MapRun MapSummary PerMinute SavedRows",
     "meshapi_core.endpoints": """
         AsyncChatCompletionStream AsyncCompareStream AsyncConversation AsyncConversationStream
         AsyncImagesStream AsyncParsedChatCompletionStream AsyncParsedResponsesStream

@@ -19,6 +19,7 @@ from meshapi_core.flows.concurrent import (
     StartCalls,
     StartPull,
 )
+from meshapi_core.signals import END_OF_STREAM
 
 CONFIG = MeshAPIConfig(base_url="http://gateway.example", token="rsk_test_simulated")
 
@@ -101,7 +102,7 @@ class SimulatedRunner:
             self.most = max(self.most, len(self._running))
             return None
         if isinstance(step, StartPull):
-            self._pulled.append(CallEnd(PULL, next(step.source)))
+            self._pulled.append(_pulled(step.source))
             return None
         if isinstance(step, NextEnds):
             return self._ends(step.seconds)
@@ -130,3 +131,16 @@ class SimulatedRunner:
         while self._running and self._running[0][0] <= self.now:
             ends.append(heappop(self._running)[2])
         return Ends(self.now, ends)
+
+
+def _pulled(source: Any) -> CallEnd:
+    """Ask an async generator that waits for nothing."""
+    try:
+        source.__anext__().send(None)
+    except StopIteration as stop:
+        return CallEnd(PULL, stop.value)
+    except StopAsyncIteration:
+        return CallEnd(PULL, END_OF_STREAM)
+    except Exception as exc:
+        return CallEnd(PULL, error=exc)
+    raise AssertionError("it waits")
