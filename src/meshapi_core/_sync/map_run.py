@@ -9,7 +9,8 @@ from typing_extensions import Self
 
 from meshapi_core._closing import Closes
 from meshapi_core.bulk.items import MapItem
-from meshapi_core.bulk.run import Run, Stopped
+from meshapi_core.bulk.results import Stopped
+from meshapi_core.bulk.run import Run
 from meshapi_core.bulk.saving import SavedRows, save_jsonl, save_parquet
 from meshapi_core.bulk.summary import MapSummary
 from meshapi_core.flows.downloads import FilePath
@@ -41,7 +42,7 @@ class MapRun(Closes, Generic[T]):
 
     def __repr__(self) -> str:
         state = "ended" if self.ended else "open"
-        return f"<{type(self).__name__} {state}, {self._run.counts.done} calls>"
+        return f"<{type(self).__name__} {state}, {self._run.results.done} calls>"
 
     @property
     def ended(self) -> bool:
@@ -58,11 +59,11 @@ class MapRun(Closes, Generic[T]):
         """
         if not self.ended:
             return None
-        return self._run.stopped or "cancelled"
+        return self._run.results.stopped or "cancelled"
 
     def summary(self) -> MapSummary:
         """Return the numbers of the run so far: calls, errors, model tokens, cost, time."""
-        return self._run.summary(self.stopped)
+        return self._run.results.summary(self.stopped)
 
     def until_done(self) -> MapSummary:
         """Make the calls that are left, drop their results, and return the numbers.

@@ -16,25 +16,24 @@ bounded by the concurrency:
   handed over; then an error is raised, if it was one.
 """
 
-from heapq import heappop, heappush
 from math import inf
-from typing import Any, Final, Generic, Literal, Optional, TypeVar
+from typing import Any, Final, Generic, Optional, TypeVar
 
-from msgspec import Struct, structs
-from typing_extensions import TypeAlias
+from msgspec import structs
 
 from meshapi_core._base_error import MeshAPIError
 from meshapi_core.bulk.admission import Admission
 from meshapi_core.bulk.attempts import Received, attempt, is_refusal, retry
-from meshapi_core.bulk.estimates import EstimatedTokens, estimated_tokens
-from meshapi_core.bulk.handover import Handover
-from meshapi_core.bulk.inputs import Entry, Inputs
+from meshapi_core.bulk.estimates import estimated_tokens
+from meshapi_core.bulk.inputs import Inputs
 from meshapi_core.bulk.item_usage import cost_in_usage, usage_of
 from meshapi_core.bulk.items import MapItem
+from meshapi_core.bulk.jobs import Job, Jobs
 from meshapi_core.bulk.options import MapOptions, Plan
-from meshapi_core.bulk.recording import Known, Recording
+from meshapi_core.bulk.recording import Recording
+from meshapi_core.bulk.results import Results
 from meshapi_core.bulk.slots import Hold, Slot, Stop
-from meshapi_core.bulk.summary import MapSummary, SummaryCounts
+from meshapi_core.bulk.summary import MapSummary
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.endpoints.account import Usage
 from meshapi_core.flows.concurrent import (
@@ -44,24 +43,20 @@ from meshapi_core.flows.concurrent import (
     GetLimits,
     NextEnds,
     StartCalls,
-    StartPull,
 )
 from meshapi_core.flows.polling import random_number
 from meshapi_core.flows.steps import Emit, Flow, GetConfig, ItemFlow, Now
 from meshapi_core.headers import find_request_id
 from meshapi_core.messages import Response
-from meshapi_core.progress import OnProgress, Progress, progress_functions, tell_progress
+from meshapi_core.progress import OnProgress, progress_functions, tell_progress
 from meshapi_core.response_meta import RateLimitHeaders
-from meshapi_core.signals import END_OF_STREAM
 from meshapi_core.usage import BudgetExceededError
 from meshapi_core.usage.budgets import BudgetLimits
 from meshapi_core.usage.totals import TotalUsage
 
-__all__ = ["Run", "Stopped", "planned_run"]
+__all__ = ["Run", "planned_run"]
 
 T = TypeVar("T")
-
-Stopped: TypeAlias = Literal["completed", "budget", "cancelled", "error"]
 
 _LIMITS: Final = 2**62
 """The number of the call that asks for the account's rate limits; others are places in the input,
@@ -88,26 +83,6 @@ _NO_LIMITS: Final = BudgetLimits()
 _NO_USAGE: Final = TotalUsage()
 
 
-class _Job(Struct):
-    """A call that has begun.
-
-    Fields:
-        entry: the call.
-        known: its keys.
-        guess: at its model tokens; None where nothing is limited that they count for.
-        slot: of the attempt that is under way.
-        attempts, failures, refusals: how many there have been; a refusal is no failure.
-    """
-
-    entry: Entry
-    known: Known
-    guess: Optional[EstimatedTokens] = None
-    slot: Any = None
-    attempts: int = 0
-    failures: int = 0
-    refusals: int = 0
-
-
 class Run(Generic[T]):
     """A run, and its numbers while it goes on.
 
@@ -116,27 +91,16 @@ class Run(Generic[T]):
         plan: how to make them.
 
     Attributes:
-        counts: the numbers.
-        stopped: why it has ended; None if it goes on, or was closed.
-        limit: the limit of the budget that is used up; "" for none.
+        results: what has ended.
     """
 
     def __init__(self, inputs: Inputs, plan: Plan) -> None:
-        self.counts = SummaryCounts()
-        self.stopped: Optional[Stopped] = None
-        self.limit = ""
-        self._began: Optional[float] = None
+        self.results: Results[T] = Results(plan, inputs.total)
         self._inputs = inputs
         self._plan = plan
         self._recording: Recording[T] = Recording(plan)
-        self._handover: Handover[T] = Handover(in_order=plan.order == "input")
-        self._running: dict[int, _Job] = {}
-        # Those that are sent again: when, and in which order.
-        self._again: list[tuple[float, int, _Job]] = []
-        # The call that is next, if it may not begin yet.
-        self._next: Optional[_Job] = None
-        self._is_pulling = self._has_all = False
-        self._is_ending = False
+        self._running: dict[int, Job] = {}
+        self._jobs = Jobs(inputs, self._recording, self._hand_over, self._end_with)
         self._error: Optional[BaseException] = None
         self._streak = 0
         self._now = self._looked_at = 0.0
@@ -145,39 +109,30 @@ class Run(Generic[T]):
     def flow(self) -> ItemFlow[MapItem[T], MapSummary]:
         """Make the calls, and hand over their results."""
         yield from self._begin()
-        taken = 0
+        results, taken = self.results, 0
         while True:
             yield from self._start()
-            item = self._handover.next()
+            item = results.next()
             if item is not None:
                 yield Emit(item)
                 taken += 1
                 if taken * _TURN >= self._admission.concurrency:
                     taken = 0
                     yield from self._receive(0.0)
-            elif self._running or self._again or self._next is not None or self._is_pulling:
+            elif self._running or self._jobs:
                 yield from self._receive(self._wait)
-            elif len(self._handover):
+            elif len(results):
                 # In the order of the input, what comes after a call that has no result.
-                self._handover.end()
+                results.end()
             else:
                 break
         yield from self._recording.begin()
         yield from self._recording.close()
         if self._error is not None:
-            self.stopped = "error"
+            results.stopped = "error"
             raise self._error
-        self.stopped = self.stopped or "completed"
-        return self.summary(self.stopped)
-
-    def summary(self, stopped: Optional[Stopped]) -> MapSummary:
-        """Return the numbers so far.
-
-        Args:
-            stopped: why it has ended, if it has.
-        """
-        seconds = 0.0 if self._began is None else self._now - self._began
-        return self.counts.summary(seconds, stopped, self.limit)
+        results.stopped = results.stopped or "completed"
+        return results.summary(results.stopped)
 
     def _begin(self) -> Flow[None]:
         plan = self._plan
@@ -189,7 +144,7 @@ class Run(Generic[T]):
         yield from self._recording.open(self._config)
         connections: Any = yield GetLimits()
         self._now = yield Now()
-        self._began = self._now
+        self.results.begin(self._now)
         limits = _NO_LIMITS if plan.budget is None else plan.budget.limits
         given = None if isinstance(plan.rate_limit, str) else plan.rate_limit
         self._follows = plan.rate_limit == "auto"
@@ -210,11 +165,16 @@ class Run(Generic[T]):
     def _start(self) -> Flow[None]:
         """Begin as many attempts as there may be now."""
         started: list[tuple[int, Any]] = []
+        jobs = self._jobs
         self._wait = inf
         while True:
-            job = yield from self._following()
-            if job is None or not self._is_admitted(job):
+            job: Optional[Job] = yield from jobs.following(self._now, self._has_room)
+            if job is None:
+                self._wait = jobs.wait(self._now)
                 break
+            if not self._is_admitted(job):
+                break
+            jobs.begin(job)
             index = job.entry.index
             self._running[index] = job
             key = job.known.idempotency_key
@@ -222,104 +182,52 @@ class Run(Generic[T]):
         if started:
             yield StartCalls(started)
 
-    def _following(self) -> Flow[Optional[_Job]]:
-        """Return the call that is next: one that is sent again, or else a new one.
-
-        None if there is none now. What is recorded already is handed over on the way.
-        """
-        if self._again:
-            due, _, job = self._again[0]
-            if due <= self._now:
-                return job
-            self._wait = due - self._now
-        while self._next is None and not self._is_ending and self._has_room():
-            entry = yield from self._pulled()
-            if entry is None:
-                break
-            yield from self._look_up(entry)
-        return self._next
-
     def _has_room(self) -> bool:
         """Whether one more call may be begun, or be among the results that wait."""
-        waiting = len(self._running) + len(self._again) + len(self._handover)
+        waiting = len(self._running) + self._jobs.again + len(self.results)
         return waiting < _AHEAD[self._plan.order] * self._admission.concurrency
 
-    def _pulled(self) -> Flow[Optional[Entry]]:
-        """Return the next call of the program's iterable; None if it is not there yet, or never."""
-        if self._has_all or self._is_pulling:
-            return None
-        if self._inputs.source is not None:
-            self._is_pulling = True
-            yield StartPull(self._inputs.source)
-            return None
-        try:
-            entry = self._inputs.next()
-        except Exception as exc:
-            # Raised by the program's own code, or the call is none.
-            self._end_with(exc)
-            return None
-        self._has_all = entry is None
-        return entry
-
-    def _look_up(self, entry: Entry) -> Flow[None]:
-        """Hand over what is recorded for a call; otherwise it is the next to begin."""
-        try:
-            known: Known = yield from self._recording.look_up(entry)
-        except (MeshAPIError, OSError) as exc:
-            self._end_with(exc)
-            return
-        if known.item is None:
-            needs = self._counts_tokens or self._admission.per_minute[1] is not None
-            guess = estimated_tokens(entry.call) if needs else None
-            self._next = _Job(entry, known, guess)
-        else:
-            self._hand_over(known.item)
-
-    def _is_admitted(self, job: _Job) -> bool:
+    def _is_admitted(self, job: Job) -> bool:
         """Whether an attempt begins now; it has a slot then."""
-        guess, is_again = job.guess, job.attempts > 0
-        given = self._admission.admit(
+        admission = self._admission
+        if job.guess is None and (self._counts_tokens or admission.per_minute[1] is not None):
+            job.guess = estimated_tokens(job.entry.call)
+        given = admission.admit(
             self._now,
-            tokens=0 if guess is None else guess.total,
+            tokens=0 if job.guess is None else job.guess.total,
             cost=None,
             spent=self._spent(),
-            failures=self.counts.failed,
-            again=is_again,
+            failures=self.results.failed,
+            again=job.attempts > 0,
         )
         if type(given) is Slot:
             job.slot = given
-            if is_again:
-                heappop(self._again)
-            else:
-                self._next = None
             return True
         if isinstance(given, Hold):
-            self._wait = min(self._wait, given.seconds)
+            self._wait = min(given.seconds, self._jobs.wait(self._now))
         elif isinstance(given, Stop):
             self._stop_at(given.limit)
         return False
 
     def _stop_at(self, limit: str) -> None:
         """Begin no further call, because the budget is used up."""
-        self._is_ending, self._next = True, None
-        self.stopped, self.limit = "budget", limit
+        self._jobs.stop()
+        self.results.stopped, self.results.limit = "budget", limit
 
     def _end_with(self, error: BaseException) -> None:
         """Begin no further call, and raise this error once those under way have ended."""
-        self._is_ending, self._next = True, None
-        # They are not under way. With a journal, another run makes them.
-        self._again.clear()
+        self._jobs.drop()
         self._error = self._error or error
 
     def _receive(self, seconds: float) -> Flow[None]:
         """Take what has ended; wait for it so many seconds at most."""
         given: Ends = yield NextEnds(None if seconds == inf else seconds)
-        self._now = given.now
+        self._now = self.results.now = given.now
         if not given.ends:
             return
         for end in given.ends:
             if end.number == PULL:
-                yield from self._take_pulled(end)
+                yield from self._jobs.take_pulled(end)
             elif end.number == _LIMITS:
                 self._take_limits(end)
             elif end.error is None:
@@ -334,23 +242,7 @@ class Run(Generic[T]):
         for item in self._recording.taken():
             self._hand_over(item)
         if self._functions:
-            yield from tell_progress(self._functions, self._progress())
-
-    def _take_pulled(self, end: CallEnd) -> Flow[None]:
-        self._is_pulling = False
-        if end.value is END_OF_STREAM and end.error is None:
-            self._has_all = True
-            return
-        if self._is_ending:
-            return
-        try:
-            if end.error is not None:
-                raise end.error
-            entry = self._inputs.entry(end.value)
-        except Exception as exc:
-            self._end_with(exc)
-        else:
-            yield from self._look_up(entry)
+            yield from tell_progress(self._functions, self.results.progress())
 
     def _take_limits(self, end: CallEnd) -> None:
         # A gateway that does not know them, or does not tell, names them in its headers perhaps.
@@ -358,7 +250,7 @@ class Run(Generic[T]):
         if found:
             self._admission.adopt(self._now, found)
 
-    def _take_response(self, job: _Job, received: Received[T]) -> None:
+    def _take_response(self, job: Job, received: Received[T]) -> None:
         response = received.response
         entry, value = job.entry, received.value
         usage = usage_of(entry.call, value, response.body)
@@ -386,7 +278,7 @@ class Run(Generic[T]):
         self._looked_at = self._now
         return response.meta.rate_limits
 
-    def _take_error(self, job: _Job, error: Exception) -> Flow[None]:
+    def _take_error(self, job: Job, error: Exception) -> Flow[None]:
         job.attempts += 1
         if not isinstance(error, MeshAPIError) or isinstance(error, BudgetExceededError):
             # Nothing was sent: the program's middleware has failed, or a budget of the client.
@@ -418,12 +310,12 @@ class Run(Generic[T]):
         else:
             job.refusals += is_refused
             job.failures += not is_refused
-            heappush(self._again, (self._now + what.delay, job.entry.index, job))
+            self._jobs.send_again(job, self._now + what.delay)
 
     def _limits_in(self, error: MeshAPIError) -> Optional[RateLimitHeaders]:
         return error.meta.rate_limits if self._follows and error.headers else None
 
-    def _fail(self, job: _Job, error: MeshAPIError) -> None:
+    def _fail(self, job: Job, error: MeshAPIError) -> None:
         """Take the error of a call that is not sent again."""
         error.attempts = job.attempts
         entry = job.entry
@@ -440,7 +332,7 @@ class Run(Generic[T]):
         )
         self._recording.add(job.known.key, item, None)
 
-    def _spend(self, job: _Job, usage: TotalUsage) -> None:
+    def _spend(self, job: Job, usage: TotalUsage) -> None:
         budget = self._plan.budget
         if budget is not None:
             budget.spend("" if job.guess is None else job.guess.model, usage)
@@ -451,24 +343,13 @@ class Run(Generic[T]):
         if budget is None:
             return _NO_USAGE
         spent = budget.spent
-        going_on = len(self._running) + len(self._again)
+        going_on = len(self._running) + self._jobs.again
         return structs.replace(spent, requests=spent.requests + going_on)
 
     def _hand_over(self, item: MapItem[T]) -> None:
-        handed: Optional[MapItem[T]] = item
-        on_error = self._plan.on_error
-        if item.error is not None and on_error != "return":
-            handed = None
-            if on_error == "raise":
-                self._end_with(item.error)
-        self.counts.add(item, skipped=handed is None and on_error == "skip")
-        self._handover.add(item.index, handed)
-
-    def _progress(self) -> Progress:
-        counts, told = self.counts, ""
-        if counts.failed:
-            told = f"{counts.failed} failed, "
-        return Progress(counts.done, self._inputs.total, f"{told}${counts.cost:.2f}")
+        error = self.results.add(item)
+        if error is not None:
+            self._end_with(error)
 
 
 def planned_run(

@@ -105,7 +105,7 @@ def test_every_call_has_one_item(count: int, concurrency: Any, order: str, seed:
         assert indexes == list(range(count))
     assert all((item.value is None) != (item.error is None) for item in items)
     assert summary.calls == count
-    assert summary.stopped == run.stopped == "completed"
+    assert summary.stopped == run.results.stopped == "completed"
     assert summary.attempts == len(runner.attempts) == sum(item.attempts for item in items)
     assert summary.failed == sum(item.error is not None for item in items)
     bodies = Counter(call.body for _, call in runner.attempts)
@@ -191,7 +191,7 @@ def test_a_budget_ends_the_run_without_an_error(limits: Any, most: int) -> None:
     ledger = Ledger(**limits)
     run, runner = simulated((ask(str(n)) for n in range(10_000)), budget=ledger)
     items, summary = runner.run()
-    assert run.stopped == summary.stopped == "budget"
+    assert run.results.stopped == summary.stopped == "budget"
     assert summary.limit == next(iter(limits))
     assert most - 5 <= len(items) <= most
     assert ledger.spent.requests == len(items)
@@ -221,7 +221,7 @@ def test_an_error_that_all_would_meet_ends_the_run(status: int) -> None:
     with pytest.raises(MeshAPIError) as caught:
         drive(runner, items)
     assert caught.value.status == status
-    assert run.stopped == "error"
+    assert run.results.stopped == "error"
     assert len(items) == 15
     assert len(runner.attempts) == 20
 
@@ -248,7 +248,7 @@ def test_an_iterable_that_raises_loses_nothing() -> None:
     with pytest.raises(LookupError):
         drive(runner, items)
     assert len(items) == 12
-    assert run.stopped == "error"
+    assert run.results.stopped == "error"
 
 
 def test_a_wrong_item_is_named_after_the_others_have_ended() -> None:
