@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import ClassVar, Generic, Optional, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Optional, TypeVar, Union
 
 from typing_extensions import Self
 
@@ -14,6 +14,9 @@ from meshapi_core.bulk.saving import SavedRows, save_jsonl, save_parquet
 from meshapi_core.bulk.summary import MapSummary
 from meshapi_core.flows.downloads import FilePath
 from meshapi_core.protocols import AsyncItemStream, AsyncRunner
+
+if TYPE_CHECKING:
+    from meshapi_core.bulk.by_batch import RunByBatch
 
 __all__ = ["AsyncMapRun"]
 
@@ -34,7 +37,7 @@ class AsyncMapRun(AsyncCloses, Generic[T]):
 
     _instead: ClassVar[str] = "map() with the same journal goes on where it was"
 
-    def __init__(self, runner: AsyncRunner, run: Run[T]) -> None:
+    def __init__(self, runner: AsyncRunner, run: "Union[Run[T], RunByBatch[T]]") -> None:
         self._runner = runner
         self._run = run
         self._items: AsyncItemStream[MapItem[T], MapSummary] = runner.open_flow(run.flow())

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import ClassVar, Generic, Optional, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Optional, TypeVar, Union
 
 from typing_extensions import Self
 
@@ -15,6 +15,9 @@ from meshapi_core.bulk.saving import SavedRows, save_jsonl, save_parquet
 from meshapi_core.bulk.summary import MapSummary
 from meshapi_core.flows.downloads import FilePath
 from meshapi_core.protocols import ItemStream, Runner
+
+if TYPE_CHECKING:
+    from meshapi_core.bulk.by_batch import RunByBatch
 
 __all__ = ["MapRun"]
 
@@ -35,7 +38,7 @@ class MapRun(Closes, Generic[T]):
 
     _instead: ClassVar[str] = "map() with the same journal goes on where it was"
 
-    def __init__(self, runner: Runner, run: Run[T]) -> None:
+    def __init__(self, runner: Runner, run: "Union[Run[T], RunByBatch[T]]") -> None:
         self._runner = runner
         self._run = run
         self._items: ItemStream[MapItem[T], MapSummary] = runner.open_flow(run.flow())

@@ -16,6 +16,7 @@ from typing import Any, Final, Optional, Union
 
 import msgspec
 
+from meshapi_core._copies import copied
 from meshapi_core._json_kinds import is_mapping, type_name, value_name
 from meshapi_core.batching.submission import KINDS
 from meshapi_core.bulk.items import call_id
@@ -44,6 +45,12 @@ class Entry(msgspec.Struct, frozen=True):
     id: str
     given_id: Optional[str]
     call: Call[Any]
+
+    def without_body(self) -> "Entry":
+        """Return the entry for what a response says, without what was sent."""
+        call = copied(self.call)
+        msgspec.structs.force_setattr(call, "body", b"")
+        return Entry(self.index, self.id, self.given_id, call)
 
 
 class Inputs:

@@ -76,6 +76,12 @@ class Plan(Struct, frozen=True, kw_only=True):
         if budget is not None and not hasattr(budget, "limits"):
             hint = "write budget=Budget(cost_usd=5)"
             raise InvalidParamsError("budget", "a Budget", value_name(budget, show=True), hint)
+        if given.get("via") == "batch":
+            for name in ("concurrency", "rate_limit", "budget"):
+                if name in given:
+                    hint = 'client.estimate(calls, via="batch") says what they will cost'
+                    got = 'given together with via="batch"'
+                    raise InvalidParamsError(name, "", got, hint if name == "budget" else "")
         return cls(**given)
 
 

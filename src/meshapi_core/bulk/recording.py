@@ -49,9 +49,13 @@ class Recording(Generic[T]):
 
     Args:
         plan: of the run.
+
+    Attributes:
+        found: how many results were found in it.
     """
 
     def __init__(self, plan: Plan) -> None:
+        self.found = 0
         self._path = plan.journal
         self._resume = plan.resume
         self._retry_failed = plan.retry_failed
@@ -100,6 +104,7 @@ class Recording(Generic[T]):
         if not place.ok and self._retry_failed:
             return Known(key, idempotency_key(key, place.failures))
         line: bytes = yield ReadRecord(opened.file, place.offset)
+        self.found += 1
         return Known(key, item=_item(entry, opened.journal.read(line)))
 
     def begin(self, first: Optional[str] = None) -> Flow[None]:
@@ -117,6 +122,30 @@ class Recording(Generic[T]):
         yield from begin_journal(
             self._opened, gateway=self._gateway, first=first, resume=self._resume
         )
+
+    def notes(self) -> Flow[list[bytes]]:
+        """Return the lines of the journal that are not records of calls."""
+        opened, lines = self._opened, list[bytes]()
+        if opened is None:
+            return lines
+        for offset in opened.journal.notes:
+            line: bytes = yield ReadRecord(opened.file, offset)
+            lines.append(line)
+        return lines
+
+    def note(self, fields: dict[str, Any]) -> Flow[None]:
+        """Write a line that is no record of a call.
+
+        Raises:
+            JournalError: that fails.
+        """
+        if self._opened is not None:
+            yield AppendJournal(self._opened.file, self._opened.journal.note_of(fields))
+
+    def is_done(self, key: str) -> bool:
+        """Whether the call with a key has a result that is not to be replaced."""
+        place = None if self._opened is None else self._opened.journal.find(key)
+        return place is not None and (place.ok or not self._retry_failed)
 
     def add(self, key: str, item: MapItem[T], response: Optional[Response]) -> None:
         """Take a result; `write` records it.

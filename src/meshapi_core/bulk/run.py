@@ -17,7 +17,7 @@ bounded by the concurrency:
 """
 
 from math import inf
-from typing import Any, Final, Generic, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Optional, TypeVar, Union
 
 from msgspec import structs
 
@@ -53,6 +53,9 @@ from meshapi_core.response_meta import RateLimitHeaders
 from meshapi_core.usage import BudgetExceededError
 from meshapi_core.usage.budgets import BudgetLimits
 from meshapi_core.usage.totals import TotalUsage
+
+if TYPE_CHECKING:
+    from meshapi_core.bulk.by_batch import RunByBatch
 
 __all__ = ["Run", "planned_run"]
 
@@ -354,7 +357,7 @@ class Run(Generic[T]):
 
 def planned_run(
     calls: object, template: object, options: MapOptions, *, takes_async: bool
-) -> Run[Any]:
+) -> "Union[Run[Any], RunByBatch[Any]]":
     """Return the run that a program asks for; nothing of it is done yet.
 
     Args:
@@ -365,4 +368,10 @@ def planned_run(
         InvalidParamsError: one of them cannot be used.
     """
     plan = Plan.of(options)
-    return Run(Inputs(calls, template, takes_async=takes_async), plan)
+    inputs = Inputs(calls, template, takes_async=takes_async)
+    if plan.via == "live":
+        return Run(inputs, plan)
+    # Imported on first use: few runs are made of batches.
+    from meshapi_core.bulk.by_batch import RunByBatch
+
+    return RunByBatch(inputs, plan)
