@@ -35,9 +35,10 @@ def test_there_must_be_a_limit() -> None:
 @given(st.floats(0, 1e9), st.integers(0, 1000))
 def test_seconds_and_failures_alone_stop_no_single_call(seconds: float, failures: int) -> None:
     limits = BudgetLimits.of(None, None, None, seconds, failures)
-    assert limits.of_a_run == ["seconds", "failures"]
+    with pytest.raises(InvalidParamsError, match="got seconds= and failures=; only client.map"):
+        limits.check_calls()
     assert limits.used_up(TotalUsage(requests=10**6, cost_usd=Decimal(10**6))) is None
 
 
-def test_other_limits_are_not_those_of_a_run() -> None:
-    assert BudgetLimits.of("0.50", 5, 5).of_a_run == []
+def test_other_limits_can_be_kept_by_any_calls() -> None:
+    BudgetLimits.of("0.50", 5, 5).check_calls()
