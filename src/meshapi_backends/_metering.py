@@ -10,7 +10,7 @@ from typing import Any, Final, Optional
 from typing_extensions import Self
 
 from meshapi_backends._tracked import TRACKED
-from meshapi_core import AnyCall, InvalidParamsError
+from meshapi_core import AnyCall
 from meshapi_core.observing import Notice
 from meshapi_core.types import ModelInfo
 from meshapi_core.usage import (
@@ -157,12 +157,7 @@ class Budget(_Meter):
         Raises:
             InvalidParamsError: it has a limit that only a run of many calls can keep.
         """
-        names = self.account.limits.of_a_run
-        if names:
-            got = " and ".join(f"{name}=" for name in names)
-            expected = "a Budget of cost_usd=, tokens= or requests="
-            hint = "only client.map has a beginning and counts failures; pass this Budget there"
-            raise InvalidParamsError("budget", expected, got, hint)
+        self.account.limits.check_calls()
 
     def __repr__(self) -> str:
         limits = self.account.limits

@@ -15,6 +15,7 @@ from meshapi import (
     Budget,
     BudgetExceededError,
     Hooks,
+    InvalidParamsError,
     MeshAPI,
     MeshAPIError,
     StreamInterruptedError,
@@ -540,6 +541,20 @@ def test_a_budget_is_a_budget(client_class: Any) -> None:
         client.track_usage(budget=wrong)
     with pytest.raises(TypeError, match="budget: expected Budget"):
         client.with_options(budget=wrong)
+
+
+@pytest.mark.parametrize("client_class", [MeshAPI, AsyncMeshAPI])
+@pytest.mark.parametrize("limits", [{"seconds": 5}, {"failures": 0, "requests": 1}])
+def test_a_budget_that_only_a_run_can_keep_is_refused_elsewhere(
+    client_class: Any, limits: dict[str, Any]
+) -> None:
+    client = client_class(token=TOKEN)
+    budget = Budget(**limits)
+    message = f"budget: expected a Budget of .*, got {next(iter(limits))}=; only client.map"
+    with pytest.raises(InvalidParamsError, match=message):
+        client.track_usage(budget=budget)
+    with pytest.raises(InvalidParamsError, match=message):
+        client.with_options(budget=budget)
 
 
 def test_a_budget_shows_its_limits_and_what_is_spent() -> None:

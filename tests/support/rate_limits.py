@@ -41,6 +41,12 @@ class Ledger:
         starts = self.times[bisect_left(self.times, begin) :]
         return max((self.between(start, start + MINUTE - 1e-6) for start in starts), default=0)
 
+    def emptiest(self, begin: float, end: float) -> int:
+        """Return the least that was counted in any 60 seconds between two times."""
+        first, last = bisect_left(self.times, begin), bisect_left(self.times, end - MINUTE)
+        # Such a stretch begins right after something that was counted.
+        return min(self.until(start, start + MINUTE - 1e-6) for start in self.times[first:last])
+
 
 class Gateway:
     """Counts requests and model tokens when they arrive.

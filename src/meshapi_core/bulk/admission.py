@@ -18,9 +18,10 @@ has ended. What holds an attempt, in the order in which it is looked at:
 - *A cool-down* is for all, as the gateway means all: the longest counts. It begins with a
   push-back, which also halves an "auto" concurrency. A push-back counts once: not again for
   attempts that began before the end of its cool-down.
-- *Rate limits* are those that the program gives; where it gives none, those that the gateway names;
-  and where it names none, what push-backs say about them (`learned`). What is left of a limit
-  according to the gateway counts in any case (`remaining`).
+- *Rate limits* are those that the program gives, or those that the gateway names where the program
+  gives none. In any case, others may use the account, so what the gateway says is left counts, too
+  (`remaining`). Push-backs in spite of that, or where no limit is named, show a lower limit of
+  requests (`learned`).
 - *Unknown usage*: estimates of model tokens may be wrong by much, and in the same direction. Until
   20 attempts have said what they used, so much may be under way that an error does no harm: a
   twentieth of the limit, and another one for each attempt that has ended.
@@ -166,7 +167,7 @@ class Admission:
                 if no is not None:
                     return no
         if now < self._cool_until:
-            return _hold(self._cool_until - now)
+            return self._hold(now, self._cool_until - now)
         if in_flight >= self._concurrency.allowed:
             return UNTIL_AN_END
         pace = self._tokens
@@ -181,7 +182,7 @@ class Admission:
         elif now < self._retries_until:
             wait = max(wait, self._retries_until - now)
         if wait:
-            return _hold(wait)
+            return self._hold(now, wait)
         self._in_flight = in_flight + 1
         self._estimated += tokens
         self._charged += charged
@@ -232,7 +233,7 @@ class Admission:
         if limits is not None:
             self._hear(now, slot.begun, limits.requests, limits.tokens)
         if result == "limited":
-            self._requests.refuse(slot.begun, 1)
+            self._requests.refuse(now, slot.begun)
             self._push_back(now, slot.begun, now)
 
     def cool_down(self, now: float, seconds: float) -> None:
@@ -273,9 +274,9 @@ class Admission:
             return False
         return self._charged + charged > limit * (self._ratio.known + 1) / _TRUSTED
 
-
-def _hold(seconds: float) -> Hold:
-    return Hold(seconds if seconds > _SHORTEST else _SHORTEST)
+    def _hold(self, now: float, seconds: float) -> Hold:
+        # So that the run stops in time.
+        return Hold(max(_SHORTEST, min(seconds, self._reservations.ends - now)))
 
 
 def _limit(limits: Mapping[str, Any], names: tuple[str, ...]) -> RateLimit:

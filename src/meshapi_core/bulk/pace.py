@@ -134,18 +134,23 @@ class Pace:
             self._minute.advance(now)
             self._remaining.hear(now, limit, left, reset, self._minute.total)
 
-    def refuse(self, begun: float, amount: int) -> None:
-        """Take that an attempt was refused. Where the limit is not known, it does not count."""
+    def refuse(self, now: float, begun: float) -> None:
+        """Take that one was refused. Where no limit is known, it does not count."""
+        if not self._follows:
+            return
+        if self._learned is None:
+            self._learned = Learned(now)
         if self.limit is None:
-            self._minute.correct(begun, -amount)
-            if self._learned is not None:
-                self._learned.correct(self._minute.total)
+            self._minute.correct(begun, -1)
+        else:
+            self._learned.refuse(now)
+        self._learned.correct(now, self._minute.total)
 
     def push_back(self, now: float, until: float) -> None:
-        """Take a push-back that counts (see `admission`), to learn a limit that nobody names."""
-        if self.limit is None and self._follows:
+        """Take a push-back that counts (see `admission`)."""
+        if self._follows:
             if self._learned is None:
-                self._learned = Learned()
+                self._learned = Learned(now)
             self._minute.advance(now)
             self._learned.push_back(now, until, self._minute.total)
 
@@ -155,9 +160,11 @@ class Pace:
             self._learned.cool_down(until)
 
     def _limit(self, now: float) -> Optional[float]:
-        if self.limit is None and self._learned is not None:
-            return self._learned.at(now)
-        return self.limit
+        limit = self.limit
+        learned = None if self._learned is None else self._learned.at(now)
+        if learned is None or (limit is not None and limit < learned):
+            return limit
+        return learned
 
     def _change(self, now: float, limit: int) -> None:
         if self.limit is not None:

@@ -3,8 +3,8 @@
 Each attempt reserves its estimate until it has ended, in model tokens and in money. Estimates are
 wrong in the same direction most of the time: the texts of a run resemble each other. So they are
 corrected by the ratio of what has been used to what was estimated, in which old attempts count less
-and less. Attempts whose cost nobody can estimate reserve what the others have cost on average; until
-one has ended, only four of them are under way.
+and less. Attempts whose cost nobody can estimate reserve what the others have cost on average;
+until one has ended, only four of them are under way.
 
 A call that does not fit while others are under way has to wait: those may use less than they have
 reserved. If none is under way, the run is over. A number of requests, seconds and failures are
@@ -12,9 +12,10 @@ counted, not estimated, so they need not wait for anything.
 """
 
 from decimal import Decimal
-from typing import Final, Optional
+from math import inf
+from typing import Final, Optional, Union
 
-from meshapi_core.bulk.slots import UNTIL_AN_END, Decision, Stop
+from meshapi_core.bulk.slots import UNTIL_AN_END, Hold, Stop
 from meshapi_core.usage import BudgetLimits, TotalUsage
 
 __all__ = ["Ratio", "Reservations"]
@@ -67,21 +68,23 @@ class Reservations:
     __slots__ = (
         "_any_ended",
         "_average",
-        "_ends",
         "_limits",
         "_money",
         "_paid",
         "_ratio",
+        "ends",
         "is_limited",
     )
 
     is_limited: bool
     """Whether there is any limit."""
+    ends: float
+    """The time at which the run has lasted for long enough."""
 
     def __init__(self, now: float, limits: BudgetLimits) -> None:
         self._limits = limits
         self.is_limited = limits != BudgetLimits()
-        self._ends = None if limits.seconds is None else now + limits.seconds
+        self.ends = inf if limits.seconds is None else now + limits.seconds
         self._money = 0.0
         self._ratio = Ratio()
         self._average = 0.0
@@ -102,32 +105,32 @@ class Reservations:
         spent: TotalUsage,
         failures: int,
         in_flight: int,
-    ) -> Optional[Decision]:
+    ) -> Optional[Union[Hold, Stop]]:
         """Return why a call must not begin now; None if it may.
 
         Args:
             now: the time.
             tokens: the model tokens of the call and of what is under way, corrected.
             cost: the dollars that the call would reserve.
-            spent: what has been spent without the attempts under way; its requests may count them.
+            spent: what has been spent without the attempts under way; its requests count them, too.
             failures: how many calls have failed.
             in_flight: how many attempts are under way.
         """
         limits = self._limits
-        if self._ends is not None and now >= self._ends:
-            return Stop("seconds", limits.seconds or 0)
+        if limits.seconds is not None and now >= self.ends:
+            return Stop("seconds", limits.seconds)
         if limits.failures is not None and failures > limits.failures:
             return Stop("failures", limits.failures)
-        requests = limits.requests
-        if requests is not None:
-            begun = max(spent.requests, spent.requests - spent.in_progress + in_flight)
-            if begun >= requests:
-                return Stop("requests", requests)
-        if limits.tokens is not None and spent.total_tokens + tokens > limits.tokens:
-            return UNTIL_AN_END if in_flight else Stop("tokens", limits.tokens)
+        if limits.requests is not None and spent.requests >= limits.requests:
+            return Stop("requests", limits.requests)
+        if limits.tokens is not None:
+            used = spent.total_tokens
+            if used >= limits.tokens or used + tokens > limits.tokens:
+                return UNTIL_AN_END if in_flight else Stop("tokens", limits.tokens)
         if limits.cost_usd is not None:
             money = float(spent.cost_usd) + (self._money + cost) * self._ratio.value
-            if money > float(limits.cost_usd) * _ROUNDING:
+            is_used_up = spent.cost_usd >= limits.cost_usd
+            if is_used_up or money > float(limits.cost_usd) * _ROUNDING:
                 return UNTIL_AN_END if in_flight else Stop("cost_usd", limits.cost_usd)
             if not cost and not self._any_ended and in_flight >= _AT_FIRST:
                 return UNTIL_AN_END

@@ -94,10 +94,19 @@ class BudgetLimits(Struct, frozen=True, kw_only=True):
             raise InvalidParamsError("seconds", "seconds, at least 0", got, hint)
         return cls(cost_usd=amount, seconds=seconds, **counts)
 
-    @property
-    def of_a_run(self) -> list[str]:
-        """The names of the limits that only a run of many calls can keep."""
-        return [name for name in ("seconds", "failures") if getattr(self, name) is not None]
+    def check_calls(self) -> None:
+        """Check that they can limit calls that are made one by one.
+
+        Raises:
+            InvalidParamsError: there is one that only a run of many calls can keep. To ignore it
+                would leave the calls without the limit that the program asked for.
+        """
+        names = [name for name in ("seconds", "failures") if getattr(self, name) is not None]
+        if names:
+            got = " and ".join(f"{name}=" for name in names)
+            expected = "a Budget of cost_usd=, tokens= or requests="
+            hint = "only client.map has a beginning and counts failures; pass this Budget there"
+            raise InvalidParamsError("budget", expected, got, hint)
 
     def used_up(self, spent: TotalUsage, asked: int = 1) -> Optional[UsedUp]:
         """Return the first limit that allows no further call; None if all allow one.
