@@ -193,7 +193,8 @@ def test_a_budget_ends_the_run_without_an_error(limits: Any, most: int) -> None:
     items, summary = runner.run()
     assert run.results.stopped == summary.stopped == "budget"
     assert summary.limit == next(iter(limits))
-    assert most - 5 <= len(items) <= most
+    # Where amounts are reserved, the last call may be one that does not fit.
+    assert most - (0 if "requests" in limits else 5) <= len(items) <= most
     assert ledger.spent.requests == len(items)
     assert ledger.spent.cost_usd == Decimal("0.01") * len(items)
 
