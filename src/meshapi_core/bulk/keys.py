@@ -106,12 +106,9 @@ class CallKeys:
             digest: of its content.
             item_id: the one that the program gave it; None if it gave none.
         """
-        key = first = record_key(digest, item_id, 0, self._run)
-        occurrence = self._seen.get(first) or 0
-        if occurrence:
-            key = record_key(digest, item_id, occurrence, self._run)
-        self._seen.add(first, occurrence + 1)
-        return key
+        key = record_key(digest, item_id, 0, self._run)
+        occurrence = self._seen.count(key)
+        return record_key(digest, item_id, occurrence, self._run) if occurrence else key
 
 
 def _add_form(digest: Any, form: Multipart, sizes: "tuple[Optional[int], ...]") -> None:

@@ -176,11 +176,12 @@ class Record(Struct, frozen=True, kw_only=True):
 
     def response(self) -> Response:
         """Return the response as it was, with the headers that are recorded."""
-        headers: list[tuple[str, str]] = []
+        # Names as bytes are looked up quickly.
+        headers: list[tuple[Union[str, bytes], Union[str, bytes]]] = []
         if self.content_type:
-            headers.append(("content-type", self.content_type))
+            headers.append((b"content-type", self.content_type))
         if self.request_id:
-            headers.append(("x-request-id", self.request_id))
+            headers.append((b"x-request-id", self.request_id))
         return Response(
             self.status,
             Headers(headers),

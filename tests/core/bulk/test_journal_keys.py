@@ -150,6 +150,14 @@ def test_an_index_has_the_number_that_was_added_last(
         assert index.get(key) == expected.get(key)
 
 
+@given(st.lists(st.sampled_from([f"{number:032x}" for number in range(5)])))
+def test_an_index_counts(keys: list[str]) -> None:
+    index = KeyIndex()
+    for position, key in enumerate(keys):
+        assert index.count(key) == keys[:position].count(key)
+        assert index.get(key) == keys[: position + 1].count(key)
+
+
 def test_an_index_finds_its_keys_however_they_collide_and_however_far_it_grows() -> None:
     # They all belong in the same slot, and differ in other bits.
     keys = [f"{high:08x}{0:08x}{low:08x}{0:08x}" for high in range(20) for low in range(20)]
