@@ -137,7 +137,9 @@ def _in_memory(content: Any) -> Optional[bytes]:
     """Return content that is in memory; None for that which is elsewhere."""
     if isinstance(content, bytes):
         return content
-    if is_sequence(content) and not isinstance(content, str):
+    if isinstance(content, str):
+        return None
+    if is_sequence(content):
         return b"".join(content)
     # An io.BytesIO. What was read from it is not sent.
     if hasattr(content, "getbuffer") and hasattr(content, "tell"):
@@ -146,9 +148,10 @@ def _in_memory(content: Any) -> Optional[bytes]:
 
 
 def _path_of(field: str, content: Any) -> str:
-    path = content if isinstance(content, str) else getattr(content, "name", None)
-    if hasattr(content, "__fspath__"):
-        path = content.__fspath__()
+    path: object = content
+    if not isinstance(content, str):
+        is_path = hasattr(content, "__fspath__")
+        path = content.__fspath__() if is_path else getattr(content, "name", None)
     if not isinstance(path, str):
         expected = "bytes, a path or an open file with a name, for a call that is recorded"
         raise InvalidParamsError(field, expected, value_name(content), "read all of it first")

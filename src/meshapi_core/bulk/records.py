@@ -15,7 +15,7 @@ Of the headers, only the content type and the request ID are recorded.
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any, Final, Optional, TypeVar, Union
+from typing import Any, Final, Optional, TypeVar, Union, cast
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -405,8 +405,8 @@ def _body_of_raw(raw: Any) -> bytes:
 def _built(told: RecordedError, record: Record) -> MeshAPIError:
     """Return an error that no response says, such as a timeout."""
     found: Any = getattr(errors, told.type, None)
-    known = isinstance(found, type) and issubclass(found, MeshAPIError)
-    kind: Any = found if known else MeshAPIError
+    is_known = isinstance(found, type) and issubclass(cast("type[Any]", found), MeshAPIError)
+    kind: Any = cast(Any, found) if is_known else MeshAPIError
     try:
         error: MeshAPIError = kind(told.message, error_code=told.code, **told.facts)
     except TypeError:
