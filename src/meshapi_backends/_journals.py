@@ -11,6 +11,8 @@ import errno
 import os
 import stat
 import sys
+from contextlib import suppress
+from io import FileIO
 from typing import Any, Final, Optional, Union
 
 from meshapi_core import FileSource
@@ -22,16 +24,8 @@ _PRIVATE: Final = 0o600
 _LINE_PIECE: Final = 16 * 1024
 """Bytes of a line that are read at a time: more than most lines have."""
 
-_FLAGS: Final = (
-    os.O_RDWR
-    | os.O_CREAT
-    | os.O_APPEND
-    # Names that only some systems have. A pipe would be waited for.
-    | getattr(os, "O_BINARY", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_NOINHERIT", 0)
-    | getattr(os, "O_NONBLOCK", 0)
-)
+_AT_ONCE: Final = getattr(os, "O_NONBLOCK", 0)
+"""Do not wait for whoever else opens a pipe: it is refused, as it is no file."""
 
 _FULL: Final = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
@@ -48,7 +42,8 @@ class JournalFile:
 
     def __init__(self, path: Union[str, "os.PathLike[str]"]) -> None:
         self.path = os.fspath(path)
-        self._file = -1
+        # It closes itself when nobody has it any more, even if an interrupt comes at a bad time.
+        self._file: Optional[FileIO] = None
         self._read = 0
         self._opened_by = 0
         self._broken = ""
@@ -62,11 +57,9 @@ class JournalFile:
         try:
             if os.path.isdir(self.path):
                 raise self._error("it is a folder; add the name of the file")
-            self._file = os.open(self.path, _FLAGS, _PRIVATE)
             self._opened_by = os.getpid()
-            if not stat.S_ISREG(os.fstat(self._file).st_mode):
-                raise self._error("it is a device, a pipe or the like; give the path of a file")
-            self._lock()
+            self._file = FileIO(self.path, "a+", opener=_open_privately)
+            self._lock(self._file.fileno())
         except OSError as exc:
             self.close()
             raise self._explained(exc) from exc
@@ -115,16 +108,17 @@ class JournalFile:
             raise self._error(self._broken)
         try:
             # Not remembered: an interrupt may come between a write and what follows it.
-            before = os.fstat(self._opened()).st_size
+            file = self._opened()
+            before = os.fstat(file).st_size
             rest = memoryview(lines)
             try:
                 while rest:
                     # The first one writes all, or as much as there is room for; then the second
                     # one says why.
-                    rest = rest[os.write(self._file, rest) :]
+                    rest = rest[os.write(file, rest) :]
             except BaseException:
-                if before < os.fstat(self._file).st_size < before + len(lines):
-                    self._undo(before)
+                if before < os.fstat(file).st_size < before + len(lines):
+                    self._undo(file, before)
                 raise
         except OSError as exc:
             raise self._explained(exc) from exc
@@ -136,28 +130,28 @@ class JournalFile:
             JournalError: the system refuses to.
         """
         try:
-            if os.fstat(self._opened()).st_size > size:
-                os.ftruncate(self._file, size)
+            file = self._opened()
+            if os.fstat(file).st_size > size:
+                os.ftruncate(file, size)
         except OSError as exc:
             raise self._explained(exc) from exc
 
     def close(self) -> None:
         """Unlock and close the file. Harmless twice."""
-        file, self._file = self._file, -1
-        if file == -1:
+        file = self._file
+        if file is None or file.closed:
             return
-        try:
-            # A process that was forked meanwhile has the same lock, and keeps it as long as it
-            # lives, unless it is given up here. If this is that process, the lock is not its own.
-            if os.getpid() == self._opened_by:
-                _unlock(file)
-        finally:
-            os.close(file)
+        # A process that was forked meanwhile has the same lock, and keeps it as long as it lives,
+        # unless it is given up here. If this is that process, the lock is not its own.
+        if os.getpid() == self._opened_by:
+            with suppress(OSError):
+                _unlock(file.fileno())
+        file.close()
 
     def _opened(self) -> int:
-        if self._file == -1:
+        if self._file is None or self._file.closed:
             raise ValueError("this journal is not open")
-        return self._file
+        return self._file.fileno()
 
     def _read_at(self, offset: int, size: int) -> bytes:
         file = self._opened()
@@ -165,17 +159,19 @@ class JournalFile:
         os.lseek(file, offset, os.SEEK_SET)
         return os.read(file, size)
 
-    def _undo(self, size: int) -> None:
+    def _undo(self, file: int, size: int) -> None:
         """Remove what a failed write has left."""
         try:
-            os.ftruncate(self._file, size)
+            os.ftruncate(file, size)
         except OSError as exc:
             # Anything that is appended now would be part of a bad line.
             self._broken = f"a write failed, and could not be undone: {exc.strerror}; start again"
 
-    def _lock(self) -> None:
+    def _lock(self, file: int) -> None:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise self._error("it is a device, a pipe or the like; give the path of a file")
         try:
-            _lock(self._file)
+            _lock(file)
         except OSError as exc:
             if exc.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
                 raise journal_locked(self.path) from None
@@ -197,6 +193,10 @@ class JournalFile:
 
     def _error(self, reason: str) -> Exception:
         return journal_not_written(self.path, reason)
+
+
+def _open_privately(name: str, flags: int) -> int:
+    return os.open(name, flags | _AT_ONCE, _PRIVATE)
 
 
 def size_of(source: FileSource) -> Optional[int]:

@@ -2,6 +2,8 @@
 
 import signal
 import subprocess
+import sys
+from linecache import getline
 from typing import Any
 
 # Seconds until a person would press it again.
@@ -24,3 +26,32 @@ def interrupted(process: "subprocess.Popen[Any]", number: int = signal.SIGINT) -
             continue
     process.kill()
     raise AssertionError("the process does not end")
+
+
+class Interrupter:
+    """Raises KeyboardInterrupt at the n-th line that is executed in some files.
+
+    A line that is only `try:` does nothing after which Python looks for signals.
+    """
+
+    def __init__(self, at: int, files: "set[str]") -> None:
+        self.lines = 0
+        self._at = at
+        self._files = files
+
+    def __enter__(self) -> "Interrupter":
+        self._before = sys.gettrace()
+        sys.settrace(self._trace)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        sys.settrace(self._before)
+
+    def _trace(self, frame: Any, event: str, arg: Any) -> Any:
+        if frame.f_code.co_filename not in self._files:
+            return None
+        if event == "line" and getline(frame.f_code.co_filename, frame.f_lineno).strip() != "try:":
+            self.lines += 1
+            if self.lines == self._at:
+                raise KeyboardInterrupt
+        return self._trace

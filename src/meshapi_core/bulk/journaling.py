@@ -17,6 +17,7 @@ yield CloseJournal(opened.file)
 
 from typing import Any, Final, Optional
 
+import msgspec
 from msgspec import Struct
 
 from meshapi_core.bulk.journal import Journal
@@ -28,10 +29,11 @@ from meshapi_core.flows.journals import (
     FileSize,
     OpenJournal,
     ReadJournal,
+    ReadRecord,
 )
-from meshapi_core.flows.steps import Flow, RandomBytes
+from meshapi_core.flows.steps import Flow, Pause, RandomBytes
 
-__all__ = ["OpenedJournal", "begin_journal", "digest_of", "read_journal"]
+__all__ = ["OpenedJournal", "begin_journal", "digest_of", "read_journal", "read_notes"]
 
 _PIECE: Final = 1024 * 1024
 """Bytes that are read at a time."""
@@ -66,6 +68,8 @@ def read_journal(path: Any) -> Flow[OpenedJournal]:
         if not piece:
             break
         journal.feed(piece)
+        # Other tasks of an event loop go on meanwhile, and the wait can be ended.
+        yield Pause(0)
     journal.end()
     return OpenedJournal(file, journal)
 
@@ -91,6 +95,19 @@ def begin_journal(
     elif journal.needs_line_feed:
         yield AppendJournal(file, b"\n")
         journal.appended(b"\n")
+
+
+def read_notes(opened: OpenedJournal) -> Flow[list[dict[str, Any]]]:
+    """Return the lines of other kinds (`Journal.note_of`), in the order of the file.
+
+    Raises:
+        JournalError: the file cannot be read.
+    """
+    notes: list[dict[str, Any]] = []
+    for offset in opened.journal.notes:
+        line: bytes = yield ReadRecord(opened.file, offset)
+        notes.append(msgspec.json.decode(line))
+    return notes
 
 
 def digest_of(call: Call[Any]) -> Flow[bytes]:

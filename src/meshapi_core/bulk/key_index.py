@@ -56,7 +56,22 @@ class KeyIndex:
         entry = self._slots[slot]
         if entry:
             self._values[entry - 1] = value
-            return
+        else:
+            self._insert(slot, low, high, value)
+
+    def count(self, key: str) -> int:
+        """Add 1 to the number of a key, and return what it was before; 0 for a new one."""
+        low, high = _halves(key)
+        slot = self._slot_of(low, high)
+        entry = self._slots[slot]
+        if entry:
+            before = self._values[entry - 1]
+            self._values[entry - 1] = before + 1
+            return before
+        self._insert(slot, low, high, 1)
+        return 0
+
+    def _insert(self, slot: int, low: int, high: int, value: int) -> None:
         # First, as it refuses a number that is too large.
         self._values.append(value)
         self._low.append(low)

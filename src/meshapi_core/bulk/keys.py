@@ -106,12 +106,9 @@ class CallKeys:
             digest: of its content.
             item_id: the one that the program gave it; None if it gave none.
         """
-        key = first = record_key(digest, item_id, 0, self._run)
-        occurrence = self._seen.get(first) or 0
-        if occurrence:
-            key = record_key(digest, item_id, occurrence, self._run)
-        self._seen.add(first, occurrence + 1)
-        return key
+        key = record_key(digest, item_id, 0, self._run)
+        occurrence = self._seen.count(key)
+        return record_key(digest, item_id, occurrence, self._run) if occurrence else key
 
 
 def _add_form(digest: Any, form: Multipart, sizes: "tuple[Optional[int], ...]") -> None:
@@ -140,7 +137,9 @@ def _in_memory(content: Any) -> Optional[bytes]:
     """Return content that is in memory; None for that which is elsewhere."""
     if isinstance(content, bytes):
         return content
-    if is_sequence(content) and not isinstance(content, str):
+    if isinstance(content, str):
+        return None
+    if is_sequence(content):
         return b"".join(content)
     # An io.BytesIO. What was read from it is not sent.
     if hasattr(content, "getbuffer") and hasattr(content, "tell"):
@@ -149,9 +148,10 @@ def _in_memory(content: Any) -> Optional[bytes]:
 
 
 def _path_of(field: str, content: Any) -> str:
-    path = content if isinstance(content, str) else getattr(content, "name", None)
-    if hasattr(content, "__fspath__"):
-        path = content.__fspath__()
+    path: object = content
+    if not isinstance(content, str):
+        is_path = hasattr(content, "__fspath__")
+        path = content.__fspath__() if is_path else getattr(content, "name", None)
     if not isinstance(path, str):
         expected = "bytes, a path or an open file with a name, for a call that is recorded"
         raise InvalidParamsError(field, expected, value_name(content), "read all of it first")

@@ -211,6 +211,35 @@ def test_a_bad_line_in_the_middle_is_named(line: bytes) -> None:
         assert "line 3 is not as it was written" in str(error)
 
 
+PARTS = st.sampled_from([ok(FIRST), failed(SECOND)]).flatmap(
+    lambda line: st.builds(
+        lambda start, size, with_: line[:start] + with_ + line[start + size :],
+        st.integers(0, len(line)),
+        st.integers(0, 9),
+        st.binary(max_size=3) | st.sampled_from([b"\n", b"0", b'"', b"null", b"{}"]),
+    )
+)
+
+
+@given(st.sampled_from([b"", HEADER]), st.lists(PARTS, max_size=3))
+def test_whatever_is_in_a_file_it_is_a_journal_or_refused(start: bytes, parts: list[bytes]) -> None:
+    content = start + b"".join(parts)
+    try:
+        journal = fed(content)
+    except JournalError as exc:
+        assert exc.error_code in ("journal_damaged", "journal_mismatch")
+        return
+    for key in (FIRST, SECOND):
+        place = journal.find(key)
+        if place is not None:
+            try:
+                record = journal.read(content[place.offset :].partition(b"\n")[0])
+            except JournalError as exc:
+                assert exc.error_code == "journal_damaged"
+            else:
+                assert record.key == key
+
+
 def test_a_record_that_cannot_be_read_is_named() -> None:
     journal = fed(HEADER)
     for line in (b"{}", b'{"key":"x","output":"%","output_encoding":"base64"}', b"{", b""):
