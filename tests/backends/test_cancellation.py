@@ -1573,8 +1573,6 @@ OUT_OF_REACH = {
     ("flows.py", "_close_stream", "await step.stream.close()"),
     ("flows.py", "next", "await self.leave()"),
     ("flows.py", "_next", "await self._steps.leave()"),
-    ("flows.py", "aclose", "await self._steps.leave()"),
-    ("flows.py", "__aexit__", "await self.aclose()"),
     # Only a task that was cancelled waits there, until the tasks that it began have ended, too.
     ("asyncio.py", "_result", "await end_tasks((task,))"),
     ("asyncio.py", "connect_first", "await end_tasks(attempts.close())"),
