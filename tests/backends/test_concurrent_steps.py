@@ -79,6 +79,7 @@ async def test_closing_ends_what_is_under_way(world: World, sender: Sender) -> N
             async for end in run:
                 assert end.value.text == "m"
                 break
+            await world.until(lambda: len(server.requests) == 3)
             await run.aclose()
             assert not call_threads() or not sender.closes
             assert run.ended
@@ -196,6 +197,7 @@ async def test_a_run_that_is_dropped_in_the_middle_ends_its_calls(world: World) 
             run = opened(world, client, keeping(["never", "m", "never"], 3))
             async for _ in run:
                 break
+            await world.until(lambda: len(server.requests) == 3)
             del run
             await world.until(lambda: desk.left.acquire(blocking=False))
             await world.until(lambda: desk.left.acquire(blocking=False))
@@ -439,6 +441,7 @@ def test_a_run_whose_loop_has_ended_says_so(world: World) -> None:
         client = AsyncMeshAPI(base_url=server.url, token="rsk_test_loops", retry=RetryPolicy(0))
         run = client._runner.open_flow(keeping(["m", "never"], 2))
         async for _ in run:
+            await world.until(lambda: len(server.requests) == 2)
             return client, run
         return None
 
