@@ -186,9 +186,10 @@ class CallsUnderWay:
             end = crew.ends.get_nowait()
             if isinstance(end, CallEnd):
                 self._ends.append(end)
+        # First: whoever is interrupted here may call it again.
+        crew.end()
         self._crew = _Crew(self._make_host)
         self._left = 0
-        crew.end()
         until = time.monotonic() + _PATIENCE
         here = threading.current_thread()
         for thread in crew.threads:
