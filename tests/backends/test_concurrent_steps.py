@@ -540,7 +540,6 @@ def test_ctrl_c_at_any_line_leaves_no_thread_and_no_connection() -> None:
             if run is not None:
                 run.close()
             del run
-            gc.collect()
             until = time.monotonic() + 5
             while call_threads() and time.monotonic() < until:
                 time.sleep(0.001)
