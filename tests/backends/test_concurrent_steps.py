@@ -518,14 +518,14 @@ class Interrupter:
 
 @pytest.mark.slow
 def test_ctrl_c_at_any_line_leaves_no_thread_and_no_connection() -> None:
-    """At every third line, which are about a hundred."""
+    """At every second line, of some 350."""
     with (
         ScriptedServer(Desk().script) as server,
         MeshAPI(base_url=server.url, token="rsk_test_interrupt") as client,
     ):
         at, is_over = 0, False
         while not is_over:
-            at += 3
+            at += 2
             interrupter, run, before = Interrupter(at), None, sys.gettrace()
             sys.settrace(interrupter.trace)
             try:
