@@ -1585,8 +1585,6 @@ OUT_OF_REACH = {
     ("trio_streams.py", "_watch", "await trio.sleep_forever()"),
     ("trio.py", "_watch", "await trio.lowlevel.wait_writable(sock)"),
     ("trio_streams.py", "read", "await trio.lowlevel.checkpoint()"),
-    # Suspends only a task that is already cancelled: see test_trio_time_limits.
-    ("trio_streams.py", "write", "await trio.lowlevel.checkpoint_if_cancelled()"),
 }
 """Awaits that no scenario suspends: file, function, text. Those that cannot suspend are found."""
 
