@@ -61,7 +61,7 @@ class PerLoopTransport(AsyncPools):
         sockets: SocketOptions = DEFAULT_OPTIONS,
         network: Callable[[], LoopNetwork] = current_network,
     ) -> None:
-        self._limits = limits
+        self.limits = limits
         tls = TLSSettings.hidden(tls)  # before anything can raise
         self._tls = TLSSource.of(tls)
         self._proxies = proxies
@@ -76,11 +76,6 @@ class PerLoopTransport(AsyncPools):
     def forget(self) -> None:
         """Make a new lock, in a forked child: the parent's may be held for ever."""
         self._lock = threading.Lock()
-
-    @property
-    def limits(self) -> Limits:
-        """How many connections there may be at once in each loop."""
-        return self._limits
 
     @property
     def calls(self) -> Calls:
@@ -118,7 +113,7 @@ class PerLoopTransport(AsyncPools):
     def _new_pool(self, network: LoopNetwork, token: Any) -> AsyncConnectionPool:
         self._forget_ended()
         pool = AsyncConnectionPool(
-            network, self._limits, self._tls, proxies=self._proxies, sockets=self._sockets
+            network, self.limits, self._tls, proxies=self._proxies, sockets=self._sockets
         )
         with self._lock:
             self._networks[token] = network

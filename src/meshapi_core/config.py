@@ -174,6 +174,11 @@ class MeshAPIConfig(Struct, frozen=True, kw_only=True, dict=True, metaclass=Name
         _check_token(given)
         return self.changed({"token": given})
 
+    def with_one_attempt(self) -> Self:
+        """Return the same configuration without retries."""
+        policy = self.retry_policy.limited(0)
+        return self.changed({"retry": policy, "max_retries": policy.max_retries})
+
     def changed(self, fields: dict[str, Any]) -> Self:
         """Return a copy with some fields changed, whose values must have been checked.
 

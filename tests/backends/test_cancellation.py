@@ -1578,8 +1578,6 @@ OUT_OF_REACH = {
     ("flows.py", "_close_stream", "await step.stream.close()"),
     ("flows.py", "next", "await self.leave()"),
     ("flows.py", "_next", "await self._steps.leave()"),
-    ("flows.py", "aclose", "await self._steps.leave()"),
-    ("flows.py", "__aexit__", "await self.aclose()"),
     # Only a task that was cancelled waits there, until the tasks that it began have ended, too.
     ("asyncio.py", "_result", "await end_tasks((task,))"),
     ("asyncio.py", "connect_first", "await end_tasks(attempts.close())"),
@@ -1592,8 +1590,6 @@ OUT_OF_REACH = {
     ("trio_streams.py", "_watch", "await trio.sleep_forever()"),
     ("trio.py", "_watch", "await trio.lowlevel.wait_writable(sock)"),
     ("trio_streams.py", "read", "await trio.lowlevel.checkpoint()"),
-    # Suspends only a task that is already cancelled: see test_trio_time_limits.
-    ("trio_streams.py", "write", "await trio.lowlevel.checkpoint_if_cancelled()"),
 }
 """Awaits that no scenario suspends: file, function, text. Those that cannot suspend are found."""
 

@@ -4,16 +4,19 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 import trio
 
+import meshapi_backends
 from meshapi import AsyncMeshAPI, Hooks, Limits, MeshAPI, RetryPolicy, Timeout
 from meshapi_core import APIConnectionError, APIStatusError, StreamUsageError
 from meshapi_core.flows import (
@@ -79,6 +82,7 @@ async def test_closing_ends_what_is_under_way(world: World, sender: Sender) -> N
             async for end in run:
                 assert end.value.text == "m"
                 break
+            await world.until(lambda: len(server.requests) == 3)
             await run.aclose()
             assert not call_threads() or not sender.closes
             assert run.ended
@@ -196,6 +200,7 @@ async def test_a_run_that_is_dropped_in_the_middle_ends_its_calls(world: World) 
             run = opened(world, client, keeping(["never", "m", "never"], 3))
             async for _ in run:
                 break
+            await world.until(lambda: len(server.requests) == 3)
             del run
             await world.until(lambda: desk.left.acquire(blocking=False))
             await world.until(lambda: desk.left.acquire(blocking=False))
@@ -439,6 +444,7 @@ def test_a_run_whose_loop_has_ended_says_so(world: World) -> None:
         client = AsyncMeshAPI(base_url=server.url, token="rsk_test_loops", retry=RetryPolicy(0))
         run = client._runner.open_flow(keeping(["m", "never"], 2))
         async for _ in run:
+            await world.until(lambda: len(server.requests) == 2)
             return client, run
         return None
 
@@ -485,6 +491,62 @@ def test_ctrl_c_in_the_wait_of_a_blocking_program_ends_the_calls() -> None:
         assert run.ended
         assert desk.saw_leaving(3)
     assert not call_threads()
+
+
+TRACED = {
+    str(Path(meshapi_backends.__file__).parent / name)
+    for name in ("_sync/concurrent.py", "_sync/flows.py", "_networks/blocking_calls.py")
+}
+
+
+class Interrupter:
+    """Raises KeyboardInterrupt at the n-th line that this thread runs in the files under test."""
+
+    def __init__(self, at: int) -> None:
+        self.lines = 0
+        self._at = at
+
+    def trace(self, frame: Any, event: str, arg: Any) -> Any:
+        if frame.f_code.co_filename not in TRACED:
+            return None
+        if event == "line":
+            self.lines += 1
+            if self.lines == self._at:
+                raise KeyboardInterrupt
+        return self.trace
+
+
+@pytest.mark.slow
+def test_ctrl_c_at_any_line_leaves_no_thread_and_no_connection() -> None:
+    """At every second line, of some 350."""
+    with (
+        ScriptedServer(Desk().script) as server,
+        MeshAPI(base_url=server.url, token="rsk_test_interrupt") as client,
+    ):
+        at, is_over = 0, False
+        while not is_over:
+            at += 2
+            interrupter, run, before = Interrupter(at), None, sys.gettrace()
+            sys.settrace(interrupter.trace)
+            try:
+                run = client._runner.open_flow(keeping([*["m"] * 4, "never"], 3))
+                with run:
+                    next(run), next(run), next(run), next(run)
+            except KeyboardInterrupt:
+                pass
+            finally:
+                sys.settrace(before)
+            is_over = interrupter.lines < at
+            if run is not None:
+                run.close()
+            del run
+            until = time.monotonic() + 5
+            while call_threads() and time.monotonic() < until:
+                time.sleep(0.001)
+            assert not call_threads(), at
+        state: Any = client._transport._state
+        assert (len(state._in_use), state.slots) == (0, state.idle)
+    assert at > 100
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")

@@ -216,8 +216,13 @@ class ScopeAttack(Attack, trio.abc.Instrument):
         self.cancelled = self._scope.cancelled_caught
 
     def task_spawned(self, task: "trio.lowlevel.Task") -> None:
-        # System tasks have no nursery of the victim's.
-        if self._with_tasks and trio.lowlevel.current_task() in self._tasks:
+        nursery = task.parent_nursery
+        begun = nursery is not None and nursery.parent_task in self._tasks
+        # Its system tasks are in no nursery of its own; those that make calls count.
+        code: Any = getattr(task.coro, "cr_code", None)
+        if code is not None and code.co_filename.endswith("trio_calls.py"):
+            begun = trio.lowlevel.current_task() in self._tasks
+        if self._with_tasks and begun:
             self._tasks.add(task)
             self._begun.append(task.coro)
 

@@ -61,7 +61,13 @@ class AsyncConnection:
 
 
 class AsyncPools:
-    """Connections of our own: one pool, or a pool for each event loop."""
+    """Connections of our own: one pool, or a pool for each event loop.
+
+    Attributes:
+        limits: how many connections there may be at once, in each loop.
+    """
+
+    limits: Limits
 
     def connections(self) -> "AsyncConnectionPool":
         """The pool of the running program.
@@ -69,11 +75,6 @@ class AsyncPools:
         Raises:
             TransportError: the client is closed.
         """
-        raise NotImplementedError
-
-    @property
-    def limits(self) -> Limits:
-        """How many connections there may be at once in one event loop."""
         raise NotImplementedError
 
 
@@ -101,7 +102,7 @@ class AsyncConnectionPool(AsyncPools):
         sockets: SocketOptions = DEFAULT_OPTIONS,
     ) -> None:
         self._network = network
-        self._limits = limits
+        self.limits = limits
         tls = TLSSettings.hidden(tls)  # before anything can raise
         self._tls = TLSSource.of(tls)
         # None, not an empty value: without proxies, a call does not ask for one.
@@ -113,18 +114,13 @@ class AsyncConnectionPool(AsyncPools):
 
     def _start(self) -> None:
         self._lock = self._network.lock()
-        self._state: PoolState[AsyncConnection, AsyncWaiter] = PoolState(self._limits)
+        self._state: PoolState[AsyncConnection, AsyncWaiter] = PoolState(self.limits)
         self._dropped.clear()
         self.calls = Calls()
 
     def connections(self) -> "AsyncConnectionPool":
         """This pool."""
         return self
-
-    @property
-    def limits(self) -> Limits:
-        """How many connections there may be at once."""
-        return self._limits
 
     async def aclose(self) -> None:
         """Close every connection, and end every wait for one. Harmless twice."""

@@ -8,6 +8,11 @@ trio_streams     network streams on sockets that trio watches
 asyncio_tasks    tasks on asyncio that all end before their caller goes on
 trio_tasks       the same on trio
 functions        functions of the program's that run at the same time, as tasks and in threads
+concurrent       calls that run at the same time; which of the next three
+asyncio_calls    as tasks on asyncio
+trio_calls       as system tasks on trio
+blocking_calls   in threads
+pulling          the task that asks an async iterator for its items
 current          which of the two event loops is running
 ending           code of the program's, in a block that can be ended from elsewhere
 addresses        the addresses of a name, and the order in which to try them

@@ -186,14 +186,16 @@ class CallsUnderWay:
             end = crew.ends.get_nowait()
             if isinstance(end, CallEnd):
                 self._ends.append(end)
+        # First: whoever is interrupted here may call it again.
+        crew.end()
         self._crew = _Crew(self._make_host)
         self._left = 0
-        crew.end()
         until = time.monotonic() + _PATIENCE
         here = threading.current_thread()
         for thread in crew.threads:
-            # A hook of a call may close the flow, in that very thread.
-            if thread is not here:
+            # A hook of a call may close the flow, in that very thread. An interruption may come
+            # before a thread begins.
+            if thread is not here and thread.ident is not None:
                 thread.join(max(0.0, until - time.monotonic()))
 
     def abandon(self) -> None:

@@ -62,7 +62,13 @@ class Connection:
 
 
 class Pools:
-    """Connections of our own: one pool, or a pool for each event loop."""
+    """Connections of our own: one pool, or a pool for each event loop.
+
+    Attributes:
+        limits: how many connections there may be at once, in each loop.
+    """
+
+    limits: Limits
 
     def connections(self) -> "ConnectionPool":
         """The pool of the running program.
@@ -70,11 +76,6 @@ class Pools:
         Raises:
             TransportError: the client is closed.
         """
-        raise NotImplementedError
-
-    @property
-    def limits(self) -> Limits:
-        """How many connections there may be at once in one event loop."""
         raise NotImplementedError
 
 
@@ -102,7 +103,7 @@ class ConnectionPool(Pools):
         sockets: SocketOptions = DEFAULT_OPTIONS,
     ) -> None:
         self._network = network
-        self._limits = limits
+        self.limits = limits
         tls = TLSSettings.hidden(tls)  # before anything can raise
         self._tls = TLSSource.of(tls)
         # None, not an empty value: without proxies, a call does not ask for one.
@@ -114,18 +115,13 @@ class ConnectionPool(Pools):
 
     def _start(self) -> None:
         self._lock = self._network.lock()
-        self._state: PoolState[Connection, Waiter] = PoolState(self._limits)
+        self._state: PoolState[Connection, Waiter] = PoolState(self.limits)
         self._dropped.clear()
         self.calls = Calls()
 
     def connections(self) -> "ConnectionPool":
         """This pool."""
         return self
-
-    @property
-    def limits(self) -> Limits:
-        """How many connections there may be at once."""
-        return self._limits
 
     def close(self) -> None:
         """Close every connection, and end every wait for one. Harmless twice."""

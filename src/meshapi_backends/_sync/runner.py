@@ -60,8 +60,7 @@ class CallRunner:
 
     def once(self) -> "CallRunner":
         """Return a runner whose calls have one attempt each, and are otherwise the same."""
-        policy = self._config.retry_policy.limited(0)
-        config = self._config.changed({"retry": policy, "max_retries": 0})
+        config = self._config.with_one_attempt()
         return type(self)(config, self._transport, self._network, self._watches)
 
     @property
