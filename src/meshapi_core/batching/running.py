@@ -317,8 +317,6 @@ class BatchRun:
     def _hand_over(self, opened: OpenBatch, ended: Ended) -> ItemFlow[Any, None]:
         """Hand over the results of a batch, and gather what has another chance."""
         self._open.remove(opened)
-        # There is room for another one.
-        self._submit_at = 0.0
         for entry in opened.entries:
             item = ended.item(entry.name, entry.reader)
             if entry.tries < self._options.resubmit and opened.may_succeed(item, ended):
