@@ -87,7 +87,7 @@ class BatchOptions(Struct, frozen=True, kw_only=True):
             InvalidParamsError: an argument is wrong.
         """
         # For callers without a type checker.
-        resubmit: object = self.resubmit
+        resubmit: Any = self.resubmit
         if type(resubmit) is not int or resubmit < 0:
             got = value_name(resubmit, show=True)
             hint = "0 submits nothing again" if resubmit is None or resubmit is False else ""
@@ -246,8 +246,9 @@ class BatchRun:
             if not batch_id:
                 # From here on, an error means doubt again, or none.
                 part.doubt = None
-                batch = yield part.call(self._fields)
-                batch_id = batch_id_of(batch)
+                made: BatchObject = yield part.call(self._fields)
+                batch_id = batch_id_of(made)
+                batch = made
         except MeshAPIError as exc:
             now = yield Now()
             if getattr(exc, "error_code", "") == "batch_limit_exceeded":
