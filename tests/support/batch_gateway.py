@@ -44,7 +44,7 @@ FATES = st.builds(
     st.booleans(),
 )
 
-OUTCOMES = ("ok", "400", "429", "500", "expired", "missing", "402 as 429")
+OUTCOMES = ("ok", "400", "429", "500", "expired", "missing", "402 as 429", "rejected")
 """What becomes of one request of a batch."""
 
 FAULTS = ("limit", "refused", "unreachable", "lost", "no id")
@@ -223,12 +223,13 @@ def is_final(outcome: str, fate: Fate) -> bool:
     """Whether a request that ended like this is not submitted again."""
     if outcome == "missing":
         return not (fate.status == "expired" or (fate.status == "cancelled" and not fate.is_asked))
-    return outcome in ("ok", "400", "402 as 429")
+    return outcome in ("ok", "400", "402 as 429", "rejected")
 
 
 def _row(name: str, outcome: str) -> dict[str, Any]:
-    if outcome == "expired":
-        error = {"code": "batch_expired", "message": "too late"}
+    if outcome in ("expired", "rejected"):
+        code = "batch_expired" if outcome == "expired" else outcome
+        error = {"code": code, "message": name}
         return {"custom_id": name, "response": None, "error": error}
     if outcome == "ok":
         message = {"role": "assistant", "content": name}

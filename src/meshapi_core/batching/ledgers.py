@@ -91,19 +91,15 @@ class SubmissionLedger:
     """
 
     def __init__(self, under_way: Optional[BatchSubmission[Any]]) -> None:
-        # For callers without a type checker.
-        given: object = under_way
-        if given is None:
-            given = BatchSubmission((), (), ())
-        if not isinstance(given, BatchSubmission):
-            hint = "write msgspec.convert(x, BatchSubmission)" if is_mapping(given) else ""
-            expected = "the BatchSubmission of an earlier run, or None"
-            raise InvalidParamsError("under_way", expected, type_name(given), hint)
-        given.check("under_way")
-        self._before: BatchSubmission[Any] = given
-        self._ids = list(given.batch_ids)
-        self._endpoints = list(given.endpoints)
-        self._places = array("i", given.places)
+        before: BatchSubmission[Any] = BatchSubmission((), (), ())
+        if under_way is not None:
+            _check_kind(under_way)
+            under_way.check("under_way")
+            before = under_way
+        self._before = before
+        self._ids = list(before.batch_ids)
+        self._endpoints = list(before.endpoints)
+        self._places = array("i", before.places)
         self._intents: dict[str, BatchIntent] = {}
 
     def known(self) -> Sequence[KnownBatch]:
@@ -137,3 +133,11 @@ class SubmissionLedger:
     def submission(self) -> BatchSubmission[Any]:
         """Return where each call is by now."""
         return BatchSubmission(tuple(self._ids), tuple(self._endpoints), tuple(self._places))
+
+
+def _check_kind(given: object) -> None:
+    # For callers without a type checker.
+    if not isinstance(given, BatchSubmission):
+        hint = "write msgspec.convert(x, BatchSubmission)" if is_mapping(given) else ""
+        expected = "the BatchSubmission of an earlier run, or None"
+        raise InvalidParamsError("under_way", expected, type_name(given), hint)

@@ -77,7 +77,8 @@ class Part(Struct):
         )
 
     def call(self, fields: Mapping[str, Any]) -> Call[BatchObject]:
-        metadata = {**(fields.get("metadata") or {}), MARK: self.mark}
+        given: Mapping[str, Any] = fields.get("metadata") or {}
+        metadata = {**given, MARK: self.mark}
         call = batch_call((entry.row for entry in self.entries), {**fields, "metadata": metadata})
         return _keyed(call, self.mark)
 

@@ -87,7 +87,7 @@ class BatchOptions(Struct, frozen=True, kw_only=True):
             InvalidParamsError: an argument is wrong.
         """
         # For callers without a type checker.
-        resubmit: object = self.resubmit
+        resubmit: Any = self.resubmit
         if type(resubmit) is not int or resubmit < 0:
             got = value_name(resubmit, show=True)
             hint = "0 submits nothing again" if resubmit is None or resubmit is False else ""
@@ -246,8 +246,9 @@ class BatchRun:
             if not batch_id:
                 # From here on, an error means doubt again, or none.
                 part.doubt = None
-                batch = yield part.call(self._fields)
-                batch_id = batch_id_of(batch)
+                made: BatchObject = yield part.call(self._fields)
+                batch_id = batch_id_of(made)
+                batch = made
         except MeshAPIError as exc:
             now = yield Now()
             if getattr(exc, "error_code", "") == "batch_limit_exceeded":
@@ -317,8 +318,6 @@ class BatchRun:
     def _hand_over(self, opened: OpenBatch, ended: Ended) -> ItemFlow[Any, None]:
         """Hand over the results of a batch, and gather what has another chance."""
         self._open.remove(opened)
-        # There is room for another one.
-        self._submit_at = 0.0
         for entry in opened.entries:
             item = ended.item(entry.name, entry.reader)
             if entry.tries < self._options.resubmit and opened.may_succeed(item, ended):

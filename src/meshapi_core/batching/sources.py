@@ -56,14 +56,15 @@ class GivenCalls:
     def __init__(self, calls: Union[Iterable[Call[T]], AsyncIterable[Call[T]]]) -> None:
         # For callers without a type checker.
         given: Any = calls
-        self.total: Optional[int] = len(given) if isinstance(given, Sized) else None
+        self.total = _size_of(given)
         self._stream: Any = None
+        self._calls: Any = None
         self._count = 0
         if hasattr(given, "__aiter__") and not is_iterable(given):
             self._stream = _Stream(given.__aiter__())
-            return
-        check_iterable(given, "")
-        self._calls = iter(given)
+        else:
+            check_iterable(given, "")
+            self._calls = iter(given)
 
     def next(self) -> Flow[Optional[BatchCall]]:
         call: Any = END_OF_STREAM
@@ -76,6 +77,10 @@ class GivenCalls:
         number = self._count
         self._count += 1
         return BatchCall(number, custom_id(number), call)
+
+
+def _size_of(calls: object) -> Optional[int]:
+    return len(calls) if isinstance(calls, Sized) else None
 
 
 class _Stream:

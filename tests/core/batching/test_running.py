@@ -29,6 +29,7 @@ from meshapi_core.batching.sources import GivenCalls
 from meshapi_core.batching.submission import BatchSubmission
 from meshapi_core.endpoints import Batches, Completions, Models
 from meshapi_core.flows import Flow, Progress
+from meshapi_core.flows.polling import LONGEST, TOLERANCE
 from meshapi_core.readers import BytesReader
 from support.batch_gateway import FATES, FAULTS, OUTCOMES, BatchGateway, Fate, is_final
 
@@ -265,6 +266,7 @@ def test_only_what_may_succeed_is_submitted_again() -> None:
         "call-1": "failed",
         "call-5": "missing_result",
         "call-6": "insufficient_credits",
+        "call-7": "rejected",
     }
 
 
@@ -282,6 +284,45 @@ def test_a_batch_that_somebody_cancelled_is_not_submitted_again() -> None:
         (item,), _ = gateway.drive(run([chat()]))
         assert len(gateway.batches) == count
         assert isinstance(item.error, JobFailedError) == is_asked
+
+
+def test_what_an_expired_batch_has_rejected_is_not_submitted_again() -> None:
+    gateway = BatchGateway({"call-0": ["rejected"]}, [Fate(0, "expired")])
+    (item,), _ = gateway.drive(run([chat()]))
+    assert item.error.error_code == "rejected"
+    assert len(gateway.batches) == 1
+
+
+def test_failures_count_together_only_without_a_success_between_them() -> None:
+    """Both to look at a batch, and to make one."""
+    looks = [InternalServerError("busy", status=502), None] * 30
+    gateway = BatchGateway({}, [Fate(looks=28)])
+    original = gateway._look
+
+    def failing(batch_id: str) -> Any:
+        error = looks.pop()
+        if error is not None:
+            raise error
+        return original(batch_id)
+
+    with mock.patch.object(gateway, "_look", failing):
+        items, _ = gateway.drive(run([chat()]))
+    assert ids(items) == named(1)
+    assert gateway.now > 2 * TOLERANCE
+    gateway = BatchGateway({}, [], ["refused", *["limit"] * 60, "refused"])
+    items, _ = gateway.drive(run([chat()]))
+    assert ids(items) == named(1)
+    assert gateway.now > 2 * TOLERANCE
+
+
+@pytest.mark.parametrize("makes", [True, False])
+def test_an_outage_that_takes_too_long_ends_the_run(makes: bool) -> None:
+    gateway = BatchGateway({}, [], ["refused"] * 999 if makes else [])
+    busy = mock.patch.object(gateway, "_look", side_effect=InternalServerError("x", status=502))
+    with busy, pytest.raises(InternalServerError) as caught:
+        gateway.drive(run([chat()]))
+    assert TOLERANCE <= gateway.now < TOLERANCE + 2 * LONGEST
+    assert caught.value.partial.places == (() if makes else (0,))
 
 
 @pytest.mark.parametrize("fault", ["lost", "no id"])
