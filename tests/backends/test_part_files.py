@@ -4,7 +4,6 @@ import os
 import sys
 import threading
 from contextlib import suppress
-from linecache import getline
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from meshapi import MeshAPI
 from meshapi_backends._files import PartFile
 from support.file_server import FileServer
 from support.flavours import QUICK, TOKEN
+from support.interrupting import Interrupter
 from support.leaks import descriptors
 from support.scripted_server import ScriptedServer
 
@@ -46,34 +46,6 @@ def open_in(folder: Path) -> list[str]:
     return found
 
 
-class Interrupter:
-    """Raises KeyboardInterrupt at the n-th line that is executed in the files under test.
-
-    A line that is only `try:` does nothing after which Python looks for signals.
-    """
-
-    def __init__(self, at: int) -> None:
-        self.lines = 0
-        self._at = at
-
-    def __enter__(self) -> "Interrupter":
-        self._before = sys.gettrace()
-        sys.settrace(self._trace)
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        sys.settrace(self._before)
-
-    def _trace(self, frame: Any, event: str, arg: Any) -> Any:
-        if frame.f_code.co_filename not in TRACED:
-            return None
-        if event == "line" and getline(frame.f_code.co_filename, frame.f_lineno).strip() != "try:":
-            self.lines += 1
-            if self.lines == self._at:
-                raise KeyboardInterrupt
-        return self._trace
-
-
 @pytest.mark.slow
 def test_an_interrupt_at_any_line_leaves_all_of_the_file_or_nothing_of_it(tmp_path: Path) -> None:
     path = tmp_path / "a"
@@ -86,7 +58,7 @@ def test_an_interrupt_at_any_line_leaves_all_of_the_file_or_nothing_of_it(tmp_pa
             files.cuts = [files.size() - 5]
             with MeshAPI(base_url=server.url, **options) as client:
                 try:
-                    with Interrupter(at) as interrupter:
+                    with Interrupter(at, TRACED) as interrupter:
                         client.files.download("file-1", path)
                 except KeyboardInterrupt:
                     pass

@@ -1,7 +1,10 @@
-"""Ctrl-C, as people press it."""
+"""Ctrl-C: as people press it, and at each line of a module in turn."""
 
 import signal
 import subprocess
+import sys
+from collections.abc import Set
+from linecache import getline
 from typing import Any
 
 # Seconds until a person would press it again.
@@ -24,3 +27,37 @@ def interrupted(process: "subprocess.Popen[Any]", number: int = signal.SIGINT) -
             continue
     process.kill()
     raise AssertionError("the process does not end")
+
+
+class Interrupter:
+    """Raises KeyboardInterrupt at the n-th line that is executed in the files under test.
+
+    A line that is only `try:` does nothing after which Python looks for signals.
+
+    Args:
+        at: the number of the line, counted from 1.
+        files: the paths of the modules.
+    """
+
+    def __init__(self, at: int, files: Set[str]) -> None:
+        self.lines = 0
+        self._at = at
+        self._files = files
+
+    def __enter__(self) -> "Interrupter":
+        self._before = sys.gettrace()
+        sys.settrace(self._trace)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        sys.settrace(self._before)
+
+    def _trace(self, frame: Any, event: str, arg: Any) -> Any:
+        name = frame.f_code.co_filename
+        if name not in self._files:
+            return None
+        if event == "line" and getline(name, frame.f_lineno).strip() != "try:":
+            self.lines += 1
+            if self.lines == self._at:
+                raise KeyboardInterrupt
+        return self._trace
