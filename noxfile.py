@@ -42,7 +42,8 @@ nox.options.sessions = ["tests", "lint", "types"]
 @nox.session
 def tests(session: nox.Session) -> None:
     """The tests as `pytest` runs them: quickly, and on all cores."""
-    session.install("-e", ".[dev]")
+    # Only here are Parquet files written: pyarrow is larger than all the rest.
+    session.install("-e", ".[dev,parquet]")
     pytest(session)
 
 

@@ -7,9 +7,8 @@ is cancelled. It waits for the present group of rows.
 
 import os
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from io import RawIOBase
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from meshapi_backends._files import PartFile
 from meshapi_core.flows import ColumnKind
@@ -21,16 +20,22 @@ def load_pyarrow() -> tuple[Any, Any]:
     Raises:
         ModuleNotFoundError: it is not installed.
     """
-    try:
-        return import_module("pyarrow"), import_module("pyarrow.parquet")
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "pyarrow":
-            raise
-        raise ModuleNotFoundError(
-            "a Parquet file needs pyarrow, which is not installed:"
-            " pip install 'meshapi[parquet]'; or save JSON lines with to_jsonl()",
-            name="pyarrow",
-        ) from None
+    arrow: Any = None
+    parquet: Any = None
+    # It has no types, and type checkers find it only where it is installed.
+    if not TYPE_CHECKING:
+        try:
+            import pyarrow as arrow
+            from pyarrow import parquet
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != "pyarrow":
+                raise
+            raise ModuleNotFoundError(
+                "a Parquet file needs pyarrow, which is not installed:"
+                " pip install pyarrow; or save JSON lines with to_jsonl()",
+                name="pyarrow",
+            ) from None
+    return arrow, parquet
 
 
 class PartTable(PartFile):

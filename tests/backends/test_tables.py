@@ -5,16 +5,19 @@ import json
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Optional
 
 import pytest
 
-from meshapi import RateLimitError
+import meshapi_backends
+import meshapi_core
+from meshapi import MeshAPI, RateLimitError
 from meshapi_backends._tables import PartTable
 from meshapi_core.bulk import MapItem, save_jsonl, save_parquet, saving
+from support.cancellation import Attack, Blow, EdgeAttack, ScopeAttack
 from support.flavours import World, on_every_flavour
+from support.interrupting import Interrupter
 
 COLUMNS: Any = {"id": "text", "count": "int", "cost": "float"}
 ROWS: dict[str, Any] = {"id": ["a", "ü", None], "count": [1, None, 3], "cost": [0.5, 1.0, None]}
@@ -139,25 +142,36 @@ def test_without_pyarrow_the_error_says_what_to_install(
     with pytest.raises(ModuleNotFoundError) as caught:
         opened(tmp_path / "a.parquet")
     assert caught.value.name == "pyarrow"
-    assert "pip install 'meshapi[parquet]'" in str(caught.value)
+    assert "pip install pyarrow" in str(caught.value)
     assert names_in(tmp_path) == []
 
 
+class _Items:
+    """Items, as a run has them: an iterator for one kind of flow, an async one for the other."""
+
+    def __init__(self, world: World, count: int, error: Optional[Exception]) -> None:
+        self._world, self._count, self._error = world, count, error
+        self._number = 0
+
+    def __next__(self) -> MapItem[str]:
+        number = self._number
+        if number == self._count:
+            if self._error is not None:
+                raise self._error
+            raise StopIteration
+        self._number = number + 1
+        return MapItem(index=number, id=f"call-{number}", value=f"text {number}")
+
+    async def __anext__(self) -> MapItem[str]:
+        await self._world.sleep(0)
+        try:
+            return next(self)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+
 def items_of(world: World, count: int, error: Optional[Exception] = None) -> Any:
-    """Items, for a flow of this flavour."""
-
-    def blocking() -> Iterator[MapItem[str]]:
-        for number in range(count):
-            yield MapItem(index=number, id=f"call-{number}", value=f"text {number}")
-        if error is not None:
-            raise error
-
-    async def asynchronous() -> AsyncIterator[MapItem[str]]:
-        for one in blocking():
-            await world.sleep(0)
-            yield one
-
-    return blocking() if world.name == "sync" else asynchronous()
+    return _Items(world, count, error)
 
 
 @on_every_flavour
@@ -192,3 +206,83 @@ async def test_items_are_saved_as_a_table(
     assert [*found] == [*saving.COLUMNS]
     assert found["text"] == [f"text {number}" for number in range(5)]
     assert names_in(tmp_path) == ["a.parquet"]
+
+
+WAYS = {"asyncio": ("blocked", "race", "level"), "trio": ("after", "before"), "sync": ()}
+SAVES = [save_jsonl, pytest.param(save_parquet, marks=needs_pyarrow)]
+
+
+def check_saved(path: Path) -> None:
+    """Check that all items are in a file, and remove it."""
+    lines = path.read_bytes().splitlines()
+    assert lines[0].startswith(b"PAR1") or len(lines) == 5
+    if lines[0].startswith(b"PAR1"):
+        assert len(read(path)["id"]) == 5
+    path.unlink()
+
+
+async def struck(world: World, victim: Any, blow: Blow) -> Attack:
+    kind = EdgeAttack if world.name == "asyncio" else ScopeAttack
+    attack: Attack = kind(victim, blow)
+    await world.together(attack.run)
+    return attack
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("save", SAVES)
+@on_every_flavour
+async def test_a_file_whose_saving_is_cancelled_anywhere_is_not_there_or_whole(
+    world: World, tmp_path: Path, save: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saving, "MOST_ROWS", 2)
+    monkeypatch.setattr(saving, "PIECE", 100)
+    ways = WAYS[world.name]
+    cancelled = 0
+    async with world.client("http://127.0.0.1:1") as client:
+        for how in ways:
+            step, done = 0, False
+            while not done:
+                step += 1
+                path = tmp_path / f"{how}-{step}"
+                victim = client._runner.run_flow(save(items_of(world, 5), path))
+                attack = await struck(world, victim, Blow(how, (step,)))
+                done = attack.blows == 0
+                cancelled += attack.cancelled
+                found = names_in(tmp_path)
+                assert found == [path.name] or (not attack.finished and found == []), step
+                if found:
+                    check_saved(path)
+    assert cancelled >= 5 * len(ways)
+
+
+TRACED = frozenset(
+    {
+        str(Path(meshapi_backends.__file__).parent / "_files.py"),
+        str(Path(meshapi_backends.__file__).parent / "_tables.py"),
+        str(Path(meshapi_core.__file__).parent / "bulk" / "saving.py"),
+    }
+)
+
+
+@needs_pyarrow
+@pytest.mark.slow
+def test_an_interrupt_at_any_line_leaves_all_of_a_table_or_nothing(tmp_path: Path) -> None:
+    items = [MapItem(index=number, id="a", value="text") for number in range(3)]
+    path = tmp_path / "a.parquet"
+    kept = 0
+    with MeshAPI(token="rsk_test_tables", base_url="http://127.0.0.1:1") as client:
+        for at in range(1, 2000):
+            path.write_bytes(b"old")
+            try:
+                with Interrupter(at, TRACED) as interrupter:
+                    client._runner.run_flow(save_parquet(iter(items), path))
+            except KeyboardInterrupt:
+                pass
+            assert names_in(tmp_path) == ["a.parquet"], at
+            if path.read_bytes() != b"old":
+                assert read(path)["text"] == ["text"] * 3, at
+                kept += 1
+            if interrupter.lines < at:
+                break
+    assert at > 100
+    assert kept > 1

@@ -1,8 +1,9 @@
-"""Ctrl-C, as people press it."""
+"""Ctrl-C: as people press it, and at each line of a module in turn."""
 
 import signal
 import subprocess
 import sys
+from collections.abc import Set
 from linecache import getline
 from typing import Any
 
@@ -29,12 +30,16 @@ def interrupted(process: "subprocess.Popen[Any]", number: int = signal.SIGINT) -
 
 
 class Interrupter:
-    """Raises KeyboardInterrupt at the n-th line that is executed in some files.
+    """Raises KeyboardInterrupt at the n-th line that is executed in the files under test.
 
     A line that is only `try:` does nothing after which Python looks for signals.
+
+    Args:
+        at: the number of the line, counted from 1.
+        files: the paths of the modules.
     """
 
-    def __init__(self, at: int, files: "set[str]") -> None:
+    def __init__(self, at: int, files: Set[str]) -> None:
         self.lines = 0
         self._at = at
         self._files = files
@@ -48,9 +53,10 @@ class Interrupter:
         sys.settrace(self._before)
 
     def _trace(self, frame: Any, event: str, arg: Any) -> Any:
-        if frame.f_code.co_filename not in self._files:
+        name = frame.f_code.co_filename
+        if name not in self._files:
             return None
-        if event == "line" and getline(frame.f_code.co_filename, frame.f_lineno).strip() != "try:":
+        if event == "line" and getline(name, frame.f_lineno).strip() != "try:":
             self.lines += 1
             if self.lines == self._at:
                 raise KeyboardInterrupt

@@ -121,6 +121,7 @@ from meshapi_core import (
     StreamCall,
     Wait,
 )
+from meshapi_core.bulk import Estimate
 from meshapi_core.endpoints import (
     AsyncChatCompletionStream,
     AsyncImagesStream,
@@ -539,6 +540,9 @@ def every_resource_is_typed(client: MeshAPI) -> None:
     assert_type(client.images.save(ImageItem(url="https://..."), Path("a.png")), SavedFile)
     assert_type(client.files.download("id", "a.jsonl", on_progress=print), SavedFile)
     assert_type(client.download("https://...", "a.mp4", progress=True), SavedFile)
+    assert_type(client.estimate([Completions.create.build(model="m", messages=[])]), Estimate)
+    rows = [{"text": "hi"}]
+    assert_type(client.estimate(rows, template=Embeddings.create.build(input="{text}")), Estimate)
     client.audio.transcribe(("a.wav", b""), model="m", content_type="audio/wav")
     assert_type(client.compare.stream(models=["a"], messages=[]), CompareStream)
     assert_type(client.files.upload(file="batch.jsonl", purpose="batch"), FileObject)
@@ -580,6 +584,7 @@ async def every_resource_is_typed_on_the_async_client(client: AsyncMeshAPI) -> N
     assert_type(await client.images.save(ImageItem(url="https://..."), Path("a.png")), SavedFile)
     assert_type(await client.files.download("id", "a.jsonl", on_progress=print), SavedFile)
     assert_type(await client.download("https://...", "a.mp4", progress=True), SavedFile)
+    assert_type(await client.estimate([], via="batch", output_tokens=50), Estimate)
     assert_type(
         await client.rag.upload_file(file_name="a", mime_type="b", content=b""),
         InitUploadResponse,

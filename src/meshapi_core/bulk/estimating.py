@@ -202,7 +202,8 @@ def _next_entry(inputs: Inputs) -> Flow[Optional[Entry]]:
 
 
 def _checked_models(prices: Any) -> list[ModelInfo]:
-    models = [*prices] if hasattr(prices, "__iter__") and not isinstance(prices, str) else prices
+    is_text = type(prices) in (str, bytes)
+    models: Any = [*prices] if hasattr(prices, "__iter__") and not is_text else prices
     PriceList(models)
     checked: list[ModelInfo] = models
     return checked

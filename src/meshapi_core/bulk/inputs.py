@@ -115,9 +115,8 @@ class Inputs:
             call = self._make(item, index)
         elif is_mapping(item) and "url" in item and "body" in item:
             given_id, call = call_of_line(item, f"calls[{index}]")
-        kind = type(call)
-        if kind is not Call:
-            if kind is tuple and len(call) == 2:
+        if call.__class__ is not Call:
+            if call.__class__ is tuple and len(call) == 2:
                 given_id = _checked_id(call[0], f"calls[{index}][0]")
                 call = call[1]
             call = _checked(call, index, has_template=self._has_template)
@@ -130,17 +129,18 @@ _Make = Callable[[Any, int], object]
 
 
 def _maker(template: Any) -> Optional[_Make]:
-    if template is None:
+    given: object = template
+    if given is None:
         return None
-    if isinstance(template, Call):
+    if isinstance(given, Call):
         compiled = CallTemplate(template)
         return lambda row, index: compiled.fill(row, f"calls[{index}]")
-    if isinstance(template, type) or not callable(template):
+    if isinstance(given, type) or not callable(given):
         expected = "a Call with placeholders, or a function from a row to a Call"
-        hint = "write .build(...) in place of the call" if template is Call else ""
-        if isinstance(template, str):
+        hint = "write .build(...) in place of the call" if given is Call else ""
+        if isinstance(given, str):
             hint = 'write Completions.create.build(messages=[{"role": "user", "content": ...}])'
-        if isinstance(template, StreamCall):
+        if isinstance(given, StreamCall):
             hint = "a run has no streams; write create.build(...)"
         raise InvalidParamsError("template", expected, type_name(template), hint)
     function: Any = template
@@ -149,7 +149,8 @@ def _maker(template: Any) -> Optional[_Make]:
 
 def _check_iterable(calls: Any) -> None:
     expected = "an iterable of calls, or of rows with template="
-    if isinstance(calls, (Call, StreamCall)):
+    given: object = calls
+    if isinstance(given, (Call, StreamCall)):
         raise InvalidParamsError("calls", expected, "one call", "write [call]")
     if is_mapping(calls):
         hint = "write calls.items() if the keys are the IDs, or [row] for one row"
@@ -159,8 +160,8 @@ def _check_iterable(calls: Any) -> None:
         hint = 'write df.to_dict("records") (pandas), df.iter_rows(named=True) (polars) or'
         hint += " table.to_pylist() (pyarrow)"
         raise InvalidParamsError("calls", expected, type_name(calls), hint)
-    is_iterable = isinstance(calls, Iterable) or hasattr(calls, "__aiter__")
-    if isinstance(calls, (str, bytes, bytearray)) or not is_iterable:
+    is_iterable = isinstance(given, Iterable) or hasattr(calls, "__aiter__")
+    if isinstance(given, (str, bytes, bytearray)) or not is_iterable:
         hint = "call it: the iterable is what it returns" if callable(calls) else ""
         raise InvalidParamsError("calls", expected, value_name(calls), hint)
 
@@ -171,12 +172,13 @@ def _checked(call: Any, index: int, *, has_template: bool) -> Call[Any]:
     Raises:
         InvalidParamsError: it is none.
     """
-    if isinstance(call, Call):
+    given: object = call
+    if isinstance(given, Call):
         made: Call[Any] = call
         return made
     where = f"calls[{index}]"
     expected = "a Call or (id, Call)"
-    if isinstance(call, StreamCall):
+    if isinstance(given, StreamCall):
         hint = "a run has no streams; write create.build(...)"
         raise InvalidParamsError(where, "a call with a whole response", "a stream", hint)
     if hasattr(call, "__await__"):

@@ -341,12 +341,13 @@ class Run(Generic[T]):
             budget.spend("" if job.guess is None else job.guess.model, usage)
 
     def _spent(self) -> TotalUsage:
-        """What is spent of the budget; its requests include the calls that are sent again."""
-        budget, again = self._plan.budget, self._jobs.again
+        """What is spent of the budget; its requests include the calls that go on."""
+        budget = self._plan.budget
         if budget is None:
             return _NO_USAGE
         spent = budget.spent
-        return structs.replace(spent, requests=spent.requests + again) if again else spent
+        going_on = len(self._running) + self._jobs.again
+        return structs.replace(spent, requests=spent.requests + going_on)
 
     def _hand_over(self, item: MapItem[T]) -> None:
         error = self.results.add(item)

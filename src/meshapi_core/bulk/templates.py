@@ -221,7 +221,8 @@ def _as_text_or_json(value: Any, slot: _Slot, where: str) -> Union[str, bytes]:
         except RecursionError:
             raise InvalidParamsError(place, "", "nested too deeply") from None
         return encoded if slot.whole else encoded.decode()
-    is_binary = isinstance(value, (bytes, bytearray, memoryview))
+    given: object = value
+    is_binary = isinstance(given, (bytes, bytearray, memoryview))
     # NaN differs from itself.
     if value is None or is_binary or value != value:
         got = "NaN, a missing value" if isinstance(value, float) else type_name(value)
