@@ -225,9 +225,9 @@ class Admission:
             tokens = 0
         elif result == "ok":
             self._concurrency.succeed(in_flight)
-            self._ratio.learn(
-                slot.tokens, slot.tokens * self._ratio.value if tokens is None else tokens
-            )
+            if slot.tokens:
+                used = slot.tokens * self._ratio.value if tokens is None else tokens
+                self._ratio.learn(slot.tokens, used)
         if tokens is not None:
             self._tokens.settle(slot.begun, slot.charged, tokens)
         if limits is not None:

@@ -175,6 +175,13 @@ def test_little_is_under_way_until_an_attempt_has_said_what_it_uses():
     begin(admission, now + 5, 1000)
 
 
+def test_attempts_without_an_estimate_do_not_change_the_estimates_of_others():
+    admission = Admission(0.0, per_minute=PerMinute(tokens=1000))
+    admission.end(begin(admission, 0.0, 0), 0.1, tokens=500)
+    admission.end(begin(admission, 40.0, 100), 40.1, tokens=100)
+    assert begin(admission, 60.0, 100).charged == 100
+
+
 def test_the_limits_of_responses_are_adopted():
     admission = Admission(0.0)
     slot = begin(admission, 0.0)
@@ -234,6 +241,37 @@ def test_whatever_the_gateway_says_about_the_account_the_run_goes_on(limits):
     for limit in admission.per_minute:
         assert limit is None or limit >= 1
     begin(admission, 61.0)
+
+
+def follow(ends: "list[tuple[float, float]]", remaining: int) -> Admission:
+    """Return an admission to which responses have named times and ends of the limit."""
+    admission = Admission(0.0, per_minute=PerMinute(requests=600))
+    for now, end in ends:
+        admission.adopt(now, headers(600, remaining, end - now))
+    return admission
+
+
+def test_what_is_left_of_a_fixed_window_is_spread_over_it():
+    admission = follow([(10.0, 60.0), (15.0, 60.4), (20.0, 59.6)], 2)
+    begin(admission, 20.0)
+    wait = held(admission, 20.0)
+    assert 18 < wait < 20
+    begin(admission, 20.0 + wait)
+    # Nothing is left.
+    assert 20 < held(admission, 39.5) < 21
+    begin(admission, 61.0)
+
+
+def test_the_next_window_is_recognised_at_once():
+    admission = follow([(10.0, 60.0), (20.0, 60.0), (70.0, 120.0)], 0)
+    assert held(admission, 70.0) == 50.0
+
+
+def test_an_end_that_moves_along_is_not_that_of_a_window():
+    admission = follow([(10.0, 60.0), (20.0, 70.0), (30.0, 80.0)], 0)
+    # Others use it all: what is left to us is a twentieth.
+    begin(admission, 30.0)
+    assert 1 < held(admission, 30.0) < 2
 
 
 # Retries
