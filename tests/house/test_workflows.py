@@ -149,7 +149,8 @@ def test_ci_runs_sessions_that_are_there() -> None:
     named = set(steps_of_ci.split()) - {"demo"}
     assert named - sessions() == set()
     assert {"tests", "thorough", "lint", "types", "docs", "wheel", "interop", "hosts"} <= named
-    assert {f"tests-{pythons()[0]}", f"lowest-{pythons()[0]}"} <= named
+    # The oldest Python with the lowest versions, and the newest one with the newest.
+    assert {"tests-newest", "lowest", f"lowest-{pythons()[0]}"} <= named
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ forms         multipart forms, read and checked as FastAPI does
 pages         lists, page by page
 query         query parameters, read and checked as FastAPI does
 recorder      the middleware: request IDs, the access rules, the log
+replays       the middleware for requests that come again with their `Idempotency-Key`
 request_log   the requests that a gateway has received
 responses     responses in the way of their model: whole, or as a stream
 streams       event streams that keep a pace, and responses that break off
