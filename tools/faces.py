@@ -22,6 +22,7 @@ PACKAGES = (
     "meshapi_core.types",
     "meshapi_core.endpoints",
     "meshapi_core.flows",
+    "meshapi_core.bulk",
     "meshapi_core.turns",
     "meshapi_core.streams",
     "meshapi_core.observing",

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from meshapi_core import JobFailedError as JobFailedError
     from meshapi_core import JobStatusError as JobStatusError
     from meshapi_core import JobTimeoutError as JobTimeoutError
+    from meshapi_core import JournalError as JournalError
     from meshapi_core import Limits as Limits
     from meshapi_core import MeshAPIConfig as MeshAPIConfig
     from meshapi_core import MeshAPIError as MeshAPIError
@@ -96,6 +97,13 @@ if TYPE_CHECKING:
     from meshapi_core import UnprocessableEntityError as UnprocessableEntityError
     from meshapi_core import UnsupportedSchemaError as UnsupportedSchemaError
     from meshapi_core import __version__ as __version__
+    from meshapi_core.bulk import AsyncMapRun as AsyncMapRun
+    from meshapi_core.bulk import Estimate as Estimate
+    from meshapi_core.bulk import MapItem as MapItem
+    from meshapi_core.bulk import MapRun as MapRun
+    from meshapi_core.bulk import MapSummary as MapSummary
+    from meshapi_core.bulk import PerMinute as PerMinute
+    from meshapi_core.bulk import SavedRows as SavedRows
     from meshapi_core.endpoints import AsyncChatCompletionStream as AsyncChatCompletionStream
     from meshapi_core.endpoints import AsyncCompareStream as AsyncCompareStream
     from meshapi_core.endpoints import AsyncConversation as AsyncConversation

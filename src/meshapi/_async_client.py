@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, Optional, Union
 
 from typing_extensions import Never, Self, TypedDict, Unpack
 
+from meshapi._bulk import AsyncBulkClient
 from meshapi._client import (
-    Client,
     Configured,
     hidden_given_token,
     refuse_configured,
@@ -63,7 +63,7 @@ class AsyncConnections(TypedDict, total=False):
 _HINTS = TransportHints("an async", "aclose", "async_httpx_client", "httpx.AsyncClient")
 
 
-class AsyncMeshAPI(Client[AsyncRunner]):
+class AsyncMeshAPI(AsyncBulkClient):
     """A client for the gateway on asyncio and trio; it detects which of them runs.
 
     Each event loop gets connections of its own, so the same client works in one loop after another,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, Optional, Union
 
 from typing_extensions import Never, Self, TypedDict, Unpack
 
+from meshapi._bulk import BulkClient
 from meshapi._client import (
-    Client,
     Configured,
     hidden_given_token,
     refuse_configured,
@@ -74,7 +74,7 @@ class Connections(TypedDict, total=False):
 _HINTS = TransportHints("a blocking", "close", "httpx_client", "httpx.Client")
 
 
-class MeshAPI(Client[Runner]):
+class MeshAPI(BulkClient):
     """A blocking client for the gateway; safe to share between threads.
 
     Connections are opened when they are needed, and kept for the next call. To close them, close

@@ -341,6 +341,8 @@ class Client(Portable, Resources[R_co]):
         from meshapi_backends import Budget
 
         check_kind("budget", budget, Budget)
+        if isinstance(budget, Budget):
+            budget.check_calls()
         watch = self._watches[0] if self._watches else self._new_watch(None, None)
         return watch.of_owner(self._sockets).with_budget(budget)
 
@@ -365,12 +367,14 @@ class Client(Portable, Resources[R_co]):
 
         Raises:
             TypeError: `budget` is no Budget.
-            InvalidParamsError: `prices` are no models.
+            InvalidParamsError: `prices` are no models, or the budget has `seconds` or `failures`.
         """
         # Imported on first use: few programs track usage.
         from meshapi_backends import Budget, UsageTracker
 
         check_kind("budget", budget, Budget, optional=True)
+        if budget is not None:
+            budget.check_calls()
         watch = self._new_watch(None, None).of_owner(self._sockets)
         return UsageTracker(self._sockets, self._watches, watch, budget, prices)
 

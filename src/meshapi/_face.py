@@ -29,15 +29,17 @@ _NAMES: Final = {
     "meshapi_core": """
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
         Base64Error ConflictError ContentFilterError ContentTooLargeError Headers
-        InternalServerError InvalidParamsError JobFailedError JobStatusError JobTimeoutError Limits
-        MeshAPIConfig MeshAPIError ModelRefusalError NotFoundError OutputTruncatedError
-        OutputValidationError ParamsWarning PaymentRequiredError PermissionDeniedError ProtocolError
-        Proxy RateLimitError RawResponse RealtimeAuth RealtimeConnectionClosed RealtimeError
-        RealtimeMessage Reconnect Reconnected RedirectError ResponseDecodeError ResponseMeta
-        ResponseWarning RetryPolicy SocketOptions StreamInterruptedError StreamUsageError
-        StructuredOutputError Timeout ToolArgumentsError ToolCallsPendingError ToolLoopLimitError
-        UnprocessableEntityError UnsupportedSchemaError __version__
+        InternalServerError InvalidParamsError JobFailedError JobStatusError JobTimeoutError
+        JournalError Limits MeshAPIConfig MeshAPIError ModelRefusalError NotFoundError
+        OutputTruncatedError OutputValidationError ParamsWarning PaymentRequiredError
+        PermissionDeniedError ProtocolError Proxy RateLimitError RawResponse RealtimeAuth
+        RealtimeConnectionClosed RealtimeError RealtimeMessage Reconnect Reconnected RedirectError
+        ResponseDecodeError ResponseMeta ResponseWarning RetryPolicy SocketOptions
+        StreamInterruptedError StreamUsageError StructuredOutputError Timeout ToolArgumentsError
+        ToolCallsPendingError ToolLoopLimitError UnprocessableEntityError UnsupportedSchemaError
+        __version__
     """,
+    "meshapi_core.bulk": "AsyncMapRun Estimate MapItem MapRun MapSummary PerMinute SavedRows",
     "meshapi_core.endpoints": """
         AsyncChatCompletionStream AsyncCompareStream AsyncConversation AsyncConversationStream
         AsyncImagesStream AsyncParsedChatCompletionStream AsyncParsedResponsesStream

@@ -43,8 +43,10 @@ The other endpoints; a look is a request for one job's status
     moderations, web search     stubs that say so
     templates                   stored by ID and name; chat fills them in
     batches                     validating, in progress at the first look, completed at the second,
-                                with the responses of chat; also their files. A request that begins
-                                with "Fail:" fails
+                                with the responses of chat, responses or embeddings; also their
+                                files. A request that begins with "Fail:" fails, one with
+                                "Fail 429:" with that status, and one with "Fail 429 once:" for the
+                                first time only
     RAG files                   signed uploads to the gateway itself; an embedding is queued at the
                                 first look, processing at the second, ready at the third; search
                                 finds chunks that share words with the query
@@ -63,6 +65,13 @@ The other endpoints; a look is a request for one job's status
     downloads                   files, pictures, videos, documents and previews of voices serve
                                 single ranges, with ETag and If-Range
 What only the service can do gets a 501 `not_implemented`.
+
+Rate limits
+    `LocalGateway(requests_per_minute=, tokens_per_minute=)` and `meshapi gateway --rpm N --tpm N`:
+    what exceeds them gets a 429 with Retry-After. `x-ratelimit-*` headers and
+    /v1/usage/rate-limits say what is left. By default, nothing is limited.
+A POST with the `Idempotency-Key`, path and body of an earlier one gets the first response again,
+with the header `Idempotent-Replayed: true`.
 
 Models that fail on purpose
     mesh/rate-limited           429 `rate_limit_exceeded`, with Retry-After and retry_after_seconds

@@ -10,7 +10,7 @@ from typing import Any, Final, Optional
 from typing_extensions import Self
 
 from meshapi_backends._tracked import TRACKED
-from meshapi_core import AnyCall
+from meshapi_core import AnyCall, InvalidParamsError
 from meshapi_core.observing import Notice
 from meshapi_core.types import ModelInfo
 from meshapi_core.usage import (
@@ -72,7 +72,8 @@ class _Meter:
 class Budget(_Meter):
     """What calls may use together: it stops the next call once that is used up.
 
-    Pass it to `client.with_options(budget=...)` or to `client.track_usage(budget=...)`. Clients,
+    Pass it to `client.with_options(budget=...)`, `client.track_usage(budget=...)` or
+    `client.map(..., budget=...)`. Clients,
     threads and tasks may share one; it adds up what all of them use. A call is stopped before it is
     sent, with a `BudgetExceededError`. Calls under way are not: together they may exceed `cost_usd`
     and `tokens` by what they still use, but never `requests`.
@@ -81,6 +82,9 @@ class Budget(_Meter):
         cost_usd: in US dollars: "0.50", Decimal("0.50"), 2 or 0.5.
         tokens: model tokens of input and output.
         requests: how many; a call with its retries is one.
+        seconds: how long calls may begin; only for `client.map`, which begins a run.
+        failures: how many calls may fail; only for `client.map`. With 0, the first failure stops
+            the run.
         prices: what `client.models.list()` returns, to estimate the cost of requests for which the
             gateway names none. Without it they count as free: see `spent.unpriced`.
 
@@ -94,9 +98,23 @@ class Budget(_Meter):
         cost_usd: Optional[Amount] = None,
         tokens: Optional[int] = None,
         requests: Optional[int] = None,
+        seconds: Optional[float] = None,
+        failures: Optional[int] = None,
         prices: Iterable[ModelInfo] = (),
     ) -> None:
-        super().__init__(Account(prices, BudgetLimits.of(cost_usd, tokens, requests)))
+        limits = BudgetLimits.of(cost_usd, tokens, requests, seconds, failures)
+        super().__init__(Account(prices, limits))
+
+    @property
+    def limits(self) -> BudgetLimits:
+        """All that it allows."""
+        return self.account.limits
+
+    def spend(self, model: str, usage: TotalUsage) -> None:
+        """Add what a call has used that this budget was not told of: `client.map` does that."""
+        with _LOCK:
+            _enter_all()
+            self.account.add(model, usage)
 
     @property
     def cost_usd(self) -> Optional[Decimal]:
@@ -114,14 +132,37 @@ class Budget(_Meter):
         return self.account.limits.requests
 
     @property
+    def seconds(self) -> Optional[float]:
+        """The seconds for which calls of a run may begin; None is no limit."""
+        return self.account.limits.seconds
+
+    @property
+    def failures(self) -> Optional[int]:
+        """The calls of a run that may fail; None is no limit."""
+        return self.account.limits.failures
+
+    @property
     def spent(self) -> TotalUsage:
         """What has been spent; the same as `total`."""
         return self.total
 
     @property
     def used_up(self) -> bool:
-        """Whether the next call would be stopped."""
+        """Whether the next call would be stopped; `seconds` and `failures` do not count."""
         return self.account.limits.used_up(self.total) is not None
+
+    def check_calls(self) -> None:
+        """Check that it can limit calls that are made one by one.
+
+        Raises:
+            InvalidParamsError: it has a limit that only a run of many calls can keep.
+        """
+        names = self.account.limits.of_a_run
+        if names:
+            got = " and ".join(f"{name}=" for name in names)
+            expected = "a Budget of cost_usd=, tokens= or requests="
+            hint = "only client.map has a beginning and counts failures; pass this Budget there"
+            raise InvalidParamsError("budget", expected, got, hint)
 
     def __repr__(self) -> str:
         limits = self.account.limits

@@ -78,6 +78,11 @@ class PerLoopTransport(AsyncPools):
         self._lock = threading.Lock()
 
     @property
+    def limits(self) -> Limits:
+        """How many connections there may be at once in each loop."""
+        return self._limits
+
+    @property
     def calls(self) -> Calls:
         """The calls that wait in the running loop."""
         return self.connections().calls

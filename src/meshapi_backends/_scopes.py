@@ -47,6 +47,10 @@ class Scope:
         if self.failure is not None:
             raise WaitEnded(self.failure)
 
+    def wake_by(self, wake: Callable[[], object]) -> None:
+        """Register how to end the waits outside of any `waiting`, as long as the scope lives."""
+        self._wake = wake
+
     @contextmanager
     def running(self) -> Generator[None, None, None]:
         """Make this the current scope for the block."""
@@ -100,6 +104,16 @@ class Calls:
                 yield scope
         finally:
             self._scopes.discard(scope)
+
+    def add(self, scope: Scope) -> None:
+        """Have a scope end with these calls, until `discard`. Harmless twice."""
+        self._scopes.add(scope)
+        if self._failure is not None:
+            scope.end(self._failure)
+
+    def discard(self, scope: Scope) -> None:
+        """Forget a scope. Safe in a finaliser, and harmless twice."""
+        self._scopes.discard(scope)
 
     def end(self, failure: Failure) -> None:
         """End the waits of all these calls, and of those to come."""

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from meshapi_core.errors import JobFailedError as JobFailedError
     from meshapi_core.errors import JobStatusError as JobStatusError
     from meshapi_core.errors import JobTimeoutError as JobTimeoutError
+    from meshapi_core.errors import JournalError as JournalError
     from meshapi_core.errors import MeshAPIError as MeshAPIError
     from meshapi_core.errors import ModelRefusalError as ModelRefusalError
     from meshapi_core.errors import NotFoundError as NotFoundError

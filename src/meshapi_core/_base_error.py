@@ -50,7 +50,7 @@ class MeshAPIError(Exception, CallFacts):
         retry_after_seconds: Seconds to wait before a retry; None if the gateway did not say.
         partial: The partial response: what had arrived before it broke off.
         headers: The headers of the response; empty if there was none.
-        attempts, elapsed, meta: See `CallFacts`.
+        attempts, elapsed, meta, outcome: See `CallFacts`.
         retry_quota_exhausted: Whether the retry quota forbade a retry (`RetryPolicy.quota`).
     """
 

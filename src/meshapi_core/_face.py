@@ -26,7 +26,7 @@ _NAMES: Final = {
     "meshapi_core.errors": """
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
         Base64Error ConflictError ContentFilterError ContentTooLargeError InternalServerError
-        InvalidParamsError JobFailedError JobStatusError JobTimeoutError MeshAPIError
+        InvalidParamsError JobFailedError JobStatusError JobTimeoutError JournalError MeshAPIError
         ModelRefusalError NotFoundError OutputTruncatedError OutputValidationError ParamsWarning
         PaymentRequiredError PermissionDeniedError ProtocolError RateLimitError
         RealtimeConnectionClosed RealtimeError RedirectError ResponseDecodeError ResponseWarning

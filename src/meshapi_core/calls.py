@@ -108,6 +108,7 @@ class _BaseCall(Struct, Generic[ReaderT_co], frozen=True, kw_only=True):
     reader: ReaderT_co
     starts_job: bool = False
     answer_within: Optional[float] = None
+    idempotency_key: Optional[str] = None
 
     def __post_init__(self) -> None:
         check_target(self.method, self.path)
@@ -117,6 +118,8 @@ class _BaseCall(Struct, Generic[ReaderT_co], frozen=True, kw_only=True):
         if type(self.body) is not bytes and not isinstance(self.body, Multipart):
             hint = "encode_params() makes JSON of any parameters"
             raise InvalidParamsError("body", "bytes or a Multipart", value_name(self.body), hint)
+        if self.idempotency_key is not None:
+            MeshAPIConfig.check_idempotency_key(self.idempotency_key)
 
     def __repr__(self) -> str:
         # Neither the query nor the body: prompts do not belong in a log.
@@ -170,7 +173,8 @@ class _BaseCall(Struct, Generic[ReaderT_co], frozen=True, kw_only=True):
         if key is not None and random_bytes is not None and self.method == "POST":
             # The same for every attempt, so that a service that supports the header does the work
             # once.
-            own += ((key, config.idempotency_key or draw_id(random_bytes)),)
+            value = self.idempotency_key or config.idempotency_key or draw_id(random_bytes)
+            own += ((key, value),)
         headers = (
             config.auth_field,
             *own,
@@ -233,7 +237,7 @@ class StreamCall(_BaseCall[StreamReader[R_co]], Generic[R_co], frozen=True, kw_o
     Fields:
         method, path, query, body: as in `Call`.
         reader: makes the decoder of the response's body.
-        starts_job, answer_within: as in `Call`.
+        starts_job, answer_within, idempotency_key: as in `Call`.
 
     Raises:
         InvalidParamsError: as for `Call`.

@@ -22,6 +22,7 @@ MeshAPIError
 ├── JobStatusError                 a job has a status that this version does not know
 ├── JobTimeoutError                a job had not ended when the time limit of a wait ran out
 ├── BudgetExceededError            a budget is used up; the call was not sent
+├── JournalError                   the journal of a run cannot be used
 ├── ToolLoopLimitError             a tool run has reached one of its limits
 ├── ToolCallsPendingError          a turn of a conversation waits for results from elsewhere
 ├── ResponseDecodeError            a 2xx response does not have the expected form
@@ -49,6 +50,7 @@ from typing_extensions import Unpack
 
 from meshapi_core._base_error import ErrorFacts, MeshAPIError
 from meshapi_core._close_codes import CLOSE_CODES
+from meshapi_core._journal_errors import JournalError
 from meshapi_core._json_kinds import is_object
 from meshapi_core._log_safe import one_line, with_facts
 from meshapi_core._mistakes import (
@@ -74,6 +76,7 @@ __all__ = [
     "JobFailedError",
     "JobStatusError",
     "JobTimeoutError",
+    "JournalError",
     "MeshAPIError",
     "ModelRefusalError",
     "NotFoundError",

@@ -16,6 +16,7 @@ from typing import Any, Final, Optional
 from msgspec import Struct
 
 from meshapi_core.headers import Headers, find_request_id
+from meshapi_core.retries import Outcome
 
 __all__ = ["CallFacts", "RateLimit", "RateLimitHeaders", "ResponseMeta", "Routing"]
 
@@ -189,6 +190,8 @@ class CallFacts:
         attempts: how many attempts the call took; 0 if the error is not that of a call.
         elapsed: seconds from the beginning of the call to its failure.
         stream_status: the status of the response whose stream failed; 0 if there was no stream.
+        outcome: how the last attempt failed, for a `RetryPolicy`; None if that is not what the
+            error is about.
     """
 
     status: int
@@ -196,6 +199,7 @@ class CallFacts:
     attempts: int = 0
     elapsed: float = 0.0
     stream_status: int = 0
+    outcome: Optional[Outcome] = None
 
     @property
     def meta(self) -> ResponseMeta:

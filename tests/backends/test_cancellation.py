@@ -907,6 +907,30 @@ SCENARIOS: dict[str, Scenario] = {
     "a turn, streamed, all of it": Scenario(
         _flow_of(swept_flows.whole_streamed_turn), ["seen", 5], (None, None), with_tasks=True
     ),
+    "calls at once": Scenario(
+        _flow_of(swept_flows.calls_at_once),
+        ["busy", "whole", "whole"],
+        (None, None),
+        with_tasks=True,
+    ),
+    "calls at once, of a source": Scenario(
+        _flow_of(swept_flows.calls_of_a_source), ["whole", "whole"], (None, None), with_tasks=True
+    ),
+    "calls at once, closed": Scenario(
+        _flow_of(swept_flows.calls_closed), "whole", (None, None), with_tasks=True
+    ),
+    "calls at once, of a source, closed": Scenario(
+        _flow_of(swept_flows.calls_of_a_source_closed), "whole", (None, None), with_tasks=True
+    ),
+    "calls at once, of a source with a scope": Scenario(
+        _flow_of(swept_flows.calls_of_a_source_with_a_scope),
+        ["whole", "whole"],
+        (None, None),
+        with_tasks=True,
+    ),
+    "calls at once that the flow ends": Scenario(
+        _flow_of(swept_flows.calls_ended), True, (None, None), with_tasks=True
+    ),
     "waiting for a job": Scenario(
         _flow_of(swept_flows.job),
         ["completed", ["in_progress", "completed"]],
@@ -922,6 +946,11 @@ SCENARIOS: dict[str, Scenario] = {
     "submitting calls, and their results": Scenario(
         _flow_of(swept_flows.results_of_submitted_calls),
         [["text 1", "text 2"], ["completed", "completed"]],
+        (None, None),
+    ),
+    "calls in batches": Scenario(
+        _flow_of(swept_flows.batched_calls),
+        [["text 1", "text 2"], ["batch_1", "batch_2"]],
         (None, None),
     ),
     "the results of a batch": Scenario(

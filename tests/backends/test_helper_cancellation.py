@@ -200,6 +200,11 @@ async def submit(run: Run) -> Any:
     return made.places
 
 
+async def run_batches(run: Run) -> Any:
+    items = run.client.batches.run(calls(), **run.options)
+    return sorted([(item.id, item.value and item.value.text) async for item in items])
+
+
 def results(batch: str, **options: Any) -> Victim:
     async def read(run: Run) -> Any:
         items = run.client.batches.results(batch, **run.options, **options)
@@ -258,6 +263,7 @@ VICTIMS: dict[str, Victim] = {
     "videos.generate_and_wait": Victim(generate, generate_again),
     "rag.upload_and_embed": Victim(embed, embed_again),
     "batches.submit": Victim(submit),
+    "batches.run": Victim(run_batches),
     "batches.results": results("job"),
     "batches.results in a file": results("infile", requests=["call-0", "call-1"]),
     "batches.list": pages("batches"),

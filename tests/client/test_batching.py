@@ -1,7 +1,7 @@
 """Calls submitted as batches to the local gateway, on every flavour, and cancelled."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from meshapi import (
     JobTimeoutError,
     MeshAPI,
     Progress,
+    RateLimitError,
 )
 from meshapi.testing import LocalGateway
 from meshapi_core import Call
@@ -153,6 +154,104 @@ def test_a_raw_client_says_that_it_cannot(gateway: LocalGateway) -> None:
         raw: Any = client.with_raw_response.batches
         with pytest.raises(TypeError):
             raw.submit(SUMS)
+
+
+@on_every_flavour
+async def test_calls_run_in_batches(world: World, gateway: LocalGateway) -> None:
+    told: list[Progress] = []
+    async with client_of(world, gateway) as client:
+        results = client.batches.run(iter(SUMS), on_progress=told.append, **SOON)
+        items = [item async for item in results]
+        submission = await results.until_done()
+    texts = {item.id: item.result().text for item in items}
+    assert texts == {f"call-{n}": f"{n // 2} + 2 = {n // 2 + 2}." for n in range(6)}
+    assert len(items) == 6
+    assert submission.places == (0, 1) * 3
+    assert {each.job_id for each in told} == set(submission.batch_ids)
+    assert (told[-1].done, told[-1].total) == (6, None)
+
+
+@on_every_flavour
+async def test_calls_come_from_an_async_iterable(world: World, gateway: LocalGateway) -> None:
+    async def asked() -> AsyncIterator[Call[ChatCompletionResponse]]:
+        for call in SUMS:
+            await world.sleep(0)
+            yield call
+
+    async with client_of(world, gateway) as client:
+        sent = len(gateway.requests)
+        results = client.batches.run(asked(), **SOON)
+        if world.name == "sync":
+            with pytest.raises(InvalidParamsError, match="got an async iterable; use AsyncMesh"):
+                await results.until_done()
+            assert len(gateway.requests) == sent
+        else:
+            assert len([item.result() async for item in results]) == 6
+
+
+@pytest.mark.parametrize("model", [EXPIRED, "mesh/job-cancelled", "mesh/flaky"])
+@on_every_flavour
+async def test_what_may_succeed_is_submitted_again(
+    world: World, gateway: LocalGateway, model: str
+) -> None:
+    """Half of each batch expires, or is cancelled; or two rows out of three fail with a 429."""
+    async with client_of(world, gateway) as client:
+        calls = [ask(f"What is {n}+2?", model) for n in range(5)]
+        results = client.batches.run(calls, resubmit=9, **SOON)
+        items = [item async for item in results]
+        submission = await results.until_done()
+    assert sorted(item.id for item in items) == [f"call-{n}" for n in range(5)]
+    assert all("+ 2 =" in item.result().text for item in items)
+    assert len(submission.batch_ids) > 1
+
+
+@on_every_flavour
+async def test_what_cannot_succeed_is_an_item(world: World, gateway: LocalGateway) -> None:
+    calls = [
+        ask("Hi"),
+        ask("Fail: no"),
+        ask("Hi", "mesh/job-failed"),
+        ask("Hi", "mesh/rate-limited"),
+    ]
+    async with client_of(world, gateway) as client:
+        items = {item.id: item async for item in client.batches.run(calls, resubmit=0, **SOON)}
+    assert len(items) == 4
+    assert items["call-0"].error is None
+    assert items["call-1"].error.error_code == "provider_job_failed"
+    assert items["call-2"].error.error_code == "provider_job_failed"
+    with pytest.raises(RateLimitError):
+        items["call-3"].result()
+
+
+@on_every_flavour
+async def test_a_run_that_was_left_is_taken_up_by_another(
+    world: World, gateway: LocalGateway
+) -> None:
+    calls = [ask("Hi", "mesh/stall"), ask("What is 2+2?"), ask("Ho", "mesh/stall")]
+    async with client_of(world, gateway) as client:
+        with pytest.raises(JobTimeoutError, match="under_way=") as caught:
+            await client.batches.run(calls, timeout=0.1, **SOON).until_done()
+        stalled, _ = caught.value.partial.batch_ids
+        await client.batches.cancel(stalled)
+        sent = len(gateway.requests)
+        results = client.batches.run(calls, under_way=caught.value.partial, **SOON)
+        items = {item.id: item async for item in results}
+        assert {request.method for request in gateway.requests[sent:]} == {"GET"}
+    assert items["call-1"].result().text == "2 + 2 = 4."
+    assert items["call-0"].error.error_code == items["call-2"].error.error_code == "job_cancelled"
+
+
+@pytest.mark.slow
+@on_every_flavour
+async def test_more_batches_than_the_gateway_takes_run_one_after_another(world: World) -> None:
+    with LocalGateway(token=TOKEN, words_per_second=0) as gateway:
+        async with client_of(world, gateway) as client:
+            for _ in range(6):
+                await client.batches.submit([ask("Hi", "mesh/stall")])
+            models = [model.id async for model in client.models.list() if "/" in model.id]
+            chosen = [model for model in models if not model.startswith("mesh/")][:8]
+            results = client.batches.run([ask("Hi", model) for model in chosen], **SOON)
+            assert len([item async for item in results]) == len(chosen) > 4
 
 
 def test_submit_that_is_cancelled_anywhere_has_told_of_every_batch(gateway: LocalGateway) -> None:

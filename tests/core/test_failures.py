@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from house.fresh import run_python
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from meshapi_core import (
@@ -24,10 +24,14 @@ from meshapi_core import (
     timed_out,
 )
 from meshapi_core.failures import unexpected_status
+from meshapi_core.redaction import conceal
 
 STAGES = ("pool", "connect", "request", "response")
 
 TOKEN = "rsk_test_f41lur3s"
+
+# Their texts quote names and kinds, which whoever looks for the mistake needs.
+MISTAKES = (TypeError, AttributeError, NameError)
 
 
 class Mute(Exception):
@@ -178,8 +182,21 @@ def test_every_exception_is_a_failure(exc, stage, reused, late):
 
 @pytest.mark.slow
 @given(chains(), st.sampled_from(STAGES))
-def test_no_error_quotes_what_python_says_about_an_argument(exc, stage):
+@example(ValueError(TOKEN), "request")
+@example(by_cause(TypeError(TOKEN)), "request")
+def test_no_error_quotes_what_may_be_a_header(exc, stage):
+    assume(not isinstance(exc, MISTAKES))
     assert TOKEN not in str(failure_of(exc, stage).error)
+
+
+@pytest.mark.parametrize("stage", ["request", "response"])
+@pytest.mark.parametrize("kind", MISTAKES)
+def test_a_mistake_of_the_program_is_quoted_and_its_secrets_are_concealed(kind, stage):
+    error = failure_of(kind(f"no 'x' in '{TOKEN}'"), stage).error
+    assert error.message == f"the HTTP client failed: {kind.__name__}: no 'x' in '{TOKEN}'"
+    # The machine that decides on the attempts does this, because it knows the secrets: see
+    # `tests/backends/transports/test_mistakes.py`.
+    assert conceal(error, (TOKEN,)).message.endswith(f"{kind.__name__}: no 'x' in '***'")
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from house.imports import PACKAGES, Import, imports_of, sources
 
 CORE_ALLOWLIST = frozenset(
     "array base64 binascii codecs collections collections.abc copy datetime decimal difflib enum"
-    " functools inspect ipaddress itertools json math msgspec msgspec.inspect msgspec.json"
+    " functools hashlib inspect ipaddress itertools json math msgspec msgspec.inspect msgspec.json"
     " msgspec.structs operator re types typing typing_extensions urllib.parse warnings"
     " weakref".split()
 )
@@ -66,6 +66,7 @@ FACES = frozenset(
         "meshapi_core.types",
         "meshapi_core.endpoints",
         "meshapi_core.flows",
+        "meshapi_core.bulk",
         "meshapi_core.turns",
         "meshapi_core.observing",
         "meshapi_core.usage",

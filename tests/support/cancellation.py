@@ -182,7 +182,10 @@ class _Stepwise:
             return await _Stepwise(self._attack, self._scope, coroutine)
 
         self._attack._begun.append(coroutine)
-        return asyncio.Task(stepwise(), loop=loop, **options)
+        task = asyncio.Task(stepwise(), loop=loop, **options)
+        # A task that is cancelled before it begins never awaits it.
+        task.add_done_callback(lambda _: coroutine.close())
+        return task
 
     def _strike(self, awaited: Any) -> None:
         task = self._attack.task
@@ -213,8 +216,8 @@ class ScopeAttack(Attack, trio.abc.Instrument):
         self.cancelled = self._scope.cancelled_caught
 
     def task_spawned(self, task: "trio.lowlevel.Task") -> None:
-        nursery = task.parent_nursery
-        if self._with_tasks and nursery is not None and nursery.parent_task in self._tasks:
+        # System tasks have no nursery of the victim's.
+        if self._with_tasks and trio.lowlevel.current_task() in self._tasks:
             self._tasks.add(task)
             self._begun.append(task.coro)
 

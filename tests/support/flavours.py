@@ -350,7 +350,7 @@ _AWAITED = frozenset(
     }
     | {"receive", "wait_for", "send_audio", "commit_audio", "update"}
     | {"read_ready", "write_some", "flush"}
-    | {"until_done", "download", "send_text", "say", "send_tool_output"}
+    | {"until_done", "download", "estimate", "send_text", "say", "send_tool_output"}
 )
 """Methods that block; those declared as endpoints need not be named."""
 

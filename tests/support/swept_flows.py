@@ -5,14 +5,24 @@ they begin and end.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any, Optional, Union
 
 import anyio.lowlevel
 
 from meshapi_core.endpoints import Completions
-from meshapi_core.flows import FunctionCall, ItemFlow, RunFunctions
+from meshapi_core.flows import (
+    EndCalls,
+    Flow,
+    FunctionCall,
+    ItemFlow,
+    NextEnds,
+    RunFunctions,
+    StartCalls,
+    StartPull,
+)
+from support.concurrent_flows import asking, keeping, pulling
 from support.pumped_server import (
     CLOSE,
     PAUSE,
@@ -111,6 +121,81 @@ async def failing_functions(client: Any, running: Running) -> Any:
         return "stopped"
 
 
+async def calls_at_once(client: Any, running: Running) -> Any:
+    """Three calls, of which two are under way at once."""
+    run = client._runner.open_flow(keeping(["plain", "busy once", "plain"], 2))
+    ends = [end async for end in run]
+    return sorted("busy" if end.error is not None else end.value.text for end in ends)
+
+
+async def calls_of_a_source(client: Any, running: Running) -> Any:
+    run = client._runner.open_flow(pulling(_source(running, 2), 2))
+    return [end.value.text async for end in run]
+
+
+async def calls_closed(client: Any, running: Running) -> Any:
+    async with client._runner.open_flow(keeping(["plain"] * 3, 2)) as run:
+        return (await run.__anext__()).value.text
+
+
+async def calls_of_a_source_closed(client: Any, running: Running) -> Any:
+    """Closed while a call is under way, and the source has to be closed, too."""
+    async with client._runner.open_flow(pulling(_source(running, 20), 2)) as run:
+        return (await run.__anext__()).value.text
+
+
+async def calls_of_a_source_with_a_scope(client: Any, running: Running) -> Any:
+    """A scope of the source is cancelled while the source is not asked for anything."""
+    scope = anyio.CancelScope()
+
+    async def source() -> AsyncIterator[str]:
+        with running.noting():
+            with scope:
+                yield "plain"
+                yield "no item"
+            await anyio.lowlevel.checkpoint()
+            yield "plain"
+
+    texts = []
+    async with client._runner.open_flow(pulling(source(), 1)) as run:
+        async for end in run:
+            texts.append(end.value.text)
+            scope.cancel()
+            await anyio.lowlevel.checkpoint()
+    return texts
+
+
+async def calls_ended(client: Any, running: Running) -> Any:
+    """The flow ends its calls itself, after a wait with a time limit."""
+
+    def flow() -> Flow[bool]:
+        source = _source(running, 1, then_waits=True)
+        yield StartPull(source)
+        yield NextEnds(LIMIT)
+        yield StartPull(source)
+        yield StartCalls([(0, asking("plain")), (1, asking("plain"))])
+        yield NextEnds(LIMIT)
+        yield EndCalls()
+        yield StartCalls([(2, asking("plain"))])
+        ended = yield NextEnds()
+        return bool(ended.ends)
+
+    return await client._runner.run_flow(flow())
+
+
+async def _source(running: Running, count: int, *, then_waits: bool = False) -> AsyncIterator[str]:
+    with running.noting():
+        try:
+            for _ in range(count):
+                await anyio.lowlevel.checkpoint()
+                yield "plain"
+            if then_waits:
+                await anyio.sleep(LIMIT)
+        finally:
+            # Where it is cancelled, it may be cut short here.
+            await anyio.lowlevel.checkpoint()
+
+
 def _conversation(client: Any, running: Running, model: str) -> Any:
     return client.chat.conversation(model=model, tools=_tools(running))
 
@@ -166,6 +251,13 @@ async def results_of_submitted_calls(client: Any, running: Running) -> Any:
             texts.append(item.result().text)
         ended = await results.until_done()
     return [texts, [batch.status for batch in ended]]
+
+
+async def batched_calls(client: Any, running: Running) -> Any:
+    async with client.batches.run(_calls(), poll_interval=0.001) as results:
+        texts = sorted([item.result().text async for item in results])
+        submission = await results.until_done()
+    return [texts, list(submission.batch_ids)]
 
 
 async def results_of_a_batch(client: Any, running: Running) -> Any:

@@ -455,6 +455,13 @@ def jobs_are_waited_for(client: MeshAPI) -> None:
     plain = client.batches.results("b", requests=["1", {"custom_id": "2"}])
     assert_type(next(plain).value, Optional[ChatCompletionResponse])
     assert_type(plain.until_done(), list[BatchObject])
+    run = client.batches.run(completions, resubmit=1, under_way=made)
+    assert_type(next(run), BatchItem[ChatCompletionResponse])
+    assert_type(run.until_done(), BatchSubmission[ChatCompletionResponse])
+    lazily = client.batches.run(Embeddings.create.build(input=text) for text in "ab")
+    assert_type(next(lazily).result(), EmbeddingsResponse)
+    assert isinstance(next(client.batches.run(both)).result(), (ChatCompletionResponse, object))
+    client.batches.run(completions, under_way="b")  # type: ignore[call-overload]
     client.batches.submit(["x"])  # type: ignore[arg-type]
     client.batches.results(made, requests=[])  # type: ignore[call-overload]
 
@@ -467,6 +474,19 @@ async def async_jobs_are_waited_for(client: AsyncMeshAPI) -> None:
     async for item in client.batches.results(made):
         assert_type(item.result(), ChatCompletionResponse)
     assert_type(await client.batches.results("b").until_done(), list[BatchObject])
+    async for item in client.batches.run(_calls_as_they_come(), timeout=5):
+        assert_type(item, BatchItem[ChatCompletionResponse])
+    run = client.batches.run([Completions.create.build(model="m", messages=[])])
+    assert_type(await run.until_done(), BatchSubmission[ChatCompletionResponse])
+
+
+async def _calls_as_they_come() -> AsyncIterator[Call[ChatCompletionResponse]]:
+    yield Completions.create.build(model="m", messages=[])
+
+
+def an_async_iterable_needs_an_async_client(client: MeshAPI) -> None:
+    """It is refused."""
+    client.batches.run(_calls_as_they_come())  # type: ignore[call-overload]
 
 
 def lists(client: MeshAPI) -> None:

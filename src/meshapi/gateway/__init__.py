@@ -10,6 +10,7 @@ It shares no code with the client that it tests. Its modules are private:
     content/        what it makes up: answers, tones, pictures, documents, vectors
     models          the known models; those in `failing_models` fail on purpose, those in `mistakes`
                     say something wrong, and `jobs` says how theirs end
+    rate_limits     how much one gateway admits in a minute
     state, store    what one gateway keeps
 """
 

@@ -36,7 +36,9 @@ from meshapi.gateway.endpoints.responses import endpoint as responses
 from meshapi.gateway.http.access_rules import AccessRules
 from meshapi.gateway.http.errors import handlers
 from meshapi.gateway.http.recorder import Recorder
+from meshapi.gateway.http.replays import Replayer
 from meshapi.gateway.http.wire import dump
+from meshapi.gateway.rate_limits import Kind, RateLimits
 from meshapi.gateway.realtime import endpoint as realtime
 from meshapi.gateway.state import GatewayState
 
@@ -74,6 +76,9 @@ def create_app(
     token: str = "rsk_demo",
     words_per_second: float = 20.0,
     allowed_hosts: Optional[Collection[str]] = None,
+    requests_per_minute: Optional[int] = None,
+    tokens_per_minute: Optional[int] = None,
+    window: Kind = "sliding",
 ) -> ASGIApp:
     """An ASGI application that responds like the gateway.
 
@@ -83,8 +88,14 @@ def create_app(
         allowed_hosts: host names that it serves in addition to `localhost` and IP addresses, and
             whose web pages may use it. None serves any host name, and pages of the same host name
             and port.
+        requests_per_minute, tokens_per_minute, window: its rate limits, as of `LocalGateway`.
+
+    Raises:
+        ValueError: the pace is negative, a limit is not positive, or no request could carry the
+            token.
     """
-    return build(GatewayState(token, words_per_second), allowed_hosts)
+    limits = RateLimits(requests_per_minute, tokens_per_minute, window)
+    return build(GatewayState(token, words_per_second, limits), allowed_hosts)
 
 
 def build(state: GatewayState, hosts: Optional[Collection[str]]) -> ASGIApp:
@@ -96,7 +107,7 @@ def build(state: GatewayState, hosts: Optional[Collection[str]]) -> ASGIApp:
     )
     # The service never redirects, and a redirect would lose the body.
     app.router.redirect_slashes = False
-    return Recorder(app, state.requests, AccessRules(state.token, hosts))
+    return Recorder(Replayer(app, state), state, AccessRules(state.token, hosts))
 
 
 async def _health(request: Request) -> Response:

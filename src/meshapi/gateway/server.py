@@ -18,6 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from meshapi.gateway.app import build
 from meshapi.gateway.http.request_log import RecordedRequest
+from meshapi.gateway.rate_limits import Kind, RateLimits
 from meshapi.gateway.state import GatewayState
 from meshapi.gateway.websocket import WebSocketProtocol
 
@@ -65,6 +66,11 @@ class LocalGateway:
         host: str = "127.0.0.1",
         port: int = 0,
         allowed_hosts: Sequence[str] = (),
+        *,
+        requests_per_minute: Optional[int] = None,
+        tokens_per_minute: Optional[int] = None,
+        window: Kind = "sliding",
+        clock_speed: float = 1.0,
     ) -> None:
         """Start a gateway; when this returns, it is ready for requests.
 
@@ -77,13 +83,20 @@ class LocalGateway:
                 `host`. Requests for other host names are refused, and so are those from web pages
                 of other hosts: otherwise any site could use the gateway through its visitors'
                 browsers.
+            requests_per_minute: how many requests it admits in a minute; None for no limit.
+            tokens_per_minute: how many model tokens they may have in a minute; None for no limit.
+            window: whether a minute is the last 60 seconds ("sliding"), or one of the minutes since
+                the gateway began ("fixed").
+            clock_speed: how fast the clock of the limits runs; at 60.0, its minute is a second.
 
         Raises:
             OSError: the address is in use, or does not belong to this computer.
-            ValueError: the pace is negative, or no request could carry the token.
+            ValueError: the pace is negative, a limit or `clock_speed` is not positive, or no
+                request could carry the token.
         """
         self.token = token
-        self._state = GatewayState(token, words_per_second)
+        limits = RateLimits(requests_per_minute, tokens_per_minute, window, clock_speed)
+        self._state = GatewayState(token, words_per_second, limits)
         # Bound here, not by the server's thread, so that the port is known, and ours, at once.
         self._socket = _listen(host, port)
         self.url = _url_of(self._socket)
@@ -100,8 +113,33 @@ class LocalGateway:
         """The last 1,000 requests, oldest first, including those that were refused."""
         return self._state.requests.snapshot()
 
+    @property
+    def requests_per_minute(self) -> Optional[int]:
+        """The limit of requests, which a program may set at any time."""
+        return self._state.rate_limits.requests
+
+    @requests_per_minute.setter
+    def requests_per_minute(self, limit: Optional[int]) -> None:
+        self._state.rate_limits.requests = limit
+
+    @property
+    def tokens_per_minute(self) -> Optional[int]:
+        """The limit of model tokens, which a program may set at any time."""
+        return self._state.rate_limits.tokens
+
+    @tokens_per_minute.setter
+    def tokens_per_minute(self, limit: Optional[int]) -> None:
+        self._state.rate_limits.tokens = limit
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock of the limits forward by that many of its seconds, without a wait."""
+        self._state.rate_limits.advance(seconds)
+
     def reset(self) -> None:
-        """Forget all requests, what they stored, and how often each model has failed."""
+        """Forget all requests, what they stored and used up, and how often each model has failed.
+
+        The limits are those of the beginning again.
+        """
         self._state.reset()
 
     def close(self) -> None:

@@ -1,9 +1,10 @@
-"""The state of one gateway: its token, its pace, its requests, and what its endpoints keep."""
+"""The state of one gateway: its token, pace and limits, its requests, what its endpoints keep."""
 
 import threading
-from typing import Any, TypeVar, cast
+from typing import Any, Optional, TypeVar, cast
 
 from meshapi.gateway.http.request_log import RequestLog
+from meshapi.gateway.rate_limits import RateLimits
 
 # Enough for any one test. A body may have megabytes, so there has to be a limit.
 _KEPT_REQUESTS = 1000
@@ -15,7 +16,9 @@ S = TypeVar("S")
 class GatewayState:
     """The state that all endpoints of one gateway share; two gateways never share it."""
 
-    def __init__(self, token: str, words_per_second: float) -> None:
+    def __init__(
+        self, token: str, words_per_second: float, rate_limits: Optional[RateLimits] = None
+    ) -> None:
         if not token or not all("!" <= char <= "~" for char in token):
             raise ValueError("token: expected printable ASCII without white space, and not empty")
         # NaN fails this comparison, too.
@@ -23,6 +26,7 @@ class GatewayState:
             raise ValueError(f"words_per_second: expected 0 or more, got {words_per_second}")
         self.token = token
         self.requests = RequestLog(_KEPT_REQUESTS)
+        self.rate_limits = RateLimits() if rate_limits is None else rate_limits
         self._words_per_second = words_per_second
         self._lock = threading.Lock()
         self._turns: dict[str, int] = {}
@@ -50,8 +54,9 @@ class GatewayState:
             return cast("S", self._stores[kind])
 
     def reset(self) -> None:
-        """Forget every request, every turn and everything stored."""
+        """Forget every request, every turn and everything stored; restore the first limits."""
         self.requests.clear()
+        self.rate_limits.reset()
         with self._lock:
             self._turns.clear()
             self._stores.clear()

@@ -71,6 +71,11 @@ class AsyncPools:
         """
         raise NotImplementedError
 
+    @property
+    def limits(self) -> Limits:
+        """How many connections there may be at once in one event loop."""
+        raise NotImplementedError
+
 
 class AsyncConnectionPool(AsyncPools):
     """Keeps connections open and uses them again.
@@ -115,6 +120,11 @@ class AsyncConnectionPool(AsyncPools):
     def connections(self) -> "AsyncConnectionPool":
         """This pool."""
         return self
+
+    @property
+    def limits(self) -> Limits:
+        """How many connections there may be at once."""
+        return self._limits
 
     async def aclose(self) -> None:
         """Close every connection, and end every wait for one. Harmless twice."""

@@ -14,7 +14,7 @@ from meshapi_backends._async.pipe_host import AsyncPipeHost
 from meshapi_backends._async.transports import AsyncTransport
 from meshapi_backends._listening import INFO, found_logger
 from meshapi_backends._scopes import Calls
-from meshapi_core import AnyCall, MeshAPIConfig, PipeCall, StreamCall
+from meshapi_core import AnyCall, Limits, MeshAPIConfig, PipeCall, StreamCall
 from meshapi_core.endpoints import Flow, ItemFlow
 
 if TYPE_CHECKING:
@@ -55,7 +55,19 @@ class AsyncCallRunner:
 
     async def run(self, call: AnyCall[T], /) -> T:
         """Return the result of a call."""
-        return await self._host(call).result()
+        return await self.host(call).result()
+
+    def once(self) -> "AsyncCallRunner":
+        """Return a runner whose calls have one attempt each, and are otherwise the same."""
+        policy = self._config.retry_policy.limited(0)
+        config = self._config.changed({"retry": policy, "max_retries": 0})
+        return type(self)(config, self._transport, self._network, self._watches)
+
+    @property
+    def limits(self) -> Optional[Limits]:
+        """The limits of the client's own connections; None if others open them."""
+        found: object = getattr(self._transport, "limits", None)
+        return found if isinstance(found, Limits) else None
 
     async def run_flow(self, flow: Flow[T], /) -> T:
         """Return the result of a flow, whose steps are done one after the other."""
@@ -78,11 +90,11 @@ class AsyncCallRunner:
         from meshapi_backends._async.chunk_stream import AsyncChunkStream
 
         # To the machine, the items of a stream are its chunks; other calls have one item.
-        make_host: Any = partial(self._host, call)
+        make_host: Any = partial(self.host, call)
         if self._watches:
             from meshapi_backends._watching import AsyncWatch
 
-            make_host = partial(self._host, call, AsyncWatch.first(self._watches).at_this_place())
+            make_host = partial(self.host, call, AsyncWatch.first(self._watches).at_this_place())
         return AsyncChunkStream(make_host)
 
     def _calls(self) -> Calls:
@@ -93,7 +105,8 @@ class AsyncCallRunner:
         calls: Calls = getattr(transport, "calls", None) or Calls()
         return calls
 
-    def _host(self, call: AnyCall[T], watch: "Optional[AsyncWatch]" = None) -> AsyncHost[T]:
+    def host(self, call: AnyCall[T], watch: "Optional[AsyncWatch]" = None) -> AsyncHost[T]:
+        """Return the host of a call, which makes it, or gives it up from elsewhere."""
         network = self._network()
         now, unix_time = network.now(), time.time()
         # Asked for each call, because logging may be configured at any time.

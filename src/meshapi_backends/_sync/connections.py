@@ -72,6 +72,11 @@ class Pools:
         """
         raise NotImplementedError
 
+    @property
+    def limits(self) -> Limits:
+        """How many connections there may be at once in one event loop."""
+        raise NotImplementedError
+
 
 class ConnectionPool(Pools):
     """Keeps connections open and uses them again.
@@ -116,6 +121,11 @@ class ConnectionPool(Pools):
     def connections(self) -> "ConnectionPool":
         """This pool."""
         return self
+
+    @property
+    def limits(self) -> Limits:
+        """How many connections there may be at once."""
+        return self._limits
 
     def close(self) -> None:
         """Close every connection, and end every wait for one. Harmless twice."""

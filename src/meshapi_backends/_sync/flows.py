@@ -7,8 +7,9 @@ program iterates over where a flow hands over items on its way.
 
 import os
 from collections.abc import Iterator, Callable, Generator
+from functools import partial
 from types import TracebackType
-from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, TypeVar, Union
 
 from typing_extensions import Self
 
@@ -28,23 +29,40 @@ from meshapi_core import (
 )
 from meshapi_core.endpoints import Closes, Runner
 from meshapi_core.flows import (
+    AppendJournal,
+    CloseJournal,
     CloseStream,
+    CutJournal,
     DiscardFile,
     Emit,
     EmptyFile,
+    EndCalls,
+    FileSize,
     GetConfig,
+    GetLimits,
     KeepFile,
     NextChunk,
+    NextEnds,
     Now,
     OpenBar,
     OpenFile,
+    OpenJournal,
     OpenStream,
+    OpenTable,
     Pause,
     RandomBytes,
+    ReadJournal,
+    ReadRecord,
     RunFunctions,
+    StartCalls,
+    StartPull,
     Tell,
     WritePiece,
+    WriteRows,
 )
+
+if TYPE_CHECKING:
+    from meshapi_backends._sync.concurrent import ConcurrentSteps
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -76,8 +94,9 @@ class FlowSteps(Generic[R]):
         self._config = config
         self._scope = Scope()
         self._open: list[Any] = []
-        self._bars: list[Any] = []
+        self._to_close: list[Any] = []  # bars and journals
         self._files: list[Any] = []
+        self._concurrent: Optional[ConcurrentSteps] = None
         self._sent: Any = None
         self._is_over = False
         self._result: Optional[tuple[R]] = None
@@ -135,16 +154,20 @@ class FlowSteps(Generic[R]):
         self._is_over = True
         for file in self._files:
             file.discard()
-        for bar in self._bars:
-            bar.close()
-        streams, self._open = self._open, []
-        for stream in streams:
-            stream.close()
+        for each in self._to_close:
+            each.close()
         try:
-            self._flow.close()
-        except ValueError:
-            # It is running: a function that it called has closed it, and it ends after that.
-            pass
+            if self._concurrent is not None:
+                self._concurrent.leave()
+            streams, self._open = self._open, []
+            for stream in streams:
+                stream.close()
+        finally:
+            try:
+                self._flow.close()
+            except ValueError:
+                # It is running: a function that it called has closed it, and it ends after that.
+                pass
 
     def wake(self) -> None:
         """End the flow's present wait, and those to come, from any task or thread."""
@@ -156,6 +179,16 @@ class FlowSteps(Generic[R]):
         if act is None:
             return self._runner.run(step)
         return act(self, step)
+
+    def _do_concurrent(self, step: Any) -> Any:
+        if self._concurrent is None:
+            # Loaded when it is used: few flows have several calls under way.
+            from meshapi_backends._sync.concurrent import ConcurrentSteps
+
+            self._concurrent = ConcurrentSteps(
+                self._runner, self._network(), self._calls, self._scope
+            )
+        return self._concurrent.do(step)
 
     def _check(self, step: FileSource) -> None:
         from meshapi_backends._sources import check_source
@@ -218,11 +251,51 @@ class FlowSteps(Generic[R]):
     def _discard_file(self, step: DiscardFile) -> None:
         step.file.discard()
 
+    def _open_journal(self, step: OpenJournal) -> Any:
+        from meshapi_backends._journals import JournalFile
+
+        self._to_close.append(JournalFile(step.path))
+        self._to_close[-1].open()
+        return self._to_close[-1]
+
+    def _read_journal(self, step: ReadJournal) -> Any:
+        return step.file.read(step.size)
+
+    def _read_record(self, step: ReadRecord) -> Any:
+        return step.file.line_at(step.offset)
+
+    def _append_journal(self, step: AppendJournal) -> None:
+        step.file.append(step.lines)
+
+    def _cut_journal(self, step: CutJournal) -> None:
+        step.file.cut(step.size)
+
+    def _close_journal(self, step: CloseJournal) -> None:
+        step.file.close()
+
+    def _file_size(self, step: FileSize) -> Optional[int]:
+        from meshapi_backends._journals import size_of
+
+        return size_of(step.source)
+
+    def _open_table(self, step: OpenTable) -> Any:
+        from meshapi_backends._tables import PartTable, load_pyarrow
+
+        # To import it takes long.
+        self._network().in_thread(load_pyarrow, None)
+        self._files.append(PartTable(step.path, step.columns))
+        self._files[-1].open(overwrite=step.overwrite)
+        return self._files[-1]
+
+    def _write_rows(self, step: WriteRows) -> None:
+        # To compress a group of rows takes long.
+        self._network().in_thread(partial(step.table.write_rows, step.columns), None)
+
     def _open_bar(self, step: OpenBar) -> Any:
         from meshapi_backends._progress import Bar
 
-        self._bars.append(Bar(step.unit))
-        return self._bars[-1]
+        self._to_close.append(Bar(step.unit))
+        return self._to_close[-1]
 
     def _tell(self, step: Tell) -> Any:
         return Telling.tell(step.function, step.arguments)
@@ -245,22 +318,36 @@ class FlowSteps(Generic[R]):
         step.stream.close()
 
     _acts: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {
+        AppendJournal: _append_journal,
+        CloseJournal: _close_journal,
         CloseStream: _close_stream,
+        CutJournal: _cut_journal,
         DiscardFile: _discard_file,
         EmptyFile: _empty_file,
+        EndCalls: _do_concurrent,
+        FileSize: _file_size,
         FileSource: _check,
         GetConfig: _get_config,
+        GetLimits: _do_concurrent,
         KeepFile: _keep_file,
         NextChunk: _next_chunk,
+        NextEnds: _do_concurrent,
         Now: _now,
         OpenBar: _open_bar,
         OpenFile: _open_file,
+        OpenJournal: _open_journal,
         OpenStream: _open_stream,
+        OpenTable: _open_table,
         Pause: _pause,
         RandomBytes: _random,
+        ReadJournal: _read_journal,
+        ReadRecord: _read_record,
         RunFunctions: _run_functions,
+        StartCalls: _do_concurrent,
+        StartPull: _do_concurrent,
         Tell: _tell,
         WritePiece: _write_piece,
+        WriteRows: _write_rows,
     }
 
 

@@ -77,6 +77,11 @@ class MiddlewareTransport:
         self._own_calls = Calls()
 
     @property
+    def limits(self) -> object:
+        """The limits of the transport below; None if it has none."""
+        return getattr(self.transport, "limits", None)
+
+    @property
     def calls(self) -> Calls:
         """The calls that closing the transport below ends."""
         calls: Calls = getattr(self.transport, "calls", None) or self._own_calls

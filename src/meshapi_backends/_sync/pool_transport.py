@@ -18,6 +18,7 @@ from meshapi_backends._scopes import Calls, Scope, WaitEnded, current_scope
 from meshapi_core import (
     EndOfStream,
     Headers,
+    Limits,
     MeshAPIError,
     Request,
     RequestCall,
@@ -40,6 +41,12 @@ class PoolTransport:
     def __init__(self, pools: Any, network: Callable[[], Network]) -> None:
         self._pools = pools
         self._network = network
+
+    @property
+    def limits(self) -> Limits:
+        """How many connections there may be at once."""
+        limits: Limits = self._pools.limits
+        return limits
 
     @property
     def calls(self) -> Calls:

@@ -15,7 +15,7 @@ from meshapi_backends._sync.pipe_host import PipeHost
 from meshapi_backends._sync.transports import Transport
 from meshapi_backends._listening import INFO, found_logger
 from meshapi_backends._scopes import Calls
-from meshapi_core import AnyCall, MeshAPIConfig, PipeCall, StreamCall
+from meshapi_core import AnyCall, Limits, MeshAPIConfig, PipeCall, StreamCall
 from meshapi_core.endpoints import Flow, ItemFlow
 
 if TYPE_CHECKING:
@@ -56,7 +56,19 @@ class CallRunner:
 
     def run(self, call: AnyCall[T], /) -> T:
         """Return the result of a call."""
-        return self._host(call).result()
+        return self.host(call).result()
+
+    def once(self) -> "CallRunner":
+        """Return a runner whose calls have one attempt each, and are otherwise the same."""
+        policy = self._config.retry_policy.limited(0)
+        config = self._config.changed({"retry": policy, "max_retries": 0})
+        return type(self)(config, self._transport, self._network, self._watches)
+
+    @property
+    def limits(self) -> Optional[Limits]:
+        """The limits of the client's own connections; None if others open them."""
+        found: object = getattr(self._transport, "limits", None)
+        return found if isinstance(found, Limits) else None
 
     def run_flow(self, flow: Flow[T], /) -> T:
         """Return the result of a flow, whose steps are done one after the other."""
@@ -79,11 +91,11 @@ class CallRunner:
         from meshapi_backends._sync.chunk_stream import ChunkStream
 
         # To the machine, the items of a stream are its chunks; other calls have one item.
-        make_host: Any = partial(self._host, call)
+        make_host: Any = partial(self.host, call)
         if self._watches:
             from meshapi_backends._watching import Watch
 
-            make_host = partial(self._host, call, Watch.first(self._watches).at_this_place())
+            make_host = partial(self.host, call, Watch.first(self._watches).at_this_place())
         return ChunkStream(make_host)
 
     def _calls(self) -> Calls:
@@ -94,7 +106,8 @@ class CallRunner:
         calls: Calls = getattr(transport, "calls", None) or Calls()
         return calls
 
-    def _host(self, call: AnyCall[T], watch: "Optional[Watch]" = None) -> Host[T]:
+    def host(self, call: AnyCall[T], watch: "Optional[Watch]" = None) -> Host[T]:
+        """Return the host of a call, which makes it, or gives it up from elsewhere."""
         network = self._network()
         now, unix_time = network.now(), time.time()
         # Asked for each call, because logging may be configured at any time.

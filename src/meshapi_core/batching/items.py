@@ -36,11 +36,11 @@ from meshapi_core.flows.steps import Emit, Flow, ItemFlow, Now
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Response
 from meshapi_core.progress import OnProgress
-from meshapi_core.readers import BytesReader, JSONReader
+from meshapi_core.readers import BytesReader, JSONReader, Reader
 from meshapi_core.types.batches import BatchObject
 from meshapi_core.types.chat import ChatCompletionResponse
 
-__all__ = ["BatchItem", "BatchSource", "batch_items"]
+__all__ = ["BatchItem", "BatchSource", "Ended", "batch_items", "with_rows"]
 
 T = TypeVar("T")
 
@@ -83,11 +83,12 @@ Row = Union[Mapping[str, Any], bytes]
 """What the gateway says about a request: decoded, or JSON."""
 
 
-class _Ended:
+class Ended:
     """A batch that has ended, and what the gateway says about its requests.
 
     Args:
-        kind: the type of its responses.
+        batch: the batch.
+        reader: reads its responses.
         failure: why it ended badly; None if it is completed.
         rows: for each request, its custom ID and the row. The first row with an ID counts.
     """
@@ -95,13 +96,13 @@ class _Ended:
     def __init__(
         self,
         batch: BatchObject,
-        kind: Any,
+        reader: Reader[Any],
         failure: Optional[MeshAPIError],
         rows: Iterable[tuple[Any, Row]],
     ) -> None:
         self.batch = batch
-        self._kind = kind
-        self._failure = failure
+        self.failure = failure
+        self._reader = reader
         self._rows: dict[str, Row] = {}
         for name, row in rows:
             if isinstance(name, str):
@@ -111,14 +112,20 @@ class _Ended:
     def names(self) -> Sequence[str]:
         return tuple(self._rows)
 
-    def item(self, name: str) -> BatchItem[Any]:
+    def item(self, name: str, reader: Optional[Reader[Any]] = None) -> BatchItem[Any]:
+        """Return the result of a request.
+
+        Args:
+            name: its custom ID.
+            reader: reads its response; None for that of the batch.
+        """
         row = self._rows.get(name)
         if row is None:
             missing = self._missing(f"no result for {name!r}")
-            return BatchItem(name, error=self._failure or missing)
+            return BatchItem(name, error=self.failure or missing)
         try:
             found = msgspec.json.decode(row) if isinstance(row, bytes) else row
-            return BatchItem(name, value=_value_of(found, self._kind, name))
+            return BatchItem(name, value=_value_of(found, reader or self._reader, name))
         except _NOT_JSON as exc:
             message = f"the result for {name!r} is not JSON: {exc}"
             return BatchItem(name, error=ResponseDecodeError(message))
@@ -133,8 +140,8 @@ class _Ended:
         """
         count, total = len(self._rows), (self.batch.request_counts or {}).get("total")
         total = total if type(total) is int else 0
-        if self._failure is not None and (not count or count < total):
-            raise self._failure
+        if self.failure is not None and (not count or count < total):
+            raise self.failure
         if count < total:
             raise self._missing(f"results for {count} of its {total} requests")
 
@@ -178,7 +185,7 @@ def _submitted_items(
     functions: tuple[OnProgress, ...],
     kind: JobKind[BatchObject],
 ) -> ItemFlow[BatchItem[Any], list[BatchObject]]:
-    ended: dict[int, _Ended] = {}
+    ended: dict[int, Ended] = {}
     last = {place: position for position, place in enumerate(submission.places)}
     begun: float = yield Now()
     for position, place in enumerate(submission.places):
@@ -212,13 +219,22 @@ def _end(
     waiting: Waiting,
     functions: tuple[OnProgress, ...],
     kind: JobKind[BatchObject],
-) -> Flow[_Ended]:
+) -> Flow[Ended]:
     """Wait until a batch has ended, well or badly, and return it with its rows."""
     failure: Optional[MeshAPIError] = None
     try:
         batch = yield from wait_for(kind, batch_id, waiting, functions)
     except JobFailedError as exc:
         failure, batch = exc, cast("BatchObject", exc.partial)
+    if response is None:
+        response = KINDS.get(batch.endpoint or "", ChatCompletionResponse)
+    return (yield from with_rows(batch, failure, JSONReader(response)))
+
+
+def with_rows(
+    batch: BatchObject, failure: Optional[MeshAPIError], reader: Reader[Any]
+) -> Flow[Ended]:
+    """Return a batch that has ended with its rows, which may have to be read from files."""
     told: list[Any] = [*(batch.results or ()), *(batch.errors_detail or ())]
     rows: list[tuple[Any, Row]] = [(row.get("custom_id"), row) for row in told if is_object(row)]
     if batch.results is None:
@@ -226,9 +242,7 @@ def _end(
         for file_id in (batch.output_file_id, batch.error_file_id):
             if file_id:
                 rows += yield from _rows_in(file_id)
-    if response is None:
-        response = KINDS.get(batch.endpoint or "", ChatCompletionResponse)
-    return _Ended(batch, response, failure, rows)
+    return Ended(batch, reader, failure, rows)
 
 
 def _rows_in(file_id: str) -> Flow[list[tuple[Any, Row]]]:
@@ -250,7 +264,7 @@ def _rows_in(file_id: str) -> Flow[list[tuple[Any, Row]]]:
     return rows
 
 
-def _value_of(row: Mapping[str, Any], kind: Any, name: str) -> Any:
+def _value_of(row: Mapping[str, Any], reader: Reader[Any], name: str) -> Any:
     """Return the response in a row.
 
     Raises:
@@ -266,7 +280,7 @@ def _value_of(row: Mapping[str, Any], kind: Any, name: str) -> Any:
         headers = Headers((("x-request-id", request_id),) if isinstance(request_id, str) else ())
         if status >= 300:
             raise error_from_response(status, headers, body)
-        return JSONReader(kind).read(Response(status, headers, body))
+        return reader.read(Response(status, headers, body))
     told: Mapping[str, Any] = error if is_object(error) else {"message": error}
     message, code = told.get("message"), told.get("code")
     raise JobFailedError(

@@ -37,9 +37,15 @@ __all__ = [
     "KINDS",
     "MOST_BYTES",
     "MOST_REQUESTS",
+    "NOT_SUBMITTED",
     "BatchSubmission",
+    "batch_call",
+    "batch_id_of",
+    "batch_options",
+    "check_iterable",
     "custom_id",
     "is_iterable",
+    "row_of",
     "submitted",
 ]
 
@@ -59,7 +65,8 @@ MOST_BYTES: Final = 32 * 1024 * 1024 - 64 * 1024
 """The rows of one batch: gateways refuse bodies of more than 32 MiB, and metadata goes along."""
 
 _PATH: Final = "/v1/batches"
-_NOT_SUBMITTED: Final = -1
+NOT_SUBMITTED: Final = -1
+"""The place of a call that is in no batch."""
 
 
 class BatchSubmission(Struct, Generic[T], frozen=True):
@@ -79,18 +86,21 @@ class BatchSubmission(Struct, Generic[T], frozen=True):
     endpoints: tuple[str, ...]
     places: tuple[int, ...]
 
-    def check(self) -> None:
+    def check(self, parameter: str = "batch") -> None:
         """Check that it is as `submit` made it, and not a part of that.
+
+        Args:
+            parameter: the argument that it was passed as, for errors.
 
         Raises:
             InvalidParamsError: it is not.
         """
         count = len(self.batch_ids)
-        in_range = all(_NOT_SUBMITTED <= place < count for place in self.places)
+        in_range = all(NOT_SUBMITTED <= place < count for place in self.places)
         if not in_range or len(self.endpoints) != count:
             expected = "what batches.submit() returned"
             raise InvalidParamsError(
-                "batch", expected, "a submission with other batches than calls"
+                parameter, expected, "a submission with other batches than calls"
             )
 
 
@@ -109,7 +119,7 @@ class _Row(Struct):
 
 
 class _Part:
-    """One batch to be made."""
+    """One batch to be made, for `submit`."""
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
@@ -126,10 +136,26 @@ class _Part:
         self._size += len(row) + 1
 
     def call(self, options: Mapping[str, Any]) -> Call[BatchObject]:
-        rows = msgspec.Raw(b"[" + b",".join(self._rows) + b"]")
-        body = msgspec.json.encode({"requests": rows, **options})
-        reader = JSONReader(BatchObject)
-        return Call(method="POST", path=_PATH, body=body, reader=reader, starts_job=True)
+        return batch_call(self._rows, options)
+
+
+def batch_call(rows: Iterable[bytes], options: Mapping[str, Any]) -> Call[BatchObject]:
+    """Return the call that makes a batch of these rows."""
+    requests = msgspec.Raw(b"[" + b",".join(rows) + b"]")
+    body = msgspec.json.encode({"requests": requests, **options})
+    reader = JSONReader(BatchObject)
+    return Call(method="POST", path=_PATH, body=body, reader=reader, starts_job=True)
+
+
+def batch_id_of(batch: BatchObject) -> str:
+    """Return the ID of a batch that was made.
+
+    Raises:
+        ResponseDecodeError: the gateway sent none.
+    """
+    if not batch.id:
+        raise ResponseDecodeError("the gateway made a batch, but sent no ID of it")
+    return batch.id
 
 
 def custom_id(position: int) -> str:
@@ -146,7 +172,7 @@ def submitted(
     """Submit calls; see `batches.submit`."""
     functions = yield from waiting.begin("requests")
     parts, count = _split(calls)
-    options = _options(completion_window, metadata)
+    options = batch_options(completion_window, metadata)
     state = _State(parts, count)
     now: float = yield Now()
     polling = Polling(now, timeout=waiting.timeout, poll_interval=waiting.poll_interval)
@@ -182,9 +208,7 @@ def _made(call: Call[BatchObject], polling: Polling) -> Flow[str]:
             if pause is None:
                 raise _TooManyOpen from exc
         else:
-            if not batch.id:
-                raise ResponseDecodeError("the gateway made a batch, but sent no ID of it")
-            return batch.id
+            return batch_id_of(batch)
         yield Pause(pause)
 
 
@@ -195,7 +219,7 @@ class _State:
         self._left = len(parts)
         self._ids: list[str] = []
         self._endpoints: list[str] = []
-        self._places = [_NOT_SUBMITTED] * count
+        self._places = [NOT_SUBMITTED] * count
         self.done = 0
 
     def add(self, batch_id: str, part: _Part) -> None:
@@ -217,9 +241,14 @@ class _State:
         )
 
 
-def _options(
+def batch_options(
     completion_window: Optional[str], metadata: Optional[Mapping[str, Any]]
 ) -> dict[str, Any]:
+    """Return what goes along with every batch.
+
+    Raises:
+        InvalidParamsError: an argument is wrong.
+    """
     given = {"completion_window": completion_window, "metadata": metadata}
     built = build_params(CreateBatchParams, None, given)
     return {name: built[name] for name in given if built.get(name) is not None}
@@ -231,16 +260,12 @@ def _split(calls: Any) -> tuple[list[_Part], int]:
     Raises:
         InvalidParamsError: `calls` is not an iterable of calls that can be in a batch.
     """
-    if isinstance(calls, (Call, StreamCall)):
-        raise InvalidParamsError("calls", "an iterable of calls", "one call", "write [call]")
-    if not is_iterable(calls):
-        hint = "an async iterable must be read first" if hasattr(calls, "__aiter__") else ""
-        raise InvalidParamsError("calls", "an iterable of calls", type_name(calls), hint)
+    check_iterable(calls, "an async iterable must be read first")
     parts: list[_Part] = []
     latest: dict[tuple[str, str], _Part] = {}
     count = 0
     for call in calls:
-        endpoint, model, row = _row(call, count)
+        endpoint, model, row = row_of(call, f"calls[{count}]", custom_id(count))
         part = latest.get((endpoint, model))
         if part is None or not part.has_room(row):
             part = latest[endpoint, model] = _Part(endpoint)
@@ -250,14 +275,39 @@ def _split(calls: Any) -> tuple[list[_Part], int]:
     return parts, count
 
 
+def check_iterable(calls: object, if_async: str) -> None:
+    """Check that a program gave several calls.
+
+    Args:
+        calls: what it gave.
+        if_async: what to do about an async iterable.
+
+    Raises:
+        InvalidParamsError: it gave something else.
+    """
+    if isinstance(calls, (Call, StreamCall)):
+        raise InvalidParamsError("calls", "an iterable of calls", "one call", "write [call]")
+    if not is_iterable(calls):
+        hint = if_async if hasattr(calls, "__aiter__") else ""
+        raise InvalidParamsError("calls", "an iterable of calls", type_name(calls), hint)
+
+
 def is_iterable(value: object) -> bool:
     """Return whether a program gave several things: not text, and not one object."""
     return isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
 
 
-def _row(call: Any, position: int) -> tuple[str, str, bytes]:
-    """Return the endpoint and the model of a call, and its row in a batch."""
-    where = f"calls[{position}]"
+def row_of(call: Any, where: str, name: str) -> tuple[str, str, bytes]:
+    """Return the endpoint and the model of a call, and its row in a batch.
+
+    Args:
+        call: the call.
+        where: the place where the program gave it, for errors.
+        name: its custom ID in the batch.
+
+    Raises:
+        InvalidParamsError: it cannot be in a batch.
+    """
     if isinstance(call, StreamCall):
         hint = "a batch has no streams; write create.build(...)"
         raise InvalidParamsError(where, "a call with a whole response", "a stream", hint)
@@ -276,7 +326,7 @@ def _row(call: Any, position: int) -> tuple[str, str, bytes]:
     named = msgspec.json.decode(call.body, type=_Named)
     model = named.model if isinstance(named.model, str) else ""
     body = msgspec.Raw(call.body)
-    row = msgspec.json.encode(_Row(custom_id(position), call.method, call.path, body))
+    row = msgspec.json.encode(_Row(name, call.method, call.path, body))
     if len(row) >= MOST_BYTES:
         expected = f"at most {MOST_BYTES} bytes"
         raise InvalidParamsError(where, expected, f"{len(row)} bytes", "no batch can take it")

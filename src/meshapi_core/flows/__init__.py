@@ -14,19 +14,25 @@ the runner that drives it does, on a blocking client as on an event loop.
 
 - `steps`: the steps, and what a runner does for each.
 - `saving`: the steps that write a file, of which nobody ever sees a part.
+- `journals`: the steps that append to a journal, under a lock.
+- `tables`: the steps that write a table.
 - `downloads`: flows that save a response in a file.
 - `functions`: the step that calls several functions at the same time.
+- `concurrent`: the steps of a flow that has several calls under way.
 - `polling`: the flow that waits for a job, and how often it looks.
 """
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from meshapi_core.flows.concurrent import *
     from meshapi_core.flows.downloads import FilePath as FilePath
     from meshapi_core.flows.downloads import SavedFile as SavedFile
     from meshapi_core.flows.functions import *
+    from meshapi_core.flows.journals import *
     from meshapi_core.flows.saving import *
     from meshapi_core.flows.steps import *
+    from meshapi_core.flows.tables import *
     from meshapi_core.progress import OnProgress as OnProgress
     from meshapi_core.progress import Progress as Progress
 else:

@@ -9,13 +9,21 @@ from typing import Any, Final
 PACKAGE: Final = "meshapi_core.flows"
 
 _NAMES: Final = {
+    "meshapi_core.flows.concurrent": """
+        CallEnd EndCalls Ends GetLimits NextEnds PULL StartCalls StartPull
+    """,
     "meshapi_core.flows.downloads": "FilePath SavedFile",
     "meshapi_core.flows.functions": "FunctionCall FunctionOutcome RunFunctions",
+    "meshapi_core.flows.journals": """
+        AppendJournal CloseJournal CutJournal FileSize OpenJournal ReadJournal ReadRecord
+        journal_locked journal_not_written
+    """,
     "meshapi_core.flows.saving": "DiscardFile EmptyFile KeepFile OpenFile WritePiece",
     "meshapi_core.flows.steps": """
         CloseStream Emit Flow GetConfig ItemFlow NextChunk Now OpenBar OpenStream Pause RandomBytes
         Step Tell
     """,
+    "meshapi_core.flows.tables": "ColumnKind OpenTable WriteRows",
     "meshapi_core.progress": "OnProgress Progress",
 }
 _HOMES: Final = {

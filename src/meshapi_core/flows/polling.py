@@ -55,6 +55,7 @@ __all__ = [
     "WAIT_NAMES",
     "JobFailure",
     "JobKind",
+    "Look",
     "Polling",
     "Waiting",
     "random_number",
@@ -253,7 +254,7 @@ def wait_for(
     Raises:
         JobFailedError, JobStatusError, JobTimeoutError, MeshAPIError: see the table above.
     """
-    look = _Look(kind, job_id, seen=begun)
+    look = Look(kind, job_id, seen=begun)
     now: float = yield Now()
     polling = Polling(now, timeout=waiting.timeout, poll_interval=waiting.poll_interval)
     asked: Optional[float] = None
@@ -294,10 +295,15 @@ def random_number() -> Flow[float]:
     return number(lambda size: drawn)
 
 
-class _Look(Generic[T]):
-    """What the looks at one job have found."""
+class Look(Generic[T]):
+    """What the looks at one job have found.
 
-    def __init__(self, kind: JobKind[T], job_id: str, seen: Optional[Any]) -> None:
+    Args:
+        kind, job_id: the job.
+        seen: the response that began it; None if it was not looked at yet.
+    """
+
+    def __init__(self, kind: JobKind[T], job_id: str, seen: Optional[Any] = None) -> None:
         self._kind = kind
         self._id = job_id
         self._seen = seen

@@ -15,7 +15,8 @@
     CloseStream   ends it                                    None
     Emit          hands an item to the program               None, when it wants the next item
 
-The steps that write files are in `saving`.
+The steps that write files are in `saving`, those that write tables in `tables`, those of several
+calls at once in `concurrent`, and those that keep a journal in `journals`.
 
 An error of a step is thrown into the flow, which may catch it and go on. An interruption (a
 cancellation, a KeyboardInterrupt) is not: the runner closes the generator. It also closes every
@@ -31,8 +32,19 @@ from msgspec import Struct
 
 from meshapi_core.bodies import FileSource
 from meshapi_core.calls import AnyCall
+from meshapi_core.flows.concurrent import EndCalls, GetLimits, NextEnds, StartCalls, StartPull
 from meshapi_core.flows.functions import RunFunctions
+from meshapi_core.flows.journals import (
+    AppendJournal,
+    CloseJournal,
+    CutJournal,
+    FileSize,
+    OpenJournal,
+    ReadJournal,
+    ReadRecord,
+)
 from meshapi_core.flows.saving import DiscardFile, EmptyFile, KeepFile, OpenFile, WritePiece
+from meshapi_core.flows.tables import OpenTable, WriteRows
 
 __all__ = [
     "CloseStream",
@@ -171,6 +183,20 @@ Step = Union[
     EmptyFile,
     KeepFile,
     DiscardFile,
+    GetLimits,
+    StartCalls,
+    StartPull,
+    NextEnds,
+    EndCalls,
+    OpenJournal,
+    ReadJournal,
+    ReadRecord,
+    AppendJournal,
+    CutJournal,
+    CloseJournal,
+    FileSize,
+    OpenTable,
+    WriteRows,
 ]
 """What a flow may yield."""
 

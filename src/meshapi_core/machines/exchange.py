@@ -393,6 +393,7 @@ class Exchange(Generic[T]):
             if isinstance(error, ProtocolError):
                 # The parser's frames hold the bytes that it refused.
                 forget_frames(error)
+            error.outcome = outcome
             self._error = conceal(error, self.secrets)
             self._move(_FINAL, _FAILED)
             return

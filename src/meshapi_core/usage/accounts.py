@@ -51,6 +51,10 @@ class Account:
             if new is not None:
                 sums[new.model] = sums.get(new.model, TotalUsage()) + new.usage(prices)
 
+    def add(self, model: str, usage: TotalUsage) -> None:
+        """Add the usage of a request that has ended."""
+        self._by_model[model] = self._by_model.get(model, TotalUsage()) + usage
+
 
 def admit(accounts: Sequence[Account], changes: Changes) -> None:
     """Enter the requests of a call that begins into all accounts.

@@ -1,6 +1,7 @@
 """Limits on what calls may use, and the error when they are used up."""
 
 from decimal import Decimal
+from math import inf
 from typing import Any, NamedTuple, Optional, Union
 
 from msgspec import Struct
@@ -53,31 +54,50 @@ class UsedUp(NamedTuple):
 
 
 class BudgetLimits(Struct, frozen=True, kw_only=True):
-    """What calls may use together; None is no limit."""
+    """What calls may use together; None is no limit.
+
+    Whether `seconds` and `failures` are used up is decided by the run that they limit
+    (`meshapi_core.bulk`): no usage says it.
+    """
 
     cost_usd: Optional[Decimal] = None
     tokens: Optional[int] = None
     requests: Optional[int] = None
+    seconds: Optional[float] = None
+    failures: Optional[int] = None
 
     @classmethod
-    def of(cls, cost_usd: Any, tokens: Any, requests: Any) -> "BudgetLimits":
+    def of(
+        cls, cost_usd: Any, tokens: Any, requests: Any, seconds: Any = None, failures: Any = None
+    ) -> "BudgetLimits":
         """Return the limits, checked.
 
         Raises:
             InvalidParamsError: none is given, or one is of a wrong kind or negative.
         """
-        if cost_usd is None and tokens is None and requests is None:
-            got = "no limit"
-            raise InvalidParamsError("Budget", "cost_usd=, tokens= or requests=", got)
+        given = (cost_usd, tokens, requests, seconds, failures)
+        if all(limit is None for limit in given):
+            expected = "cost_usd=, tokens=, requests=, seconds= or failures="
+            raise InvalidParamsError("Budget", expected, "no limit")
         amount = usd(cost_usd)
         if cost_usd is not None and amount is None:
             expected = 'US dollars, at least 0, such as "0.50"'
             raise InvalidParamsError("cost_usd", expected, value_name(cost_usd, show=True))
-        for name, count in (("tokens", tokens), ("requests", requests)):
+        counts = {"tokens": tokens, "requests": requests, "failures": failures}
+        for name, count in counts.items():
             if count is not None and (type(count) is not int or count < 0):
                 got = value_name(count, show=True)
                 raise InvalidParamsError(name, "a whole number, at least 0", got)
-        return cls(cost_usd=amount, tokens=tokens, requests=requests)
+        if seconds is not None and not (type(seconds) in (int, float) and 0 <= seconds < inf):
+            got = value_name(seconds, show=True)
+            hint = "write x.total_seconds()" if hasattr(seconds, "total_seconds") else ""
+            raise InvalidParamsError("seconds", "seconds, at least 0", got, hint)
+        return cls(cost_usd=amount, seconds=seconds, **counts)
+
+    @property
+    def of_a_run(self) -> list[str]:
+        """The names of the limits that only a run of many calls can keep."""
+        return [name for name in ("seconds", "failures") if getattr(self, name) is not None]
 
     def used_up(self, spent: TotalUsage, asked: int = 1) -> Optional[UsedUp]:
         """Return the first limit that allows no further call; None if all allow one.

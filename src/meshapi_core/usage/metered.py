@@ -42,7 +42,7 @@ from meshapi_core.usage.totals import TotalUsage
 
 __all__ = ["CallUsage", "Changes", "RequestUsage", "call_usage"]
 
-_RUN_MODELS: Final = frozenset(
+MODEL_PATHS: Final = frozenset(
     {
         "/v1/audio/speech",
         "/v1/audio/transcriptions",
@@ -162,6 +162,23 @@ class CallUsage:
             return []
         pairs = ((before.get(key), now.get(key)) for key in {**before, **now})
         return [pair for pair in pairs if pair[0] is not pair[1]]
+
+    def ended(
+        self, body: Optional[bytes], value: object = None, error: Optional[Exception] = None
+    ) -> list[RequestUsage]:
+        """Return the requests of a call that is over, and whose notices were not received.
+
+        Args:
+            body: of its response, if it is still there.
+            value: its typed response, which counts where there is no body.
+            error: why it failed; None if it did not.
+        """
+        if error is None and body:
+            self._take_body(body)
+        elif error is None and value is not None:
+            self._take_item(value)
+        self._end(may_cost=error is None or _error_may_cost(error))
+        return [*self._requests.values()]
 
     def _set(self, key: str, request: RequestUsage) -> None:
         if self._requests.get(key) is not request:
@@ -283,7 +300,10 @@ def _may_cost(notice: Union[CallClosed, CallFailed]) -> bool:
     """Whether a request that brought no whole response may have cost something."""
     if isinstance(notice, CallClosed) or notice.items:
         return True
-    error = notice.error
+    return _error_may_cost(notice.error)
+
+
+def _error_may_cost(error: Exception) -> bool:
     if isinstance(error, APIStatusError) or not isinstance(error, MeshAPIError):
         return False
     return not error.error_code.startswith(_NOT_SENT)
@@ -301,7 +321,7 @@ def call_usage(call: AnyCall[Any]) -> Optional[CallUsage]:
     if call.upgrades:
         return _Session(text_of(call, "model"))
     path = text_of(call, "path").partition("?")[0]
-    if call.method != "POST" or path not in _RUN_MODELS:
+    if call.method != "POST" or path not in MODEL_PATHS:
         return None
     asked = _asked(value_of(call, "body"))
     return _Comparison(asked) if path == _COMPARE else _OneModel(text_of(asked, "model"), path)

@@ -41,10 +41,29 @@ class PriceList:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self._models)} models>"
 
-    def cost(self, model: str, tokens: Optional[TokenCounts]) -> Optional[Decimal]:
+    def is_long(self, model: str, tokens: int) -> bool:
+        """Return whether a request with this input has the prices for a long context."""
+        info = self._models.get(model)
+        threshold = None if info is None else info.standard_context_threshold
+        return threshold is not None and tokens > threshold
+
+    def cost(
+        self,
+        model: str,
+        tokens: Optional[TokenCounts],
+        *,
+        requests: int = 1,
+        is_long: Optional[bool] = None,
+    ) -> Optional[Decimal]:
         """Return the cost of a request; None if a price or a count that it needs is missing.
 
         Input from the cache costs as much as other input if no price for it is named.
+
+        Args:
+            model: its ID.
+            tokens: of the request, or the sums of several.
+            requests: how many.
+            is_long: whether these have the prices for a long context; None to find out.
         """
         info = self._models.get(model)
         if info is None:
@@ -54,12 +73,13 @@ class PriceList:
         price = info.pricing
         if price is None or tokens is None:
             return None
-        threshold = info.standard_context_threshold
-        is_long = threshold is not None and (tokens.input or 0) > threshold
+        if is_long is None:
+            is_long = self.is_long(model, tokens.input or 0)
         rates = _rates(price, is_long=is_long)
-        total = usd(price.request_usd or 0)
-        if total is None:
+        each = usd(price.request_usd or 0)
+        if each is None:
             return None
+        total = multiplied(each, requests)
         for kind, count in _counts(tokens).items():
             rate = rates[kind]
             if count and rate is None:

@@ -5,6 +5,7 @@ import shlex
 import signal
 import time
 from argparse import ArgumentParser, Namespace
+from typing import Optional
 
 from meshapi.cli.command import Command, CommandError
 from meshapi.cli.output import terminal
@@ -36,6 +37,12 @@ def _add_arguments(parser: ArgumentParser) -> None:
         default=[],
         help="a further host name by which it is called, such as that of a container",
     )
+    parser.add_argument(
+        "--rpm", metavar="N", type=int, help="at most N requests a minute (default: no limit)"
+    )
+    parser.add_argument(
+        "--tpm", metavar="N", type=int, help="at most N model tokens a minute (default: no limit)"
+    )
 
 
 def _run(arguments: Namespace) -> int:
@@ -53,6 +60,8 @@ def _run(arguments: Namespace) -> int:
             arguments.host,
             arguments.port,
             arguments.allow_host,
+            requests_per_minute=arguments.rpm,
+            tokens_per_minute=arguments.tpm,
         )
     except (OSError, OverflowError, ValueError) as error:
         raise CommandError(f"the gateway cannot start: {_why(error, arguments)}") from error
@@ -75,6 +84,10 @@ def _why(error: Exception, arguments: Namespace) -> str:
         return f"--port: expected 0 to 65535, got {arguments.port}"
     if not arguments.pace >= 0:
         return f"--pace: expected 0 or more words per second, got {arguments.pace:g}"
+    for option in ("rpm", "tpm"):
+        limit: Optional[int] = getattr(arguments, option)
+        if limit is not None and limit < 1:
+            return f"--{option}: expected 1 or more a minute, got {limit}"
     return str(error)
 
 

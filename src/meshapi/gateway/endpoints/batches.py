@@ -1,11 +1,11 @@
-"""/v1/batches: chat requests that are processed later, at the second look at the batch.
+"""/v1/batches: requests that are processed later, at the second look at the batch.
 
 A batch is `validating` when it is made, `in_progress` at the first look at it, and `completed` at
-the second, with the responses of the chat endpoint. With `mesh/stall` it never completes; with
+the second, with the responses of its endpoint. With `mesh/stall` it never completes; with
 other models that fail on purpose, its requests fail, and the jobs of `mesh/` end as their names
-say: an expired or cancelled batch has results for the first half of its requests. A request whose
-question begins with "Fail:" fails. A cancelled batch is `cancelling`, then
-`cancelled` at the next look. A look is a GET of that batch; the list does not count.
+say: an expired or cancelled batch has results for the first half of its requests. A cancelled batch
+is `cancelling`, then `cancelled` at the next look. A look is a GET of that batch; the list does not
+count.
 """
 
 import time
@@ -18,10 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from meshapi.gateway import failing_models
-from meshapi.gateway.endpoints.chat.choices import question_of
-from meshapi.gateway.endpoints.chat.completion import completion_of
-from meshapi.gateway.endpoints.chat.completions import prepared
-from meshapi.gateway.endpoints.chat.request import SCHEMA as CHAT
+from meshapi.gateway.endpoints.batch_rows import endpoint_of, expired, model_of, result_of
 from meshapi.gateway.endpoints.files.batch_files import BatchFiles, requests_check
 from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.errors import GatewayError
@@ -32,20 +29,18 @@ from meshapi.gateway.http.validation import (
     Check,
     Detail,
     Location,
-    invalid,
     mapping,
     only_fields,
     read_json,
     string,
 )
 from meshapi.gateway.http.wire import ulid
-from meshapi.gateway.jobs import asked_to_fail, end_of, is_known, job_response
-from meshapi.gateway.models import DEFAULT_MODEL, JOB_EXPIRED, JOB_FAILED, UNORDERED
+from meshapi.gateway.jobs import end_of, is_known, job_response
+from meshapi.gateway.models import JOB_EXPIRED, JOB_FAILED, UNORDERED
 from meshapi.gateway.state import GatewayState
 from meshapi.gateway.store import Store
 
 _MOST_OPEN = 10
-_ENDPOINT = "/v1/chat/completions"
 
 _OPEN = ("validating", "in_progress", "cancelling")
 
@@ -82,6 +77,7 @@ def routes(state: GatewayState) -> list[Route]:
             message = f"The batch is {batch.status} and can't be cancelled."
             raise GatewayError(409, "conflict", message)
         batch.status = "cancelling"
+        batch.cancelling_at = int(time.time())
         return json_response(batch.as_object())
 
     return [
@@ -94,6 +90,7 @@ def routes(state: GatewayState) -> list[Route]:
 @dataclass
 class _Batch:
     requests: Sequence[dict[str, Any]]
+    endpoint: str
     model: str
     input_file_id: Optional[str]
     completion_window: str
@@ -102,6 +99,7 @@ class _Batch:
     created_at: int = field(default_factory=lambda: int(time.time()))
     status: str = "validating"
     completed_at: Optional[int] = None
+    cancelling_at: Optional[int] = None
     output_file_id: Optional[str] = None
     error_file_id: Optional[str] = None
     results: Optional[list[dict[str, Any]]] = None
@@ -116,7 +114,7 @@ class _Batch:
         return {
             "id": self.id,
             "object": "batch",
-            "endpoint": _ENDPOINT,
+            "endpoint": self.endpoint,
             "input_file_id": self.input_file_id,
             "output_file_id": self.output_file_id,
             "error_file_id": self.error_file_id,
@@ -126,6 +124,7 @@ class _Batch:
             "completion_window": self.completion_window,
             "created_at": self.created_at,
             "completed_at": self.completed_at,
+            "cancelling_at": self.cancelling_at,
             "usage_synced": self.status == "completed",
             "results": self.results,
             "errors_detail": self.errors,
@@ -150,17 +149,14 @@ def _make(state: GatewayState, body: dict[str, Any]) -> _Batch:
         requests: Any = body["requests"]
     else:
         requests = _uploaded(state, input_file_id)
-    endpoints = {row.get("url") or _ENDPOINT for row in requests}
-    if endpoints | {body.get("endpoint") or _ENDPOINT} != {_ENDPOINT}:
-        message = f"Batches of the local gateway support {_ENDPOINT} only."
-        raise GatewayError(501, "not_implemented", message)
-    model = _model_of(requests)
+    endpoint = endpoint_of(requests, body.get("endpoint"))
+    model = model_of(requests, endpoint)
     open_ones = sum(batch.status in _OPEN for batch in state.store(_Batches))
     if open_ones >= _MOST_OPEN:
         message = f"There are {open_ones} open batches already, and {_MOST_OPEN} is the limit."
         raise GatewayError(429, "batch_limit_exceeded", message)
     window = body.get("completion_window") or "24h"
-    return _Batch(requests, model, input_file_id, window, body.get("metadata"))
+    return _Batch(requests, endpoint, model, input_file_id, window, body.get("metadata"))
 
 
 def _uploaded(state: GatewayState, file_id: str) -> Sequence[dict[str, Any]]:
@@ -169,20 +165,6 @@ def _uploaded(state: GatewayState, file_id: str) -> Sequence[dict[str, Any]]:
         message = f"The purpose of file '{file_id}' is {found.purpose}, not batch."
         raise GatewayError(400, "invalid_request", message)
     return found.rows
-
-
-def _model_of(requests: Sequence[dict[str, Any]]) -> str:
-    """The model of a batch.
-
-    Raises:
-        GatewayError: 400 `mixed_models`, if the requests name more than one.
-    """
-    named = [row["body"].get("model") for row in requests]
-    models = sorted({model for model in named if isinstance(model, str)})
-    if len(models) > 1:
-        message = f"All requests of a batch must name the same model, not {', '.join(models)}."
-        raise GatewayError(400, "mixed_models", message)
-    return models[0] if models else DEFAULT_MODEL
 
 
 def _advance(state: GatewayState, batch: _Batch) -> None:
@@ -220,48 +202,13 @@ def _complete(state: GatewayState, batch: _Batch, done: Sequence[dict[str, Any]]
     results: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
     for row in done:
-        entry = _result_of(state, row)
+        entry = result_of(state, batch.endpoint, row)
         (errors if entry["error"] else results).append(entry)
     if batch.model == JOB_EXPIRED:
-        errors += [_expired(row) for row in batch.requests[len(done) :]]
+        errors += [expired(row) for row in batch.requests[len(done) :]]
     if batch.model == UNORDERED:
         results.reverse()
     files = state.store(BatchFiles)
     batch.output_file_id = files.add(results, "batch_output", batch.model).id if results else None
     batch.error_file_id = files.add(errors, "batch_output", batch.model).id if errors else None
     batch.results, batch.errors = results, errors
-
-
-def _expired(row: dict[str, Any]) -> dict[str, Any]:
-    error = {"code": "batch_expired", "message": "The batch expired before this request's turn."}
-    entry = {"id": f"batch_req_{ulid()}", "custom_id": row["custom_id"]}
-    return {**entry, "response": None, "error": error}
-
-
-def _result_of(state: GatewayState, row: dict[str, Any]) -> dict[str, Any]:
-    """The result of one request: the response of the chat endpoint, or its error."""
-    request_id = f"req_{ulid()}"
-    error: Optional[dict[str, Any]] = None
-    try:
-        status, body = 200, _response(state, row["body"])
-    except GatewayError as failure:
-        error = failure.error
-        status, body = failure.status, {"error": error, "request_id": request_id}
-    response = {"status_code": status, "request_id": request_id, "body": body}
-    entry_id = f"batch_req_{ulid()}"
-    return {"id": entry_id, "custom_id": row["custom_id"], "response": response, "error": error}
-
-
-def _response(state: GatewayState, asked: dict[str, Any]) -> dict[str, Any]:
-    faults = list(CHAT(asked, ("body",)))
-    if faults:
-        raise invalid(*faults)
-    body = prepared(state, asked)
-    failure = asked_to_fail(question_of(body["messages"]))
-    if failure:
-        raise GatewayError(*failure)
-    completion = completion_of(state, body)
-    failing_models.refuse(state, completion.requested, body.get("user") or "")
-    if completion.requested in failing_models.BREAKS_OFF:
-        raise GatewayError(*failing_models.BREAKS_OFF[completion.requested])
-    return completion.whole()

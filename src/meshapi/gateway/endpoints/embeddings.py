@@ -73,7 +73,7 @@ def _list(value: Any, at: Location) -> Iterator[Detail]:
     )
 
 
-_SCHEMA: Check = only_fields(
+SCHEMA: Check = only_fields(
     {"input": string_or(string, _list)},
     {
         "model": string,
@@ -103,18 +103,20 @@ def routes(state: GatewayState) -> list[Route]:
     """This file's endpoint."""
 
     async def create(request: Request) -> Response:
-        body = await read_json(request, _SCHEMA)
+        body = await read_json(request, SCHEMA)
         if body.get("sparse_embedding"):
             message = "The local gateway has no sparse embeddings."
             raise GatewayError(501, "not_implemented", message)
         model = choose_from(EMBEDDING_MODELS, body.get("model"), DEFAULT_EMBEDDING_MODEL)
-        response = dump(_embed(body, model))
-        return await make_response(state, request, model, response, user=body.get("user") or "")
+        made = embed(body, model)
+        user, tokens = body.get("user") or "", made["usage"]["total_tokens"]
+        return await make_response(state, request, model, dump(made), user=user, tokens=tokens)
 
     return [protected(state, "/v1/embeddings", ["POST"], create)]
 
 
-def _embed(body: dict[str, Any], model: str) -> dict[str, Any]:
+def embed(body: dict[str, Any], model: str) -> dict[str, Any]:
+    """The response to a request that passes `SCHEMA`."""
     inputs = list(_inputs(body["input"]))
     dimensions: int = body.get("dimensions") or _DEFAULT_DIMENSIONS
     items = [

@@ -1,7 +1,4 @@
-"""/v1/usage: counts of the recorded requests, all of them free of charge.
-
-There are no rate limits, and `rate-limits` says so.
-"""
+"""/v1/usage: counts of the recorded requests, all of them free of charge, and the rate limits."""
 
 from collections import Counter
 from datetime import datetime, timedelta, timezone
@@ -18,22 +15,11 @@ from meshapi.gateway.http.query import read_query, whole
 from meshapi.gateway.http.request_log import RecordedRequest
 from meshapi.gateway.http.responses import json_response
 from meshapi.gateway.http.validation import Check, fields, integer, read_json, string
+from meshapi.gateway.rate_limits import BILLED
 from meshapi.gateway.state import GatewayState
 
 _FREE = "0.0000000"
 _DEFAULT_DAYS, _MOST_DAYS = 30, 365
-
-# The paths whose POST requests the service charges for.
-_BILLED = (
-    "/v1/chat/",
-    "/v1/responses",
-    "/v1/embeddings",
-    "/v1/images/",
-    "/v1/video/",
-    "/v1/audio/",
-    "/v1/moderations",
-    "/v1/web/search",
-)
 
 _USAGE: Check = fields({}, {"since": string, "until": string, "model": string})
 _EVENTS: Check = fields(
@@ -60,8 +46,7 @@ def routes(state: GatewayState) -> list[Route]:
         return json_response({"data": _trend(state, query.get("days", _DEFAULT_DAYS))})
 
     async def rate_limits(request: Request) -> Response:
-        kinds = ("requests_per_minute", "tokens_per_minute", "requests_per_day")
-        limits = {kind: {"current": 0, "limit": None, "pct": 0} for kind in kinds}
+        limits = state.rate_limits.rows()
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         others = {"org": None, "team": None, "member": None}
         return json_response({"as_of": now, "key": limits, **others})
@@ -80,7 +65,7 @@ def _events(state: GatewayState, model: Optional[str] = None) -> list[dict[str, 
     asked = [
         request
         for request in state.requests.snapshot()
-        if request.method == "POST" and request.path.startswith(_BILLED)
+        if request.method == "POST" and request.path.startswith(BILLED)
     ]
     rows = [_event(request, number) for number, request in enumerate(asked, 1)]
     return [row for row in reversed(rows) if model is None or row["model"] == model]

@@ -9,16 +9,24 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from meshapi.gateway.http.errors import GatewayError
+from meshapi.gateway.rate_limits import BILLED
 from meshapi.gateway.state import GatewayState
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def protected(state: GatewayState, path: str, methods: Sequence[str], endpoint: Endpoint) -> Route:
-    """A route that needs the gateway's token; requests without it get a 401."""
+    """A route that needs the gateway's token; requests without it get a 401.
+
+    What the service charges for counts against the rate limits.
+    """
+
+    limited = path.startswith(BILLED)
 
     async def checked(request: Request) -> Response:
         check_token(state, bearer_token(request.headers))
+        if limited and request.method == "POST":
+            state.rate_limits.admit()
         return await endpoint(request)
 
     return Route(path, checked, methods=methods)

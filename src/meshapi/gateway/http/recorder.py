@@ -1,6 +1,7 @@
 """The middleware: each request gets an ID, is checked by the access rules, and is logged."""
 
 import re
+from collections.abc import Sequence
 from typing import Optional, Union
 
 from starlette.datastructures import Headers
@@ -8,8 +9,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from meshapi.gateway.http.access_rules import AccessRules, declared_size, largest_body, too_large
 from meshapi.gateway.http.errors import GatewayError, envelope
-from meshapi.gateway.http.request_log import RecordedHeaders, RecordedRequest, RequestLog
+from meshapi.gateway.http.request_log import RecordedHeaders, RecordedRequest
 from meshapi.gateway.http.wire import ulid
+from meshapi.gateway.state import GatewayState
 
 # The service adopts a client's own ID if it looks like this, and makes one up otherwise.
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -21,15 +23,9 @@ _RESPONSE_STARTS = ("http.response.start", "websocket.accept", "websocket.http.r
 _KEPT_BODY = 8 * 1024 * 1024
 
 
-# As the service sends them: a limit so wide that no test meets it, except with mesh/rate-limited.
-_SERVICE_HEADERS = (
-    (b"x-mesh-version", b"2026-09"),
-    (b"x-ratelimit-limit-requests", b"1000"),
-)
-_WITHIN_LIMIT = (
-    (b"x-ratelimit-remaining-requests", b"999"),
-    (b"x-ratelimit-reset-requests", b"60ms"),
-)
+_VERSION = (b"x-mesh-version", b"2026-09")
+
+# What mesh/rate-limited says on a gateway without limits.
 _OVER_LIMIT = (
     (b"x-ratelimit-remaining-requests", b"0"),
     (b"x-ratelimit-reset-requests", b"1s"),
@@ -44,16 +40,16 @@ class Recorder:
     is read than its endpoint asks for, which is mostly nothing.
     """
 
-    def __init__(self, app: ASGIApp, log: RequestLog, access_rules: AccessRules) -> None:
+    def __init__(self, app: ASGIApp, state: GatewayState, access_rules: AccessRules) -> None:
         self._app = app
-        self._log = log
+        self._state = state
         self._access_rules = access_rules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        recording = _Recording(scope, receive, send, self._log)
+        recording = _Recording(scope, receive, send, self._state)
         refusal = self._access_rules.refusal(scope, recording.headers)
         if refusal is not None:
             await recording.refuse(refusal)
@@ -67,11 +63,12 @@ class Recorder:
 class _Recording:
     """One request on its way into the log."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, log: RequestLog) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, state: GatewayState) -> None:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._log = log
+        self._log = state.requests
+        self._rate_limits = state.rate_limits
         self.headers = RecordedHeaders(raw=scope["headers"])
         self._request_id = _request_id(self.headers)
         scope.setdefault("state", {})["request_id"] = self._request_id
@@ -131,10 +128,13 @@ class _Recording:
             self.add_to_log()
             stamp = (b"x-request-id", self._request_id.encode())
             status = message.get("status", 101)
-            limits = _OVER_LIMIT if status == 429 else _WITHIN_LIMIT
-            more = () if status == 101 else (*_SERVICE_HEADERS, *limits)
+            more = [] if status == 101 else [_VERSION, *self._limits(status)]
             message["headers"] = [*message.get("headers", []), stamp, *more]
         await self._send(message)
+
+    def _limits(self, status: int) -> Sequence[tuple[bytes, bytes]]:
+        """What is left of the limits."""
+        return self._rate_limits.headers() or (_OVER_LIMIT if status == 429 else ())
 
     def add_to_log(self) -> None:
         """Log as much of the request as has arrived; only the first call has an effect."""

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from meshapi.gateway import failing_models
 from meshapi.gateway.http.streams import BreakableResponse, EventStream, Script
 from meshapi.gateway.http.wire import dump
+from meshapi.gateway.models import BROKEN_STREAM
 from meshapi.gateway.state import GatewayState
 
 
@@ -18,13 +19,23 @@ def json_response(value: Any, status: int = 200) -> Response:
 
 
 async def make_response(
-    state: GatewayState, request: Request, model: str, body: bytes, *, user: str = ""
+    state: GatewayState,
+    request: Request,
+    model: str,
+    body: bytes,
+    *,
+    user: str = "",
+    tokens: int = 0,
 ) -> Response:
     """A whole response with a JSON body; a model of `FAILING_MODELS` fails in its own way.
 
+    Args:
+        tokens: the model tokens that the request and its response have.
+
     Raises:
-        GatewayError: the model fails before its response begins.
+        GatewayError: the model fails before its response begins, or the tokens exceed the limit.
     """
+    state.rate_limits.spend(tokens)
     failing_models.refuse(state, model, user)
     return await whole_response(request, model, body)
 
@@ -39,10 +50,13 @@ async def whole_response(
 ) -> Response:
     """A whole response in the way of the model; call `failing_models.refuse` before."""
     await failing_models.hold_back(model, request)
-    sized = {**(headers or {}), "Content-Length": str(len(body))}
-    return BreakableResponse(
-        failing_models.body_of(model, body), headers=sized, media_type=media_type
-    )
+    if model == BROKEN_STREAM:
+        sized = {**(headers or {}), "Content-Length": str(len(body))}
+        return BreakableResponse(
+            failing_models.body_of(model, body), headers=sized, media_type=media_type
+        )
+    # It is complete even if the client has disconnected: it may ask again with the same key.
+    return Response(body, headers=dict(headers or {}), media_type=media_type)
 
 
 def stream_response(

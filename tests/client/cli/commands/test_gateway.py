@@ -51,7 +51,15 @@ class TestGateway:
         assert "meshapi chat" in said
 
     @pytest.mark.parametrize(
-        "arguments", [["--port", "99999"], ["--pace", "-1"], ["--pace", "nan"], ["--port", "{}"]]
+        "arguments",
+        [
+            ["--port", "99999"],
+            ["--pace", "-1"],
+            ["--pace", "nan"],
+            ["--port", "{}"],
+            ["--rpm", "0"],
+            ["--tpm", "-5"],
+        ],
     )
     @pytest.mark.skipif(sys.platform == "win32", reason="messages of POSIX")
     def test_tells_why_it_cannot_start(
@@ -71,6 +79,8 @@ class TestGateway:
             "99999": "--port: expected 0 to 65535, got 99999",
             "-1": "--pace: expected 0 or more words per second, got -1",
             "nan": "--pace: expected 0 or more words per second, got nan",
+            "0": "--rpm: expected 1 or more a minute, got 0",
+            "-5": "--tpm: expected 1 or more a minute, got -5",
             "{}": f"127.0.0.1:{taken} is in use; --port 0 takes any port that is free",
         }
         assert err == f"meshapi: the gateway cannot start: {why[arguments[1]]}\n"

@@ -129,8 +129,64 @@ class TestBatches:
         assert post(gateway, PATH, {}).faults == [("missing", at)]
         twice = create(gateway, row("a"), row("a")).faults
         assert twice == [("value_error", [*at, 1, "custom_id"])]
-        other = {**row("a"), "url": "/v1/embeddings"}
+        other = {**row("a"), "url": "/v1/images/generations"}
         assert create(gateway, other).code == (501, "not_implemented")
+        mixed = create(gateway, row("a"), {**row("b"), "url": "/v1/responses"})
+        assert mixed.code == (400, "invalid_request")
+
+    @pytest.mark.parametrize(
+        ("url", "body", "model", "kind"),
+        [
+            ("/v1/responses", {"input": "What is 2+2?"}, "openai/gpt-4o-mini", "response"),
+            ("/v1/embeddings", {"input": ["a", "b"]}, "openai/text-embedding-3-small", "list"),
+            (
+                "/v1/embeddings",
+                {"input": "a", "model": "openai/text-embedding-3-large"},
+                "openai/text-embedding-3-large",
+                "list",
+            ),
+        ],
+    )
+    def test_have_any_of_three_endpoints(
+        self, gateway: LocalGateway, url: str, body: Any, model: str, kind: str
+    ) -> None:
+        rows = [{"custom_id": name, "url": url, "body": body} for name in ("a", "b")]
+        batch = create(gateway, *rows).json()
+        assert (batch["endpoint"], batch["model"]) == (url, model)
+        done = look(gateway, batch["id"], 2)
+        direct = post(gateway, url, body).json()
+        for entry in done["results"]:
+            made = entry["response"]["body"]
+            assert made["object"] == kind
+            assert made["usage"] == direct["usage"]
+            assert made["cost"] == direct["cost"]
+            assert made.get("data") == direct.get("data")
+
+    @pytest.mark.parametrize("url", ["/v1/responses", "/v1/embeddings"])
+    @pytest.mark.parametrize(
+        ("text", "status", "code"),
+        [
+            ("Fail: no", 500, "provider_job_failed"),
+            ("Fail 429: no", 429, "rate_limit_exceeded"),
+            ("fail 503:no", 503, "provider_not_available"),
+            ("Fail 500 once: no", 500, "internal_error"),
+        ],
+    )
+    def test_have_requests_that_fail_as_they_ask(
+        self, gateway: LocalGateway, url: str, text: str, status: int, code: str
+    ) -> None:
+        made = create(gateway, {"custom_id": "a", "url": url, "body": {"input": text}}).json()
+        (entry,) = look(gateway, made["id"], 2)["errors_detail"]
+        assert entry["error"] == {"code": code, "message": "no"}
+        assert entry["response"]["status_code"] == status
+
+    def test_have_requests_that_fail_once(self, gateway: LocalGateway) -> None:
+        counts: list[Any] = []
+        for _ in range(3):
+            rows = [row("a", "Fail 429 once: x"), row("b", "Fail 429: x"), row("c", "Fail 999: x")]
+            done = look(gateway, create(gateway, *rows).json()["id"], 2)
+            counts.append([entry["custom_id"] for entry in done["errors_detail"]])
+        assert counts == [["a", "b"], ["b"], ["b"]]
 
 
 class TestFiles:
@@ -168,7 +224,7 @@ class TestFiles:
         assert from_output.code == (400, "invalid_request")
 
     def test_of_a_batch_have_to_be_there(self, gateway: LocalGateway) -> None:
-        body = {"input_file_id": "file-x", "endpoint": "/v1/embeddings", "completion_window": "24h"}
+        body = {"input_file_id": "file-x", "endpoint": "/v1/web/search", "completion_window": "24h"}
         assert post(gateway, PATH, body).code == (404, "not_found")
         made = self.upload(gateway, row("a"))
         wrong = post(gateway, PATH, {**body, "input_file_id": made["id"]})

@@ -25,6 +25,7 @@ def routes(state: GatewayState) -> list[Route]:
         body = prepared(state, await read_json(request, SCHEMA))
         completion = completion_of(state, body)
         model = completion.requested
+        state.rate_limits.spend(completion.usage()["total_tokens"])
         failing_models.refuse(state, model, body.get("user") or "")
         if body.get("stream"):
             return stream_response(state, model, completion.script(), completion.headers())

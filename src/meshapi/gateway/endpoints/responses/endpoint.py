@@ -40,8 +40,9 @@ def routes(state: GatewayState) -> list[Route]:
     async def create(request: Request) -> Response:
         body = await read_json(request, SCHEMA)
         kept = state.store(_StoredResponses)
-        made = _make(state, body)
+        made = make(state, body)
         model = made.completion.requested
+        state.rate_limits.spend(made.response["usage"]["total_tokens"])
         failing_models.refuse(state, model, body.get("user") or "")
         headers = made.completion.headers()
         if body.get("stream"):
@@ -62,7 +63,7 @@ def routes(state: GatewayState) -> list[Route]:
         return json_response(
             page_after(
                 state.store(_StoredResponses),
-                _StoredResponse.as_row,
+                StoredResponse.as_row,
                 query,
                 lambda one: one.completion.requested,
             )
@@ -81,7 +82,7 @@ def routes(state: GatewayState) -> list[Route]:
 
 
 @dataclass
-class _StoredResponse:
+class StoredResponse:
     """A response; unless it is in the background, it has been looked at often enough to be done."""
 
     response: dict[str, Any]
@@ -118,16 +119,21 @@ class _StoredResponse:
         return {**row, "provider": provider, "completed_at": done, "usage_synced": bool(done)}
 
 
-class _StoredResponses(Store[_StoredResponse]):
+class _StoredResponses(Store[StoredResponse]):
     what = "Response"
 
-    def add(self, made: _StoredResponse) -> None:
+    def add(self, made: StoredResponse) -> None:
         """Keep the response, unless the request said not to store it."""
         if made.response["store"]:
             self.put(made.response["id"], made)
 
 
-def _make(state: GatewayState, body: dict[str, Any]) -> _StoredResponse:
+def make(state: GatewayState, body: dict[str, Any]) -> StoredResponse:
+    """The response to a request that passes `SCHEMA`; it is not stored yet.
+
+    Raises:
+        GatewayError: the request can't be served, or the response that it continues is unknown.
+    """
     kept = state.store(_StoredResponses)
     if body.get("background") and body.get("store") is False:
         message = "Value error, a background response has to be stored"
@@ -138,7 +144,7 @@ def _make(state: GatewayState, body: dict[str, Any]) -> _StoredResponse:
     completion = completion_of(state, asked)
     response = _response(body, asked["messages"], completion)
     said = [*earlier, *messages_of(body["input"]), *messages_of(response["output"])]
-    return _StoredResponse(response, completion, said)
+    return StoredResponse(response, completion, said)
 
 
 def _response(

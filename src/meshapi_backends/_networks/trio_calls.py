@@ -1,0 +1,180 @@
+"""Calls that run at the same time on trio: a system task for each.
+
+Not in a nursery: a program may iterate without a block around it, so there is none to be left.
+"""
+
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
+from typing import Any, Optional
+
+import trio
+
+from meshapi_backends._forks import forget_after_fork
+from meshapi_backends._networks.pulling import Pulling
+from meshapi_backends._networks.trio_streams import limit
+from meshapi_backends._scopes import leave_scope
+from meshapi_core import AnyCall, StreamUsageError
+from meshapi_core.flows import PULL, CallEnd
+
+
+class CallsOnTrio:
+    """See `UnderWay`."""
+
+    def __init__(self, make_host: Callable[[AnyCall[Any]], Any]) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        self._make_host = make_host
+        self._ends: list[CallEnd] = []
+        self._raised: list[BaseException] = []
+        self._scopes: dict[int, trio.CancelScope] = {}
+        self._left = 0
+        self._is_pulling = False
+        self._waiting: Optional[trio.Event] = None
+        self._pulling: Optional[Pulling] = None
+        self._asked = trio.Event()
+        self._changed = trio.Event()
+        forget_after_fork(self)
+
+    def forget(self) -> None:
+        """Forget the tasks, in a forked child: their loop is the parent's."""
+        self._scopes = {}
+
+    @property
+    def has_ends(self) -> bool:
+        self._check_loop()
+        return bool(self._ends or self._raised)
+
+    def start(self, calls: Sequence[tuple[int, AnyCall[Any]]]) -> None:
+        self._check_loop()
+        for number, call in calls:
+            scope = self._scopes[number] = trio.CancelScope()
+            self._spawn(self._run, number, call, scope)
+
+    def _spawn(self, function: Any, *args: Any) -> None:
+        self._left += 1
+        trio.lowlevel.spawn_system_task(function, *args, context=copy_context())
+
+    async def _run(self, number: int, call: AnyCall[Any], scope: trio.CancelScope) -> None:
+        leave_scope()
+        try:
+            # A task that has been cancelled before it begins does not begin.
+            with scope:
+                if not scope.cancel_called:
+                    value = await self._make_host(call).result()
+                    # The list of now, not of before the call: `take` has replaced it.
+                    self._ends.append(CallEnd(number, value))
+        except Exception as exc:
+            self._ends.append(CallEnd(number, None, exc))
+        except trio.Cancelled:
+            raise
+        except BaseException as exc:
+            self._raised.append(exc)
+        finally:
+            self._over(number, scope)
+
+    def _over(self, number: int, scope: trio.CancelScope) -> None:
+        if self._scopes.get(number) is scope:
+            del self._scopes[number]
+        self._left -= 1
+        self.wake()
+        self._changed.set()
+
+    def pull(self, source: Any) -> None:
+        self._check_loop()
+        if PULL in self._scopes and self._pulling is not None:
+            self._pulling.is_asked = True
+            self._asked.set()
+            return
+        self._pulling = Pulling(source, self._next_asked, self._report, trio.Cancelled)
+        scope = self._scopes[PULL] = trio.CancelScope()
+        self._is_pulling = True
+        self._spawn(self._pull, self._pulling, scope)
+
+    async def _pull(self, pulling: Pulling, scope: trio.CancelScope) -> None:
+        leave_scope()
+        try:
+            with scope:
+                await pulling.run()
+        except trio.Cancelled:
+            raise
+        except BaseException as exc:
+            self._raised.append(exc)
+        finally:
+            self._is_pulling = False
+            self._over(PULL, scope)
+
+    async def _next_asked(self) -> None:
+        self._asked = trio.Event()
+        await self._asked.wait()
+
+    def _report(self, end: CallEnd) -> None:
+        self._ends.append(end)
+        self.wake()
+
+    async def wait(self, seconds: Optional[float]) -> None:
+        if seconds is None and not self._scopes:
+            raise RuntimeError("NextEnds: nothing is under way, and no time is given")
+        self._waiting = trio.Event()
+        try:
+            if seconds is None:
+                await self._waiting.wait()
+            else:
+                with limit(seconds):
+                    await self._waiting.wait()
+        finally:
+            self._waiting = None
+
+    def take(self) -> list[CallEnd]:
+        if self._raised:
+            raise self._raised.pop(0)
+        ends, self._ends = self._ends, []
+        return ends
+
+    def wake(self) -> None:
+        if self._waiting is not None:
+            self._waiting.set()
+
+    async def end(self) -> None:
+        if trio.lowlevel.current_trio_token() is not self._token:
+            self.abandon()
+            return
+        pull = self._scopes.get(PULL)
+        self._cancel()
+        try:
+            while self._is_pulling:
+                await self._change()
+        finally:
+            if pull is not None:
+                pull.cancel()
+            # These tasks have been cancelled, whether the caller has been or not.
+            with trio.CancelScope(shield=True):
+                while self._left:
+                    await self._change()
+
+    async def _change(self) -> None:
+        self._changed = trio.Event()
+        await self._changed.wait()
+
+    def _cancel(self) -> None:
+        scopes, self._scopes = self._scopes, {}
+        pull = scopes.pop(PULL, None)
+        for scope in scopes.values():
+            scope.cancel()
+        if pull is not None and self._pulling is not None:
+            self._pulling.is_ending = True
+            self._asked.set()
+            if self._pulling.is_busy:
+                pull.cancel()
+
+    def abandon(self) -> None:
+        if self._scopes:
+            try:
+                self._token.run_sync_soon(self._cancel)
+            except trio.RunFinishedError:
+                pass  # the loop has ended, and has cancelled its tasks
+
+    def _check_loop(self) -> None:
+        if trio.lowlevel.current_trio_token() is not self._token:
+            raise StreamUsageError(
+                "this was begun in another event loop, and its calls are there; iterate over it in"
+                " that loop"
+            )

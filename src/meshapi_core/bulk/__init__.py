@@ -1,0 +1,48 @@
+"""Many calls as one run: `client.map`. No I/O, no clock: times are arguments.
+
+What comes in, and when it is sent:
+
+- `options`: what a program asks for, checked.
+- `inputs`: calls, or rows for a template, one after another; `templates` fills texts from rows.
+- `estimates`: the model tokens of a call beforehand; `estimating`: the cost of many.
+- `admission`: says of each attempt whether it may begin, must wait, or is the end of the run.
+- `slots`: what admission returns.
+- `per_minute`: the rate limit that a program gives.
+- `pace`: spreads attempts over a rate limit, and `last_minute` counts them.
+- `learned`: a limit that the gateway does not name.
+- `remaining`: what others who use the account leave of a limit.
+- `concurrency`: how many attempts may be under way; "auto" finds out.
+- `reservations`: what attempts under way may still spend of a budget.
+- `attempts`: what each brought, and whether there is another.
+
+What comes out:
+
+- `run`: the run as a flow.
+- `items`: the result of each call, and `item_usage` what it used; `saving`: items in a file.
+- `handover`: results that wait for the program.
+- `summary`: a run in numbers.
+- `keys`, `key_index`: what a call is known by in the journal, and a compact index of that.
+- `journal`, `records`: the journal, and the line in it for each call; `journaling` opens it.
+- `recording`: what a run does with its journal.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from meshapi_core._async.map_run import AsyncMapRun as AsyncMapRun
+    from meshapi_core._sync.map_run import MapRun as MapRun
+    from meshapi_core.bulk.admission import *
+    from meshapi_core.bulk.estimates import *
+    from meshapi_core.bulk.estimating import *
+    from meshapi_core.bulk.inputs import *
+    from meshapi_core.bulk.item_usage import *
+    from meshapi_core.bulk.items import *
+    from meshapi_core.bulk.options import *
+    from meshapi_core.bulk.per_minute import *
+    from meshapi_core.bulk.run import *
+    from meshapi_core.bulk.saving import *
+    from meshapi_core.bulk.slots import *
+    from meshapi_core.bulk.summary import *
+else:
+    from meshapi_core.bulk._face import EXPORTED as __all__
+    from meshapi_core.bulk._face import __dir__, __getattr__

@@ -1,0 +1,167 @@
+"""Spreads what begins over a limit per minute, for requests or for model tokens.
+
+Two rules, and both must agree:
+
+1. *Evenly.* Each amount moves the time of the next one by its share of a minute, at 98 % of the
+   limit. Whoever comes late may catch up 0.6 seconds. So the gateway sees no bursts, in windows of
+   any length, and whole minutes stay within the limit although attempts arrive with some delay.
+2. *Never more than the limit in the last 60 seconds*, counted exactly. It matters where the first
+   rule is not enough: after the limit was lowered, where single amounts are large, and where
+   estimates were too low. It holds for sliding windows, so for fixed ones, too.
+
+A model-token amount is an estimate at first. When the usage is known, the difference is put where
+the amount was counted. An amount above the whole limit counts as the limit: it begins once nothing
+has begun for a minute.
+"""
+
+from math import inf
+from typing import Final, Optional
+
+from meshapi_core.bulk.last_minute import WINDOW, LastMinute
+from meshapi_core.bulk.learned import Learned
+from meshapi_core.bulk.remaining import Remaining
+from meshapi_core.response_meta import RateLimit
+
+__all__ = ["Pace"]
+
+_USED: Final = 0.98
+"""The share of the limit that is used. With what may be caught up it is still below the limit."""
+
+_LATE: Final = 0.6
+"""Seconds that may be caught up: more than an event loop is late, less than 2 % of a minute."""
+
+_ROUNDING: Final = 1e-6
+"""Seconds that are lost when times are added."""
+
+_LONGEST_RESET: Final = WINDOW + 1.5
+"""Seconds, with rounding. What takes longer is not a limit per minute: some gateways write their
+limit per day into the same header."""
+
+
+class Pace:
+    """The pace of one kind of thing.
+
+    Args:
+        now: the time.
+        limit: the most in a minute; None is no limit.
+        adopts: whether to use the limit that the gateway names.
+        follows: whether to look at what the gateway says is left.
+    """
+
+    __slots__ = (
+        "_adopts",
+        "_follows",
+        "_heard",
+        "_learned",
+        "_minute",
+        "_next",
+        "_remaining",
+        "limit",
+    )
+
+    limit: Optional[int]
+    """As given or adopted; None if neither."""
+
+    def __init__(self, now: float, limit: Optional[int], *, adopts: bool, follows: bool) -> None:
+        self.limit = limit
+        self._adopts, self._follows = adopts, follows
+        self._next = -inf
+        self._heard = -inf
+        self._minute = LastMinute(now)
+        self._remaining: Optional[Remaining] = None
+        self._learned: Optional[Learned] = None
+
+    def charge(self, amount: int) -> int:
+        """Return what an amount counts as."""
+        limit = self.limit
+        return amount if limit is None or amount <= limit else limit
+
+    def wait(self, now: float, amount: int) -> float:
+        """Return the seconds until an amount may begin; 0 if it may begin now."""
+        wait = self._next - _LATE - now
+        wait = wait if wait > _ROUNDING else 0.0
+        limit = self.limit if self._learned is None else self._limit(now)
+        if limit is not None:
+            minute = self._minute
+            minute.advance(now)
+            most = limit - amount if amount < limit else 0
+            if minute.total > most:
+                wait = max(wait, minute.wait(now, int(most)))
+        remaining = self._remaining
+        if remaining is not None and now < remaining.until and 0 <= remaining.left < amount:
+            wait = max(wait, remaining.until - now)
+        return wait
+
+    def take(self, now: float, amount: int) -> None:
+        """Count an amount that begins now."""
+        self._minute.add(now, amount)
+        limit = self.limit if self._learned is None else self._limit(now)
+        interval = 0.0 if limit is None else WINDOW / (_USED * limit)
+        remaining = self._remaining
+        if remaining is not None and now < remaining.until:
+            interval = max(interval, remaining.take(now, amount))
+        if interval:
+            self._next = max(self._next, now) + amount * interval
+
+    def settle(self, begun: float, charged: int, amount: int) -> None:
+        """Replace an estimate by what it has come to."""
+        difference = self.charge(amount) - charged
+        if difference:
+            self._minute.correct(begun, difference)
+            if self.limit is not None:
+                self._next += difference * WINDOW / (_USED * self.limit)
+
+    def hear(self, now: float, begun: float, said: RateLimit) -> None:
+        """Take what the gateway says about this limit.
+
+        Args:
+            now: when it said so.
+            begun: when the attempt began that it responded to. What attempts that began earlier
+                are told is out of date.
+            said: the limit; what is None was not said.
+        """
+        limit, left, reset = said.limit, said.remaining, said.reset
+        if not self._follows or begun < self._heard or not limit:
+            return
+        if reset is not None and reset > _LONGEST_RESET:
+            return
+        self._heard = begun
+        if self._adopts and limit != self.limit:
+            self._change(now, limit)
+        if left is not None and reset is not None:
+            if self._remaining is None:
+                self._remaining = Remaining()
+            self._minute.advance(now)
+            self._remaining.hear(now, limit, left, reset, self._minute.total)
+
+    def refuse(self, begun: float, amount: int) -> None:
+        """Take that an attempt was refused. Where the limit is not known, it does not count."""
+        if self.limit is None:
+            self._minute.correct(begun, -amount)
+            if self._learned is not None:
+                self._learned.correct(self._minute.total)
+
+    def push_back(self, now: float, until: float) -> None:
+        """Take a push-back that counts (see `admission`), to learn a limit that nobody names."""
+        if self.limit is None and self._follows:
+            if self._learned is None:
+                self._learned = Learned()
+            self._minute.advance(now)
+            self._learned.push_back(now, until, self._minute.total)
+
+    def cool_down(self, until: float) -> None:
+        """Take that nothing begins until a time."""
+        if self._learned is not None:
+            self._learned.cool_down(until)
+
+    def _limit(self, now: float) -> Optional[float]:
+        if self.limit is None and self._learned is not None:
+            return self._learned.at(now)
+        return self.limit
+
+    def _change(self, now: float, limit: int) -> None:
+        if self.limit is not None:
+            # What has begun too early for the old limit was too early for the new one.
+            ahead = max(0.0, self._next - now)
+            self._next = now + ahead * self.limit / limit
+        self.limit, self._learned = limit, None

@@ -1,0 +1,93 @@
+"""The results of a run: counted, and handed over as the program has asked for."""
+
+from typing import Generic, Literal, Optional, TypeVar
+
+from typing_extensions import TypeAlias
+
+from meshapi_core._base_error import MeshAPIError
+from meshapi_core.bulk.handover import Handover
+from meshapi_core.bulk.items import MapItem
+from meshapi_core.bulk.options import Plan
+from meshapi_core.bulk.summary import MapSummary, SummaryCounts
+from meshapi_core.progress import Progress
+
+__all__ = ["Results", "Stopped"]
+
+T = TypeVar("T")
+
+Stopped: TypeAlias = Literal["completed", "budget", "cancelled", "error"]
+
+
+class Results(Generic[T]):
+    """The results of one run.
+
+    Args:
+        plan: says what happens to errors, and in which order results go.
+        total: how many there will be; None if nobody knows.
+
+    Attributes:
+        stopped: why the run has ended; None if it goes on, or was closed.
+        limit: the limit of the budget that is used up; "" for none.
+        now: the time of the last result.
+    """
+
+    def __init__(self, plan: Plan, total: Optional[int]) -> None:
+        self.stopped: Optional[Stopped] = None
+        self.limit = ""
+        self.now = 0.0
+        self._began: Optional[float] = None
+        self._on_error = plan.on_error
+        self._total = total
+        self._counts = SummaryCounts()
+        self._handover: Handover[T] = Handover(in_order=plan.order == "input")
+
+    def __len__(self) -> int:
+        """How many results wait to be handed over."""
+        return len(self._handover)
+
+    @property
+    def done(self) -> int:
+        """How many results there have been."""
+        return self._counts.done
+
+    @property
+    def failed(self) -> int:
+        """How many of them are errors."""
+        return self._counts.failed
+
+    def begin(self, now: float) -> None:
+        """Note when the run begins."""
+        self._began = self.now = now
+
+    def add(self, item: MapItem[T]) -> Optional[MeshAPIError]:
+        """Take a result, and return the error that it ends the run with, if it does."""
+        handed: Optional[MapItem[T]] = item
+        if item.error is not None and self._on_error != "return":
+            handed = None
+        self._counts.add(item, skipped=handed is None and self._on_error == "skip")
+        self._handover.add(item.index, handed)
+        return item.error if self._on_error == "raise" else None
+
+    def next(self) -> Optional[MapItem[T]]:
+        """Return the next result for the program; None if it is not there yet."""
+        return self._handover.next()
+
+    def end(self) -> None:
+        """Note that no further results come: those that waited for others go now."""
+        self._handover.end()
+
+    def summary(self, stopped: Optional[Stopped]) -> MapSummary:
+        """Return the numbers so far.
+
+        Args:
+            stopped: why the run has ended, if it has.
+        """
+        seconds = 0.0 if self._began is None else self.now - self._began
+        return self._counts.summary(seconds, stopped, self.limit)
+
+    def progress(self) -> Progress:
+        """Return how far the run has come, with failures and money in words."""
+        told = [f"{self.failed} failed"] if self.failed else []
+        if self._counts.cost:
+            told.append(f"${self._counts.cost:.2f}")
+        return Progress(self.done, self._total, ", ".join(told))

@@ -1,0 +1,526 @@
+"""Flows with several calls under way: they begin, end and are ended on every flavour."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import anyio
+import pytest
+import trio
+
+from meshapi import AsyncMeshAPI, Hooks, Limits, MeshAPI, RetryPolicy, Timeout
+from meshapi_core import APIConnectionError, APIStatusError, StreamUsageError
+from meshapi_core.flows import (
+    PULL,
+    EndCalls,
+    Flow,
+    GetLimits,
+    NextEnds,
+    Pause,
+    StartCalls,
+)
+from support.concurrent_flows import Desk, asking, keeping, pulling
+from support.flavours import FLAVOURS, World, on_every_flavour
+from support.scripted_server import ScriptedServer
+from support.transports import Sender, on_transports
+
+NOWHERE = "http://127.0.0.1:9"
+OURS = ("native", "native, as a transport", "native, behind middleware")
+LOOPS = [world for world in FLAVOURS if world.name != "sync"]
+ASKED: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+asked_by: ContextVar[str] = ContextVar("asked_by", default="nobody")
+
+
+def opened(world: World, client: Any, flow: Any) -> Any:
+    return world.dress(client._runner.open_flow(flow))
+
+
+async def result(world: World, client: Any, flow: Any) -> Any:
+    return await world.settle(client._runner.run_flow(flow))
+
+
+def call_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "meshapi-call"]
+
+
+def texts(ends: Any) -> list[str]:
+    return [end.value.text for end in ends]
+
+
+over_http_1 = on_transports(lambda sender, world: not sender.http2)
+
+
+@over_http_1
+async def test_so_many_calls_are_under_way_at_once(world: World, sender: Sender) -> None:
+    desk = Desk(4)
+    with ScriptedServer(desk.script) as server:
+        async with sender.options(world) as options, world.client(server.url, **options) as client:
+            run = opened(world, client, keeping(["together"] * 8, 4))
+            ends = [end async for end in run]
+            assert await run.until_done() == 8
+    assert texts(ends) == ["together"] * 8
+    assert sorted(end.number for end in ends) == [*range(8)]
+    assert server.most_open <= 4
+    assert not call_threads()
+
+
+@over_http_1
+async def test_closing_ends_what_is_under_way(world: World, sender: Sender) -> None:
+    desk = Desk()
+    with ScriptedServer(desk.script) as server:
+        async with sender.options(world) as options, world.client(server.url, **options) as client:
+            run = opened(world, client, keeping(["never", "never", "m"], 3))
+            async for end in run:
+                assert end.value.text == "m"
+                break
+            await run.aclose()
+            assert not call_threads() or not sender.closes
+            assert run.ended
+            with pytest.raises(StreamUsageError):
+                await run.until_done()
+            assert (await client.chat.completions.create(**ASKED)).text == "m"
+        assert desk.saw_leaving(2)
+
+
+@on_every_flavour
+async def test_each_call_has_one_attempt_and_its_error_is_its_end(world: World) -> None:
+    with ScriptedServer(Desk().script) as server:
+        async with world.client(server.url) as client:
+            run = opened(world, client, keeping(["m", "busy", "m", "busy"], 2))
+            ends = {end.number: end async for end in run}
+    assert [type(ends[number].error) for number in range(4)] == [
+        type(None),
+        type(ends[1].error),
+        type(None),
+        type(ends[1].error),
+    ]
+    assert isinstance(ends[1].error, APIStatusError)
+    assert ends[1].error.status == 503
+    assert len(server.requests) == 4
+
+
+@on_every_flavour
+async def test_a_wait_ends_after_its_time_and_nothing_is_lost(world: World) -> None:
+    def flow() -> Flow[Any]:
+        yield StartCalls([(7, asking("never"))])
+        first = yield NextEnds(0.01)
+        yield StartCalls([(8, asking("m"))])
+        second = yield NextEnds()
+        yield EndCalls()
+        third = yield NextEnds(0)
+        yield StartCalls([(9, asking("m"))])
+        fourth = yield NextEnds(5.0)
+        return [first, second, third, fourth]
+
+    with ScriptedServer(Desk().script) as server:
+        async with world.client(server.url) as client:
+            ends = await result(world, client, flow())
+    assert [[end.number for end in each.ends] for each in ends] == [[], [8], [], [9]]
+    assert ends[0].now < ends[1].now <= ends[2].now
+
+
+@on_every_flavour
+async def test_calls_go_on_while_the_flow_does_something_else(world: World) -> None:
+    def flow() -> Flow[Any]:
+        yield StartCalls([(number, asking("m")) for number in range(5)])
+        ends: list[Any] = []
+        while len(ends) < 5:
+            yield Pause(0.01)
+            ends += (yield NextEnds(0)).ends
+        return ends
+
+    with ScriptedServer(Desk().script) as server:
+        async with world.client(server.url) as client:
+            assert texts(await result(world, client, flow())) == ["m"] * 5
+
+
+@on_every_flavour
+async def test_to_wait_for_nothing_is_an_error_of_the_flow(world: World) -> None:
+    def flow() -> Flow[Any]:
+        yield NextEnds()
+
+    async with world.client(NOWHERE) as client:
+        with pytest.raises(RuntimeError, match="nothing is under way"):
+            await result(world, client, flow())
+
+
+@on_every_flavour
+async def test_limits_are_those_of_our_own_connections(world: World) -> None:
+    def flow() -> Flow[Any]:
+        return (yield GetLimits())
+
+    async def passes(request: Any, call_next: Any) -> Any:
+        return await call_next(request)
+
+    limits = Limits(max_connections=7)
+    async with world.client(NOWHERE, limits=limits) as client:
+        assert await result(world, client, flow()) == limits
+    behind = world.middleware(passes)
+    async with world.client(NOWHERE, limits=limits, middleware=[behind]) as client:
+        assert await result(world, client, flow()) == limits
+
+
+@over_http_1
+async def test_limits_of_other_connections_are_not_known(world: World, sender: Sender) -> None:
+    def flow() -> Flow[Any]:
+        return (yield GetLimits())
+
+    async with sender.options(world) as options, world.client(NOWHERE, **options) as client:
+        limits = await result(world, client, flow())
+    assert (limits is None) is (sender.name not in OURS)
+
+
+@on_every_flavour
+async def test_no_more_calls_than_connections_never_wait_for_one(world: World) -> None:
+    limits, timeout = Limits(max_connections=3), Timeout(pool=1e-6)
+    with ScriptedServer(Desk(3).script) as server:
+        async with world.client(server.url, limits=limits, timeout=timeout) as client:
+            run = opened(world, client, keeping(["together"] * 12, 3))
+            assert texts([end async for end in run]) == ["together"] * 12
+
+
+# How it ends early.
+
+
+@on_every_flavour
+async def test_a_run_that_is_dropped_in_the_middle_ends_its_calls(world: World) -> None:
+    desk = Desk()
+    with ScriptedServer(desk.script) as server:
+        async with world.client(server.url) as client:
+            run = opened(world, client, keeping(["never", "m", "never"], 3))
+            async for _ in run:
+                break
+            del run
+            await world.until(lambda: desk.left.acquire(blocking=False))
+            await world.until(lambda: desk.left.acquire(blocking=False))
+            await world.until(lambda: not call_threads())
+
+
+@on_every_flavour
+async def test_a_run_that_is_kept_goes_on_where_it_was_left(world: World) -> None:
+    with ScriptedServer(Desk().script) as server:
+        async with world.client(server.url) as client:
+            run = opened(world, client, keeping(["m"] * 5, 2))
+            seen = []
+            for _ in range(5):
+                async for end in run:
+                    seen.append(end.number)
+                    break
+                await world.sleep(0.002)
+            assert await run.until_done() == 5
+    assert sorted(seen) == [*range(5)]
+
+
+@on_every_flavour
+async def test_closing_from_elsewhere_ends_the_wait_and_the_loop(world: World) -> None:
+    desk = Desk()
+    with ScriptedServer(desk.script) as server:
+        async with world.client(server.url) as client:
+            run = opened(world, client, keeping(["never"] * 3, 2))
+
+            async def iterate() -> list[Any]:
+                return [end async for end in run]
+
+            async def close() -> None:
+                await world.until(lambda: len(server.requests) == 2)
+                await run.aclose()
+
+            assert await world.together(iterate, close) == [[], None]
+            assert desk.saw_leaving(2)
+
+
+@on_every_flavour
+async def test_closing_the_client_ends_the_run_with_an_error(world: World) -> None:
+    desk = Desk()
+    with ScriptedServer(desk.script) as server:
+        client = world.client(server.url)
+        run = opened(world, client, keeping(["never"] * 3, 2))
+
+        async def iterate() -> str:
+            with pytest.raises(APIConnectionError) as caught:
+                await run.until_done()
+            return caught.value.error_code
+
+        async def close() -> None:
+            await world.until(lambda: len(server.requests) == 2)
+            await client.aclose()
+
+        assert await world.together(iterate, close) == ["client_closed", None]
+        assert run.ended
+        assert desk.saw_leaving(2)
+    assert not call_threads()
+
+
+@on_every_flavour
+async def test_a_client_that_was_closed_begins_nothing(world: World) -> None:
+    client = world.client(NOWHERE)
+    await client.aclose()
+    with pytest.raises(APIConnectionError) as caught:
+        await result(world, client, keeping(["m"], 1))
+    assert caught.value.error_code == "client_closed"
+
+
+@on_every_flavour
+async def test_what_is_no_exception_reaches_the_program(world: World) -> None:
+    class Stop(BaseException):
+        pass
+
+    async def stops(request: Any, call_next: Any) -> Any:
+        if b'"stop"' in request.body:
+            raise Stop
+        return await call_next(request)
+
+    desk = Desk()
+    with ScriptedServer(desk.script) as server:
+        async with world.client(server.url, middleware=[world.middleware(stops)]) as client:
+            run = opened(world, client, keeping(["never", "stop"], 2))
+            with pytest.raises(Stop):
+                await run.until_done()
+            assert run.ended
+    assert not call_threads()
+
+
+@on_every_flavour
+async def test_calls_see_the_context_of_the_program(world: World) -> None:
+    seen: list[str] = []
+
+    def note(notice: Any) -> None:
+        seen.append(asked_by.get())
+
+    hooks = Hooks(on_request=note)
+    with ScriptedServer(Desk().script) as server:
+        async with world.client(server.url, hooks=hooks) as client:
+            asked_by.set("first")
+            run = opened(world, client, keeping(["m"] * 3, 1))
+            with client.track_usage() as usage:
+                async for end in run:
+                    asked_by.set(f"after {end.number}")
+    assert seen == ["first", "after 0", "after 1"]
+    assert usage.total.requests == 3
+
+
+# Sources.
+
+
+async def items(*models: str) -> AsyncIterator[str]:
+    for model in models:
+        await anyio.lowlevel.checkpoint()
+        yield model
+
+
+def source_of(world: World, *models: str) -> Any:
+    return iter(models) if world.name == "sync" else items(*models)
+
+
+@on_every_flavour
+async def test_items_of_a_source_are_pulled_as_they_are_needed(world: World) -> None:
+    with ScriptedServer(Desk(2).script) as server:
+        async with world.client(server.url) as client:
+            source = source_of(world, *["together"] * 6)
+            run = opened(world, client, pulling(source, 2))
+            assert texts([end async for end in run]) == ["together"] * 6
+            assert await run.until_done() == 6
+
+
+@on_every_flavour
+async def test_an_error_of_a_source_comes_as_its_end(world: World) -> None:
+    def fails() -> Iterator[str]:
+        yield "m"
+        raise LookupError("no more")
+
+    async def fails_later() -> AsyncIterator[str]:
+        for model in fails():
+            yield model
+
+    source: Any = fails() if world.name == "sync" else fails_later()
+    with ScriptedServer(Desk().script) as server:
+        async with world.client(server.url) as client:
+            run = opened(world, client, pulling(source, 1))
+            ends = [end async for end in run]
+    assert sorted((end.number, type(end.error)) for end in ends) == [
+        (PULL, LookupError),
+        (0, type(None)),
+    ]
+
+
+on_each_loop = pytest.mark.parametrize("world", LOOPS, ids=lambda world: world.name)
+
+
+@on_each_loop
+def test_a_source_runs_in_one_task_from_its_beginning_to_its_end(world: World) -> None:
+    tasks: list[Any] = []
+
+    def here() -> Any:
+        current: Any = trio.lowlevel.current_task if world.name == "trio" else asyncio.current_task
+        return current()
+
+    async def in_a_nursery() -> AsyncIterator[str]:
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(anyio.sleep, 60)
+                while True:
+                    tasks.append(here())
+                    yield "m"
+        finally:
+            tasks.append(here())
+
+    async def main(world: World) -> None:
+        with ScriptedServer(Desk().script) as server:
+            async with world.client(server.url) as client:
+                run = client._runner.open_flow(pulling(in_a_nursery(), 2))
+                count = 0
+                async with run:
+                    async for _ in run:
+                        count += 1
+                        if count == 5:
+                            break
+                assert len(tasks) >= 6
+                assert len(set(map(id, tasks))) == 1
+                assert tasks[0] is not here()
+
+    world.run(main)
+
+
+@on_each_loop
+def test_a_time_limit_of_a_source_ends_the_source_alone(world: World) -> None:
+    async def limited() -> AsyncIterator[str]:
+        with anyio.fail_after(0.05):
+            while True:
+                yield "m"
+
+    async def main(world: World) -> None:
+        with ScriptedServer(Desk().script) as server:
+            async with world.client(server.url) as client:
+                run = client._runner.open_flow(pulling(limited(), 2))
+                ends = []
+                async for end in run:
+                    ends.append(end)
+                    await world.sleep(0.01)
+        *others, last = [end for end in ends if end.error is not None]
+        assert not others
+        assert (last.number, type(last.error)) == (PULL, TimeoutError)
+        assert len(ends) > 1
+
+    world.run(main)
+
+
+@on_each_loop
+def test_a_source_that_waits_is_cancelled(world: World) -> None:
+    seen: list[str] = []
+
+    async def waits() -> AsyncIterator[str]:
+        try:
+            yield "m"
+            await anyio.sleep(60)
+        finally:
+            seen.append("closed")
+
+    async def main(world: World) -> None:
+        with ScriptedServer(Desk().script) as server:
+            async with world.client(server.url) as client:
+                run = client._runner.open_flow(pulling(waits(), 2))
+                async for _ in run:
+                    break
+                await run.aclose()
+                assert seen == ["closed"]
+
+    world.run(main)
+
+
+@on_each_loop
+def test_a_run_whose_loop_has_ended_says_so(world: World) -> None:
+    async def begin(server: ScriptedServer) -> Any:
+        client = AsyncMeshAPI(base_url=server.url, token="rsk_test_loops", retry=RetryPolicy(0))
+        run = client._runner.open_flow(keeping(["m", "never"], 2))
+        async for _ in run:
+            return client, run
+        return None
+
+    async def go_on(client: Any, run: Any) -> None:
+        with pytest.raises(StreamUsageError, match="another event loop"):
+            await run.until_done()
+        assert run.ended
+        await client.aclose()
+
+    start: Any = trio.run if world.name == "trio" else lambda f, *args: asyncio.run(f(*args))
+    desk = Desk()
+    with ScriptedServer(desk.script) as server:
+        client, run = start(begin, server)
+        start(go_on, client, run)
+        assert desk.saw_leaving(1)
+
+
+# A blocking program.
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_the_wait_of_a_blocking_program_ends_the_calls() -> None:
+    desk = Desk()
+    with (
+        ScriptedServer(desk.script) as server,
+        MeshAPI(base_url=server.url, token="rsk_test_interrupt") as client,
+    ):
+        run = client._runner.open_flow(keeping(["never"] * 3, 3))
+
+        def press() -> None:
+            end = time.monotonic() + 5
+            while len(server.requests) < 3 and time.monotonic() < end:
+                time.sleep(0.002)
+            time.sleep(0.02)
+            signal.raise_signal(signal.SIGINT) if os.name == "nt" else os.kill(
+                os.getpid(), signal.SIGINT
+            )
+
+        thread = threading.Thread(target=press, daemon=True)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            run.until_done()
+        thread.join()
+        assert run.ended
+        assert desk.saw_leaving(3)
+    assert not call_threads()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_leaves_the_calls_to_its_parent() -> None:
+    desk = Desk()
+    with (
+        ScriptedServer(desk.script) as server,
+        MeshAPI(base_url=server.url, token="rsk_test_forks") as client,
+    ):
+        run = client._runner.open_flow(keeping(["m", "wait", "m"], 2))
+        assert next(run).value.text == "m"
+        child = os.fork()
+        if not child:
+            status = 1
+            with contextlib.suppress(BaseException):
+                try:
+                    run.until_done()
+                except StreamUsageError:
+                    run.close()
+                    status = 0
+            os._exit(status)
+        assert os.waitpid(child, 0)[1] == 0
+        desk.go_on.set()
+        assert sorted(texts(run)) == ["m", "wait"]
+    assert not call_threads()
+
+
+def test_threads_begin_as_they_are_needed_and_make_one_call_after_the_other() -> None:
+    names: set[str] = set()
+    hooks = Hooks(on_request=lambda notice: names.add(str(threading.get_ident())))
+    with (
+        ScriptedServer(Desk().script) as server,
+        MeshAPI(base_url=server.url, token="rsk_test_threads", hooks=hooks) as client,
+    ):
+        run = client._runner.open_flow(keeping(["m"] * 20, 2))
+        most = max(len(call_threads()) for _ in run)
+    assert most <= 2
+    assert len(names) <= 2
+    assert not call_threads()

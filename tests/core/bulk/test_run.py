@@ -1,0 +1,377 @@
+"""A run of many calls, on a clock that jumps: what is sent when, and what the program gets."""
+
+import random
+from collections import Counter
+from decimal import Decimal
+from typing import Any, Optional
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meshapi_core import InvalidParamsError, MeshAPIError, RateLimitError
+from meshapi_core.bulk import PerMinute, planned_run
+from meshapi_core.endpoints import Completions
+from meshapi_core.envelopes import error_from_response
+from meshapi_core.headers import Headers
+from meshapi_core.messages import Response
+from meshapi_core.retries import Outcome
+from meshapi_core.usage import BudgetLimits, TotalUsage
+from support.simulated_runs import SimulatedRunner
+
+BODY = (
+    b'{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":'
+    b'{"role":"assistant","content":"4"},"finish_reason":"stop"}],"usage":{"prompt_tokens":20,'
+    b'"completion_tokens":10,"total_tokens":30},"cost":"0.01"}'
+)
+
+
+def ask(text: str = "2+2", **fields: Any) -> Any:
+    messages: Any = [{"role": "user", "content": text}]
+    return Completions.create.build(model="m", messages=messages, **fields)
+
+
+def good(call: Any) -> Any:
+    return call.read(Response(200, Headers({"content-type": "application/json"}), BODY))
+
+
+def refused(status: int = 429, wait: Optional[float] = None, code: str = "") -> Any:
+    headers = {} if wait is None else {"retry-after": f"{wait:g}"}
+    body = b'{"error":{"code":"%s","message":"no"}}' % (code or "rate_limit_exceeded").encode()
+    error = error_from_response(status, Headers(headers), body)
+    error.outcome = Outcome(
+        method="POST",
+        stage="complete",
+        status=status,
+        error_code=error.error_code,
+        retry_after=error.retry_after_seconds,
+    )
+    return error
+
+
+def simulated(calls: Any, respond: Any = None, handle: Any = None, **options: Any) -> Any:
+    plan: Any = {"rate_limit": None, "concurrency": 5, **options}
+    template = plan.pop("template", None)
+    run = planned_run(calls, template, plan, takes_async=True)
+
+    def responding(now: float, call: Any) -> Any:
+        if call.path.startswith("/v1/usage"):
+            return 0.1, ValueError("no limits")
+        return (1.0, good(call)) if respond is None else respond(now, call)
+
+    runner = SimulatedRunner(run.flow(), responding, handle or (lambda item: 0.0))
+    return run, runner
+
+
+class Ledger:
+    """A budget that nobody else shares."""
+
+    def __init__(self, **limits: Any) -> None:
+        self.limits = BudgetLimits(**limits)
+        self.spent = TotalUsage()
+
+    def spend(self, model: str, usage: TotalUsage) -> None:
+        assert model == "m"
+        self.spent += usage
+
+
+@given(
+    count=st.integers(0, 60),
+    concurrency=st.one_of(st.just("auto"), st.integers(1, 20)),
+    order=st.sampled_from(["completion", "input"]),
+    seed=st.integers(0, 10**6),
+)
+def test_every_call_has_one_item(count: int, concurrency: Any, order: str, seed: int) -> None:
+    drawn = random.Random(seed)
+
+    def respond(now: float, call: Any) -> Any:
+        outcome = drawn.choice(["good", "good", "429", "503", "400", "lost"])
+        seconds = drawn.uniform(0.01, 20)
+        if outcome == "good":
+            return seconds, good(call)
+        if outcome == "lost":
+            error = MeshAPIError("lost", error_code="network")
+            error.outcome = Outcome("POST", "connect", error_code="network")
+            return seconds, error
+        code = "" if outcome == "429" else "x"
+        return seconds, refused(int(outcome), drawn.choice([None, 1, 30]), code)
+
+    calls = [ask(str(number)) for number in range(count)]
+    run, runner = simulated(calls, respond, concurrency=concurrency, order=order)
+    items, summary = runner.run()
+    indexes = [item.index for item in items]
+    assert sorted(indexes) == list(range(count))
+    if order == "input":
+        assert indexes == list(range(count))
+    assert all((item.value is None) != (item.error is None) for item in items)
+    assert summary.calls == count
+    assert summary.stopped == run.results.stopped == "completed"
+    assert summary.attempts == len(runner.attempts) == sum(item.attempts for item in items)
+    assert summary.failed == sum(item.error is not None for item in items)
+    bodies = Counter(call.body for _, call in runner.attempts)
+    assert {item.attempts for item in items if item.error is None} <= set(range(1, 30))
+    assert bodies == {calls[item.index].body: item.attempts for item in items}
+    if concurrency != "auto":
+        assert runner.most <= concurrency
+
+
+@pytest.mark.parametrize("order", ["completion", "input"])
+@pytest.mark.parametrize("concurrency", [1, 10, 100])
+def test_memory_is_bounded_by_the_concurrency(order: str, concurrency: int) -> None:
+    """However slow the program is, and in whatever order results come."""
+    pulled = handed = most = 0
+
+    def calls() -> Any:
+        nonlocal pulled, most
+        for number in range(2_000):
+            pulled += 1
+            most = max(most, pulled - handed)
+            yield ask(str(number))
+
+    def handle(item: Any) -> float:
+        nonlocal handed
+        handed += 1
+        return 0.5 if handed % 7 else 30.0
+
+    drawn = random.Random(1)
+    _, runner = simulated(
+        calls(),
+        lambda now, call: (drawn.choice([0.1, 1, 1, 60]), good(call)),
+        handle,
+        order=order,
+        concurrency=concurrency,
+    )
+    items, _ = runner.run()
+    assert len(items) == 2_000
+    assert most <= (2 if order == "completion" else 4) * concurrency + 1
+
+
+def test_a_refusal_delays_all_calls_and_loses_none() -> None:
+    """For 100 seconds, the gateway refuses everything."""
+
+    def respond(now: float, call: Any) -> Any:
+        return 0.1, (refused(wait=5) if now < 1_100 else good(call))
+
+    _, runner = simulated([ask(str(n)) for n in range(300)], respond, concurrency=50)
+    items, summary = runner.run()
+    assert summary.succeeded == 300
+    assert not summary.failed
+    refusals = [when for when, _ in runner.attempts if when < 1_100]
+    # A wave each five seconds at most, of fifty calls.
+    assert len(refusals) <= 50 * 21
+    for one, other in zip(refusals, refusals[1:]):
+        assert other == one or other - one >= 5
+    assert {item.error for item in items} == {None}
+
+
+def test_a_call_that_fails_does_not_hold_up_others() -> None:
+    def respond(now: float, call: Any) -> Any:
+        return (0.1, refused(503, code="x") if b'"bad"' in call.body else good(call))
+
+    calls = [ask("bad"), *(ask(str(n)) for n in range(50))]
+    _, runner = simulated(calls, respond, concurrency=2)
+    items, summary = runner.run()
+    assert summary.failed == 1
+    bad = next(item for item in items if item.error is not None)
+    assert bad.index == 0
+    assert bad.attempts == bad.error.attempts == 4
+    assert items.index(bad) > 5
+
+
+@pytest.mark.parametrize(
+    ("limits", "most"),
+    [
+        ({"cost_usd": Decimal("0.5")}, 50),
+        ({"tokens": 900}, 30),
+        ({"requests": 17}, 17),
+        ({"seconds": 10}, 55),
+    ],
+)
+def test_a_budget_ends_the_run_without_an_error(limits: Any, most: int) -> None:
+    ledger = Ledger(**limits)
+    run, runner = simulated((ask(str(n)) for n in range(10_000)), budget=ledger)
+    items, summary = runner.run()
+    assert run.results.stopped == summary.stopped == "budget"
+    assert summary.limit == next(iter(limits))
+    assert most - 5 <= len(items) <= most
+    assert ledger.spent.requests == len(items)
+    assert ledger.spent.cost_usd == Decimal("0.01") * len(items)
+
+
+def test_a_budget_of_failures() -> None:
+    ledger = Ledger(failures=3)
+    _, runner = simulated(
+        (ask(str(n)) for n in range(1_000)),
+        lambda now, call: (1.0, refused(400, code="bad_request")),
+        budget=ledger,
+    )
+    items, summary = runner.run()
+    assert summary.stopped == "budget"
+    assert summary.limit == "failures"
+    assert 3 <= summary.failed == len(items) <= 3 + 4
+
+
+@pytest.mark.parametrize("status", [401, 402])
+def test_an_error_that_all_would_meet_ends_the_run(status: int) -> None:
+    def respond(now: float, call: Any) -> Any:
+        return 1.0, (good(call) if now < 1_003 else refused(status, code="x"))
+
+    run, runner = simulated((ask(str(n)) for n in range(1_000)), respond)
+    items: list[Any] = []
+    with pytest.raises(MeshAPIError) as caught:
+        drive(runner, items)
+    assert caught.value.status == status
+    assert run.results.stopped == "error"
+    assert len(items) == 15
+    assert len(runner.attempts) == 20
+
+
+def drive(runner: Any, items: list[Any]) -> None:
+    """Run, and keep the items, also where an error ends the run."""
+
+    def handle(item: Any) -> float:
+        items.append(item)
+        return 0.0
+
+    runner._handle = handle
+    runner.run()
+
+
+def test_an_iterable_that_raises_loses_nothing() -> None:
+    def calls() -> Any:
+        for number in range(12):
+            yield ask(str(number))
+        raise LookupError("the database is gone")
+
+    run, runner = simulated(calls())
+    items: list[Any] = []
+    with pytest.raises(LookupError):
+        drive(runner, items)
+    assert len(items) == 12
+    assert run.results.stopped == "error"
+
+
+def test_a_wrong_item_is_named_after_the_others_have_ended() -> None:
+    wrong: Any = [ask("a"), ask("b"), "no call", ask("c")]
+    _, runner = simulated(wrong)
+    items: list[Any] = []
+    with pytest.raises(InvalidParamsError, match=r"calls\[2\]"):
+        drive(runner, items)
+    assert [item.index for item in items] == [0, 1]
+
+
+def some_fail(now: float, call: Any) -> Any:
+    return 1.0, (refused(400, code="bad") if b'"3"' in call.body else good(call))
+
+
+def test_errors_can_be_raised() -> None:
+    _, runner = simulated((ask(str(n)) for n in range(100)), some_fail, on_error="raise")
+    items: list[Any] = []
+    with pytest.raises(MeshAPIError) as caught:
+        drive(runner, items)
+    assert caught.value.status == 400
+    assert {item.index for item in items} == {0, 1, 2, 4}
+
+
+def test_errors_can_be_left_out() -> None:
+    calls = [ask(str(n)) for n in range(10)]
+    _, runner = simulated(calls, some_fail, on_error="skip", order="input")
+    items, summary = runner.run()
+    assert [item.index for item in items] == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+    assert (summary.calls, summary.failed, summary.skipped) == (10, 1, 1)
+
+
+def test_an_async_iterable() -> None:
+    async def calls() -> Any:
+        for number in range(40):
+            yield ask(str(number))
+
+    _, runner = simulated(calls(), order="input")
+    items, _ = runner.run()
+    assert [item.index for item in items] == list(range(40))
+
+
+def test_an_async_iterable_that_raises() -> None:
+    async def calls() -> Any:
+        yield ask("a")
+        raise LookupError("the queue is gone")
+
+    _, runner = simulated(calls())
+    items: list[Any] = []
+    with pytest.raises(LookupError):
+        drive(runner, items)
+    assert len(items) == 1
+
+
+@pytest.mark.parametrize("wait", [None, 1.0])
+def test_limits_per_minute_are_kept_by_retries_too(wait: Optional[float]) -> None:
+    """A gateway refuses every third request."""
+    count = 0
+
+    def respond(now: float, call: Any) -> Any:
+        nonlocal count
+        count += 1
+        return 0.1, (good(call) if count % 3 else refused(503, code="x"))
+
+    limit: Any = PerMinute(requests=120)
+    _, runner = simulated(
+        (ask(str(n)) for n in range(500)), respond, concurrency=100, rate_limit=limit
+    )
+    items, _ = runner.run()
+    assert len(items) == 500
+    times = [when for when, _ in runner.attempts]
+    for position, when in enumerate(times):
+        in_a_minute = sum(1 for other in times[position : position + 200] if other < when + 60)
+        assert in_a_minute <= 126
+
+
+def test_the_keys_of_rows() -> None:
+    rows = [{"id": 7, "text": "a"}, {"custom_id": "x", "text": "b"}, {"text": "c"}]
+    _, runner = simulated(rows, template=ask("Say {text}"), order="input")
+    items, _ = runner.run()
+    assert [item.id for item in items] == ["7", "x", "call-2"]
+    said = [call.body for _, call in runner.attempts]
+    assert all(text in body for text, body in zip((b"Say a", b"Say b", b"Say c"), said))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"concurrency": 0}, "concurrency"),
+        ({"concurrency": True}, "concurrency"),
+        ({"concurrency": "max"}, "concurrency"),
+        ({"rate_limit": 500}, "PerMinute"),
+        ({"rate_limit": "fast"}, "rate_limit"),
+        ({"on_error": "ignore"}, "on_error"),
+        ({"order": "random"}, "order"),
+        ({"via": "mail"}, "via"),
+        ({"resume": "yes"}, "resume"),
+        ({"retry_failed": None}, "retry_failed"),
+        ({"journal": b"x"}, "os.fsdecode"),
+        ({"journal": ""}, "journal"),
+        ({"journal": "folder/"}, "journal"),
+        ({"budget": 5}, "Budget"),
+        ({"max_workers": 5}, "concurrency="),
+        ({"rpm": 5}, "PerMinute"),
+        ({"concurency": 5}, "concurrency"),
+        ({"max_retries": 5}, "with_options"),
+        ({"timeout": 5}, "with_options"),
+    ],
+)
+def test_wrong_options_are_refused_at_once(options: Any, words: str) -> None:
+    with pytest.raises(InvalidParamsError, match=words):
+        planned_run([], None, options, takes_async=False)
+
+
+@pytest.mark.parametrize("calls", [None, 5, "text", ask(), {"a": 1}, ask])
+def test_wrong_calls_are_refused_at_once(calls: Any) -> None:
+    with pytest.raises(InvalidParamsError, match="calls"):
+        planned_run(calls, None, {}, takes_async=False)
+
+
+def test_refusals_are_errors_of_their_class_in_the_end() -> None:
+    _, runner = simulated([ask()], lambda now, call: (0.1, refused(429)))
+    (item,), summary = runner.run()
+    assert isinstance(item.error, RateLimitError)
+    assert item.attempts == 21
+    assert summary.errors == {"rate_limit_exceeded": 1}
