@@ -10,7 +10,7 @@ The kinds are recognised by what they have: none of these libraries is imported 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Optional, cast
 
 from meshapi.engines._results import COLUMNS, Row
 from meshapi_core import InvalidParamsError, type_name
@@ -38,24 +38,30 @@ def rows_of(batch: Any) -> list[Row]:
         return cast("list[Row]", batch.to_pylist())
     if _is_pandas(batch):
         return cast("list[Row]", batch.to_dict("records"))
-    if isinstance(batch, Mapping):
-        columns = {name: _plain(column) for name, column in batch.items()}
-        return [dict(zip(columns, values)) for values in zip(*columns.values())]
-    if isinstance(batch, Iterable) and not isinstance(batch, (str, bytes)):
-        return [_row(row, position) for position, row in enumerate(batch)]
-    raise InvalidParamsError("batch", _EXPECTED, type_name(batch))
+    columns = _mapping(batch)
+    if columns is not None:
+        values = (_plain(column) for column in columns.values())
+        return [dict(zip(columns, row)) for row in zip(*values)]
+    if not isinstance(batch, Iterable) or isinstance(batch, (str, bytes)):
+        raise InvalidParamsError("batch", _EXPECTED, type_name(batch))
+    rows: list[Row] = []
+    for row in cast("Iterable[object]", batch):
+        found = _mapping(row)
+        if found is None:
+            where = f"batch[{len(rows)}]"
+            raise InvalidParamsError(where, "a mapping, such as a dict", type_name(row))
+        rows.append({**found})
+    return rows
+
+
+def _mapping(value: object) -> Optional[Mapping[str, Any]]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else None
 
 
 def _plain(column: Any) -> Sequence[Any]:
     """Return a column of numpy, or a list, with plain values."""
     values: Sequence[Any] = column.tolist() if hasattr(column, "tolist") else column
     return values
-
-
-def _row(row: Any, position: int) -> Row:
-    if isinstance(row, Mapping):
-        return dict(row)
-    raise InvalidParamsError(f"batch[{position}]", "a mapping, such as a dict", type_name(row))
 
 
 def added(batch: Any, rows: Sequence[Row], name: str, results: Sequence[Row]) -> Any:
@@ -71,9 +77,10 @@ def added(batch: Any, rows: Sequence[Row], name: str, results: Sequence[Row]) ->
         return batch.append_column(name, _structs(results))
     if _is_pandas(batch):
         return batch.assign(**{name: results})
-    if isinstance(batch, Mapping):
+    columns = _mapping(batch)
+    if columns is not None:
         # Ray Data takes the type from the values, and has none where all of them are None.
-        return {**batch, name: _structs(results)}
+        return {**columns, name: _structs(results)}
     return [{**row, name: result} for row, result in zip(rows, results)]
 
 
@@ -82,7 +89,9 @@ _ARROW: Final = {str: "string", int: "int64", float: "float64"}
 
 def _structs(results: Sequence[Row]) -> Any:
     """Return results as a `pyarrow.StructArray`."""
-    import pyarrow
+    arrow: Any = None
+    if not TYPE_CHECKING:  # checkers have it, or not
+        import pyarrow as arrow
 
-    fields = [(name, getattr(pyarrow, _ARROW[kind])()) for name, kind in COLUMNS.items()]
-    return pyarrow.array(results, type=pyarrow.struct(fields))
+    fields = [(name, getattr(arrow, _ARROW[kind])()) for name, kind in COLUMNS.items()]
+    return arrow.array(results, type=arrow.struct(fields))

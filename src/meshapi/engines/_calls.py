@@ -13,7 +13,7 @@ from meshapi import AsyncMeshAPI, Budget, ClientSettings, MeshAPI
 from meshapi.engines._batches import added, rows_of
 from meshapi.engines._results import Row
 from meshapi_core import Call, InvalidParamsError, check_kind, type_name
-from meshapi_core.bulk import Entry, Inputs, PerMinute, content_digest
+from meshapi_core.bulk import Entry, Inputs, PerMinute, Plan, content_digest
 
 __all__ = ["Calls"]
 
@@ -69,11 +69,11 @@ class Calls:
         journal: "Union[None, str, os.PathLike[str]]" = None,
         into: str = "result",
     ) -> None:
-        Inputs((), template)  # checks the template here, and not in another process
-        if type(workers) is not int or workers < 1:
-            raise InvalidParamsError("workers", "a whole number, at least 1", repr(workers))
-        if not isinstance(into, str) or not into:
-            raise InvalidParamsError("into", "the name of a column", type_name(into))
+        # Checked here, and not only in another process.
+        Inputs((), template)
+        Plan.of({"concurrency": concurrency, "rate_limit": rate_limit})
+        _check_workers(workers)
+        check_kind("into", into, str)
         check_kind("budget", budget, Budget, optional=True)
         shared = rate_limit.divided(workers) if isinstance(rate_limit, PerMinute) else rate_limit
         self._key = uuid4().hex
@@ -82,7 +82,7 @@ class Calls:
         self._workers = workers
         self._options = {"concurrency": concurrency, "rate_limit": shared}
         self._limits = None if budget is None else _part(budget, workers)
-        self._journal = None if journal is None else os.path.abspath(os.fspath(journal))
+        self._journal: Optional[str] = None if journal is None else _folder(journal)
         self._into = into
 
     def __call__(self, batch: BatchT) -> BatchT:
@@ -162,6 +162,24 @@ def _settings_of(client: Any) -> ClientSettings:
         return client
     expected = "a client, or the settings of one"
     raise InvalidParamsError("client", expected, type_name(client))
+
+
+def _check_workers(workers: Any) -> None:
+    if type(workers) is not int or workers < 1:
+        got = str(workers) if isinstance(workers, int) else type_name(workers)
+        raise InvalidParamsError("workers", "a whole number, at least 1", got)
+
+
+def _folder(journal: Any) -> str:
+    path: object = journal.__fspath__() if hasattr(journal, "__fspath__") else journal
+    if not isinstance(path, str) or not path:
+        got = "an empty str" if path == "" else type_name(journal)
+        raise InvalidParamsError("journal", "the path of a folder", got)
+    if os.path.isfile(path):
+        hint = "each batch has a journal of its own in the folder"
+        raise InvalidParamsError("journal", "the path of a folder", "the path of a file", hint)
+    # A process of the engine may work in another folder.
+    return os.path.abspath(path)
 
 
 def _part(budget: Budget, workers: int) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
-import daft
-
 from meshapi.engines._results import COLUMNS, Row
 
 if TYPE_CHECKING:
@@ -33,12 +31,15 @@ class _Batches:
 
 def expression(calls: "Calls", columns: tuple[Any, ...], workers: int, batch_size: int) -> Any:
     """Return an expression with the results of the calls: see `Calls.column`."""
+    daft: Any = None
+    if not TYPE_CHECKING:  # checkers have it, or not
+        import daft
+
     types = {name: getattr(daft.DataType, _TYPES[kind])() for name, kind in COLUMNS.items()}
-    decorate: Any = daft.method.batch(
-        return_dtype=daft.DataType.struct(types), batch_size=batch_size
-    )
+    struct = daft.DataType.struct(types)
+    decorate = daft.method.batch(return_dtype=struct, batch_size=batch_size)
     # A class of its own for each expression: Daft keeps what it is told in the method.
     kind = type("Calls", (_Batches,), {"results": decorate(_Batches.results)})
-    made: Any = daft.cls(max_concurrency=workers, use_process=workers > 1)(kind)
+    made = daft.cls(max_concurrency=workers, use_process=workers > 1)(kind)
     names = tuple(column.name() for column in columns)
     return made(calls, names).results(*columns)

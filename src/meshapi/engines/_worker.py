@@ -36,7 +36,8 @@ class Worker:
         self._loop = asyncio.new_event_loop()
         self._clients: list[tuple[ClientSettings, AsyncMeshAPI]] = []
         self._budgets: dict[str, Budget] = {}
-        threading.Thread(target=self._loop.run_forever, name="meshapi", daemon=True).start()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="meshapi", daemon=True)
+        self._thread.start()
         atexit.register(self._close, os.getpid())
 
     @classmethod
@@ -103,6 +104,9 @@ class Worker:
             future.result(_CLOSING)
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(_CLOSING)
+            if not self._loop.is_running():
+                self._loop.close()
 
 
 async def _results(
