@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from house.fresh import ROOT, SRC
-from house.test_readme import snippets
+from house.test_readme import ENGINES, snippets
 
 from support.scripted_server import Peer, ScriptedServer
 from support.wire import failed, good
@@ -29,10 +29,13 @@ LATENCY = 0.1
 PATIENCE = 150.0
 """Seconds for one program; on a busy machine, an engine takes half a minute to start."""
 
+IS_SESSION = bool(os.environ.get("MESHAPI_ENGINES"))
+"""Whether all engines must be there."""
+
 PROGRAMS = {
     engine: snippet.text
     for snippet in snippets(ROOT / "docs" / "engines.md")
-    for engine in ("ray", "dask", "daft")
+    for engine in sorted(ENGINES)
     if snippet.language == "python" and f"import {engine}" in snippet.text
 }
 
@@ -48,12 +51,17 @@ QUIET = {
 on_each_engine = pytest.mark.parametrize(
     "engine",
     [
-        pytest.param(name, marks=pytest.mark.skipif(find_spec(name) is None, reason=f"no {name}"))
+        pytest.param(
+            name,
+            marks=pytest.mark.skipif(
+                find_spec(name) is None and not IS_SESSION, reason=f"{name} is not installed"
+            ),
+        )
         for name in PROGRAMS
     ],
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 
 
 class Gateway:
@@ -219,3 +227,25 @@ def test_nothing_is_lost_and_nothing_is_there_twice_if_a_worker_is_killed_half_w
     assert known
     assert known.isdisjoint(gateway.asked[before:])
     assert max(Counter(gateway.asked).values()) <= 2
+
+
+@pytest.mark.parametrize("engine", PROGRAMS)
+def test_the_program_is_typed(engine: str, tmp_path: Path) -> None:
+    """As far as the engine is: Dask's functions have no types."""
+    pytest.importorskip("mypy")
+    pytest.importorskip(engine)
+    (tmp_path / "program.py").write_text(PROGRAMS[engine], "utf-8")
+    options = ["--strict", "--allow-untyped-calls", "--config-file=", "--follow-imports=silent"]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, "program.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_there_is_a_program_for_each_engine() -> None:
+    assert set(PROGRAMS) == ENGINES
