@@ -169,6 +169,19 @@ def hosts(session: nox.Session) -> None:
 
 
 @nox.session
+def engines(session: nox.Session) -> None:
+    """The programs for Ray Data, Dask and Daft, with two workers, one of which is killed."""
+    if sys.version_info < (3, 10):
+        tell(session, f"NOT RUN: Ray and Daft need Python 3.10, not {THIS}")
+        session.skip("the engines do not support this Python")
+    # Not the extra `dev`: what these tests need is small, and the engines are large enough.
+    names = ("hypothesis", "mypy", "pytest", "pytest-trio", "pytest-xdist", "trustme")
+    session.install("-e", ".[gateway,engines]", *requirements(*names))
+    pytest(session, "-rs", "-m", "", "tests/engines", env={"MESHAPI_ENGINES": "1"})
+    tell(session, "passed with Ray, Dask and Daft")
+
+
+@nox.session
 def peers(session: nox.Session) -> None:
     """Servers and proxies that are not ours: nginx, squid, tinyproxy, dante, hypercorn.
 

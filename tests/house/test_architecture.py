@@ -38,6 +38,7 @@ ROOMS = (
     "meshapi.gateway",
     "meshapi.testing",
     "meshapi.telemetry",
+    "meshapi.engines",
     "meshapi_backends",
     "meshapi_backends._async",
     "meshapi_backends._http_clients",

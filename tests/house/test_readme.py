@@ -56,7 +56,20 @@ def is_output(printed: str, shown: str) -> bool:
     return re.fullmatch(pattern, printed.strip(), re.DOTALL) is not None
 
 
-PYTHON = [s for path in documents() for s in snippets(path) if s.language == "python"]
+ENGINES = frozenset({"daft", "dask", "ray"})
+"""Large libraries, whose programs `tests/engines` runs in the session `engines`."""
+
+
+def needs_engine(text: str) -> bool:
+    return any(re.search(rf"^(?:import|from) {name}\b", text, re.MULTILINE) for name in ENGINES)
+
+
+PYTHON = [
+    s
+    for path in documents()
+    for s in snippets(path)
+    if s.language == "python" and not needs_engine(s.text)
+]
 
 
 @pytest.fixture(scope="module")

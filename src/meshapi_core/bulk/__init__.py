@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from meshapi_core.bulk.inputs import *
     from meshapi_core.bulk.item_usage import *
     from meshapi_core.bulk.items import *
+    from meshapi_core.bulk.keys import content_digest as content_digest
     from meshapi_core.bulk.options import *
     from meshapi_core.bulk.per_minute import *
     from meshapi_core.bulk.run import *

@@ -1,0 +1,15 @@
+"""Calls in the engines that share work out among machines: Ray Data, Dask, Daft.
+
+    from meshapi.engines import Calls
+
+    calls = Calls(template, workers=2, journal="journals")
+    dataset.map_batches(calls, batch_size=100)      # Ray Data
+    bag.map_partitions(calls)                       # Dask
+    table.with_column("result", calls.column(table["id"], table["text"]))  # Daft
+
+An engine is imported when `Calls` meets it, and not before.
+"""
+
+from meshapi.engines._calls import Calls
+
+__all__ = ["Calls"]
