@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from typing import Any, Optional
 
 from meshapi_core import MeshAPIConfig
-from meshapi_core.flows import Emit, GetConfig, Now, OpenBar, RandomBytes, Tell
+from meshapi_core.flows import Emit, GetConfig, Now, OpenBar, Pause, RandomBytes, Tell
 from meshapi_core.flows.concurrent import (
     PULL,
     CallEnd,
@@ -85,6 +85,9 @@ class SimulatedRunner:
         if isinstance(step, GetConfig):
             return self._config
         if isinstance(step, GetLimits):
+            return None
+        if isinstance(step, Pause):
+            self.now += step.seconds
             return None
         if isinstance(step, RandomBytes):
             self._drawn += 1

@@ -35,6 +35,7 @@ from meshapi_core.bulk.results import Results
 from meshapi_core.bulk.slots import Hold, Slot, Stop
 from meshapi_core.bulk.summary import MapSummary
 from meshapi_core.config import MeshAPIConfig
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.endpoints.account import Usage
 from meshapi_core.flows.concurrent import (
     PULL,
@@ -45,7 +46,7 @@ from meshapi_core.flows.concurrent import (
     StartCalls,
 )
 from meshapi_core.flows.polling import random_number
-from meshapi_core.flows.steps import Emit, Flow, GetConfig, ItemFlow, Now
+from meshapi_core.flows.steps import Emit, Flow, GetConfig, ItemFlow, Now, Pause
 from meshapi_core.headers import find_request_id
 from meshapi_core.messages import Response
 from meshapi_core.progress import OnProgress, progress_functions, tell_progress
@@ -75,6 +76,9 @@ order of the input, more have to wait: for the slowest of those that began toget
 _TURN: Final = 8
 """An eighth of the calls that may be under way: after handing over so many results that are ready,
 the run looks for what has ended meanwhile."""
+
+_IN_A_ROW: Final = 500
+"""Results that are handed over without a wait: some milliseconds."""
 
 _OFTEN: Final = 0.25
 """Seconds after which the rate limits in the headers of a response are looked at again."""
@@ -112,7 +116,7 @@ class Run(Generic[T]):
     def flow(self) -> ItemFlow[MapItem[T], MapSummary]:
         """Make the calls, and hand over their results."""
         yield from self._begin()
-        results, taken = self.results, 0
+        results, taken, in_a_row = self.results, 0, 0
         while True:
             yield from self._start()
             item = results.next()
@@ -122,7 +126,13 @@ class Run(Generic[T]):
                 if taken * _TURN >= self._admission.concurrency:
                     taken = 0
                     yield from self._receive(0.0)
+                in_a_row += 1
+                if in_a_row >= _IN_A_ROW:
+                    # What is recorded needs no wait: nothing else would run on an event loop.
+                    in_a_row = 0
+                    yield Pause(0.0)
             elif self._running or self._jobs:
+                in_a_row = 0
                 yield from self._receive(self._wait)
             elif len(results):
                 # In the order of the input, what comes after a call that has no result.
@@ -148,6 +158,8 @@ class Run(Generic[T]):
         connections: Any = yield GetLimits()
         self._now = yield Now()
         self.results.begin(self._now)
+        if connections is not None:
+            _check_connections(plan.concurrency, connections.max_connections)
         limits = _NO_LIMITS if plan.budget is None else plan.budget.limits
         given = None if isinstance(plan.rate_limit, str) else plan.rate_limit
         self._follows = plan.rate_limit == "auto"
@@ -353,6 +365,13 @@ class Run(Generic[T]):
         error = self.results.add(item)
         if error is not None:
             self._end_with(error)
+
+
+def _check_connections(concurrency: object, most: int) -> None:
+    if isinstance(concurrency, int) and concurrency > most:
+        expected = f"at most {most}, as the client has no more connections"
+        hint = f"write MeshAPI(limits=Limits(max_connections={concurrency}))"
+        raise InvalidParamsError("concurrency", expected, str(concurrency), hint)
 
 
 def planned_run(
