@@ -229,15 +229,17 @@ def test_nothing_is_lost_and_nothing_is_there_twice_if_a_worker_is_killed_half_w
     assert max(Counter(gateway.asked).values()) <= 2
 
 
-@pytest.mark.parametrize("engine", PROGRAMS)
-def test_the_program_is_typed(engine: str, tmp_path: Path) -> None:
-    """As far as the engine is: Dask's functions have no types."""
+def test_the_programs_are_typed(tmp_path: Path) -> None:
+    """As far as the engines are: Dask's functions have no types."""
     pytest.importorskip("mypy")
-    pytest.importorskip(engine)
-    (tmp_path / "program.py").write_text(PROGRAMS[engine], "utf-8")
+    present = {name: text for name, text in PROGRAMS.items() if find_spec(name) is not None}
+    if not present:
+        pytest.skip("no engine is installed")
+    for name, text in present.items():
+        (tmp_path / f"program_{name}.py").write_text(text, "utf-8")
     options = ["--strict", "--allow-untyped-calls", "--config-file=", "--follow-imports=silent"]
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", *options, "program.py"],
+        [sys.executable, "-m", "mypy", *options, "."],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -89,7 +89,7 @@ def test_every_supported_python_is_in_the_classifiers() -> None:
 def test_the_extras_are_the_ones_that_are_documented() -> None:
     extras = {"trio", "gateway", "http2", "socks", "aiohttp", "truststore", "otel", "hosts"}
     extras |= {"parquet", "progress"}
-    assert set(PROJECT["optional-dependencies"]) == {*extras, "interop", "docs", "dev"}
+    assert set(PROJECT["optional-dependencies"]) == {*extras, "engines", "interop", "docs", "dev"}
     installed = "meshapi[trio,gateway,http2,socks,aiohttp,otel,progress]"
     assert installed in PROJECT["optional-dependencies"]["dev"]
 

@@ -8,6 +8,11 @@
     table.with_column("result", calls.column(table["id"], table["text"]))  # Daft
 
 An engine is imported when `Calls` meets it, and not before.
+
+- `_calls`: what the engines map over their batches.
+- `_batches`: batches become rows, and get a column. `_results` says what is in it.
+- `_worker`: what a process keeps from one batch to the next.
+- `_daft`: an expression of Daft.
 """
 
 from meshapi.engines._calls import Calls
