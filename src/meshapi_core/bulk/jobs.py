@@ -83,8 +83,12 @@ class Jobs:
         return len(self._again)
 
     def wait(self, now: float) -> float:
-        """Return the seconds until the next one is to be sent again; infinite if there is none."""
-        return self._again[0][0] - now if self._again else inf
+        """Return the seconds until another one is to be sent again; infinite if none has to wait.
+
+        One whose time has come waits for something else.
+        """
+        wait = self._again[0][0] - now if self._again else inf
+        return wait if wait > 0 else inf
 
     def following(self, now: float, has_room: Callable[[], bool]) -> Flow[Optional[Job]]:
         """Return the call that is next: one that is sent again, or else a new one.
