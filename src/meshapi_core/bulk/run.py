@@ -222,6 +222,8 @@ class Run(Generic[T]):
             self._wait = min(given.seconds, self._jobs.wait(self._now))
         elif isinstance(given, Stop):
             self._stop_at(given.limit)
+            # What is sent again goes on.
+            self._wait = self._jobs.wait(self._now)
         return False
 
     def _stop_at(self, limit: str) -> None:

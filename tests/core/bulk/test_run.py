@@ -376,3 +376,15 @@ def test_refusals_are_errors_of_their_class_in_the_end() -> None:
     assert isinstance(item.error, RateLimitError)
     assert item.attempts == 21
     assert summary.errors == {"rate_limit_exceeded": 1}
+
+
+def test_a_budget_that_is_used_up_leaves_a_retry_its_time() -> None:
+    # Nothing else is under way when the time is up, so that nothing would wake the run.
+    def respond(now: float, call: Any) -> Any:
+        return 1.0, good(call) if len(runner.attempts) > 1 else refused(wait=5)
+
+    run, runner = simulated([ask(), ask()], respond, budget=Ledger(seconds=3), concurrency=1)
+    items, summary = runner.run()
+    assert (summary.stopped, summary.limit) == ("budget", "seconds")
+    assert [item.attempts for item in items] == [2]
+    assert items[0].error is None
