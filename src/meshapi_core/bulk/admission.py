@@ -229,7 +229,7 @@ class Admission:
                 used = slot.tokens * self._ratio.value if tokens is None else tokens
                 self._ratio.learn(slot.tokens, used)
         if tokens is not None:
-            self._tokens.settle(slot.begun, slot.charged, tokens)
+            self._tokens.settle(now, slot.begun, slot.charged, tokens)
         if limits is not None:
             self._hear(now, slot.begun, limits.requests, limits.tokens)
         if result == "limited":

@@ -38,6 +38,11 @@ _LONGEST_RESET: Final = WINDOW + 1.5
 limit per day into the same header."""
 
 
+_LONGEST_WAIT: Final = WINDOW
+"""Seconds by which a changed limit or a usage that was not expected delays the next amount: what
+began a minute ago does not count any more. A gateway that names odd numbers cannot stop a run."""
+
+
 class Pace:
     """The pace of one kind of thing.
 
@@ -103,13 +108,14 @@ class Pace:
         if interval:
             self._next = max(self._next, now) + amount * interval
 
-    def settle(self, begun: float, charged: int, amount: int) -> None:
+    def settle(self, now: float, begun: float, charged: int, amount: int) -> None:
         """Replace an estimate by what it has come to."""
         difference = self.charge(amount) - charged
         if difference:
             self._minute.correct(begun, difference)
             if self.limit is not None:
-                self._next += difference * WINDOW / (_USED * self.limit)
+                delay = difference * WINDOW / (_USED * self.limit)
+                self._next = min(self._next + delay, max(self._next, now + _LONGEST_WAIT))
 
     def hear(self, now: float, begun: float, said: RateLimit) -> None:
         """Take what the gateway says about this limit.
@@ -170,5 +176,5 @@ class Pace:
         if self.limit is not None:
             # What has begun too early for the old limit was too early for the new one.
             ahead = max(0.0, self._next - now)
-            self._next = now + ahead * self.limit / limit
+            self._next = now + min(ahead * self.limit / limit, _LONGEST_WAIT)
         self.limit, self._learned = limit, None

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Optional
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meshapi_core import InvalidParamsError, MeshAPIError, RateLimitError
@@ -388,3 +388,38 @@ def test_a_budget_that_is_used_up_leaves_a_retry_its_time() -> None:
     assert (summary.stopped, summary.limit) == ("budget", "seconds")
     assert [item.attempts for item in items] == [2]
     assert items[0].error is None
+
+
+ODD = ["0", "1", "60", "999999999999999", "1e308", "nan", "-1"]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(ODD),
+            st.sampled_from(ODD),
+            st.sampled_from([0, 10**9, 2**63 - 1, 10**400, -1]),
+            st.sampled_from([0.3, 1.0, 20.0]),
+        ),
+        min_size=1,
+    )
+)
+@example([("1", "0", 0, 1.0), ("60", "0", 0, 1.0), ("1", "0", 0, 1.0)])
+@pytest.mark.parametrize("unit", ["requests", "tokens"])
+def test_limits_and_usage_without_sense_do_not_stop_a_run(
+    unit: str, said: list[tuple[str, str, int, float]]
+) -> None:
+    def respond(now: float, call: Any) -> Any:
+        limit, left, used, seconds = said[len(runner.attempts) % len(said)]
+        body = BODY.replace(b'"prompt_tokens":20', b'"prompt_tokens":%d' % used)
+        headers = {"content-type": "application/json", f"x-ratelimit-reset-{unit}": "60"}
+        headers[f"x-ratelimit-limit-{unit}"] = limit
+        headers[f"x-ratelimit-remaining-{unit}"] = left
+        return seconds, call.read(Response(200, Headers(headers), body))
+
+    count = 30
+    run, runner = simulated([ask()] * count, respond, rate_limit="auto")
+    items, summary = runner.run()
+    assert len(items) == count
+    # Each call may have to wait for a minute, and for the last one.
+    assert summary.seconds <= count * 85
