@@ -35,8 +35,8 @@ from meshapi_core.bulk.results import Results
 from meshapi_core.bulk.slots import Hold, Slot, Stop
 from meshapi_core.bulk.summary import MapSummary
 from meshapi_core.config import MeshAPIConfig
-from meshapi_core.errors import InvalidParamsError
 from meshapi_core.endpoints.account import Usage
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.flows.concurrent import (
     PULL,
     CallEnd,
@@ -46,7 +46,7 @@ from meshapi_core.flows.concurrent import (
     StartCalls,
 )
 from meshapi_core.flows.polling import random_number
-from meshapi_core.flows.steps import Emit, Flow, GetConfig, ItemFlow, Now, Pause
+from meshapi_core.flows.steps import Emit, Flow, GetConfig, ItemFlow, Now, Pause, RandomBytes
 from meshapi_core.headers import find_request_id
 from meshapi_core.messages import Response
 from meshapi_core.progress import OnProgress, progress_functions, tell_progress
@@ -85,6 +85,9 @@ _OFTEN: Final = 0.25
 
 _MOST: Final = 1000
 """What "auto" grows to, where the client's connections set no limit."""
+
+_NAME_BYTES: Final = 13
+"""Random bytes in the idempotency keys of a run that has no journal: as in those of the client."""
 
 _NO_LIMITS: Final = BudgetLimits()
 _NO_USAGE: Final = TotalUsage()
@@ -155,6 +158,8 @@ class Run(Generic[T]):
             plan.on_progress, plan.progress, "calls"
         )
         yield from self._recording.open(self._config)
+        drawn: bytes = yield RandomBytes(_NAME_BYTES)
+        self._name = drawn.hex()
         connections: Any = yield GetLimits()
         self._now = yield Now()
         self.results.begin(self._now)
@@ -192,7 +197,8 @@ class Run(Generic[T]):
             jobs.begin(job)
             index = job.entry.index
             self._running[index] = job
-            key = job.known.idempotency_key
+            # The same for all attempts: the client would draw one for each.
+            key = job.known.idempotency_key or f"{self._name}-{index}"
             started.append((index, attempt(job.entry.call, key, job.attempts)))
         if started:
             yield StartCalls(started)

@@ -383,7 +383,7 @@ def test_a_budget_that_is_used_up_leaves_a_retry_its_time() -> None:
     def respond(now: float, call: Any) -> Any:
         return 1.0, good(call) if len(runner.attempts) > 1 else refused(wait=5)
 
-    run, runner = simulated([ask(), ask()], respond, budget=Ledger(seconds=3), concurrency=1)
+    _, runner = simulated([ask(), ask()], respond, budget=Ledger(seconds=3), concurrency=1)
     items, summary = runner.run()
     assert (summary.stopped, summary.limit) == ("budget", "seconds")
     assert [item.attempts for item in items] == [2]
@@ -418,8 +418,27 @@ def test_limits_and_usage_without_sense_do_not_stop_a_run(
         return seconds, call.read(Response(200, Headers(headers), body))
 
     count = 30
-    run, runner = simulated([ask()] * count, respond, rate_limit="auto")
+    _, runner = simulated([ask()] * count, respond, rate_limit="auto")
     items, summary = runner.run()
     assert len(items) == count
     # Each call may have to wait for a minute, and for the last one.
     assert summary.seconds <= count * 85
+
+
+def test_all_attempts_of_a_call_have_one_idempotency_key() -> None:
+    # Else a gateway does the work twice where only its response was lost.
+    calls = [ask("one"), ask("two"), ask("two")]
+
+    def respond(now: float, call: Any) -> Any:
+        if len(runner.attempts) <= len(calls):
+            return 1.0, refused()
+        return 1.0, good(call)
+
+    _, runner = simulated(calls, respond)
+    items, _ = runner.run()
+    assert all(item.attempts == 2 for item in items)
+    keys = Counter(call.idempotency_key for _, call in runner.attempts)
+    assert [*keys.values()] == [2, 2, 2]
+    _, other = simulated(calls)
+    other.run()
+    assert len({call.idempotency_key for _, call in other.attempts}) == 3
