@@ -13,6 +13,7 @@ from meshapi_core._base_error import MeshAPIError
 from meshapi_core.batching.items import BatchItem
 from meshapi_core.batching.running import BatchOptions, BatchRun
 from meshapi_core.batching.sources import BatchCall
+from meshapi_core.batching.submission import custom_id
 from meshapi_core.bulk.attempts import Received, attempt
 from meshapi_core.bulk.batch_ledger import JournalLedger, note_of
 from meshapi_core.bulk.inputs import Entry, Inputs
@@ -61,6 +62,9 @@ class RunByBatch(Generic[T]):
 
     def flow(self) -> ItemFlow[MapItem[T], MapSummary]:
         """Submit the calls, and hand over their results as batches end."""
+        return self.results.noting(self._flow())
+
+    def _flow(self) -> ItemFlow[MapItem[T], MapSummary]:
         results = self.results
         config: MeshAPIConfig = yield GetConfig()
         yield from self._recording.open(config)
@@ -76,11 +80,7 @@ class RunByBatch(Generic[T]):
             again="start the run again with the same journal",
         )
         run = BatchRun(self, ledger, options)
-        try:
-            yield from self._driven(run.flow())
-        except Exception:
-            results.stopped = "error"
-            raise
+        yield from self._driven(run.flow())
         yield from self._ready()
         results.end()
         while (ready := results.next()) is not None:
@@ -106,7 +106,8 @@ class RunByBatch(Generic[T]):
             # A batch has its body. What stays is for its result.
             light = entry.without_body()
             self._calls[number] = light, known
-            return BatchCall(number, known.key or entry.id, call)
+            # Not the ID of the program, which may be that of several calls.
+            return BatchCall(number, known.key or custom_id(number), call)
 
     def _pulled(self) -> Flow[Optional[Entry]]:
         inputs = self._inputs

@@ -118,6 +118,9 @@ class Run(Generic[T]):
 
     def flow(self) -> ItemFlow[MapItem[T], MapSummary]:
         """Make the calls, and hand over their results."""
+        return self.results.noting(self._flow())
+
+    def _flow(self) -> ItemFlow[MapItem[T], MapSummary]:
         yield from self._begin()
         results, taken, in_a_row = self.results, 0, 0
         while True:
@@ -145,7 +148,6 @@ class Run(Generic[T]):
         yield from self._recording.begin()
         yield from self._recording.close()
         if self._error is not None:
-            results.stopped = "error"
             raise self._error
         results.stopped = results.stopped or "completed"
         return results.summary(results.stopped)
