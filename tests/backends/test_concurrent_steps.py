@@ -291,6 +291,29 @@ async def test_what_is_no_exception_reaches_the_program(world: World) -> None:
     assert not call_threads()
 
 
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+def test_eager_tasks_that_end_at_once_are_neither_kept_nor_lost() -> None:
+    class Stop(BaseException):
+        pass
+
+    async def cached(request: Any, call_next: Any) -> Any:
+        if b'"stop"' in request.body:
+            raise Stop
+        raise APIConnectionError("nothing is sent")
+
+    async def main() -> None:
+        eager: Any = vars(asyncio)["eager_task_factory"]
+        asyncio.get_running_loop().set_task_factory(eager)
+        async with AsyncMeshAPI(base_url=NOWHERE, token="rsk_test_eager", middleware=[cached]) as c:
+            run: Any = c._runner.open_flow(keeping(["m"] * 5, 2))
+            assert len([end async for end in run]) == 5
+            assert run._steps._concurrent._under_way._tasks == {}
+            with pytest.raises(Stop):
+                await c._runner.open_flow(keeping(["stop"], 1)).until_done()
+
+    asyncio.run(asyncio.wait_for(main(), 10.0))
+
+
 @on_every_flavour
 async def test_calls_see_the_context_of_the_program(world: World) -> None:
     seen: list[str] = []
