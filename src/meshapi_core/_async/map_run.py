@@ -103,7 +103,7 @@ class AsyncMapRun(AsyncCloses, Generic[T]):
         or nothing does.
 
         Args and Raises: as for `to_jsonl`.
-            ModuleNotFoundError: pyarrow is not installed: `pip install 'meshapi[parquet]'`.
+            ModuleNotFoundError: pyarrow is not installed; the extra `parquet` installs it.
         """
         return await self._runner.run_flow(save_parquet(self._items, path, overwrite=overwrite))
 

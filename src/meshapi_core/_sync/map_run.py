@@ -104,7 +104,7 @@ class MapRun(Closes, Generic[T]):
         or nothing does.
 
         Args and Raises: as for `to_jsonl`.
-            ModuleNotFoundError: pyarrow is not installed: `pip install 'meshapi[parquet]'`.
+            ModuleNotFoundError: pyarrow is not installed; the extra `parquet` installs it.
         """
         return self._runner.run_flow(save_parquet(self._items, path, overwrite=overwrite))
 
