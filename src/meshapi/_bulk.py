@@ -1,6 +1,6 @@
 """What the clients do with many calls. What a method needs is imported when it is used."""
 
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Optional, TypeVar, Union, overload
 
 from typing_extensions import TypeAlias, Unpack
@@ -17,8 +17,9 @@ T = TypeVar("T")
 Row = TypeVar("Row")
 
 Many: TypeAlias = Union[Iterable[T], AsyncIterable[T]]
-Named: TypeAlias = Union[Call[T], tuple[str, Call[T]]]
-Template: TypeAlias = Union[Call[T], Callable[[Row], Call[T]]]
+Named: TypeAlias = Union[Call[T], tuple[Union[str, int], Call[T]]]
+Fields: TypeAlias = Mapping[str, object]
+Template: TypeAlias = Callable[[Row], Named[T]]
 
 
 class BulkClient(Client[Runner]):
@@ -28,10 +29,14 @@ class BulkClient(Client[Runner]):
     def map(self, calls: Iterable[Named[T]], **options: "Unpack[MapOptions]") -> "MapRun[T]": ...
     @overload
     def map(
+        self, calls: Iterable[Fields], *, template: Call[T], **options: "Unpack[MapOptions]"
+    ) -> "MapRun[T]": ...
+    @overload
+    def map(
         self,
         calls: Iterable[Row],
         *,
-        template: Template[T, Row],
+        template: Template[Row, T],
         **options: "Unpack[MapOptions]",
     ) -> "MapRun[T]": ...
     @lists_keywords
@@ -86,11 +91,40 @@ class BulkClient(Client[Runner]):
 
         return MapRun(self._runner, planned_run(calls, template, options, takes_async=False))
 
+    @overload
     def estimate(
         self,
-        calls: Iterable[object],
+        calls: Iterable[Named[Any]],
         *,
-        template: "Union[None, Call[Any], Callable[[Any], object]]" = None,
+        prices: "Optional[Iterable[ModelInfo]]" = None,
+        output_tokens: Optional[int] = None,
+        via: Literal["live", "batch"] = "live",
+    ) -> "Estimate": ...
+    @overload
+    def estimate(
+        self,
+        calls: Iterable[Fields],
+        *,
+        template: Call[Any],
+        prices: "Optional[Iterable[ModelInfo]]" = None,
+        output_tokens: Optional[int] = None,
+        via: Literal["live", "batch"] = "live",
+    ) -> "Estimate": ...
+    @overload
+    def estimate(
+        self,
+        calls: Iterable[Row],
+        *,
+        template: Template[Row, Any],
+        prices: "Optional[Iterable[ModelInfo]]" = None,
+        output_tokens: Optional[int] = None,
+        via: Literal["live", "batch"] = "live",
+    ) -> "Estimate": ...
+    def estimate(
+        self,
+        calls: Iterable[Any],
+        *,
+        template: Any = None,
         prices: "Optional[Iterable[ModelInfo]]" = None,
         output_tokens: Optional[int] = None,
         via: Literal["live", "batch"] = "live",
@@ -130,10 +164,14 @@ class AsyncBulkClient(Client[AsyncRunner]):
     def map(self, calls: Many[Named[T]], **options: "Unpack[MapOptions]") -> "AsyncMapRun[T]": ...
     @overload
     def map(
+        self, calls: Many[Fields], *, template: Call[T], **options: "Unpack[MapOptions]"
+    ) -> "AsyncMapRun[T]": ...
+    @overload
+    def map(
         self,
         calls: Many[Row],
         *,
-        template: Template[T, Row],
+        template: Template[Row, T],
         **options: "Unpack[MapOptions]",
     ) -> "AsyncMapRun[T]": ...
     @lists_keywords
@@ -151,11 +189,40 @@ class AsyncBulkClient(Client[AsyncRunner]):
 
         return AsyncMapRun(self._runner, planned_run(calls, template, options, takes_async=True))
 
+    @overload
     async def estimate(
         self,
-        calls: Many[object],
+        calls: Many[Named[Any]],
         *,
-        template: "Union[None, Call[Any], Callable[[Any], object]]" = None,
+        prices: "Optional[Iterable[ModelInfo]]" = None,
+        output_tokens: Optional[int] = None,
+        via: Literal["live", "batch"] = "live",
+    ) -> "Estimate": ...
+    @overload
+    async def estimate(
+        self,
+        calls: Many[Fields],
+        *,
+        template: Call[Any],
+        prices: "Optional[Iterable[ModelInfo]]" = None,
+        output_tokens: Optional[int] = None,
+        via: Literal["live", "batch"] = "live",
+    ) -> "Estimate": ...
+    @overload
+    async def estimate(
+        self,
+        calls: Many[Row],
+        *,
+        template: Template[Row, Any],
+        prices: "Optional[Iterable[ModelInfo]]" = None,
+        output_tokens: Optional[int] = None,
+        via: Literal["live", "batch"] = "live",
+    ) -> "Estimate": ...
+    async def estimate(
+        self,
+        calls: Many[Any],
+        *,
+        template: Any = None,
         prices: "Optional[Iterable[ModelInfo]]" = None,
         output_tokens: Optional[int] = None,
         via: Literal["live", "batch"] = "live",
