@@ -46,7 +46,7 @@ from meshapi_core.flows.concurrent import (
     StartCalls,
 )
 from meshapi_core.flows.polling import random_number
-from meshapi_core.flows.steps import Emit, Flow, GetConfig, ItemFlow, Now, Pause, RandomBytes
+from meshapi_core.flows.steps import Emit, Flow, GetConfig, ItemFlow, Now, RandomBytes
 from meshapi_core.headers import find_request_id
 from meshapi_core.messages import Response
 from meshapi_core.progress import OnProgress, progress_functions, tell_progress
@@ -73,12 +73,10 @@ _AHEAD: Final = {"completion": 2, "input": 4}
 """How many times the concurrency the calls may be that are under way, or whose results wait. In the
 order of the input, more have to wait: for the slowest of those that began together."""
 
-_TURN: Final = 8
-"""An eighth of the calls that may be under way: after handing over so many results that are ready,
-the run looks for what has ended meanwhile."""
-
-_IN_A_ROW: Final = 500
-"""Results that are handed over without a wait: some milliseconds."""
+_BATCH: Final = 8
+"""An eighth of the calls that may be under way, and at least so many, are taken together when they
+have ended. Calls that begin in their place are sent before the next are taken: otherwise all calls
+would begin and end in step, and the gateway and the program would wait for each other in turns."""
 
 _OFTEN: Final = 0.25
 """Seconds after which the rate limits in the headers of a response are looked at again."""
@@ -115,6 +113,8 @@ class Run(Generic[T]):
         self._streak = 0
         self._now = self._looked_at = 0.0
         self._wait = inf
+        # Whether nothing begins before something has ended, or a time has come.
+        self._is_held = False
 
     def flow(self) -> ItemFlow[MapItem[T], MapSummary]:
         """Make the calls, and hand over their results."""
@@ -122,21 +122,17 @@ class Run(Generic[T]):
 
     def _flow(self) -> ItemFlow[MapItem[T], MapSummary]:
         yield from self._begin()
-        results, taken, in_a_row = self.results, 0, 0
+        results, in_a_row = self.results, 0
         while True:
-            yield from self._start()
+            if not self._is_held:
+                yield from self._start()
             item = results.next()
             if item is not None:
                 yield Emit(item)
-                taken += 1
-                if taken * _TURN >= self._admission.concurrency:
-                    taken = 0
-                    yield from self._receive(0.0)
                 in_a_row += 1
-                if in_a_row >= _IN_A_ROW:
-                    # What is recorded needs no wait: nothing else would run on an event loop.
+                if in_a_row >= self._batch():
                     in_a_row = 0
-                    yield Pause(0.0)
+                    yield from self._receive(0.0)
             elif self._running or self._jobs:
                 in_a_row = 0
                 yield from self._receive(self._wait)
@@ -195,6 +191,7 @@ class Run(Generic[T]):
                 self._wait = jobs.wait(self._now)
                 break
             if not self._is_admitted(job):
+                self._is_held = True
                 break
             jobs.begin(job)
             index = job.entry.index
@@ -244,10 +241,15 @@ class Run(Generic[T]):
         self._jobs.drop()
         self._error = self._error or error
 
+    def _batch(self) -> int:
+        """How many calls that have ended are taken together."""
+        return max(_BATCH, self._admission.concurrency // _BATCH)
+
     def _receive(self, seconds: float) -> Flow[None]:
         """Take what has ended; wait for it so many seconds at most."""
-        given: Ends = yield NextEnds(None if seconds == inf else seconds)
+        given: Ends = yield NextEnds(None if seconds == inf else seconds, self._batch())
         self._now = self.results.now = given.now
+        self._is_held = False
         if not given.ends:
             return
         for end in given.ends:
