@@ -96,15 +96,27 @@ class Run(Generic[T]):
     Args:
         inputs: the calls.
         plan: how to make them.
+        admissions: of earlier runs of the client, by their rate limits. A run takes one while it
+            goes on, and leaves its own there.
+        is_counted: whether the client counts towards the budget, too.
 
     Attributes:
         results: what has ended.
     """
 
-    def __init__(self, inputs: Inputs, plan: Plan) -> None:
+    def __init__(
+        self,
+        inputs: Inputs,
+        plan: Plan,
+        admissions: Optional[dict[object, Admission]] = None,
+        *,
+        is_counted: bool = False,
+    ) -> None:
         self.results: Results[T] = Results(plan, inputs.total)
         self._inputs = inputs
         self._plan = plan
+        self._admissions = {} if admissions is None else admissions
+        self._is_counted = is_counted
         self._recording: Recording[T] = Recording(plan)
         self._running: dict[int, Job] = {}
         self._jobs = Jobs(inputs, self._recording, self._hand_over, self._end_with)
@@ -116,6 +128,12 @@ class Run(Generic[T]):
     def flow(self) -> ItemFlow[MapItem[T], MapSummary]:
         """Make the calls, and hand over their results."""
         yield from self._begin()
+        try:
+            return (yield from self._made())
+        finally:
+            self._admissions[self._plan.rate_limit] = self._admission
+
+    def _made(self) -> ItemFlow[MapItem[T], MapSummary]:
         results, taken, in_a_row = self.results, 0, 0
         while True:
             yield from self._start()
@@ -171,6 +189,9 @@ class Run(Generic[T]):
             limits=limits,
             most=_MOST if connections is None else min(_MOST, connections.max_connections),
         )
+        earlier = self._admissions.pop(plan.rate_limit, None)
+        if earlier is not None:
+            self._admission.go_on(self._now, earlier)
         has_token_limit = given is not None and given.tokens is not None
         self._counts_tokens = has_token_limit or plan.budget is not None
         total = self._inputs.total
@@ -300,6 +321,8 @@ class Run(Generic[T]):
             self._admission.end(job.slot, self._now, tokens=0, result="failed")
             if isinstance(error, BudgetExceededError):
                 self._stop_at(error.limit)
+                if job.attempts > 1:
+                    self._fail(job, error)
             else:
                 self._end_with(error)
             return
@@ -349,7 +372,7 @@ class Run(Generic[T]):
 
     def _spend(self, job: Job, usage: TotalUsage) -> None:
         budget = self._plan.budget
-        if budget is not None:
+        if budget is not None and not self._is_counted:
             budget.spend("" if job.guess is None else job.guess.model, usage)
 
     def _spent(self) -> TotalUsage:
@@ -358,6 +381,8 @@ class Run(Generic[T]):
         if budget is None:
             return _NO_USAGE
         spent = budget.spent
+        if self._is_counted:
+            return spent
         going_on = len(self._running) + self._jobs.again
         return structs.replace(spent, requests=spent.requests + going_on)
 
@@ -375,13 +400,20 @@ def _check_connections(concurrency: object, most: int) -> None:
 
 
 def planned_run(
-    calls: object, template: object, options: MapOptions, *, takes_async: bool
+    calls: object,
+    template: object,
+    options: MapOptions,
+    *,
+    takes_async: bool,
+    admissions: Optional[dict[object, Admission]] = None,
+    is_counted: bool = False,
 ) -> "Union[Run[Any], RunByBatch[Any]]":
     """Return the run that a program asks for; nothing of it is done yet.
 
     Args:
         calls, template, options: as for `client.map`.
         takes_async: whether the client can read an async iterable.
+        admissions, is_counted: see `Run`.
 
     Raises:
         InvalidParamsError: one of them cannot be used.
@@ -389,7 +421,7 @@ def planned_run(
     plan = Plan.of(options)
     inputs = Inputs(calls, template, takes_async=takes_async)
     if plan.via == "live":
-        return Run(inputs, plan)
+        return Run(inputs, plan, admissions, is_counted=is_counted)
     # Imported on first use: few runs are made of batches.
     from meshapi_core.bulk.by_batch import RunByBatch
 
