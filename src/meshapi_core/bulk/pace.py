@@ -13,9 +13,10 @@ Two rules, and both must agree:
 How large may the burst be? A limit per minute may be enforced over shorter times. Azure looks at
 one or ten seconds; OpenAI and Anthropic say that 60 a minute may be one a second; a token bucket
 takes a whole minute at once. So ten seconds suit most gateways. One that says how much is left of
-the minute counts by the minute, and gets half of it. One that pushes back, or an account that
-others use, too, gets no further burst: a refused request costs a second, and no money. Whatever begins at once is missing from the rest of
-the minute, which therefore has a lower rate, and no pause at its end.
+the minute counts by the minute, and gets half of it. One that pushes back gets no further burst,
+nor does an account that others use, too: a refused request costs a second, and no money. Whatever
+begins at once is missing from the rest of the minute, which therefore has a lower rate, and no
+pause at its end.
 
 There is a burst after each minute without any amount, not for each run: see `Admission.go_on`.
 

@@ -35,8 +35,8 @@ from meshapi_core.bulk.results import Results
 from meshapi_core.bulk.slots import Hold, Slot, Stop
 from meshapi_core.bulk.summary import MapSummary
 from meshapi_core.config import MeshAPIConfig
-from meshapi_core.errors import InvalidParamsError
 from meshapi_core.endpoints.account import Usage
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.flows.concurrent import (
     PULL,
     CallEnd,
@@ -83,6 +83,9 @@ _IN_A_ROW: Final = 500
 _OFTEN: Final = 0.25
 """Seconds after which the rate limits in the headers of a response are looked at again."""
 
+_TOLD_OFTEN: Final = 0.1
+"""Seconds between two times that the program is told of progress: nobody sees more of a bar."""
+
 _MOST: Final = 1000
 """What "auto" grows to, where the client's connections set no limit."""
 
@@ -121,7 +124,8 @@ class Run(Generic[T]):
         self._running: dict[int, Job] = {}
         self._jobs = Jobs(inputs, self._recording, self._hand_over, self._end_with)
         self._error: Optional[BaseException] = None
-        self._streak = 0
+        self._streak = self._told = 0
+        self._told_at = -inf
         self._now = self._looked_at = 0.0
         self._wait = inf
 
@@ -149,6 +153,7 @@ class Run(Generic[T]):
                     # What is recorded needs no wait: nothing else would run on an event loop.
                     in_a_row = 0
                     yield Pause(0.0)
+                    yield from self._tell()
             elif self._running or self._jobs:
                 in_a_row = 0
                 yield from self._receive(self._wait)
@@ -159,6 +164,7 @@ class Run(Generic[T]):
                 break
         yield from self._recording.begin()
         yield from self._recording.close()
+        yield from self._tell()
         if self._error is not None:
             results.stopped = "error"
             raise self._error
@@ -277,7 +283,13 @@ class Run(Generic[T]):
             self._end_with(exc)
         for item in self._recording.taken():
             self._hand_over(item)
-        if self._functions:
+        if self._now - self._told_at >= _TOLD_OFTEN:
+            yield from self._tell()
+
+    def _tell(self) -> Flow[None]:
+        """Tell the program how far the run has come."""
+        if self._functions and self._told != self.results.done:
+            self._told, self._told_at = self.results.done, self._now
             yield from tell_progress(self._functions, self.results.progress())
 
     def _take_limits(self, end: CallEnd) -> None:
