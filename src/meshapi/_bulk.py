@@ -89,7 +89,15 @@ class BulkClient(Client[Runner]):
         """
         from meshapi_core.bulk import MapRun, planned_run
 
-        return MapRun(self._runner, planned_run(calls, template, options, takes_async=False))
+        run = planned_run(
+            calls,
+            template,
+            options,
+            takes_async=False,
+            admissions=self._admissions,
+            is_counted=self._counts(options.get("budget")),
+        )
+        return MapRun(self._runner, run)
 
     @overload
     def estimate(
@@ -187,7 +195,15 @@ class AsyncBulkClient(Client[AsyncRunner]):
         """
         from meshapi_core.bulk import AsyncMapRun, planned_run
 
-        return AsyncMapRun(self._runner, planned_run(calls, template, options, takes_async=True))
+        run = planned_run(
+            calls,
+            template,
+            options,
+            takes_async=True,
+            admissions=self._admissions,
+            is_counted=self._counts(options.get("budget")),
+        )
+        return AsyncMapRun(self._runner, run)
 
     @overload
     async def estimate(

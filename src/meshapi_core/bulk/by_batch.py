@@ -178,4 +178,6 @@ class RunByBatch(Generic[T]):
             return None
         progress = self.results.progress()
         done = max(progress.done, told.done + self._recording.found)
-        return function(Progress(done, progress.total, told.what, told.job_id))
+        return function(
+            Progress(done, progress.total, told.what, told.job_id, self._recording.found)
+        )

@@ -81,6 +81,9 @@ would begin and end in step, and the gateway and the program would wait for each
 _OFTEN: Final = 0.25
 """Seconds after which the rate limits in the headers of a response are looked at again."""
 
+_TOLD_OFTEN: Final = 0.1
+"""Seconds between two times that the program is told of progress: nobody sees more of a bar."""
+
 _MOST: Final = 1000
 """What "auto" grows to, where the client's connections set no limit."""
 
@@ -97,20 +100,33 @@ class Run(Generic[T]):
     Args:
         inputs: the calls.
         plan: how to make them.
+        admissions: of earlier runs of the client, by their rate limits. A run takes one while it
+            goes on, and leaves its own there.
+        is_counted: whether the client counts towards the budget, too.
 
     Attributes:
         results: what has ended.
     """
 
-    def __init__(self, inputs: Inputs, plan: Plan) -> None:
+    def __init__(
+        self,
+        inputs: Inputs,
+        plan: Plan,
+        admissions: Optional[dict[object, Admission]] = None,
+        *,
+        is_counted: bool = False,
+    ) -> None:
         self.results: Results[T] = Results(plan, inputs.total)
         self._inputs = inputs
         self._plan = plan
+        self._admissions = {} if admissions is None else admissions
+        self._is_counted = is_counted
         self._recording: Recording[T] = Recording(plan)
         self._running: dict[int, Job] = {}
         self._jobs = Jobs(inputs, self._recording, self._hand_over, self._end_with)
         self._error: Optional[BaseException] = None
-        self._streak = 0
+        self._streak = self._told = 0
+        self._told_at = -inf
         self._now = self._looked_at = 0.0
         self._wait = inf
         # Whether nothing begins before something has ended, or a time has come.
@@ -122,6 +138,12 @@ class Run(Generic[T]):
 
     def _flow(self) -> ItemFlow[MapItem[T], MapSummary]:
         yield from self._begin()
+        try:
+            return (yield from self._made())
+        finally:
+            self._admissions[self._plan.rate_limit] = self._admission
+
+    def _made(self) -> ItemFlow[MapItem[T], MapSummary]:
         results, in_a_row = self.results, 0
         while True:
             if not self._is_held:
@@ -133,6 +155,7 @@ class Run(Generic[T]):
                 if in_a_row >= self._batch():
                     in_a_row = 0
                     yield from self._receive(0.0)
+                    yield from self._tell()
             elif self._running or self._jobs:
                 in_a_row = 0
                 yield from self._receive(self._wait)
@@ -143,6 +166,7 @@ class Run(Generic[T]):
                 break
         yield from self._recording.begin()
         yield from self._recording.close()
+        yield from self._tell()
         if self._error is not None:
             raise self._error
         results.stopped = results.stopped or "completed"
@@ -174,6 +198,9 @@ class Run(Generic[T]):
             limits=limits,
             most=_MOST if connections is None else min(_MOST, connections.max_connections),
         )
+        earlier = self._admissions.pop(plan.rate_limit, None)
+        if earlier is not None:
+            self._admission.go_on(self._now, earlier)
         has_token_limit = given is not None and given.tokens is not None
         self._counts_tokens = has_token_limit or plan.budget is not None
         total = self._inputs.total
@@ -268,7 +295,13 @@ class Run(Generic[T]):
             self._end_with(exc)
         for item in self._recording.taken():
             self._hand_over(item)
-        if self._functions:
+        if self._now - self._told_at >= _TOLD_OFTEN:
+            yield from self._tell()
+
+    def _tell(self) -> Flow[None]:
+        """Tell the program how far the run has come."""
+        if self._functions and self._told != self.results.done:
+            self._told, self._told_at = self.results.done, self._now
             yield from tell_progress(self._functions, self.results.progress())
 
     def _take_limits(self, end: CallEnd) -> None:
@@ -312,6 +345,8 @@ class Run(Generic[T]):
             self._admission.end(job.slot, self._now, tokens=0, result="failed")
             if isinstance(error, BudgetExceededError):
                 self._stop_at(error.limit)
+                if job.attempts > 1:
+                    self._fail(job, error)
             else:
                 self._end_with(error)
             return
@@ -361,7 +396,7 @@ class Run(Generic[T]):
 
     def _spend(self, job: Job, usage: TotalUsage) -> None:
         budget = self._plan.budget
-        if budget is not None:
+        if budget is not None and not self._is_counted:
             budget.spend("" if job.guess is None else job.guess.model, usage)
 
     def _spent(self) -> TotalUsage:
@@ -370,6 +405,8 @@ class Run(Generic[T]):
         if budget is None:
             return _NO_USAGE
         spent = budget.spent
+        if self._is_counted:
+            return spent
         going_on = len(self._running) + self._jobs.again
         return structs.replace(spent, requests=spent.requests + going_on)
 
@@ -387,13 +424,20 @@ def _check_connections(concurrency: object, most: int) -> None:
 
 
 def planned_run(
-    calls: object, template: object, options: MapOptions, *, takes_async: bool
+    calls: object,
+    template: object,
+    options: MapOptions,
+    *,
+    takes_async: bool,
+    admissions: Optional[dict[object, Admission]] = None,
+    is_counted: bool = False,
 ) -> "Union[Run[Any], RunByBatch[Any]]":
     """Return the run that a program asks for; nothing of it is done yet.
 
     Args:
         calls, template, options: as for `client.map`.
         takes_async: whether the client can read an async iterable.
+        admissions, is_counted: see `Run`.
 
     Raises:
         InvalidParamsError: one of them cannot be used.
@@ -401,7 +445,7 @@ def planned_run(
     plan = Plan.of(options)
     inputs = Inputs(calls, template, takes_async=takes_async)
     if plan.via == "live":
-        return Run(inputs, plan)
+        return Run(inputs, plan, admissions, is_counted=is_counted)
     # Imported on first use: few runs are made of batches.
     from meshapi_core.bulk.by_batch import RunByBatch
 
