@@ -26,7 +26,7 @@ from meshapi_core.bulk.admission import Admission
 from meshapi_core.bulk.attempts import Received, attempt, is_refusal, retry
 from meshapi_core.bulk.estimates import estimated_tokens
 from meshapi_core.bulk.inputs import Inputs
-from meshapi_core.bulk.item_usage import cost_in_usage, usage_of
+from meshapi_core.bulk.item_usage import NO_PRICES, cost_in_usage, usage_of
 from meshapi_core.bulk.items import MapItem
 from meshapi_core.bulk.jobs import Job, Jobs
 from meshapi_core.bulk.options import MapOptions, Plan
@@ -187,7 +187,9 @@ class Run(Generic[T]):
         self.results.begin(self._now)
         if connections is not None:
             _check_connections(plan.concurrency, connections.max_connections)
-        limits = _NO_LIMITS if plan.budget is None else plan.budget.limits
+        budget = plan.budget
+        limits = _NO_LIMITS if budget is None else budget.limits
+        self._prices = NO_PRICES if budget is None else budget.prices
         given = None if isinstance(plan.rate_limit, str) else plan.rate_limit
         self._follows = plan.rate_limit == "auto"
         self._admission = Admission(
@@ -313,7 +315,7 @@ class Run(Generic[T]):
     def _take_response(self, job: Job, received: Received[T]) -> None:
         response = received.response
         entry, value = job.entry, received.value
-        usage = usage_of(entry.call, value, response.body)
+        usage = usage_of(entry.call, value, response.body, prices=self._prices)
         cost = cost_in_usage(usage)
         self._streak = 0
         tokens = usage.total_tokens if usage.requests else None
@@ -381,7 +383,7 @@ class Run(Generic[T]):
         """Take the error of a call that is not sent again."""
         error.attempts = job.attempts
         entry = job.entry
-        usage = usage_of(entry.call, error=error)
+        usage = usage_of(entry.call, error=error, prices=self._prices)
         self._spend(job, usage)
         item: MapItem[T] = MapItem(
             index=entry.index,
