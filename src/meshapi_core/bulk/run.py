@@ -115,7 +115,16 @@ class Run(Generic[T]):
 
     def flow(self) -> ItemFlow[MapItem[T], MapSummary]:
         """Make the calls, and hand over their results."""
-        yield from self._begin()
+        try:
+            yield from self._begin()
+            yield from self._make_all()
+        except Exception:
+            self.results.stopped = "error"
+            raise
+        self.results.stopped = self.results.stopped or "completed"
+        return self.results.summary(self.results.stopped)
+
+    def _make_all(self) -> ItemFlow[MapItem[T], None]:
         results, taken, in_a_row = self.results, 0, 0
         while True:
             yield from self._start()
@@ -142,10 +151,7 @@ class Run(Generic[T]):
         yield from self._recording.begin()
         yield from self._recording.close()
         if self._error is not None:
-            results.stopped = "error"
             raise self._error
-        results.stopped = results.stopped or "completed"
-        return results.summary(results.stopped)
 
     def _begin(self) -> Flow[None]:
         plan = self._plan
