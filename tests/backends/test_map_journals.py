@@ -3,10 +3,8 @@
 The gateway's log is the judge: nothing whose result was recorded is sent again.
 """
 
-import json
 import os
 import random
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Any
 import pytest
 
 from meshapi.testing import LocalGateway
-from support.map_processes import TOKEN, JournalRead, Judge, MapProcess, gateway_that_remembers
+from support.map_processes import JournalRead, Judge, MapProcess, gateway_that_remembers
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="signals and limits of POSIX")
 FLAVOURS = pytest.mark.parametrize("flavour", ["sync", "asyncio", "trio"])
@@ -71,10 +69,11 @@ def is_killed_and_resumed(
         killed(0, moments.uniform(0, 0.06))
     for at in sorted(moments.uniform(0.02, 0.9) * calls for _ in range(middle)):
         killed(int(at * _LINE), moments.uniform(0, 0.01))
-    # While most of it is read.
+    # While most of it is read, and when only the last few are under way.
     for _ in range(early):
         killed(0, moments.uniform(0, 0.06))
-    killed(int(0.97 * calls * _LINE), 0)
+    if early:
+        killed(int(0.97 * calls * _LINE), 0)
     # When the program has the last result.
     process = MapProcess(gateway, outputs, die=["after", "item", calls], **given)
     told = process.end()
@@ -124,30 +123,64 @@ def submitted(gateway: LocalGateway) -> list[str]:
     ]
 
 
-@POSIX
-@pytest.mark.parametrize(
-    "flavour",
-    [
-        "asyncio",
-        pytest.param("sync", marks=pytest.mark.exhaustive),
-        pytest.param("trio", marks=pytest.mark.exhaustive),
-    ],
-)
-@pytest.mark.slow
-def test_batches_are_not_submitted_twice_whenever_the_run_is_killed(
-    gateway: LocalGateway, outputs: Path, flavour: str
+def are_killed_and_resumed(
+    gateway: LocalGateway,
+    outputs: Path,
+    flavour: str,
+    moments: "list[tuple[list[Any], int]]",
+    *,
+    models: int = 1,
+    calls: int = 30,
 ) -> None:
+    """Kill a run of batches at moments, each with how many rows were submitted by then."""
     journal = outputs.with_name("run.jsonl")
     judge = Judge(gateway, journal)
-    calls = 30
     given: dict[str, Any] = {
         "flavour": flavour,
         "journal": str(journal),
         "calls": calls,
-        "models": ["openai/gpt-4o-mini", "openai/gpt-4o"],
+        "models": ["openai/gpt-4o-mini", "openai/gpt-4o"][:models],
         "options": {"via": "batch"},
     }
-    moments = [
+    for die, rows in moments:
+        if die[0] == "random":
+            process = MapProcess(gateway, outputs, **given)
+            process.until_begun()
+            time.sleep(die[1])
+            told = process.kill()
+        else:
+            process = MapProcess(gateway, outputs, die=die, **given)
+            told = process.end()
+            assert process.process.returncode < 0, (die, told[-1], process.errors())
+        judge.look(told)
+        assert len(submitted(gateway)) == rows or die[0] == "random", die
+    process = MapProcess(gateway, outputs, **given)
+    told = process.end()
+    assert process.errors() == []
+    assert (told[-1]["ended"], told[-1]["calls"]) == ("completed", calls)
+    read = judge.look(told)
+    read.check(calls)
+    assert sorted(submitted(gateway)) == sorted(read.succeeded)
+    assert judge.requested() == []
+
+
+@POSIX
+@pytest.mark.slow
+def test_batches_are_not_submitted_twice_if_the_run_is_killed(
+    gateway: LocalGateway, outputs: Path
+) -> None:
+    # Before the ID of the batch is recorded, and between its results.
+    moments: Any = [(["after", "POST /v1/batches", 1], 30), (["after", "item", 4], 30)]
+    are_killed_and_resumed(gateway, outputs, "asyncio", moments)
+
+
+@POSIX
+@FLAVOURS
+@pytest.mark.exhaustive
+def test_batches_are_not_submitted_twice_whenever_the_run_is_killed(
+    gateway: LocalGateway, outputs: Path, flavour: str
+) -> None:
+    moments: Any = [
         # Between the intent and the request.
         (["before", "POST /v1/batches", 1], 0),
         # Between the request and its record: of the first batch, and then of the second.
@@ -163,20 +196,18 @@ def test_batches_are_not_submitted_twice_whenever_the_run_is_killed(
         (["after", "item", 20], 30),
         (["after", "item", 30], 30),
     ]
-    for die, rows in moments:
-        process = MapProcess(gateway, outputs, die=die, **given)
-        told = process.end()
-        assert process.process.returncode < 0, (die, told[-1], process.errors())
-        judge.look(told)
-        assert len(submitted(gateway)) == rows, die
-    process = MapProcess(gateway, outputs, **given)
-    told = process.end()
-    assert process.errors() == []
-    assert told[-1] == {"ended": "completed", "calls": calls, "recorded": calls, "attempts": 0}
-    read = judge.look(told)
-    read.check(calls)
-    assert sorted(submitted(gateway)) == sorted(read.succeeded)
-    assert judge.requested() == []
+    are_killed_and_resumed(gateway, outputs, flavour, moments, models=2)
+
+
+@POSIX
+@FLAVOURS
+@pytest.mark.exhaustive
+def test_batches_are_not_submitted_twice_if_the_run_is_killed_at_random(
+    gateway: LocalGateway, outputs: Path, flavour: str
+) -> None:
+    drawn = random.Random(flavour)
+    moments: Any = [(["random", drawn.uniform(0, 0.5)], 0) for _ in range(6)]
+    are_killed_and_resumed(gateway, outputs, flavour, moments, models=2, calls=3000)
 
 
 @POSIX

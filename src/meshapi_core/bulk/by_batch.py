@@ -65,11 +65,11 @@ class RunByBatch(Generic[T]):
     def flow(self) -> ItemFlow[MapItem[T], MapSummary]:
         """Submit the calls, and hand over their results as batches end."""
         results = self.results
-        config: MeshAPIConfig = yield GetConfig()
-        yield from self._recording.open(config)
-        now: float = yield Now()
-        results.begin(now)
         try:
+            config: MeshAPIConfig = yield GetConfig()
+            yield from self._recording.open(config)
+            now: float = yield Now()
+            results.begin(now)
             yield from self._driven(self._batches())
         except Exception:
             results.stopped = "error"

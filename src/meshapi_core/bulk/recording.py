@@ -150,9 +150,7 @@ class Recording(Generic[T]):
             offset: the place, in bytes.
         """
         place = None if self._opened is None else self._opened.journal.find(key)
-        return place is not None and (
-            place.ok or not self._retry_failed or place.offset > offset
-        )
+        return place is not None and (place.ok or not self._retry_failed or place.offset > offset)
 
     def add(self, key: str, item: MapItem[T], response: Optional[Response]) -> None:
         """Take a result; `write` records it.
