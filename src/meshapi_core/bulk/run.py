@@ -16,6 +16,7 @@ bounded by the concurrency:
   handed over; then an error is raised, if it was one.
 """
 
+from collections.abc import Mapping
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, Generic, Optional, TypeVar, Union
 
@@ -29,7 +30,7 @@ from meshapi_core.bulk.inputs import Inputs
 from meshapi_core.bulk.item_usage import NO_PRICES, cost_in_usage, usage_of
 from meshapi_core.bulk.items import MapItem
 from meshapi_core.bulk.jobs import Job, Jobs
-from meshapi_core.bulk.options import MapOptions, Plan
+from meshapi_core.bulk.options import Plan
 from meshapi_core.bulk.recording import Recording
 from meshapi_core.bulk.results import Results
 from meshapi_core.bulk.slots import Hold, Slot, Stop
@@ -428,7 +429,7 @@ def _check_connections(concurrency: object, most: int) -> None:
 def planned_run(
     calls: object,
     template: object,
-    options: MapOptions,
+    options: Mapping[str, Any],
     *,
     takes_async: bool,
     admissions: Optional[dict[object, Admission]] = None,
