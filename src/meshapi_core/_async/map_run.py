@@ -109,7 +109,7 @@ class AsyncMapRun(AsyncCloses, Generic[T]):
         or nothing does.
 
         Args and Raises: as for `to_jsonl`.
-            ModuleNotFoundError: pyarrow is not installed: `pip install 'meshapi[parquet]'`.
+            ModuleNotFoundError: pyarrow is not installed; the extra `parquet` installs it.
         """
         self._items.__aiter__()
         results = self._run.results

@@ -110,7 +110,7 @@ class MapRun(Closes, Generic[T]):
         or nothing does.
 
         Args and Raises: as for `to_jsonl`.
-            ModuleNotFoundError: pyarrow is not installed: `pip install 'meshapi[parquet]'`.
+            ModuleNotFoundError: pyarrow is not installed; the extra `parquet` installs it.
         """
         self._items.__iter__()
         results = self._run.results

@@ -102,6 +102,7 @@ class Results(Generic[T]):
     def progress(self) -> Progress:
         """Return how far the run has come, with failures and money in words."""
         told = [f"{self.failed} failed"] if self.failed else []
-        if self._counts.cost:
-            told.append(f"${self._counts.cost:.2f}")
-        return Progress(self.done, self._total, ", ".join(told))
+        cost, recorded = self._counts.cost, self._counts.recorded
+        if cost:
+            told.append(f"${cost:.2f}" if cost >= 1 else f"${cost:.4f}")
+        return Progress(self.done, self._total, ", ".join(told), recorded=recorded)

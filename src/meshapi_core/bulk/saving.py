@@ -20,9 +20,9 @@ from meshapi_core.flows.steps import Flow, NextChunk
 from meshapi_core.flows.tables import ColumnKind, OpenTable, WriteRows
 from meshapi_core.signals import END_OF_STREAM
 
-__all__ = ["SavedRows", "save_jsonl", "save_parquet"]
+__all__ = ["ITEM_COLUMNS", "SavedRows", "item_values", "save_jsonl", "save_parquet"]
 
-COLUMNS: Final[Mapping[str, ColumnKind]] = {
+ITEM_COLUMNS: Final[Mapping[str, ColumnKind]] = {
     "id": "text",
     "output": "text",
     "text": "text",
@@ -103,20 +103,20 @@ def save_parquet(
     overwrite: bool = True,
     results: Optional[Results[Any]] = None,
 ) -> Flow[SavedRows]:
-    """Write the items that are left of a run as a Parquet table with the columns `COLUMNS`.
+    """Write the items that are left of a run as a Parquet table with the columns `ITEM_COLUMNS`.
 
     Args and Raises: as for `save_jsonl`. Without pyarrow, ModuleNotFoundError is raised, and no
     item was asked for.
     """
     shown = _checked_path(path, overwrite, results)
-    table: Any = yield OpenTable(path, COLUMNS, overwrite)
+    table: Any = yield OpenTable(path, ITEM_COLUMNS, overwrite)
     rows, group = 0, _Group()
     while True:
         item: Any = yield from _next(items, results)
         if item is END_OF_STREAM:
             break
         rows += 1
-        group.add(values_of(item))
+        group.add(item_values(item))
         if group.is_full:
             yield WriteRows(table, group.columns)
             group = _Group()
@@ -150,7 +150,7 @@ class _Group:
     """Rows that are written together."""
 
     def __init__(self) -> None:
-        self.columns: dict[str, list[Value]] = {name: [] for name in COLUMNS}
+        self.columns: dict[str, list[Value]] = {name: [] for name in ITEM_COLUMNS}
         self.rows = 0
         self._size = 0
 
@@ -166,8 +166,8 @@ class _Group:
         return self.rows >= MOST_ROWS or self._size >= MOST_TEXT
 
 
-def values_of(item: MapItem[Any]) -> tuple[Value, ...]:
-    """Return the values of an item, in the order of `COLUMNS`."""
+def item_values(item: MapItem[Any]) -> tuple[Value, ...]:
+    """Return the values of an item, in the order of `ITEM_COLUMNS`."""
     error, usage = item.error, item.usage
     output = output_json(item.value)
     return (

@@ -16,7 +16,7 @@ from meshapi_core.envelopes import error_from_response
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Response
 from meshapi_core.retries import Outcome
-from meshapi_core.usage import BudgetLimits, TotalUsage
+from meshapi_core.usage import BudgetLimits, PriceList, TotalUsage
 from support.simulated_runs import SimulatedRunner
 
 BODY = (
@@ -68,6 +68,7 @@ class Ledger:
 
     def __init__(self, **limits: Any) -> None:
         self.limits = BudgetLimits(**limits)
+        self.prices = PriceList()
         self.spent = TotalUsage()
 
     def spend(self, model: str, usage: TotalUsage) -> None:
