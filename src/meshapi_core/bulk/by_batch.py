@@ -14,6 +14,7 @@ from meshapi_core._journal_errors import JournalError
 from meshapi_core.batching.items import BatchItem
 from meshapi_core.batching.running import BatchOptions, BatchRun
 from meshapi_core.batching.sources import BatchCall
+from meshapi_core.batching.submission import custom_id
 from meshapi_core.bulk.attempts import Received, attempt
 from meshapi_core.bulk.batch_ledger import JournalLedger, note_of
 from meshapi_core.bulk.inputs import Entry, Inputs
@@ -64,16 +65,15 @@ class RunByBatch(Generic[T]):
 
     def flow(self) -> ItemFlow[MapItem[T], MapSummary]:
         """Submit the calls, and hand over their results as batches end."""
+        return self.results.noting(self._flow())
+
+    def _flow(self) -> ItemFlow[MapItem[T], MapSummary]:
         results = self.results
-        try:
-            config: MeshAPIConfig = yield GetConfig()
-            yield from self._recording.open(config)
-            now: float = yield Now()
-            results.begin(now)
-            yield from self._driven(self._batches())
-        except Exception:
-            results.stopped = "error"
-            raise
+        config: MeshAPIConfig = yield GetConfig()
+        yield from self._recording.open(config)
+        now: float = yield Now()
+        results.begin(now)
+        yield from self._driven(self._batches())
         yield from self._ready()
         results.end()
         while (ready := results.next()) is not None:
@@ -119,7 +119,8 @@ class RunByBatch(Generic[T]):
             # A batch has its body. What stays is for its result.
             light = entry.without_body()
             self._calls[number] = light, known
-            return BatchCall(number, known.key or entry.id, call)
+            # Not the ID of the program, which may be that of several calls.
+            return BatchCall(number, known.key or custom_id(number), call)
 
     def _pulled(self) -> Flow[Optional[Entry]]:
         inputs = self._inputs
@@ -201,4 +202,6 @@ class RunByBatch(Generic[T]):
             return None
         progress = self.results.progress()
         done = max(progress.done, told.done + self._recording.found)
-        return function(Progress(done, progress.total, told.what, told.job_id))
+        return function(
+            Progress(done, progress.total, told.what, told.job_id, self._recording.found)
+        )
