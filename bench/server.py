@@ -3,8 +3,8 @@
     python bench/server.py [--uvloop] [CERTIFICATES]
 
 Answers a POST by the end of its path, with bytes that are ready: `/chat/completions`, `/messages`
-(Anthropic's), `/embeddings`; what was asked once is answered again without a look at it. What
-stands before the path makes a stream of it:
+(Anthropic's), `/embeddings`; what was asked once is answered again without a look at it. Another
+method gets a 404. What stands before the path makes a stream of it:
 
 - `/stream/N/...`: N chunks, each in an HTTP chunk and a write of its own;
 - `/stream/N/SIZE/...`: their text has SIZE characters;
@@ -31,6 +31,9 @@ except ImportError:
     resource = None
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\nx-request-id: req_bench\r\n"
+NOT_FOUND = (
+    b"HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+)
 STREAM_HEAD = HEAD % b"text/event-stream" + b"transfer-encoding: chunked\r\n\r\n"
 LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 TARGET = re.compile(rb"POST (?:/(stream|paced)/([\d/]*\d))?(/\S*)")
@@ -118,7 +121,8 @@ class Protocol(asyncio.Protocol):
             head, found, rest = self.buffer.partition(b"\r\n\r\n")
             if not found:
                 return
-            length = int(LENGTH.search(head)[1])
+            length = LENGTH.search(head)
+            length = 0 if length is None else int(length[1])
             if len(rest) < length:
                 return
             request = self.buffer[: len(head) + 4 + length]
@@ -126,7 +130,11 @@ class Protocol(asyncio.Protocol):
             self.respond(request, head)
 
     def respond(self, request, head):
-        kind, numbers, path = TARGET.match(head).groups()
+        target = TARGET.match(head)
+        if target is None:
+            self.transport.write(NOT_FOUND)
+            return
+        kind, numbers, path = target.groups()
         if kind is None:
             ready = answer(path, b"base64" in request)
             if len(KNOWN) < KNOWN_AT_MOST:
