@@ -1,4 +1,4 @@
-"""The memory of a run does not grow with the number of its calls: bytes are counted, not measured."""
+"""The memory of a run does not grow with the number of its calls: its bytes are counted."""
 
 import gc
 import tracemalloc

@@ -35,8 +35,8 @@ from meshapi_core.bulk.results import Results
 from meshapi_core.bulk.slots import Hold, Slot, Stop
 from meshapi_core.bulk.summary import MapSummary
 from meshapi_core.config import MeshAPIConfig
-from meshapi_core.errors import InvalidParamsError
 from meshapi_core.endpoints.account import Usage
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.flows.concurrent import (
     PULL,
     CallEnd,
