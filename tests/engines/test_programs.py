@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -23,8 +24,7 @@ psutil = pytest.importorskip("psutil")
 
 FILES, LINES = 8, 100
 IDS = sorted(f"text-{number}" for number in range(FILES * LINES))
-LATENCY = 0.1
-"""Seconds that a response takes: long enough to find a worker while calls are under way."""
+HALF = len(IDS) // 2
 
 PATIENCE = 150.0
 """Seconds for one program; on a busy machine, an engine takes half a minute to start."""
@@ -65,14 +65,16 @@ pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 
 
 class Gateway:
-    """Responds to each call after a moment.
+    """Responds to half of the calls; to the others, when the test lets it go on.
 
     Attributes:
         asked: the IDs of the texts in the order in which they were asked for.
+        going_on: set by the test.
     """
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.going_on = threading.Event()
         self.server = ScriptedServer(self._serve)
 
     def _serve(self, peer: Peer) -> None:
@@ -83,7 +85,8 @@ class Gateway:
                 continue
             text = request.json()["messages"][0]["content"].rpartition(" ")[2]
             self.asked.append(text)
-            time.sleep(LATENCY)
+            if len(self.asked) > HALF:
+                self.going_on.wait(PATIENCE)
             peer.send(good(f"about {text}"))
 
 
@@ -92,6 +95,7 @@ def gateway() -> Iterator[Gateway]:
     gateway = Gateway()
     with gateway.server:
         yield gateway
+        gateway.going_on.set()
 
 
 class Running:
@@ -199,11 +203,12 @@ def test_nothing_is_lost_and_nothing_is_there_twice_if_a_worker_is_killed_half_w
 
     running = Running(PROGRAMS[engine], tmp_path, gateway)
     try:
-        running.until(lambda: len(gateway.asked) >= len(IDS) // 4)
+        running.until(lambda: len(gateway.asked) > HALF)
         running.until(lambda: len(running.workers()) == 2)
         workers = running.workers()
         os.kill(min(workers), signal.SIGKILL)
         known, before = recorded(tmp_path), len(gateway.asked)
+        gateway.going_on.set()
         status, output = running.ended()
     finally:
         running.kill()

@@ -14,10 +14,10 @@ from meshapi_core.usage.money import usd
 from meshapi_core.usage.prices import PriceList
 from meshapi_core.usage.totals import TotalUsage
 
-__all__ = ["cost_in_usage", "usage_of"]
+__all__ = ["NO_PRICES", "cost_in_usage", "usage_of"]
 
 _NOTHING: Final = TotalUsage()
-_NO_PRICES: Final = PriceList()
+NO_PRICES: Final = PriceList()
 _ONE_MODEL: Final = MODEL_PATHS - {"/v1/chat/compare"}
 
 
@@ -33,7 +33,7 @@ def usage_of(
     value: object = None,
     body: Optional[bytes] = None,
     error: Optional[Exception] = None,
-    prices: PriceList = _NO_PRICES,
+    prices: PriceList = NO_PRICES,
 ) -> TotalUsage:
     """Return what a call used, as `track_usage` counts it; nothing for one that runs no model.
 
@@ -46,7 +46,7 @@ def usage_of(
     """
     if body is None:
         body = body_of(value)
-    is_plain = error is None and prices is _NO_PRICES
+    is_plain = error is None and not prices
     if body and is_plain and call.path in _ONE_MODEL and call.method == "POST":
         known = plainly_used(body)
         if known is not None:
