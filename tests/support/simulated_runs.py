@@ -39,6 +39,7 @@ class SimulatedRunner:
         now: the time.
         attempts: when each attempt began, and its call.
         most: the most calls that were under way at once.
+        begun: how many began in each step.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class SimulatedRunner:
         self.now = 1000.0
         self.attempts: list[tuple[float, Any]] = []
         self.most = 0
+        self.begun: list[int] = []
         self.steps = 0
         self.told: list[Any] = []
         self._running: list[tuple[float, int, CallEnd]] = []
@@ -100,6 +102,7 @@ class SimulatedRunner:
         if isinstance(step, OpenBar):
             return lambda progress: None
         if isinstance(step, StartCalls):
+            self.begun.append(len(step.calls))
             for number, call in step.calls:
                 self._begin(number, call)
             self.most = max(self.most, len(self._running))
