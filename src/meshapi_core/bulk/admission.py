@@ -266,6 +266,15 @@ class Admission:
         self._pushed_back = max(self._pushed_back, until)
         self._requests.cool_down(until)
 
+    def crowd(self, now: float, slot: Slot) -> None:
+        """Take that the process can open no further connections. "auto" takes half, as of others.
+
+        Call it before `end`.
+        """
+        if slot.begun > self._pushed_back:
+            self._pushed_back = now
+            self._concurrency.push_back()
+
     def _push_back(self, now: float, begun: float, until: float) -> None:
         if begun > self._pushed_back:
             self._pushed_back = until

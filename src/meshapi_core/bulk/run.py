@@ -23,7 +23,14 @@ from msgspec import structs
 
 from meshapi_core._base_error import MeshAPIError
 from meshapi_core.bulk.admission import Admission
-from meshapi_core.bulk.attempts import Received, attempt, is_refusal, retry
+from meshapi_core.bulk.attempts import (
+    MOST_REFUSALS,
+    Received,
+    attempt,
+    has_no_file,
+    is_refusal,
+    retry,
+)
 from meshapi_core.bulk.estimates import estimated_tokens
 from meshapi_core.bulk.inputs import Inputs
 from meshapi_core.bulk.item_usage import cost_in_usage, usage_of
@@ -32,16 +39,17 @@ from meshapi_core.bulk.jobs import Job, Jobs
 from meshapi_core.bulk.options import MapOptions, Plan
 from meshapi_core.bulk.recording import Recording
 from meshapi_core.bulk.results import Results
+from meshapi_core.bulk.room import most_at_once
 from meshapi_core.bulk.slots import Hold, Slot, Stop
 from meshapi_core.bulk.summary import MapSummary
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.endpoints.account import Usage
-from meshapi_core.errors import InvalidParamsError
 from meshapi_core.flows.concurrent import (
     PULL,
     CallEnd,
     Ends,
     GetLimits,
+    GetMostFiles,
     NextEnds,
     StartCalls,
 )
@@ -85,9 +93,6 @@ _OFTEN: Final = 0.25
 
 _TOLD_OFTEN: Final = 0.1
 """Seconds between two times that the program is told of progress: nobody sees more of a bar."""
-
-_MOST: Final = 1000
-"""What "auto" grows to, where the client's connections set no limit."""
 
 _NO_LIMITS: Final = BudgetLimits()
 _NO_USAGE: Final = TotalUsage()
@@ -182,8 +187,8 @@ class Run(Generic[T]):
         connections: Any = yield GetLimits()
         self._now = yield Now()
         self.results.begin(self._now)
-        if connections is not None:
-            _check_connections(plan.concurrency, connections.max_connections)
+        files: Optional[int] = yield GetMostFiles()
+        most = most_at_once(plan.concurrency, connections, files)
         limits = _NO_LIMITS if plan.budget is None else plan.budget.limits
         given = None if isinstance(plan.rate_limit, str) else plan.rate_limit
         self._follows = plan.rate_limit == "auto"
@@ -193,7 +198,7 @@ class Run(Generic[T]):
             per_minute=given,
             follows=self._follows,
             limits=limits,
-            most=_MOST if connections is None else min(_MOST, connections.max_connections),
+            most=most,
         )
         earlier = self._admissions.pop(plan.rate_limit, None)
         if earlier is not None:
@@ -338,6 +343,9 @@ class Run(Generic[T]):
             else:
                 self._end_with(error)
             return
+        is_crowded = has_no_file(error) and job.refusals < MOST_REFUSALS
+        if is_crowded:
+            self._admission.crowd(self._now, job.slot)
         is_refused = is_refusal(error)
         if is_refused and not self._admission.cooling(self._now):
             self._streak += 1
@@ -358,8 +366,8 @@ class Run(Generic[T]):
         elif what.delay is None or self._error is not None:
             self._fail(job, error)
         else:
-            job.refusals += is_refused
-            job.failures += not is_refused
+            job.refusals += is_refused or is_crowded
+            job.failures += not (is_refused or is_crowded)
             self._jobs.send_again(job, self._now + what.delay)
 
     def _limits_in(self, error: MeshAPIError) -> Optional[RateLimitHeaders]:
@@ -402,13 +410,6 @@ class Run(Generic[T]):
         error = self.results.add(item)
         if error is not None:
             self._end_with(error)
-
-
-def _check_connections(concurrency: object, most: int) -> None:
-    if isinstance(concurrency, int) and concurrency > most:
-        expected = f"at most {most}, as the client has no more connections"
-        hint = f"write MeshAPI(limits=Limits(max_connections={concurrency}))"
-        raise InvalidParamsError("concurrency", expected, str(concurrency), hint)
 
 
 def planned_run(
