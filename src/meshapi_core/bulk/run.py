@@ -91,6 +91,9 @@ _IN_A_ROW: Final = 500
 _OFTEN: Final = 0.25
 """Seconds after which the rate limits in the headers of a response are looked at again."""
 
+_UNTOLD: Final = 4
+"""Calls that may be under way until the account's limits are known, or one has ended."""
+
 _TOLD_OFTEN: Final = 0.1
 """Seconds between two times that the program is told of progress: nobody sees more of a bar."""
 
@@ -130,6 +133,7 @@ class Run(Generic[T]):
         self._jobs = Jobs(inputs, self._recording, self._hand_over, self._end_with)
         self._error: Optional[BaseException] = None
         self._streak = self._told = 0
+        self._knows_limits = True
         self._told_at = -inf
         self._now = self._looked_at = 0.0
         self._wait = inf
@@ -207,6 +211,7 @@ class Run(Generic[T]):
         self._counts_tokens = has_token_limit or plan.budget is not None
         total = self._inputs.total
         if self._follows and (total is None or total > _FEW):
+            self._knows_limits = self._admission.per_minute[0] is not None
             yield StartCalls(((_LIMITS, Usage.rate_limits.build()),))
 
     def _start(self) -> Flow[None]:
@@ -216,7 +221,8 @@ class Run(Generic[T]):
         self._wait = inf
         while True:
             job: Optional[Job] = yield from jobs.following(self._now, self._has_room)
-            if job is None:
+            is_rash = not self._knows_limits and len(self._running) >= _UNTOLD
+            if job is None or is_rash:
                 self._wait = jobs.wait(self._now)
                 break
             if not self._is_admitted(job):
@@ -275,7 +281,9 @@ class Run(Generic[T]):
         for end in given.ends:
             if end.number == PULL:
                 yield from self._jobs.take_pulled(end)
-            elif end.number == _LIMITS:
+                continue
+            self._knows_limits = True
+            if end.number == _LIMITS:
                 self._take_limits(end)
             elif end.error is None:
                 self._take_response(self._running.pop(end.number), end.value)
