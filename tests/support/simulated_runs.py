@@ -15,6 +15,7 @@ from meshapi_core.flows.concurrent import (
     EndCalls,
     Ends,
     GetLimits,
+    GetMostFiles,
     NextEnds,
     StartCalls,
     StartPull,
@@ -86,7 +87,7 @@ class SimulatedRunner:
             return self.now
         if isinstance(step, GetConfig):
             return self._config
-        if isinstance(step, GetLimits):
+        if isinstance(step, (GetLimits, GetMostFiles)):
             return None
         if isinstance(step, Pause):
             self.now += step.seconds
