@@ -3,18 +3,37 @@
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Optional, TypeVar, Union, overload
 
-from typing_extensions import TypeAlias, Unpack
+from typing_extensions import TypeAlias, TypedDict, Unpack
 
 from meshapi._client import Client
 from meshapi_core import Call
 from meshapi_core.endpoints import AsyncRunner, Runner, lists_keywords
 
 if TYPE_CHECKING:
-    from meshapi_core.bulk import AsyncMapRun, Estimate, MapOptions, MapRun
+    from meshapi_backends import Budget
+    from meshapi_core.bulk import AsyncMapRun, Estimate, MapRun, PerMinute
+    from meshapi_core.flows import FilePath, OnProgress
     from meshapi_core.types import ModelInfo
 
 T = TypeVar("T")
 Row = TypeVar("Row")
+
+
+class MapOptions(TypedDict, total=False):
+    """The options of `client.map`; see there."""
+
+    concurrency: Union[int, Literal["auto"]]
+    rate_limit: 'Union[PerMinute, Literal["auto"], None]'
+    journal: "Optional[FilePath]"
+    resume: bool
+    retry_failed: bool
+    on_error: Literal["return", "raise", "skip"]
+    order: Literal["completion", "input"]
+    budget: "Optional[Budget]"
+    on_progress: "Optional[OnProgress]"
+    progress: bool
+    via: Literal["live", "batch"]
+
 
 Many: TypeAlias = Union[Iterable[T], AsyncIterable[T]]
 Named: TypeAlias = Union[Call[T], tuple[Union[str, int], Call[T]]]
@@ -26,10 +45,10 @@ class BulkClient(Client[Runner]):
     """A blocking client for many calls."""
 
     @overload
-    def map(self, calls: Iterable[Named[T]], **options: "Unpack[MapOptions]") -> "MapRun[T]": ...
+    def map(self, calls: Iterable[Named[T]], **options: Unpack[MapOptions]) -> "MapRun[T]": ...
     @overload
     def map(
-        self, calls: Iterable[Fields], *, template: Call[T], **options: "Unpack[MapOptions]"
+        self, calls: Iterable[Fields], *, template: Call[T], **options: Unpack[MapOptions]
     ) -> "MapRun[T]": ...
     @overload
     def map(
@@ -37,11 +56,11 @@ class BulkClient(Client[Runner]):
         calls: Iterable[Row],
         *,
         template: Template[Row, T],
-        **options: "Unpack[MapOptions]",
+        **options: Unpack[MapOptions],
     ) -> "MapRun[T]": ...
     @lists_keywords
     def map(
-        self, calls: Iterable[Any], *, template: Any = None, **options: "Unpack[MapOptions]"
+        self, calls: Iterable[Any], *, template: Any = None, **options: Unpack[MapOptions]
     ) -> Any:
         """Make many calls, several at a time, and return their results as they come.
 
@@ -89,7 +108,15 @@ class BulkClient(Client[Runner]):
         """
         from meshapi_core.bulk import MapRun, planned_run
 
-        return MapRun(self._runner, planned_run(calls, template, options, takes_async=False))
+        run = planned_run(
+            calls,
+            template,
+            options,
+            takes_async=False,
+            admissions=self._admissions,
+            is_counted=self._counts(options.get("budget")),
+        )
+        return MapRun(self._runner, run)
 
     @overload
     def estimate(
@@ -161,10 +188,10 @@ class AsyncBulkClient(Client[AsyncRunner]):
     """A client for many calls on an event loop."""
 
     @overload
-    def map(self, calls: Many[Named[T]], **options: "Unpack[MapOptions]") -> "AsyncMapRun[T]": ...
+    def map(self, calls: Many[Named[T]], **options: Unpack[MapOptions]) -> "AsyncMapRun[T]": ...
     @overload
     def map(
-        self, calls: Many[Fields], *, template: Call[T], **options: "Unpack[MapOptions]"
+        self, calls: Many[Fields], *, template: Call[T], **options: Unpack[MapOptions]
     ) -> "AsyncMapRun[T]": ...
     @overload
     def map(
@@ -172,12 +199,10 @@ class AsyncBulkClient(Client[AsyncRunner]):
         calls: Many[Row],
         *,
         template: Template[Row, T],
-        **options: "Unpack[MapOptions]",
+        **options: Unpack[MapOptions],
     ) -> "AsyncMapRun[T]": ...
     @lists_keywords
-    def map(
-        self, calls: Many[Any], *, template: Any = None, **options: "Unpack[MapOptions]"
-    ) -> Any:
+    def map(self, calls: Many[Any], *, template: Any = None, **options: Unpack[MapOptions]) -> Any:
         """Make many calls, several at a time, and return their results as they come.
 
             async for item in client.map(calls, journal="run.jsonl"):
@@ -187,7 +212,15 @@ class AsyncBulkClient(Client[AsyncRunner]):
         """
         from meshapi_core.bulk import AsyncMapRun, planned_run
 
-        return AsyncMapRun(self._runner, planned_run(calls, template, options, takes_async=True))
+        run = planned_run(
+            calls,
+            template,
+            options,
+            takes_async=True,
+            admissions=self._admissions,
+            is_counted=self._counts(options.get("budget")),
+        )
+        return AsyncMapRun(self._runner, run)
 
     @overload
     async def estimate(

@@ -19,6 +19,7 @@ from meshapi_core.usage import (
     BudgetLimits,
     CallUsage,
     Changes,
+    PriceList,
     TotalUsage,
     admit,
     call_usage,
@@ -109,6 +110,11 @@ class Budget(_Meter):
     def limits(self) -> BudgetLimits:
         """All that it allows."""
         return self.account.limits
+
+    @property
+    def prices(self) -> PriceList:
+        """The prices by which the cost of requests is estimated."""
+        return self.account.prices
 
     def spend(self, model: str, usage: TotalUsage) -> None:
         """Add what a call has used that this budget was not told of: `client.map` does that."""

@@ -203,7 +203,7 @@ async def test_items_are_saved_as_a_table(
                 client._runner.run_flow(save_parquet(items_of(world, 5, ERROR), path))
             )
     found = read(path)
-    assert [*found] == [*saving.COLUMNS]
+    assert [*found] == [*saving.ITEM_COLUMNS]
     assert found["text"] == [f"text {number}" for number in range(5)]
     assert names_in(tmp_path) == ["a.parquet"]
 

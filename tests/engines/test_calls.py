@@ -21,6 +21,7 @@ from meshapi.engines import Calls
 from meshapi.engines._results import COLUMNS
 from meshapi_core import Call
 from meshapi_core.endpoints import Completions
+from meshapi_core.types import ModelInfo, ModelPricing
 from support.commands import complaints
 from support.scripted_server import Peer, ScriptedServer
 from support.wire import failed, good
@@ -76,11 +77,12 @@ def test_rows_get_their_results_in_order(template: Any, kind: Any, server: Scrip
 
 def test_a_result_has_the_same_types_whatever_became_of_its_call(server: ScriptedServer) -> None:
     rows = [{"id": 1, "text": "good"}, {"id": 2, "text": "bad"}]
+    kinds = {"text": str, "int": int, "float": float}
     for row in Calls(ASK)(rows):
         result = row["result"]
         assert list(result) == list(COLUMNS)
         for name, value in result.items():
-            assert value is None or type(value) is COLUMNS[name], name
+            assert value is None or type(value) is kinds[COLUMNS[name]], name
     assert row["result"]["error_code"] == "bad_text"
     assert json.loads(row["result"]["error"])["status"] == 400
     assert row["result"]["text"] is row["result"]["output"] is None
@@ -245,6 +247,16 @@ def test_workers_share_the_budget_and_the_rate_limit(server: ScriptedServer) -> 
             assert row["result"]["error_code"] == "budget_exceeded"
             assert json.loads(row["result"]["error"])["code"] == "budget_exceeded"
             assert row["result"]["attempts"] == 0
+
+
+def test_a_budget_keeps_its_prices_in_other_processes(server: ScriptedServer) -> None:
+    # The responses name no cost: without the prices, the calls would count as free.
+    each = ModelPricing(request_usd="0.25", prompt_usd_per_1m="0", completion_usd_per_1m="0")
+    prices = [ModelInfo(id="openai/gpt-4o-mini", pricing=each)]
+    calls = Calls(ASK, workers=2, budget=Budget(cost_usd=2, prices=prices), concurrency=1)
+    answers = pickle.loads(pickle.dumps(calls))(ROWS)
+    assert len(asked(server)) == 4
+    assert answers[-1]["result"]["error_code"] == "budget_exceeded"
 
 
 # Processes

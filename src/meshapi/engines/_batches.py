@@ -84,7 +84,7 @@ def added(batch: Any, rows: Sequence[Row], name: str, results: Sequence[Row]) ->
     return [{**row, name: result} for row, result in zip(rows, results)]
 
 
-_ARROW: Final = {str: "string", int: "int64", float: "float64"}
+_ARROW: Final = {"text": "string", "int": "int64", "float": "float64"}
 
 
 def _structs(results: Sequence[Row]) -> Any:

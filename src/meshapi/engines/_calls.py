@@ -82,7 +82,7 @@ class Calls:
         self._settings = _settings_of(client)
         self._workers = workers
         self._options = {"concurrency": concurrency, "rate_limit": shared}
-        self._limits = None if budget is None else _part(budget, workers)
+        self._budget = None if budget is None else _part(budget, workers)
         self._journal: Optional[str] = None if journal is None else _folder(journal)
         self._into = into
 
@@ -122,7 +122,7 @@ class Calls:
         options: dict[str, Any] = {**self._options}
         if self._journal is not None:
             options["journal"] = self._journal_of(entries)
-        return Worker.here().results(self._key, self._settings, self._limits, entries, options)
+        return Worker.here().results(self._key, self._settings, self._budget, entries, options)
 
     def _entries(self, rows: Sequence[Row]) -> list[Entry]:
         inputs = Inputs(rows, self._template)
@@ -184,9 +184,9 @@ def _folder(journal: Any) -> str:
 
 
 def _part(budget: Budget, workers: int) -> dict[str, Any]:
-    """Return the limits of each worker."""
+    """Return the arguments of each worker's budget."""
     limits = structs.asdict(budget.limits)
     for name in ("cost_usd", "tokens", "requests"):
         if limits[name] is not None:
             limits[name] = limits[name] / workers if name == "cost_usd" else limits[name] // workers
-    return limits
+    return {**limits, "prices": budget.prices.models}

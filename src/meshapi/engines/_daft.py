@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 __all__ = ["expression"]
 
-_TYPES: Final = {str: "string", int: "int64", float: "float64"}
+_TYPES: Final = {"text": "string", "int": "int64", "float": "float64"}
 
 
 class _Batches:

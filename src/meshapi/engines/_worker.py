@@ -53,7 +53,7 @@ class Worker:
         self,
         key: str,
         settings: ClientSettings,
-        limits: Optional[dict[str, Any]],
+        budget: Optional[dict[str, Any]],
         entries: Sequence[Entry],
         options: dict[str, Any],
     ) -> list[Row]:
@@ -62,12 +62,12 @@ class Worker:
         Args:
             key: whose budget it is.
             settings: of the client.
-            limits: of the budget; None is none.
+            budget: its arguments; None is none.
             entries: the calls.
             options: for `map`.
         """
-        if limits is not None:
-            options = {**options, "budget": self._budget(key, limits)}
+        if budget is not None:
+            options = {**options, "budget": self._budget(key, budget)}
         made = _results(self._client(settings), entries, options)
         future = asyncio.run_coroutine_threadsafe(made, self._loop)
         try:
@@ -85,10 +85,10 @@ class Worker:
             self._clients.append((settings, client))
             return client
 
-    def _budget(self, key: str, limits: dict[str, Any]) -> Budget:
+    def _budget(self, key: str, arguments: dict[str, Any]) -> Budget:
         with _LOCK:
             if key not in self._budgets:
-                self._budgets[key] = Budget(**limits)
+                self._budgets[key] = Budget(**arguments)
             return self._budgets[key]
 
     def _close(self, process: int) -> None:

@@ -2,7 +2,7 @@
 
 from typing_extensions import Protocol
 
-from meshapi_core.usage import BudgetLimits, TotalUsage
+from meshapi_core.usage import BudgetLimits, PriceList, TotalUsage
 
 __all__ = ["Spending"]
 
@@ -13,6 +13,11 @@ class Spending(Protocol):
     @property
     def limits(self) -> BudgetLimits:
         """What may be spent."""
+        ...
+
+    @property
+    def prices(self) -> PriceList:
+        """Estimate the cost of calls for which the gateway names none."""
         ...
 
     @property

@@ -19,6 +19,10 @@ class Account:
 
     It has no lock: threads that share it take turns.
 
+    Attributes:
+        limits: what the calls may use.
+        prices: the prices of the models.
+
     Args:
         prices: the models whose prices estimate what the gateway does not say.
         limits: what the calls may use.
@@ -29,7 +33,7 @@ class Account:
 
     def __init__(self, prices: Iterable[ModelInfo] = (), limits: BudgetLimits = _NO_LIMITS) -> None:
         self.limits = limits
-        self._prices = PriceList(prices)
+        self.prices = PriceList(prices)
         self._by_model: dict[str, TotalUsage] = {}
 
     @property
@@ -44,7 +48,7 @@ class Account:
 
     def enter(self, changes: Changes) -> None:
         """Put what is now known of requests in place of what was known before."""
-        sums, prices = self._by_model, self._prices
+        sums, prices = self._by_model, self.prices
         for old, new in changes:
             if old is not None:
                 sums[old.model] = sums.get(old.model, TotalUsage()) - old.usage(prices)

@@ -41,6 +41,14 @@ class PriceList:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self._models)} models>"
 
+    def __len__(self) -> int:
+        return len(self._models)
+
+    @property
+    def models(self) -> list[ModelInfo]:
+        """The models that have the prices, as they were given."""
+        return list(self._models.values())
+
     def is_long(self, model: str, tokens: int) -> bool:
         """Return whether a request with this input has the prices for a long context."""
         info = self._models.get(model)

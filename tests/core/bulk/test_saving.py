@@ -82,7 +82,7 @@ def test_rows_have_the_columns_of_a_table() -> None:
         MapItem(index=2, id="\ud800", value=[1]),
     ]
     written = Written(save_parquet(items, "a.parquet", overwrite=False), items)
-    assert written.steps[0] == OpenTable("a.parquet", saving.COLUMNS, False)
+    assert written.steps[0] == OpenTable("a.parquet", saving.ITEM_COLUMNS, False)
     assert written.steps[-2:] == [written.steps[-2], KeepFile(FILE)]
     (group,) = written.groups
     error = group.pop("error")
