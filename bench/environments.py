@@ -45,6 +45,18 @@ REQUIREMENTS = {
     "aiohttp": ["aiohttp==3.14.5"],
     "niquests": ["niquests==3.21.2", "urllib3-future==2.25.904"],
     "litellm": ["litellm==1.110.2", OPENAI, PYDANTIC],
+    # For `engines.py`.
+    "engines": [
+        "-e",
+        f"{ROOT}",
+        "daft==0.7.26",
+        "dask==2026.8.0",
+        "distributed==2026.8.0",
+        "psutil==7.2.2",
+        "pyarrow==25.0.1",
+        "ray[data]==2.60.0",
+        *BELOW,
+    ],
     # Not measured: what the servers run in, and what draws.
     "server": [WEBSOCKETS, "trustme==1.2.1", UVLOOP],
     "plots": ["matplotlib==3.11.2"],
@@ -73,7 +85,7 @@ def python(name):
 def made_of(name):
     """What an environment must be made of, to be used as it is."""
     lines = [sys.version, *sorted(REQUIREMENTS[name])]
-    if name == "ours":
+    if name in ("ours", "engines"):
         lines.append(hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest())
     return "\n".join(lines) + "\n"
 

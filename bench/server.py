@@ -8,6 +8,7 @@ stands before the path makes a stream of it:
 
 - `/stream/N/...`: N chunks, each in an HTTP chunk and a write of its own;
 - `/stream/N/SIZE/...`: their text has SIZE characters;
+- `/after/MS/...`: the whole response, so many milliseconds later;
 - `/paced/STREAMS/N/RATE/...`: as soon as there are so many streams, N chunks on each, RATE in a
   second; the streams take turns, so that the server writes evenly.
 
@@ -33,7 +34,7 @@ except ImportError:
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\nx-request-id: req_bench\r\n"
 STREAM_HEAD = HEAD % b"text/event-stream" + b"transfer-encoding: chunked\r\n\r\n"
 LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
-TARGET = re.compile(rb"POST (?:/(stream|paced)/([\d/]*\d))?(/\S*)")
+TARGET = re.compile(rb"POST (?:/(stream|paced|after)/([\d/]*\d))?(/\S*)")
 KNOWN = {}
 KNOWN_AT_MOST = 64
 
@@ -132,6 +133,9 @@ class Protocol(asyncio.Protocol):
             if len(KNOWN) < KNOWN_AT_MOST:
                 KNOWN[request] = ready
             self.transport.write(ready)
+        elif kind == b"after":
+            ready = answer(path, b"base64" in request)
+            asyncio.get_running_loop().call_later(int(numbers) / 1000, self.transport.write, ready)
         elif kind == b"paced":
             self.transport.write(STREAM_HEAD)
             Paced.join(self.transport, *map(int, numbers.split(b"/")))
