@@ -19,6 +19,7 @@ FOLDER = "reference"
 FACES = (
     "meshapi",
     "meshapi.transports",
+    "meshapi.engines",
     "meshapi_core",
     "meshapi_core.endpoints",
     "meshapi_core.observing",
@@ -82,6 +83,20 @@ SUBJECTS = (
         "meshapi",
         "meshapi_core.progress meshapi_core._async.pages meshapi_core._sync.pages"
         " meshapi_core.batching",
+    ),
+    Subject(
+        "many-calls",
+        "Many calls",
+        "What `client.map` and `client.estimate` take and return.",
+        "meshapi",
+        "meshapi_core._async.map_run meshapi_core._sync.map_run meshapi_core.bulk",
+    ),
+    Subject(
+        "engines",
+        "Engines",
+        "",
+        "meshapi.engines",
+        "meshapi.engines",
     ),
     Subject(
         "options",
@@ -262,7 +277,11 @@ GROUPS = {"response_events": "responses"}
 TITLES = {"account": "Account", "rag": "RAG", "web": "Web search"}
 """Titles of pages, if the name of the module is not good enough."""
 
-WITH_MODULE = {"errors": "meshapi_core.errors", "testing": "meshapi.testing"}
+WITH_MODULE = {
+    "engines": "meshapi.engines",
+    "errors": "meshapi_core.errors",
+    "testing": "meshapi.testing",
+}
 """Pages that begin with the docstring of a module."""
 
 SAME_ON_BOTH = (

@@ -1,42 +1,66 @@
 """What the clients do with many calls. What a method needs is imported when it is used."""
 
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Optional, TypeVar, Union, overload
 
-from typing_extensions import TypeAlias, Unpack
+from typing_extensions import TypeAlias, TypedDict, Unpack
 
 from meshapi._client import Client
 from meshapi_core import Call
 from meshapi_core.endpoints import AsyncRunner, Runner, lists_keywords
 
 if TYPE_CHECKING:
-    from meshapi_core.bulk import AsyncMapRun, Estimate, MapOptions, MapRun
+    from meshapi_backends import Budget
+    from meshapi_core.bulk import AsyncMapRun, Estimate, MapRun, PerMinute
+    from meshapi_core.flows import FilePath, OnProgress
     from meshapi_core.types import ModelInfo
 
 T = TypeVar("T")
 Row = TypeVar("Row")
 
+
+class MapOptions(TypedDict, total=False):
+    """The options of `client.map`; see there."""
+
+    concurrency: Union[int, Literal["auto"]]
+    rate_limit: 'Union[PerMinute, Literal["auto"], None]'
+    journal: "Optional[FilePath]"
+    resume: bool
+    retry_failed: bool
+    on_error: Literal["return", "raise", "skip"]
+    order: Literal["completion", "input"]
+    budget: "Optional[Budget]"
+    on_progress: "Optional[OnProgress]"
+    progress: bool
+    via: Literal["live", "batch"]
+
+
 Many: TypeAlias = Union[Iterable[T], AsyncIterable[T]]
-Named: TypeAlias = Union[Call[T], tuple[str, Call[T]]]
-Template: TypeAlias = Union[Call[T], Callable[[Row], Call[T]]]
+Named: TypeAlias = Union[Call[T], tuple[Union[str, int], Call[T]]]
+Fields: TypeAlias = Mapping[str, object]
+Template: TypeAlias = Callable[[Row], Named[T]]
 
 
 class BulkClient(Client[Runner]):
     """A blocking client for many calls."""
 
     @overload
-    def map(self, calls: Iterable[Named[T]], **options: "Unpack[MapOptions]") -> "MapRun[T]": ...
+    def map(self, calls: Iterable[Named[T]], **options: Unpack[MapOptions]) -> "MapRun[T]": ...
+    @overload
+    def map(
+        self, calls: Iterable[Fields], *, template: Call[T], **options: Unpack[MapOptions]
+    ) -> "MapRun[T]": ...
     @overload
     def map(
         self,
         calls: Iterable[Row],
         *,
-        template: Template[T, Row],
-        **options: "Unpack[MapOptions]",
+        template: Template[Row, T],
+        **options: Unpack[MapOptions],
     ) -> "MapRun[T]": ...
     @lists_keywords
     def map(
-        self, calls: Iterable[Any], *, template: Any = None, **options: "Unpack[MapOptions]"
+        self, calls: Iterable[Any], *, template: Any = None, **options: Unpack[MapOptions]
     ) -> Any:
         """Make many calls, several at a time, and return their results as they come.
 
@@ -84,13 +108,50 @@ class BulkClient(Client[Runner]):
         """
         from meshapi_core.bulk import MapRun, planned_run
 
-        return MapRun(self._runner, planned_run(calls, template, options, takes_async=False))
+        run = planned_run(
+            calls,
+            template,
+            options,
+            takes_async=False,
+            admissions=self._admissions,
+            is_counted=self._counts(options.get("budget")),
+        )
+        return MapRun(self._runner, run)
 
+    @overload
     def estimate(
         self,
-        calls: Iterable[object],
+        calls: Iterable[Named[Any]],
         *,
-        template: "Union[None, Call[Any], Callable[[Any], object]]" = None,
+        prices: "Optional[Iterable[ModelInfo]]" = None,
+        output_tokens: Optional[int] = None,
+        via: Literal["live", "batch"] = "live",
+    ) -> "Estimate": ...
+    @overload
+    def estimate(
+        self,
+        calls: Iterable[Fields],
+        *,
+        template: Call[Any],
+        prices: "Optional[Iterable[ModelInfo]]" = None,
+        output_tokens: Optional[int] = None,
+        via: Literal["live", "batch"] = "live",
+    ) -> "Estimate": ...
+    @overload
+    def estimate(
+        self,
+        calls: Iterable[Row],
+        *,
+        template: Template[Row, Any],
+        prices: "Optional[Iterable[ModelInfo]]" = None,
+        output_tokens: Optional[int] = None,
+        via: Literal["live", "batch"] = "live",
+    ) -> "Estimate": ...
+    def estimate(
+        self,
+        calls: Iterable[Any],
+        *,
+        template: Any = None,
         prices: "Optional[Iterable[ModelInfo]]" = None,
         output_tokens: Optional[int] = None,
         via: Literal["live", "batch"] = "live",
@@ -127,19 +188,21 @@ class AsyncBulkClient(Client[AsyncRunner]):
     """A client for many calls on an event loop."""
 
     @overload
-    def map(self, calls: Many[Named[T]], **options: "Unpack[MapOptions]") -> "AsyncMapRun[T]": ...
+    def map(self, calls: Many[Named[T]], **options: Unpack[MapOptions]) -> "AsyncMapRun[T]": ...
+    @overload
+    def map(
+        self, calls: Many[Fields], *, template: Call[T], **options: Unpack[MapOptions]
+    ) -> "AsyncMapRun[T]": ...
     @overload
     def map(
         self,
         calls: Many[Row],
         *,
-        template: Template[T, Row],
-        **options: "Unpack[MapOptions]",
+        template: Template[Row, T],
+        **options: Unpack[MapOptions],
     ) -> "AsyncMapRun[T]": ...
     @lists_keywords
-    def map(
-        self, calls: Many[Any], *, template: Any = None, **options: "Unpack[MapOptions]"
-    ) -> Any:
+    def map(self, calls: Many[Any], *, template: Any = None, **options: Unpack[MapOptions]) -> Any:
         """Make many calls, several at a time, and return their results as they come.
 
             async for item in client.map(calls, journal="run.jsonl"):
@@ -149,13 +212,50 @@ class AsyncBulkClient(Client[AsyncRunner]):
         """
         from meshapi_core.bulk import AsyncMapRun, planned_run
 
-        return AsyncMapRun(self._runner, planned_run(calls, template, options, takes_async=True))
+        run = planned_run(
+            calls,
+            template,
+            options,
+            takes_async=True,
+            admissions=self._admissions,
+            is_counted=self._counts(options.get("budget")),
+        )
+        return AsyncMapRun(self._runner, run)
 
+    @overload
     async def estimate(
         self,
-        calls: Many[object],
+        calls: Many[Named[Any]],
         *,
-        template: "Union[None, Call[Any], Callable[[Any], object]]" = None,
+        prices: "Optional[Iterable[ModelInfo]]" = None,
+        output_tokens: Optional[int] = None,
+        via: Literal["live", "batch"] = "live",
+    ) -> "Estimate": ...
+    @overload
+    async def estimate(
+        self,
+        calls: Many[Fields],
+        *,
+        template: Call[Any],
+        prices: "Optional[Iterable[ModelInfo]]" = None,
+        output_tokens: Optional[int] = None,
+        via: Literal["live", "batch"] = "live",
+    ) -> "Estimate": ...
+    @overload
+    async def estimate(
+        self,
+        calls: Many[Row],
+        *,
+        template: Template[Row, Any],
+        prices: "Optional[Iterable[ModelInfo]]" = None,
+        output_tokens: Optional[int] = None,
+        via: Literal["live", "batch"] = "live",
+    ) -> "Estimate": ...
+    async def estimate(
+        self,
+        calls: Many[Any],
+        *,
+        template: Any = None,
         prices: "Optional[Iterable[ModelInfo]]" = None,
         output_tokens: Optional[int] = None,
         via: Literal["live", "batch"] = "live",

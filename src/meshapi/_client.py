@@ -200,6 +200,8 @@ class Client(Portable, Resources[R_co]):
     # shared by a client and those that `with_options` makes of it, and empty while nobody watches:
     # so a tracker of usage is switched on for all of them, and a call looks at nothing else.
     _watches: list[Any]
+    # What the runs of `map` leave to the next one, by their rate limits; shared in the same way.
+    _admissions: dict[object, Any]
 
     if not TYPE_CHECKING:
         # To type checkers, this is the attribute that `Resources` declares.
@@ -245,6 +247,7 @@ class Client(Portable, Resources[R_co]):
         )
         self._sockets = self._transport = self._new_pool(arguments, proxies)
         self._own = (self._sockets,)
+        self._admissions = {}
         if self._watches:
             self._watches[0] = self._watches[0].of_owner(self._sockets)
         if arguments.transport is not None:
@@ -346,6 +349,10 @@ class Client(Portable, Resources[R_co]):
         watch = self._watches[0] if self._watches else self._new_watch(None, None)
         return watch.of_owner(self._sockets).with_budget(budget)
 
+    def _counts(self, budget: object) -> bool:
+        """Whether the calls of this client count towards a budget already."""
+        return budget is not None and any(watch.counts(budget) for watch in self._watches)
+
     def track_usage(
         self, *, budget: "Optional[Budget]" = None, prices: "Iterable[ModelInfo]" = ()
     ) -> "UsageTracker":
@@ -383,7 +390,7 @@ class Client(Portable, Resources[R_co]):
         twin = object.__new__(kind)
         twin._config, twin._arguments = config, self._arguments
         twin._own, twin._sockets, twin._transport = (), self._sockets, self._transport
-        twin._watches = self._watches
+        twin._watches, twin._admissions = self._watches, self._admissions
         return twin
 
     @property

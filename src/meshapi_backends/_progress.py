@@ -21,6 +21,8 @@ class Bar:
     def __call__(self, progress: Progress) -> None:
         """Show how far the work has come."""
         self._bar.total = progress.total
+        # Its rate, and the time that is left, are of this run alone.
+        self._bar.initial = progress.recorded
         self._bar.n = progress.done
         self._bar.set_description_str(progress.what, refresh=False)
         self._bar.refresh()

@@ -97,6 +97,11 @@ class _Watch:
         watch._owner = owner
         return watch
 
+    def counts(self, budget: object) -> bool:
+        """Whether the calls count towards a budget, those of trackers that are on here included."""
+        trackers = [each for each in (*self._place, *TRACKED.get()) if each.owner is self._owner]
+        return any(budget is each for each in (*self._budgets, *(t.budget for t in trackers)))
+
     def at_this_place(self) -> Self:
         """Return a watch for a call that begins later, maybe in another task or thread."""
         place = TRACKED.get()

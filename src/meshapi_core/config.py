@@ -88,7 +88,7 @@ class Limits(Struct, frozen=True, kw_only=True, metaclass=NamedFields):
     """
 
     max_connections: int = 1000
-    max_keepalive: int = 100
+    max_keepalive: int = 1000
     keepalive_expiry: float = 15.0
 
     def __post_init__(self) -> None:

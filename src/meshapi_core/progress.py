@@ -25,12 +25,14 @@ class Progress(Struct, frozen=True):
         total: how much there is to do; None if it is unknown.
         what: what is being done, in a word or two: the status of a job, the name of a file.
         job_id: the ID of a job, to wait for it again if this wait is cancelled; "" for other work.
+        recorded: how much of `done` an earlier run has done, so a rate should not count it.
     """
 
     done: int = 0
     total: Optional[int] = None
     what: str = ""
     job_id: str = ""
+    recorded: int = 0
 
 
 OnProgress = Callable[[Progress], object]

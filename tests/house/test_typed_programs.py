@@ -19,7 +19,7 @@ from house.fresh import ROOT
 from house.test_readme import PYTHON
 
 EXAMPLES = ROOT / "examples"
-TYPES = ROOT / "tests" / "typing" / "structured.py"
+TYPES = [ROOT / "tests" / "typing" / name for name in ("structured.py", "many_calls.py")]
 """The types that each checker must infer, and not only accept."""
 
 CHECKERS = {
@@ -79,7 +79,8 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         copy = folder / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy)
-    shutil.copy(TYPES, folder)
+    for path in TYPES:
+        shutil.copy(path, folder)
     write_settings(folder)
     return folder
 

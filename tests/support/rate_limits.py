@@ -162,6 +162,11 @@ class Run:
         self.stop: Optional[Stop] = None
         self._wakes_at = float("inf")
 
+    @property
+    def first(self) -> float:
+        """When something began for the first time."""
+        return min(ledger.times[0] for ledger in self.gateway.all if ledger.times)
+
     def at(self, when: float, what: Callable[[float], None]) -> None:
         heapq.heappush(self.events, (when, next(self.numbers), what))
 

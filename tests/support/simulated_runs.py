@@ -108,7 +108,7 @@ class SimulatedRunner:
             self._pulled.append(_pulled(step.source))
             return None
         if isinstance(step, NextEnds):
-            return self._ends(step.seconds)
+            return self._ends(step.seconds, step.most)
         if isinstance(step, EndCalls):
             self._running.clear()
             return None
@@ -123,7 +123,7 @@ class SimulatedRunner:
         # The number of attempts, because ends cannot be compared.
         heappush(self._running, (self.now + seconds, len(self.attempts), end))
 
-    def _ends(self, seconds: Optional[float]) -> Ends:
+    def _ends(self, seconds: Optional[float], most: int) -> Ends:
         pulled, self._pulled = self._pulled, []
         if not pulled:
             assert self._running or seconds is not None, "it would wait for ever"
@@ -131,7 +131,7 @@ class SimulatedRunner:
             until = first if seconds is None else min(first, self.now + seconds)
             self.now = max(self.now, until)
         ends = pulled
-        while self._running and self._running[0][0] <= self.now:
+        while len(ends) < most and self._running and self._running[0][0] <= self.now:
             ends.append(heappop(self._running)[2])
         return Ends(self.now, ends)
 

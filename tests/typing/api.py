@@ -491,6 +491,41 @@ def an_async_iterable_needs_an_async_client(client: MeshAPI) -> None:
     client.batches.run(_calls_as_they_come())  # type: ignore[arg-type]
 
 
+def many_calls_are_refused(
+    client: MeshAPI, other: AsyncMeshAPI, calls: list[Call[ChatCompletionResponse]]
+) -> None:
+    """`many_calls.py` has what is accepted."""
+    stream = Completions.stream.build(model="m", messages=[])
+    client.map(_calls_as_they_come())  # type: ignore[call-overload]
+    client.map([stream])  # type: ignore[arg-type]
+    client.map(calls[0])  # type: ignore[call-overload]
+    client.map({"a": calls[0]})  # type: ignore[arg-type]
+    client.map([{"text": "hi"}])  # type: ignore[arg-type]
+    client.map(["a"], template=calls[0])  # type: ignore[list-item]
+    client.map(["a"], template=stream)  # type: ignore[call-overload]
+    client.map([1], template=len)  # type: ignore[arg-type]
+    client.map(calls, max_workers=8)  # type: ignore[call-overload]
+    client.map(calls, rate_limit=500)  # type: ignore[call-overload]
+    client.map(calls, budget=5)  # type: ignore[call-overload]
+    client.map(calls, order="random")  # type: ignore[call-overload]
+    client.map(calls, via="batches")  # type: ignore[call-overload]
+    client.estimate([stream])  # type: ignore[list-item]
+    client.estimate(_calls_as_they_come())  # type: ignore[call-overload]
+    client.estimate(calls, outputs=5)  # type: ignore[call-overload]
+    other.map([stream])  # type: ignore[arg-type]
+    other.map(calls, concurrency="most")  # type: ignore[call-overload]
+    for _ in other.map(calls):  # type: ignore[attr-defined]
+        pass
+
+
+async def an_async_run_needs_async_code(client: AsyncMeshAPI, blocking: MeshAPI) -> None:
+    """`async for`, and await what it returns."""
+    async for _ in blocking.map([]):  # type: ignore[attr-defined]
+        pass
+    client.map([]).to_jsonl("a.jsonl").size  # type: ignore[attr-defined]
+    client.estimate([]).cost_usd  # type: ignore[attr-defined]
+
+
 def lists(client: MeshAPI) -> None:
     """A page is an iterable of all rows; `.pages()` yields pages."""
     page = client.batches.list(limit=2)

@@ -18,7 +18,8 @@ from meshapi_core.bulk import Entry, Inputs, PerMinute, Plan, content_digest
 __all__ = ["Calls"]
 
 BatchT = TypeVar("BatchT")
-Template: TypeAlias = Union[Call[Any], Callable[[dict[str, Any]], Call[Any]]]
+Made: TypeAlias = Union[Call[Any], tuple[Union[str, int], Call[Any]]]
+Template: TypeAlias = Union[Call[Any], Callable[[Any], Made]]
 
 
 class Calls:

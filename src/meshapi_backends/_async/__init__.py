@@ -3,6 +3,7 @@
 runner        runs calls for endpoints
 raw_runner    the same for `client.with_raw_response`
 flows         does the steps of flows
+filing        the same for files, tables and journals
 concurrent    the same for flows with several calls under way
 host          what all hosts have in common: they drive the core's machines
 pipe_host     the host of a call over connections of our own

@@ -59,13 +59,14 @@ class AsyncConcurrentSteps:
     async def _next_ends(self, step: NextEnds) -> Ends:
         self._check()
         under_way = self._under_way
-        # Without a wait, other tasks do not run: the flow only asks on its way.
-        if not under_way.has_ends and step.seconds != 0:
+        if under_way.has_ends or step.seconds == 0:
+            await under_way.turn()
+        else:
             await under_way.wait(step.seconds)
-            failure = self._scope.failure
-            if failure is not None:
-                raise failure.error
-        return Ends(self._network.now(), under_way.take())
+        failure = self._scope.failure
+        if failure is not None:
+            raise failure.error
+        return Ends(self._network.now(), under_way.take(step.most))
 
     def _check(self) -> None:
         """Raise the error with which the flow or the client was closed."""

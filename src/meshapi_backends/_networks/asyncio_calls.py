@@ -100,10 +100,15 @@ class CallsOnAsyncio:
             if timer is not None:
                 timer.cancel()
 
-    def take(self) -> list[CallEnd]:
+    async def turn(self) -> None:
+        await asyncio.sleep(0)
+
+    def take(self, most: int) -> list[CallEnd]:
         if self._raised:
             raise self._raised.pop(0)
-        ends, self._ends = self._ends, []
+        ends = self._ends
+        self._ends = ends[most:]
+        del ends[most:]
         return ends
 
     def wake(self) -> None:

@@ -168,11 +168,16 @@ class CallsUnderWay:
             raise end.exc
         self._ends.append(end)
 
-    def take(self) -> list[CallEnd]:
+    def turn(self) -> None:
+        """Do nothing: threads run by themselves."""
+
+    def take(self, most: int) -> list[CallEnd]:
         queue = self._crew.ends
-        while not queue.empty():
+        while len(self._ends) < most and not queue.empty():
             self._add(queue.get_nowait())
-        ends, self._ends = self._ends, []
+        ends = self._ends
+        self._ends = ends[most:]
+        del ends[most:]
         return ends
 
     def wake(self) -> None:

@@ -45,8 +45,12 @@ class UnderWay(Protocol):
         """
         ...
 
-    def take(self) -> list[CallEnd]:
-        """Return what has ended, once.
+    async def turn(self) -> None:
+        """Let other tasks run once."""
+        ...
+
+    def take(self, most: int) -> list[CallEnd]:
+        """Return what has ended, once, and not more than that many ends.
 
         Raises:
             BaseException: a call raised it, and it is no Exception.

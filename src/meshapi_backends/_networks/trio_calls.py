@@ -123,10 +123,15 @@ class CallsOnTrio:
         finally:
             self._waiting = None
 
-    def take(self) -> list[CallEnd]:
+    async def turn(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    def take(self, most: int) -> list[CallEnd]:
         if self._raised:
             raise self._raised.pop(0)
-        ends, self._ends = self._ends, []
+        ends = self._ends
+        self._ends = ends[most:]
+        del ends[most:]
         return ends
 
     def wake(self) -> None:

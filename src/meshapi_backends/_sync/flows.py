@@ -7,7 +7,6 @@ program iterates over where a flow hands over items on its way.
 
 import os
 from collections.abc import Iterator, Callable, Generator
-from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, TypeVar, Union
 
@@ -63,6 +62,7 @@ from meshapi_core.flows import (
 
 if TYPE_CHECKING:
     from meshapi_backends._sync.concurrent import ConcurrentSteps
+    from meshapi_backends._sync.filing import FileSteps
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -94,8 +94,8 @@ class FlowSteps(Generic[R]):
         self._config = config
         self._scope = Scope()
         self._open: list[Any] = []
-        self._to_close: list[Any] = []  # bars and journals
-        self._files: list[Any] = []
+        self._bars: list[Any] = []
+        self._filing: Optional[FileSteps] = None
         self._concurrent: Optional[ConcurrentSteps] = None
         self._sent: Any = None
         self._is_over = False
@@ -152,10 +152,10 @@ class FlowSteps(Generic[R]):
     def leave(self) -> None:
         """End the flow, and every stream that it left open. Harmless twice."""
         self._is_over = True
-        for file in self._files:
-            file.discard()
-        for each in self._to_close:
-            each.close()
+        if self._filing is not None:
+            self._filing.leave()
+        for bar in self._bars:
+            bar.close()
         try:
             if self._concurrent is not None:
                 self._concurrent.leave()
@@ -230,72 +230,19 @@ class FlowSteps(Generic[R]):
     def _random(self, step: RandomBytes) -> bytes:
         return os.urandom(step.size)
 
-    def _open_file(self, step: OpenFile) -> Any:
-        from meshapi_backends._files import PartFile
+    def _do_file(self, step: Any) -> Any:
+        if self._filing is None:
+            # Loaded when it is used: few flows have files.
+            from meshapi_backends._sync.filing import FileSteps
 
-        # Known before it exists, so that no interruption leaves it behind.
-        self._files.append(PartFile(step.path))
-        self._files[-1].open(overwrite=step.overwrite)
-        return self._files[-1]
-
-    def _write_piece(self, step: WritePiece) -> None:
-        step.file.write(step.piece)
-
-    def _empty_file(self, step: EmptyFile) -> None:
-        step.file.empty()
-
-    def _keep_file(self, step: KeepFile) -> None:
-        # To sync a large file takes long.
-        self._network().in_thread(step.file.keep, None)
-
-    def _discard_file(self, step: DiscardFile) -> None:
-        step.file.discard()
-
-    def _open_journal(self, step: OpenJournal) -> Any:
-        from meshapi_backends._journals import JournalFile
-
-        self._to_close.append(JournalFile(step.path))
-        self._to_close[-1].open()
-        return self._to_close[-1]
-
-    def _read_journal(self, step: ReadJournal) -> Any:
-        return step.file.read(step.size)
-
-    def _read_record(self, step: ReadRecord) -> Any:
-        return step.file.line_at(step.offset)
-
-    def _append_journal(self, step: AppendJournal) -> None:
-        step.file.append(step.lines)
-
-    def _cut_journal(self, step: CutJournal) -> None:
-        step.file.cut(step.size)
-
-    def _close_journal(self, step: CloseJournal) -> None:
-        step.file.close()
-
-    def _file_size(self, step: FileSize) -> Optional[int]:
-        from meshapi_backends._journals import size_of
-
-        return size_of(step.source)
-
-    def _open_table(self, step: OpenTable) -> Any:
-        from meshapi_backends._tables import PartTable, load_pyarrow
-
-        # To import it takes long.
-        self._network().in_thread(load_pyarrow, None)
-        self._files.append(PartTable(step.path, step.columns))
-        self._files[-1].open(overwrite=step.overwrite)
-        return self._files[-1]
-
-    def _write_rows(self, step: WriteRows) -> None:
-        # To compress a group of rows takes long.
-        self._network().in_thread(partial(step.table.write_rows, step.columns), None)
+            self._filing = FileSteps(self._network)
+        return self._filing.do(step)
 
     def _open_bar(self, step: OpenBar) -> Any:
         from meshapi_backends._progress import Bar
 
-        self._to_close.append(Bar(step.unit))
-        return self._to_close[-1]
+        self._bars.append(Bar(step.unit))
+        return self._bars[-1]
 
     def _tell(self, step: Tell) -> Any:
         return Telling.tell(step.function, step.arguments)
@@ -318,36 +265,36 @@ class FlowSteps(Generic[R]):
         step.stream.close()
 
     _acts: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {
-        AppendJournal: _append_journal,
-        CloseJournal: _close_journal,
+        AppendJournal: _do_file,
+        CloseJournal: _do_file,
         CloseStream: _close_stream,
-        CutJournal: _cut_journal,
-        DiscardFile: _discard_file,
-        EmptyFile: _empty_file,
+        CutJournal: _do_file,
+        DiscardFile: _do_file,
+        EmptyFile: _do_file,
         EndCalls: _do_concurrent,
-        FileSize: _file_size,
+        FileSize: _do_file,
         FileSource: _check,
         GetConfig: _get_config,
         GetLimits: _do_concurrent,
-        KeepFile: _keep_file,
+        KeepFile: _do_file,
         NextChunk: _next_chunk,
         NextEnds: _do_concurrent,
         Now: _now,
         OpenBar: _open_bar,
-        OpenFile: _open_file,
-        OpenJournal: _open_journal,
+        OpenFile: _do_file,
+        OpenJournal: _do_file,
         OpenStream: _open_stream,
-        OpenTable: _open_table,
+        OpenTable: _do_file,
         Pause: _pause,
         RandomBytes: _random,
-        ReadJournal: _read_journal,
-        ReadRecord: _read_record,
+        ReadJournal: _do_file,
+        ReadRecord: _do_file,
         RunFunctions: _run_functions,
         StartCalls: _do_concurrent,
         StartPull: _do_concurrent,
         Tell: _tell,
-        WritePiece: _write_piece,
-        WriteRows: _write_rows,
+        WritePiece: _do_file,
+        WriteRows: _do_file,
     }
 
 

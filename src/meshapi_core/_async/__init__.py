@@ -10,4 +10,5 @@ will do, so that hosts of the core have them too. `_sync` is generated from here
 - `realtime_talks`: what a realtime session offers above single events.
 - `realtime_turns`: the turns of a session, and `turn_host`, what they need of it.
 - `pages`: the pages of a list, and the rows on all of them.
+- `map_run`: a run of many calls.
 """

@@ -91,9 +91,15 @@ class AsyncMapRun(AsyncCloses, Generic[T]):
 
         Raises:
             MeshAPIError: as in a loop.
+            InvalidParamsError: the path cannot be used, or is that of the journal.
+            StreamUsageError: the run has ended, so that nothing is left; or it was closed
+                meanwhile.
             OSError: the file cannot be written.
         """
-        return await self._runner.run_flow(save_jsonl(self._items, path, overwrite=overwrite))
+        self._items.__aiter__()
+        results = self._run.results
+        flow = save_jsonl(self._items, path, overwrite=overwrite, results=results)
+        return await self._runner.run_flow(flow)
 
     async def to_parquet(self, path: FilePath, *, overwrite: bool = True) -> SavedRows:
         """Write the results that are left to a Parquet file, and return its size; needs pyarrow.
@@ -103,9 +109,12 @@ class AsyncMapRun(AsyncCloses, Generic[T]):
         or nothing does.
 
         Args and Raises: as for `to_jsonl`.
-            ModuleNotFoundError: pyarrow is not installed: `pip install 'meshapi[parquet]'`.
+            ModuleNotFoundError: pyarrow is not installed; the extra `parquet` installs it.
         """
-        return await self._runner.run_flow(save_parquet(self._items, path, overwrite=overwrite))
+        self._items.__aiter__()
+        results = self._run.results
+        flow = save_parquet(self._items, path, overwrite=overwrite, results=results)
+        return await self._runner.run_flow(flow)
 
     def __aiter__(self) -> AsyncIterator[MapItem[T]]:
         return self._items.__aiter__()

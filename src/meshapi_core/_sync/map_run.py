@@ -92,9 +92,15 @@ class MapRun(Closes, Generic[T]):
 
         Raises:
             MeshAPIError: as in a loop.
+            InvalidParamsError: the path cannot be used, or is that of the journal.
+            StreamUsageError: the run has ended, so that nothing is left; or it was closed
+                meanwhile.
             OSError: the file cannot be written.
         """
-        return self._runner.run_flow(save_jsonl(self._items, path, overwrite=overwrite))
+        self._items.__iter__()
+        results = self._run.results
+        flow = save_jsonl(self._items, path, overwrite=overwrite, results=results)
+        return self._runner.run_flow(flow)
 
     def to_parquet(self, path: FilePath, *, overwrite: bool = True) -> SavedRows:
         """Write the results that are left to a Parquet file, and return its size; needs pyarrow.
@@ -104,9 +110,12 @@ class MapRun(Closes, Generic[T]):
         or nothing does.
 
         Args and Raises: as for `to_jsonl`.
-            ModuleNotFoundError: pyarrow is not installed: `pip install 'meshapi[parquet]'`.
+            ModuleNotFoundError: pyarrow is not installed; the extra `parquet` installs it.
         """
-        return self._runner.run_flow(save_parquet(self._items, path, overwrite=overwrite))
+        self._items.__iter__()
+        results = self._run.results
+        flow = save_parquet(self._items, path, overwrite=overwrite, results=results)
+        return self._runner.run_flow(flow)
 
     def __iter__(self) -> Iterator[MapItem[T]]:
         return self._items.__iter__()

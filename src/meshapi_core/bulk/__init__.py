@@ -12,12 +12,14 @@ What comes in, and when it is sent:
 - `learned`: a limit that the gateway does not name.
 - `remaining`: what others who use the account leave of a limit.
 - `concurrency`: how many attempts may be under way; "auto" finds out.
-- `reservations`: what attempts under way may still spend of a budget.
+- `spending`: what a run needs of a budget; `reservations`: what attempts under way may still
+  spend of it.
 - `attempts`: what each brought, and whether there is another.
 
 What comes out:
 
-- `run`: the run as a flow.
+- `run`: the run as a flow, and `jobs`, the calls that wait for their turn in it.
+- `by_batch`: the run that makes batches of the calls; `batch_ledger`: its part of the journal.
 - `items`: the result of each call, and `item_usage` what it used; `saving`: items in a file.
 - `handover`: results that wait for the program.
 - `summary`: a run in numbers.

@@ -18,7 +18,7 @@ _NAMES: Final = {
     "meshapi_core.bulk.item_usage": "NO_PRICES cost_in_usage usage_of",
     "meshapi_core.bulk.items": "MapItem call_id",
     "meshapi_core.bulk.keys": "content_digest",
-    "meshapi_core.bulk.options": "MOST_AT_ONCE MapOptions Plan",
+    "meshapi_core.bulk.options": "MOST_AT_ONCE Plan",
     "meshapi_core.bulk.per_minute": "PerMinute",
     "meshapi_core.bulk.run": "Run planned_run",
     "meshapi_core.bulk.saving": "ITEM_COLUMNS SavedRows item_values save_jsonl save_parquet",

@@ -113,6 +113,25 @@ class Admission:
         self._estimated = 0
         self._charged = 0
 
+    def go_on(self, now: float, earlier: "Admission") -> None:
+        """Go on from where the admission of an earlier run has ended.
+
+        Otherwise, each of many small runs would begin with a burst, and with little concurrency.
+        Call it before the first attempt.
+
+        Args:
+            now: the time.
+            earlier: had the same rate limit. It must not be used any more.
+        """
+        if now < max(earlier._requests.latest, earlier._tokens.latest):
+            # That was the clock of another event loop.
+            return
+        self._requests, self._tokens = earlier._requests, earlier._tokens
+        self._ratio = earlier._ratio
+        self._cool_until, self._pushed_back = earlier._cool_until, earlier._pushed_back
+        if self._concurrency.is_like(earlier._concurrency):
+            self._concurrency = earlier._concurrency
+
     @property
     def in_flight(self) -> int:
         """How many attempts are under way."""
@@ -229,7 +248,7 @@ class Admission:
                 used = slot.tokens * self._ratio.value if tokens is None else tokens
                 self._ratio.learn(slot.tokens, used)
         if tokens is not None:
-            self._tokens.settle(slot.begun, slot.charged, tokens)
+            self._tokens.settle(now, slot.begun, slot.charged, tokens)
         if limits is not None:
             self._hear(now, slot.begun, limits.requests, limits.tokens)
         if result == "limited":
@@ -252,6 +271,8 @@ class Admission:
             self._pushed_back = until
             self._concurrency.push_back()
             self._requests.push_back(now, until)
+            self._requests.end_bursts()
+            self._tokens.end_bursts()
 
     def adopt(self, now: float, limits: Union[RateLimitHeaders, Mapping[str, Any]]) -> None:
         """Take limits of the gateway: from headers, or `key` of `usage.rate_limits()`.

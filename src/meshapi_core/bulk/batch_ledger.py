@@ -37,6 +37,7 @@ class BatchNote(Struct, frozen=True):
 class _Batch(Struct):
     mark: str
     keys: Sequence[str]
+    offset: int
     batch_id: str = ""
     has_ended: bool = False
 
@@ -47,23 +48,24 @@ class JournalLedger:
     The calls in a batch go by their keys, which are their custom IDs, too.
 
     Args:
-        notes: the lines of the journal that are about batches, in order.
+        notes: the lines of the journal that are about batches, in order, with their offsets.
         write: appends such a line. None where there is no journal.
-        is_done: whether the call with a key has a result already.
+        is_done: whether the call with a key has a result already that may be that of a batch whose
+            line is at an offset.
     """
 
     def __init__(
         self,
-        notes: Sequence[BatchNote],
+        notes: Sequence[tuple[int, BatchNote]],
         write: Optional[Write],
-        is_done: Callable[[str], bool] = lambda key: False,
+        is_done: Callable[[str, int], bool] = lambda key, offset: False,
     ) -> None:
         self._write = write
         batches: dict[str, _Batch] = {}
         made: dict[str, _Batch] = {}
-        for note in notes:
+        for offset, note in notes:
             if note.batch:
-                batches[note.batch] = _Batch(note.batch, note.keys)
+                batches[note.batch] = _Batch(note.batch, note.keys, offset)
             elif note.batch_made in batches:
                 batch = batches[note.batch_made]
                 batch.batch_id, made[note.id] = note.id, batch
@@ -74,7 +76,7 @@ class JournalLedger:
         self._counts = [0] * len(self._known)
         for place, batch in enumerate(self._known):
             for key in batch.keys:
-                if not is_done(key):
+                if not is_done(key, batch.offset):
                     # The latest batch counts, of a call that was submitted again.
                     before = self._places.get(key)
                     if before is not None:

@@ -10,9 +10,11 @@ from typing import Any, Generic, Optional, TypeVar
 from msgspec import structs
 
 from meshapi_core._base_error import MeshAPIError
+from meshapi_core._journal_errors import JournalError
 from meshapi_core.batching.items import BatchItem
 from meshapi_core.batching.running import BatchOptions, BatchRun
 from meshapi_core.batching.sources import BatchCall
+from meshapi_core.batching.submission import custom_id
 from meshapi_core.bulk.attempts import Received, attempt
 from meshapi_core.bulk.batch_ledger import JournalLedger, note_of
 from meshapi_core.bulk.inputs import Entry, Inputs
@@ -53,6 +55,8 @@ class RunByBatch(Generic[T]):
         self._calls: dict[int, tuple[Entry, Known]] = {}
         # Recorded results that were met on the way to the next call.
         self._known: deque[MapItem[T]] = deque()
+        self._first: Optional[BatchCall] = None
+        self._failure: Optional[MeshAPIError] = None
 
     @property
     def total(self) -> Optional[int]:
@@ -61,38 +65,47 @@ class RunByBatch(Generic[T]):
 
     def flow(self) -> ItemFlow[MapItem[T], MapSummary]:
         """Submit the calls, and hand over their results as batches end."""
+        return self.results.noting(self._flow())
+
+    def _flow(self) -> ItemFlow[MapItem[T], MapSummary]:
         results = self.results
         config: MeshAPIConfig = yield GetConfig()
         yield from self._recording.open(config)
         now: float = yield Now()
         results.begin(now)
-        notes = [note_of(line) for line in (yield from self._recording.notes())]
-        writes = self._plan.journal is not None
-        ledger = JournalLedger(
-            notes, self._recording.note if writes else None, self._recording.is_done
-        )
-        options = BatchOptions(
-            waiting=Waiting(on_progress=self._on_progress, progress=self._plan.progress),
-            again="start the run again with the same journal",
-        )
-        run = BatchRun(self, ledger, options)
-        try:
-            yield from self._driven(run.flow())
-        except Exception:
-            results.stopped = "error"
-            raise
+        yield from self._driven(self._batches())
         yield from self._ready()
         results.end()
         while (ready := results.next()) is not None:
             yield Emit(ready)
-        yield from self._recording.begin()
         yield from self._recording.close()
         results.now = yield Now()
         results.stopped = "completed"
         return results.summary("completed")
 
+    def _batches(self) -> ItemFlow[Any, None]:
+        # The first call shows whose journal it is, before anything is written to it, or asked of
+        # the gateway.
+        self._first = yield from self.next()
+        yield from self._recording.begin()
+        notes = yield from self._recording.notes()
+        writes = self._plan.journal is not None
+        ledger = JournalLedger(
+            [(offset, note_of(line)) for offset, line in notes],
+            self._recording.note if writes else None,
+            self._recording.is_done,
+        )
+        options = BatchOptions(
+            waiting=Waiting(on_progress=self._on_progress, progress=self._plan.progress),
+            again="start the run again with the same journal",
+        )
+        yield from BatchRun(self, ledger, options).flow()
+
     def next(self) -> Flow[Optional[BatchCall]]:
         """Return the next call that has no recorded result; None if there is none."""
+        first, self._first = self._first, None
+        if first is not None:
+            return first
         while True:
             entry: Optional[Entry] = yield from self._pulled()
             if entry is None:
@@ -106,7 +119,8 @@ class RunByBatch(Generic[T]):
             # A batch has its body. What stays is for its result.
             light = entry.without_body()
             self._calls[number] = light, known
-            return BatchCall(number, known.key or entry.id, call)
+            # Not the ID of the program, which may be that of several calls.
+            return BatchCall(number, known.key or custom_id(number), call)
 
     def _pulled(self) -> Flow[Optional[Entry]]:
         inputs = self._inputs
@@ -116,7 +130,10 @@ class RunByBatch(Generic[T]):
         return None if item is END_OF_STREAM else inputs.entry(item)
 
     def _driven(self, flow: ItemFlow[Any, None]) -> ItemFlow[MapItem[T], None]:
-        """Do the steps of the flow, and record its items before they are handed over."""
+        """Do the steps of the flow, and record its items before they are handed over.
+
+        An error ends it once all results of a batch that has ended are handed over.
+        """
         sent: Any = None
         error: Optional[Exception] = None
         while True:
@@ -129,10 +146,15 @@ class RunByBatch(Generic[T]):
             if isinstance(step, Emit):
                 yield from self._take(*step.value)
                 continue
+            if self._failure is not None:
+                flow.close()
+                raise self._failure
             try:
                 sent = yield step
             except Exception as exc:
                 error = exc
+        if self._failure is not None:
+            raise self._failure
 
     def _take(self, number: int, item: BatchItem[Received[T]]) -> ItemFlow[MapItem[T], None]:
         entry, known = self._calls.pop(number)
@@ -155,8 +177,12 @@ class RunByBatch(Generic[T]):
             request_id=request_id if response is None else find_request_id(response.headers),
         )
         self._recording.add(known.key, made, response)
-        yield from self._recording.write()
-        yield from self._hand_over(made)
+        try:
+            yield from self._recording.write()
+        except JournalError as exc:
+            self._failure = self._failure or exc
+        for ready in self._recording.taken():
+            yield from self._hand_over(ready)
 
     def _ready(self) -> ItemFlow[MapItem[T], None]:
         """Hand over what was recorded before."""
@@ -167,8 +193,7 @@ class RunByBatch(Generic[T]):
         error: Optional[MeshAPIError] = self.results.add(item)
         while (ready := self.results.next()) is not None:
             yield Emit(ready)
-        if error is not None:
-            raise error
+        self._failure = self._failure or error
 
     def _on_progress(self, told: Progress) -> object:
         """Tell the program, with what is recorded and the money."""
@@ -177,4 +202,6 @@ class RunByBatch(Generic[T]):
             return None
         progress = self.results.progress()
         done = max(progress.done, told.done + self._recording.found)
-        return function(Progress(done, progress.total, told.what, told.job_id))
+        return function(
+            Progress(done, progress.total, told.what, told.job_id, self._recording.found)
+        )

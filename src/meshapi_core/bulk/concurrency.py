@@ -55,6 +55,10 @@ class Concurrency:
         # How much the size grows in the time of one attempt; infinite until the first push-back.
         self._step = inf
 
+    def is_like(self, other: "Concurrency") -> bool:
+        """Whether the other one has the same bounds, and both find out."""
+        return self._is_auto and other._is_auto and self._most == other._most
+
     def succeed(self, in_flight: int) -> None:
         """Take the success of an attempt.
 

@@ -1,12 +1,12 @@
 """What one call of a run used, by its response."""
 
 from decimal import Decimal
-from typing import Any, Final, Optional
+from typing import Annotated, Any, Final, Optional
 
 import msgspec
 from msgspec import Struct
+from typing_extensions import TypeAlias
 
-from meshapi_core._json_kinds import is_object
 from meshapi_core._raw_data import SENT
 from meshapi_core.calls import Call
 from meshapi_core.usage.metered import MODEL_PATHS, call_usage
@@ -62,19 +62,27 @@ def cost_in_usage(usage: TotalUsage) -> Optional[Decimal]:
     return None if usage.unpriced or not usage.requests else usage.cost_usd
 
 
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
+class _Details(Struct):
+    cached_tokens: Optional[_Count] = None
+    reasoning_tokens: Optional[_Count] = None
+
+
 class _Used(Struct):
     """The `usage` of nearly all responses."""
 
-    prompt_tokens: Any = None
-    input_tokens: Any = None
-    completion_tokens: Any = None
-    output_tokens: Any = None
-    prompt_tokens_details: Any = None
-    input_tokens_details: Any = None
-    input_token_details: Any = None
-    completion_tokens_details: Any = None
-    output_tokens_details: Any = None
-    output_token_details: Any = None
+    prompt_tokens: Optional[_Count] = None
+    input_tokens: Optional[_Count] = None
+    completion_tokens: Optional[_Count] = None
+    output_tokens: Optional[_Count] = None
+    prompt_tokens_details: Optional[_Details] = None
+    input_tokens_details: Optional[_Details] = None
+    input_token_details: None = None
+    completion_tokens_details: Optional[_Details] = None
+    output_tokens_details: Optional[_Details] = None
+    output_token_details: None = None
     cost: Any = None
     cost_usd: Any = None
     total_cost_usd: Any = None
@@ -88,7 +96,6 @@ class _Head(Struct):
 
 
 _DECODER: Final = msgspec.json.Decoder(_Head)
-_MOST: Final = 2**63
 
 
 def plainly_used(body: bytes) -> Optional[TotalUsage]:
@@ -103,45 +110,28 @@ def plainly_used(body: bytes) -> Optional[TotalUsage]:
     used = head.usage
     read = used.input_tokens if used.prompt_tokens is None else used.prompt_tokens
     written = used.output_tokens if used.completion_tokens is None else used.completion_tokens
-    cached = _in_details(
-        used.prompt_tokens_details or used.input_tokens_details or used.input_token_details,
-        "cached_tokens",
-    )
-    reasoning = _in_details(
-        used.completion_tokens_details or used.output_tokens_details or used.output_token_details,
-        "reasoning_tokens",
-    )
-    for count in (read, 0 if written is None else written, cached, reasoning):
-        if type(count) is not int or not 0 <= count < _MOST:
-            return None
+    asked, answered = used.prompt_tokens_details, used.completion_tokens_details
+    if asked is None:
+        asked = used.input_tokens_details
+    elif used.input_tokens_details is not None:
+        return None
+    if answered is None:
+        answered = used.output_tokens_details
+    elif used.output_tokens_details is not None:
+        return None
+    if read is None:
+        return None
     cost: Optional[Decimal] = None
-    for amount in (
-        head.cost,
-        head.cost_usd,
-        head.total_cost_usd,
-        used.cost,
-        used.cost_usd,
-        used.total_cost_usd,
-    ):
-        if amount is not None:
-            cost = usd(amount)
-            if cost is not None:
-                break
+    for place in (head, used):
+        for amount in (place.cost, place.cost_usd, place.total_cost_usd):
+            if amount is not None and cost is None:
+                cost = usd(amount)
     return TotalUsage(
         requests=1,
         input_tokens=read,
         output_tokens=written or 0,
-        cached_tokens=cached,
-        reasoning_tokens=reasoning,
+        cached_tokens=0 if asked is None else asked.cached_tokens or 0,
+        reasoning_tokens=0 if answered is None else answered.reasoning_tokens or 0,
         cost_usd=Decimal(0) if cost is None else cost,
         unpriced=int(cost is None),
     )
-
-
-def _in_details(details: Any, name: str) -> Any:
-    if not details:
-        return 0
-    if not is_object(details):
-        return None
-    count = details.get(name)
-    return 0 if count is None else count

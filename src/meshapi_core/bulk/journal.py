@@ -203,6 +203,12 @@ class Journal:
                 " another path",
             )
 
+    def begin_again(self) -> None:
+        """Become a new journal of the same name, if nothing is recorded in it."""
+        if not self.succeeded + self.failed and not self.notes:
+            self.is_new, self.size, self._lines = True, 0, 0
+            self.needs_line_feed = False
+
     # Writing. The caller appends the lines, and then tells that it has.
 
     def header(self, gateway: str, first: Optional[str]) -> bytes:

@@ -87,6 +87,10 @@ def begin_journal(
     """
     file, journal = opened.file, opened.journal
     journal.check(gateway, first, resume=resume)
+    if first is not None and first != journal.first:
+        # The header would be that of other calls. It is from a run that had none, or was killed
+        # before anything was recorded.
+        journal.begin_again()
     yield CutJournal(file, journal.size)
     if journal.is_new:
         header = journal.header(gateway, first)

@@ -31,6 +31,11 @@ class LastMinute:
         self._amounts = [0] * _STEPS
         self._newest = int(now // STEP)
 
+    @property
+    def latest(self) -> float:
+        """When the newest step begins."""
+        return self._newest * STEP
+
     def advance(self, now: float) -> None:
         """Forget what is more than a minute ago."""
         step = int(now // STEP)

@@ -1,39 +1,20 @@
 """The options of `client.map`, checked."""
 
-from typing import TYPE_CHECKING, Any, Final, Literal, Optional, Union
+from collections.abc import Mapping
+from typing import Any, Final, Literal, Optional, Union
 
 from msgspec import Struct
-from typing_extensions import TypedDict
 
 from meshapi_core._json_kinds import type_name, value_name
 from meshapi_core.bulk.per_minute import PerMinute
+from meshapi_core.bulk.spending import Spending
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.progress import OnProgress
 
-if TYPE_CHECKING:
-    from meshapi_core.bulk.spending import Spending
-    from meshapi_core.flows.downloads import FilePath
-
-__all__ = ["MOST_AT_ONCE", "MapOptions", "Plan"]
+__all__ = ["MOST_AT_ONCE", "Plan"]
 
 MOST_AT_ONCE: Final = 10_000
 """The calls that may run at once: each has a connection, and a process has not many more."""
-
-
-class MapOptions(TypedDict, total=False):
-    """The options of `client.map`; see there."""
-
-    concurrency: Union[int, Literal["auto"]]
-    rate_limit: Union[PerMinute, Literal["auto"], None]
-    journal: "Optional[FilePath]"
-    resume: bool
-    retry_failed: bool
-    on_error: Literal["return", "raise", "skip"]
-    order: Literal["completion", "input"]
-    budget: "Optional[Spending]"
-    on_progress: Optional[OnProgress]
-    progress: bool
-    via: Literal["live", "batch"]
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -46,13 +27,13 @@ class Plan(Struct, frozen=True, kw_only=True):
     retry_failed: bool = True
     on_error: Literal["return", "raise", "skip"] = "return"
     order: Literal["completion", "input"] = "completion"
-    budget: "Optional[Spending]" = None
+    budget: Optional[Spending] = None
     on_progress: Optional[OnProgress] = None
     progress: bool = False
     via: Literal["live", "batch"] = "live"
 
     @classmethod
-    def of(cls, options: MapOptions) -> "Plan":
+    def of(cls, options: Mapping[str, Any]) -> "Plan":
         """Return the plan that a program asks for.
 
         Raises:

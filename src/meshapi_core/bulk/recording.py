@@ -123,14 +123,14 @@ class Recording(Generic[T]):
             self._opened, gateway=self._gateway, first=first, resume=self._resume
         )
 
-    def notes(self) -> Flow[list[bytes]]:
-        """Return the lines of the journal that are not records of calls."""
-        opened, lines = self._opened, list[bytes]()
+    def notes(self) -> Flow[list[tuple[int, bytes]]]:
+        """Return the lines of the journal that are not records of calls, with their offsets."""
+        opened, lines = self._opened, list[tuple[int, bytes]]()
         if opened is None:
             return lines
         for offset in opened.journal.notes:
             line: bytes = yield ReadRecord(opened.file, offset)
-            lines.append(line)
+            lines.append((offset, line))
         return lines
 
     def note(self, fields: dict[str, Any]) -> Flow[None]:
@@ -142,10 +142,15 @@ class Recording(Generic[T]):
         if self._opened is not None:
             yield AppendJournal(self._opened.file, self._opened.journal.note_of(fields))
 
-    def is_done(self, key: str) -> bool:
-        """Whether the call with a key has a result that is not to be replaced."""
+    def is_done(self, key: str, offset: int) -> bool:
+        """Whether nothing that was under way at a place in the journal is waited for.
+
+        Args:
+            key: of a call, which has a result that is not to be replaced, or has failed since.
+            offset: the place, in bytes.
+        """
         place = None if self._opened is None else self._opened.journal.find(key)
-        return place is not None and (place.ok or not self._retry_failed)
+        return place is not None and (place.ok or not self._retry_failed or place.offset > offset)
 
     def add(self, key: str, item: MapItem[T], response: Optional[Response]) -> None:
         """Take a result; `write` records it.

@@ -38,6 +38,10 @@ T = TypeVar("T")
 _MOST_BYTES: Final = 256 * 1024 * 1024
 """As much as a call reads of one response."""
 
+_DEEP: Final = 400
+"""Levels of JSON that must be left within Python's limit, which is 1,000 by default and counts
+calls of functions, too: the journal may be read in a deeper place than it is written in."""
+
 _NOTHING: Final = Decimal(0)
 _NULL: Final = Raw(b"null")
 _NO_BODY: Final = Raw(b"")
@@ -362,6 +366,8 @@ def _packed(body: bytes) -> tuple[Raw, Union[str, UnsetType]]:
         return Raw(b'"%b"' % b64encode(body)), "base64"
     try:
         _RAW.decode(body)
+        if body.count(b"[") + body.count(b"{") > _DEEP:
+            _RAW.decode(_DEEP * b"[" + body + _DEEP * b"]")
     except (msgspec.MsgspecError, RecursionError):
         return Raw(msgspec.json.encode(text)), "text"
     # In JSON, a line break can only stand between values.

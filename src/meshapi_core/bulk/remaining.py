@@ -34,7 +34,8 @@ _CONFIRMED: Final = 3.0
 than the blur."""
 
 _LEAST: Final = 0.05
-"""The share of a limit that is left to us whatever others use, to go on hearing of it."""
+"""The share of a limit that is left to us whatever others use, but at least 1: to go on hearing of
+it."""
 
 _TAKEN: Final = 0.96
 """The share that is taken of what others leave in a sliding minute. They do not come evenly: with
@@ -76,7 +77,7 @@ class Remaining:
         others = limit - remaining - ours
         # Rounding and attempts on their way account for a few, even if there are no others.
         if others > max(1.0, _LEAST * limit):
-            self.per_second = max(_LEAST * limit, _TAKEN * (limit - others)) / WINDOW
+            self.per_second = max(1.0, _LEAST * limit, _TAKEN * (limit - others)) / WINDOW
             self.until = now + WINDOW
         else:
             self.until, self.per_second = -inf, inf

@@ -9,6 +9,7 @@ from meshapi_core.bulk.handover import Handover
 from meshapi_core.bulk.items import MapItem
 from meshapi_core.bulk.options import Plan
 from meshapi_core.bulk.summary import MapSummary, SummaryCounts
+from meshapi_core.flows.steps import ItemFlow
 from meshapi_core.progress import Progress
 
 __all__ = ["Results", "Stopped"]
@@ -29,12 +30,14 @@ class Results(Generic[T]):
         stopped: why the run has ended; None if it goes on, or was closed.
         limit: the limit of the budget that is used up; "" for none.
         now: the time of the last result.
+        journal: the path of the run's journal, if it has one.
     """
 
     def __init__(self, plan: Plan, total: Optional[int]) -> None:
         self.stopped: Optional[Stopped] = None
         self.limit = ""
         self.now = 0.0
+        self.journal = plan.journal
         self._began: Optional[float] = None
         self._on_error = plan.on_error
         self._total = total
@@ -54,6 +57,17 @@ class Results(Generic[T]):
     def failed(self) -> int:
         """How many of them are errors."""
         return self._counts.failed
+
+    def noting(self, flow: ItemFlow[MapItem[T], MapSummary]) -> ItemFlow[MapItem[T], MapSummary]:
+        """Do what the flow of the run does, and note an error that ends it."""
+        try:
+            return (yield from flow)
+        except Exception as exc:
+            # Where the program has closed the run, this ends the wait, and the program never sees
+            # it.
+            if getattr(exc, "error_code", "") != "stream_closed":
+                self.stopped = "error"
+            raise
 
     def begin(self, now: float) -> None:
         """Note when the run begins."""
@@ -88,6 +102,7 @@ class Results(Generic[T]):
     def progress(self) -> Progress:
         """Return how far the run has come, with failures and money in words."""
         told = [f"{self.failed} failed"] if self.failed else []
-        if self._counts.cost:
-            told.append(f"${self._counts.cost:.2f}")
-        return Progress(self.done, self._total, ", ".join(told))
+        cost, recorded = self._counts.cost, self._counts.recorded
+        if cost:
+            told.append(f"${cost:.2f}" if cost >= 1 else f"${cost:.4f}")
+        return Progress(self.done, self._total, ", ".join(told), recorded=recorded)

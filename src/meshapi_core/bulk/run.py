@@ -16,6 +16,7 @@ bounded by the concurrency:
   handed over; then an error is raised, if it was one.
 """
 
+from collections.abc import Mapping
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, Generic, Optional, TypeVar, Union
 
@@ -29,14 +30,14 @@ from meshapi_core.bulk.inputs import Inputs
 from meshapi_core.bulk.item_usage import NO_PRICES, cost_in_usage, usage_of
 from meshapi_core.bulk.items import MapItem
 from meshapi_core.bulk.jobs import Job, Jobs
-from meshapi_core.bulk.options import MapOptions, Plan
+from meshapi_core.bulk.options import Plan
 from meshapi_core.bulk.recording import Recording
 from meshapi_core.bulk.results import Results
 from meshapi_core.bulk.slots import Hold, Slot, Stop
 from meshapi_core.bulk.summary import MapSummary
 from meshapi_core.config import MeshAPIConfig
-from meshapi_core.errors import InvalidParamsError
 from meshapi_core.endpoints.account import Usage
+from meshapi_core.errors import InvalidParamsError
 from meshapi_core.flows.concurrent import (
     PULL,
     CallEnd,
@@ -46,7 +47,7 @@ from meshapi_core.flows.concurrent import (
     StartCalls,
 )
 from meshapi_core.flows.polling import random_number
-from meshapi_core.flows.steps import Emit, Flow, GetConfig, ItemFlow, Now, Pause
+from meshapi_core.flows.steps import Emit, Flow, GetConfig, ItemFlow, Now, RandomBytes
 from meshapi_core.headers import find_request_id
 from meshapi_core.messages import Response
 from meshapi_core.progress import OnProgress, progress_functions, tell_progress
@@ -73,18 +74,22 @@ _AHEAD: Final = {"completion": 2, "input": 4}
 """How many times the concurrency the calls may be that are under way, or whose results wait. In the
 order of the input, more have to wait: for the slowest of those that began together."""
 
-_TURN: Final = 8
-"""An eighth of the calls that may be under way: after handing over so many results that are ready,
-the run looks for what has ended meanwhile."""
-
-_IN_A_ROW: Final = 500
-"""Results that are handed over without a wait: some milliseconds."""
+_BATCH: Final = 8
+"""An eighth of the calls that may be under way, and at least so many, are taken together when they
+have ended. Calls that begin in their place are sent before the next are taken: otherwise all calls
+would begin and end in step, and the gateway and the program would wait for each other in turns."""
 
 _OFTEN: Final = 0.25
 """Seconds after which the rate limits in the headers of a response are looked at again."""
 
+_TOLD_OFTEN: Final = 0.1
+"""Seconds between two times that the program is told of progress: nobody sees more of a bar."""
+
 _MOST: Final = 1000
 """What "auto" grows to, where the client's connections set no limit."""
+
+_NAME_BYTES: Final = 13
+"""Random bytes in the idempotency keys of a run that has no journal: as in those of the client."""
 
 _NO_LIMITS: Final = BudgetLimits()
 _NO_USAGE: Final = TotalUsage()
@@ -96,41 +101,62 @@ class Run(Generic[T]):
     Args:
         inputs: the calls.
         plan: how to make them.
+        admissions: of earlier runs of the client, by their rate limits. A run takes one while it
+            goes on, and leaves its own there.
+        is_counted: whether the client counts towards the budget, too.
 
     Attributes:
         results: what has ended.
     """
 
-    def __init__(self, inputs: Inputs, plan: Plan) -> None:
+    def __init__(
+        self,
+        inputs: Inputs,
+        plan: Plan,
+        admissions: Optional[dict[object, Admission]] = None,
+        *,
+        is_counted: bool = False,
+    ) -> None:
         self.results: Results[T] = Results(plan, inputs.total)
         self._inputs = inputs
         self._plan = plan
+        self._admissions = {} if admissions is None else admissions
+        self._is_counted = is_counted
         self._recording: Recording[T] = Recording(plan)
         self._running: dict[int, Job] = {}
         self._jobs = Jobs(inputs, self._recording, self._hand_over, self._end_with)
         self._error: Optional[BaseException] = None
-        self._streak = 0
+        self._streak = self._told = 0
+        self._told_at = -inf
         self._now = self._looked_at = 0.0
         self._wait = inf
+        # Whether nothing begins before something has ended, or a time has come.
+        self._is_held = False
 
     def flow(self) -> ItemFlow[MapItem[T], MapSummary]:
         """Make the calls, and hand over their results."""
+        return self.results.noting(self._flow())
+
+    def _flow(self) -> ItemFlow[MapItem[T], MapSummary]:
         yield from self._begin()
-        results, taken, in_a_row = self.results, 0, 0
+        try:
+            return (yield from self._made())
+        finally:
+            self._admissions[self._plan.rate_limit] = self._admission
+
+    def _made(self) -> ItemFlow[MapItem[T], MapSummary]:
+        results, in_a_row = self.results, 0
         while True:
-            yield from self._start()
+            if not self._is_held:
+                yield from self._start()
             item = results.next()
             if item is not None:
                 yield Emit(item)
-                taken += 1
-                if taken * _TURN >= self._admission.concurrency:
-                    taken = 0
-                    yield from self._receive(0.0)
                 in_a_row += 1
-                if in_a_row >= _IN_A_ROW:
-                    # What is recorded needs no wait: nothing else would run on an event loop.
+                if in_a_row >= self._batch():
                     in_a_row = 0
-                    yield Pause(0.0)
+                    yield from self._receive(0.0)
+                    yield from self._tell()
             elif self._running or self._jobs:
                 in_a_row = 0
                 yield from self._receive(self._wait)
@@ -141,8 +167,8 @@ class Run(Generic[T]):
                 break
         yield from self._recording.begin()
         yield from self._recording.close()
+        yield from self._tell()
         if self._error is not None:
-            results.stopped = "error"
             raise self._error
         results.stopped = results.stopped or "completed"
         return results.summary(results.stopped)
@@ -155,6 +181,8 @@ class Run(Generic[T]):
             plan.on_progress, plan.progress, "calls"
         )
         yield from self._recording.open(self._config)
+        drawn: bytes = yield RandomBytes(_NAME_BYTES)
+        self._name = drawn.hex()
         connections: Any = yield GetLimits()
         self._now = yield Now()
         self.results.begin(self._now)
@@ -173,6 +201,9 @@ class Run(Generic[T]):
             limits=limits,
             most=_MOST if connections is None else min(_MOST, connections.max_connections),
         )
+        earlier = self._admissions.pop(plan.rate_limit, None)
+        if earlier is not None:
+            self._admission.go_on(self._now, earlier)
         has_token_limit = given is not None and given.tokens is not None
         self._counts_tokens = has_token_limit or plan.budget is not None
         total = self._inputs.total
@@ -190,11 +221,13 @@ class Run(Generic[T]):
                 self._wait = jobs.wait(self._now)
                 break
             if not self._is_admitted(job):
+                self._is_held = True
                 break
             jobs.begin(job)
             index = job.entry.index
             self._running[index] = job
-            key = job.known.idempotency_key
+            # The same for all attempts: the client would draw one for each.
+            key = job.known.idempotency_key or f"{self._name}-{index}"
             started.append((index, attempt(job.entry.call, key, job.attempts)))
         if started:
             yield StartCalls(started)
@@ -224,6 +257,8 @@ class Run(Generic[T]):
             self._wait = min(given.seconds, self._jobs.wait(self._now))
         elif isinstance(given, Stop):
             self._stop_at(given.limit)
+            # What is sent again goes on.
+            self._wait = self._jobs.wait(self._now)
         return False
 
     def _stop_at(self, limit: str) -> None:
@@ -236,10 +271,15 @@ class Run(Generic[T]):
         self._jobs.drop()
         self._error = self._error or error
 
+    def _batch(self) -> int:
+        """How many calls that have ended are taken together."""
+        return max(_BATCH, self._admission.concurrency // _BATCH)
+
     def _receive(self, seconds: float) -> Flow[None]:
         """Take what has ended; wait for it so many seconds at most."""
-        given: Ends = yield NextEnds(None if seconds == inf else seconds)
+        given: Ends = yield NextEnds(None if seconds == inf else seconds, self._batch())
         self._now = self.results.now = given.now
+        self._is_held = False
         if not given.ends:
             return
         for end in given.ends:
@@ -258,7 +298,13 @@ class Run(Generic[T]):
             self._end_with(exc)
         for item in self._recording.taken():
             self._hand_over(item)
-        if self._functions:
+        if self._now - self._told_at >= _TOLD_OFTEN:
+            yield from self._tell()
+
+    def _tell(self) -> Flow[None]:
+        """Tell the program how far the run has come."""
+        if self._functions and self._told != self.results.done:
+            self._told, self._told_at = self.results.done, self._now
             yield from tell_progress(self._functions, self.results.progress())
 
     def _take_limits(self, end: CallEnd) -> None:
@@ -302,6 +348,8 @@ class Run(Generic[T]):
             self._admission.end(job.slot, self._now, tokens=0, result="failed")
             if isinstance(error, BudgetExceededError):
                 self._stop_at(error.limit)
+                if job.attempts > 1:
+                    self._fail(job, error)
             else:
                 self._end_with(error)
             return
@@ -351,7 +399,7 @@ class Run(Generic[T]):
 
     def _spend(self, job: Job, usage: TotalUsage) -> None:
         budget = self._plan.budget
-        if budget is not None:
+        if budget is not None and not self._is_counted:
             budget.spend("" if job.guess is None else job.guess.model, usage)
 
     def _spent(self) -> TotalUsage:
@@ -360,6 +408,8 @@ class Run(Generic[T]):
         if budget is None:
             return _NO_USAGE
         spent = budget.spent
+        if self._is_counted:
+            return spent
         going_on = len(self._running) + self._jobs.again
         return structs.replace(spent, requests=spent.requests + going_on)
 
@@ -377,13 +427,20 @@ def _check_connections(concurrency: object, most: int) -> None:
 
 
 def planned_run(
-    calls: object, template: object, options: MapOptions, *, takes_async: bool
+    calls: object,
+    template: object,
+    options: Mapping[str, Any],
+    *,
+    takes_async: bool,
+    admissions: Optional[dict[object, Admission]] = None,
+    is_counted: bool = False,
 ) -> "Union[Run[Any], RunByBatch[Any]]":
     """Return the run that a program asks for; nothing of it is done yet.
 
     Args:
         calls, template, options: as for `client.map`.
         takes_async: whether the client can read an async iterable.
+        admissions, is_counted: see `Run`.
 
     Raises:
         InvalidParamsError: one of them cannot be used.
@@ -391,7 +448,7 @@ def planned_run(
     plan = Plan.of(options)
     inputs = Inputs(calls, template, takes_async=takes_async)
     if plan.via == "live":
-        return Run(inputs, plan)
+        return Run(inputs, plan, admissions, is_counted=is_counted)
     # Imported on first use: few runs are made of batches.
     from meshapi_core.bulk.by_batch import RunByBatch
 

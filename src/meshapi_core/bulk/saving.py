@@ -9,8 +9,11 @@ from typing import Any, Final, Optional, Union
 
 from msgspec import Struct
 
+from meshapi_core._json_kinds import value_name
 from meshapi_core.bodies import PIECE
 from meshapi_core.bulk.items import MapItem, encoded, error_fields, output_json, text_in
+from meshapi_core.bulk.results import Results
+from meshapi_core.errors import InvalidParamsError, StreamUsageError
 from meshapi_core.flows.downloads import FilePath, Target
 from meshapi_core.flows.saving import KeepFile, OpenFile, WritePiece
 from meshapi_core.flows.steps import Flow, NextChunk
@@ -54,23 +57,31 @@ class SavedRows(Struct, frozen=True):
     rows: int
 
 
-def save_jsonl(items: Any, path: FilePath, *, overwrite: bool = True) -> Flow[SavedRows]:
+def save_jsonl(
+    items: Any,
+    path: FilePath,
+    *,
+    overwrite: bool = True,
+    results: Optional[Results[Any]] = None,
+) -> Flow[SavedRows]:
     """Write the items that are left of a run as JSON lines: `MapItem.row()` of each.
 
     Args:
         items: the run: an iterator of `MapItem`s, or an async one for a client of that kind.
         path: where the file is to be.
         overwrite: whether it replaces a file that is there.
+        results: of the run, which tell whether it was closed before its end.
 
     Raises:
         InvalidParamsError, OSError: the path cannot be used; no item was asked for.
+        StreamUsageError: the run was closed meanwhile; there is no file then.
         Exception: what the run raised, or the system while it wrote; there is no file then.
     """
-    shown = Target(path, overwrite).checked_path()
+    shown = _checked_path(path, overwrite, results)
     file: Any = yield OpenFile(path, overwrite)
     rows, lines, size = 0, list[bytes](), 0
     while True:
-        item: Any = yield NextChunk(items)
+        item: Any = yield from _next(items, results)
         if item is END_OF_STREAM:
             break
         lines.append(item.line())
@@ -85,17 +96,23 @@ def save_jsonl(items: Any, path: FilePath, *, overwrite: bool = True) -> Flow[Sa
     return SavedRows(shown, rows)
 
 
-def save_parquet(items: Any, path: FilePath, *, overwrite: bool = True) -> Flow[SavedRows]:
+def save_parquet(
+    items: Any,
+    path: FilePath,
+    *,
+    overwrite: bool = True,
+    results: Optional[Results[Any]] = None,
+) -> Flow[SavedRows]:
     """Write the items that are left of a run as a Parquet table with the columns `ITEM_COLUMNS`.
 
     Args and Raises: as for `save_jsonl`. Without pyarrow, ModuleNotFoundError is raised, and no
     item was asked for.
     """
-    shown = Target(path, overwrite).checked_path()
+    shown = _checked_path(path, overwrite, results)
     table: Any = yield OpenTable(path, ITEM_COLUMNS, overwrite)
     rows, group = 0, _Group()
     while True:
-        item: Any = yield NextChunk(items)
+        item: Any = yield from _next(items, results)
         if item is END_OF_STREAM:
             break
         rows += 1
@@ -107,6 +124,26 @@ def save_parquet(items: Any, path: FilePath, *, overwrite: bool = True) -> Flow[
         yield WriteRows(table, group.columns)
     yield KeepFile(table)
     return SavedRows(shown, rows)
+
+
+def _checked_path(path: FilePath, overwrite: bool, results: Optional[Results[Any]]) -> str:
+    shown = Target(path, overwrite).checked_path()
+    journal = None if results is None else results.journal
+    if journal is not None and shown.removeprefix("./") == journal.removeprefix("./"):
+        # It would take the place of what the next run goes on from.
+        expected = "another file than the journal of the run"
+        raise InvalidParamsError("path", expected, value_name(shown, show=True))
+    return shown
+
+
+def _next(items: Any, results: Optional[Results[Any]]) -> Flow[Any]:
+    item: Any = yield NextChunk(items)
+    if item is END_OF_STREAM and results is not None and results.stopped is None:
+        raise StreamUsageError(
+            "the run was closed before its end, so its results are not all there; no file was"
+            " written"
+        )
+    return item
 
 
 class _Group:

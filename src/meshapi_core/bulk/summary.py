@@ -134,6 +134,11 @@ class SummaryCounts:
         return self._failed
 
     @property
+    def recorded(self) -> int:
+        """How many of them an earlier run has recorded."""
+        return self._recorded
+
+    @property
     def cost(self) -> Decimal:
         """What they have cost, as far as it is known."""
         return self._cost

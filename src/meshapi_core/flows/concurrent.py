@@ -15,6 +15,7 @@ A call that waits for a connection counts against `Timeout.pool`. A flow that ha
 under way than `GetLimits` says never makes its own calls wait.
 """
 
+import sys
 from collections.abc import Sequence
 from typing import Any, Final, Optional
 
@@ -73,17 +74,20 @@ class StartPull(Struct, frozen=True):
 
 
 class NextEnds(Struct, frozen=True):
-    """Wait until at least one call or pull has ended, and be sent all that have, in that order.
+    """Wait until at least one call or pull has ended, and be sent those that have, in that order.
+
+    In any case, other tasks of the event loop run once, so that calls begin that were started.
 
     Closing the client or the flow ends the wait with an error. What is no Exception, such as a
     SystemExit in middleware, is raised here and reaches the program.
 
     Fields:
-        seconds: how long to wait at most; None waits for as long as it takes, and with 0 other
-            tasks do not even run.
+        seconds: how long to wait at most; None waits for as long as it takes.
+        most: how many ends to be sent at most; the others come with the next step.
     """
 
     seconds: Optional[float] = None
+    most: int = sys.maxsize
 
 
 class EndCalls(Struct, frozen=True):

@@ -391,8 +391,7 @@ class Exchange(Generic[T]):
         cost = None if delay is None else paid(quota, capacity, origin, outcome, error)
         if delay is None or cost is None:
             if isinstance(error, ProtocolError):
-                # The parser's frames hold the bytes that it refused.
-                forget_frames(error)
+                forget_frames(error)  # of the parser: they hold the bytes that it refused
             error.outcome = outcome
             self._error = conceal(error, self.secrets)
             self._move(_FINAL, _FAILED)

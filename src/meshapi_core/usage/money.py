@@ -11,6 +11,7 @@ from typing import Final, Optional, Union
 
 __all__ = ["added", "multiplied", "usd"]
 
+_PLAIN: Final = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,30})?")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,2})?")
 _FINEST: Final = -40
 _LARGEST: Final = 18
@@ -27,6 +28,9 @@ def usd(value: object) -> Optional[Decimal]:
             booleans and all else are None: some gateways name a price of -1 where they know none,
             and no cost must lower what is spent of a budget.
     """
+    if type(value) is str and _PLAIN.fullmatch(value):
+        # As nearly all amounts are: none of the checks below can fail.
+        return Decimal(value)
     text: Union[str, Decimal]
     if isinstance(value, bool) or value is None:
         return None

@@ -105,25 +105,99 @@ def test_a_cool_down_holds_everything_and_the_longest_counts():
 # Rate limits
 
 
-def test_requests_are_spread_over_the_minute():
-    admission = Admission(0.0, per_minute=PerMinute(requests=60))
-    begin(admission, 0.0)
-    wait = held(admission, 0.0)
-    assert 0.3 < wait < 1.1
-    begin(admission, wait)
+def begun(admission: Admission, now: float) -> int:
+    """Begin as many attempts as there may be, and return how many."""
+    return next(n for n in range(10_000) if not isinstance(ask(admission, now), Slot))
+
+
+def begun_evenly(admission: Admission, begin: float, end: float) -> int:
+    """Begin what may begin, every tenth of a second."""
+    return sum(begun(admission, begin + step / 10) for step in range(round((end - begin) * 10)))
+
+
+def test_ten_seconds_of_the_limit_begin_at_once_and_the_rest_evenly():
+    admission = Admission(0.0, per_minute=PerMinute(requests=6000), concurrency=10_000)
+    assert 1030 <= begun(admission, 0.0) <= 1040
+    begun_evenly(admission, 0, 1)
+    # 98 a second, less what began too early.
+    for second in range(1, 59):
+        assert 75 <= begun_evenly(admission, second, second + 1) <= 90
+    begun_evenly(admission, 59, 61)
+    for second in range(61, 100):
+        assert 96 <= begun_evenly(admission, second, second + 1) <= 99
+
+
+def test_half_the_limit_begins_at_once_where_the_gateway_says_that_all_of_it_is_left():
+    admission = Admission(0.0, concurrency=10_000)
+    admission.adopt(0.0, headers(6000, 6000, 60.0))
+    assert 2990 <= begun(admission, 0.0) <= 3010
+
+
+def test_there_is_no_burst_where_others_use_the_account_or_the_gateway_pushes_back():
+    used = Admission(0.0, concurrency=10_000)
+    used.adopt(0.0, headers(6000, 5000, 60.0))
+    assert begun(used, 0.0) <= 60
+    refused = Admission(0.0, per_minute=PerMinute(requests=6000), concurrency=10_000)
+    slot = begin(refused, 0.0)
+    refused.end(slot, 1.0, result="limited")
+    assert begun(refused, 200.0) <= 60
+
+
+def test_there_is_another_burst_after_a_minute_without_any_attempt():
+    admission = Admission(0.0, per_minute=PerMinute(requests=6000), concurrency=10_000)
+    first = begun(admission, 0.0)
+    assert begun(admission, 59.0) + first < 6000
+    assert begun(admission, 100.0) <= 60
+    assert begun(admission, 161.0) == first
 
 
 def test_what_is_late_is_caught_up():
-    admission = Admission(0.0, per_minute=PerMinute(requests=6000), concurrency=1000)
-
-    def begun(now: float) -> int:
-        return next(n for n in range(1000) if not isinstance(ask(admission, now), Slot))
-
+    admission = Admission(0.0, per_minute=PerMinute(requests=6000), concurrency=10_000)
+    begun_evenly(admission, 0, 70)
     # Of 98 a second, up to 0.6 seconds late.
-    assert 58 <= begun(0.0) <= 60
-    assert 48 <= begun(0.5) <= 50
-    # Of a whole minute, no more than that.
-    assert 58 <= begun(60.0) <= 60
+    assert 48 <= begun(admission, 70.5) <= 60
+    # Of 40 seconds, no more than that.
+    assert 58 <= begun(admission, 110.0) <= 60
+
+
+def test_many_short_runs_keep_the_limit_together():
+    """As the engines make them: one for each batch."""
+    earlier = Admission(0.0, concurrency="auto", per_minute=PerMinute(requests=60))
+    now, times = 0.0, []
+    for _ in range(200):
+        admission = Admission(now, concurrency="auto", per_minute=PerMinute(requests=60))
+        admission.go_on(now, earlier)
+        while not isinstance(slot := ask(admission, now), Slot):
+            now += slot.seconds  # type: ignore[union-attr]
+        times.append(now)
+        now += 0.01
+        admission.end(slot, now)
+        earlier = admission
+    assert all(late - early >= 60 for early, late in zip(times, times[60:]))
+    assert times[-1] < 200 / 0.95
+
+
+def test_a_run_goes_on_with_the_concurrency_and_the_cool_down_of_an_earlier_one():
+    earlier = Admission(0.0, concurrency="auto")
+    for _ in range(4):
+        earlier.end(begin(earlier, 0.0), 1.0)
+    grown = earlier.concurrency
+    earlier.cool_down(1.0, 30.0)
+    admission = Admission(2.0, concurrency="auto")
+    admission.go_on(2.0, earlier)
+    assert admission.concurrency == grown // 2
+    assert admission.cooling(2.0) == 29.0
+    other = Admission(2.0, concurrency=7)
+    other.go_on(2.0, earlier)
+    assert other.concurrency == 7
+
+
+def test_what_was_measured_on_another_clock_is_forgotten():
+    earlier = Admission(5000.0, per_minute=PerMinute(requests=1))
+    begin(earlier, 5000.0)
+    admission = Admission(100.0, per_minute=PerMinute(requests=1))
+    admission.go_on(100.0, earlier)
+    begin(admission, 100.0)
 
 
 def test_an_amount_above_the_limit_begins_once_nothing_has_begun_for_a_minute():
@@ -296,7 +370,7 @@ def test_a_retry_of_a_large_call_is_not_overtaken_for_ever():
 
 def test_a_retry_that_is_given_up_is_not_waited_for():
     admission = Admission(0.0, per_minute=PerMinute(requests=60))
-    begin(admission, 0.0)
+    begun(admission, 0.0)
     wait = held(admission, 0.0, again=True)
     assert wait < held(admission, 0.0) < wait + 1.5
     begin(admission, wait + 1.1)

@@ -334,3 +334,17 @@ def test_an_error_line_explains_itself() -> None:
 
 def test_a_record_does_not_show_what_the_model_said() -> None:
     assert repr(record_of(b'"what it said"')) == f"<Record {KEY} ok>"
+
+
+@pytest.mark.parametrize("depth", [100, 590, 700, 995, 996, 2000, 100_000])
+@pytest.mark.parametrize("kind", ["[%s]", '{"a":%s}'])
+def test_a_body_that_is_deep_is_read_again_from_a_deeper_place(depth: int, kind: str) -> None:
+    # It would be one line of the journal that cannot be read, and the run could not go on.
+    begin, _, end = kind.partition("%s")
+    body = (begin * depth + "1" + end * depth).encode()
+    line = line_of(Record(key=KEY, id="deep", status=200, body=body))
+
+    def read(deeper: int) -> Record:
+        return read(deeper - 1) if deeper else read_line(line)
+
+    assert read(300).body == body

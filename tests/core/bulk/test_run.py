@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Optional
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meshapi_core import InvalidParamsError, MeshAPIError, RateLimitError
@@ -377,3 +377,69 @@ def test_refusals_are_errors_of_their_class_in_the_end() -> None:
     assert isinstance(item.error, RateLimitError)
     assert item.attempts == 21
     assert summary.errors == {"rate_limit_exceeded": 1}
+
+
+def test_a_budget_that_is_used_up_leaves_a_retry_its_time() -> None:
+    # Nothing else is under way when the time is up, so that nothing would wake the run.
+    def respond(now: float, call: Any) -> Any:
+        return 1.0, good(call) if len(runner.attempts) > 1 else refused(wait=5)
+
+    _, runner = simulated([ask(), ask()], respond, budget=Ledger(seconds=3), concurrency=1)
+    items, summary = runner.run()
+    assert (summary.stopped, summary.limit) == ("budget", "seconds")
+    assert [item.attempts for item in items] == [2]
+    assert items[0].error is None
+
+
+ODD = ["0", "1", "60", "999999999999999", "1e308", "nan", "-1"]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(ODD),
+            st.sampled_from(ODD),
+            st.sampled_from([0, 10**9, 2**63 - 1, 10**400, -1]),
+            st.sampled_from([0.3, 1.0, 20.0]),
+        ),
+        min_size=1,
+    )
+)
+@example([("1", "0", 0, 1.0), ("60", "0", 0, 1.0), ("1", "0", 0, 1.0)])
+@pytest.mark.parametrize("unit", ["requests", "tokens"])
+def test_limits_and_usage_without_sense_do_not_stop_a_run(
+    unit: str, said: list[tuple[str, str, int, float]]
+) -> None:
+    def respond(now: float, call: Any) -> Any:
+        limit, left, used, seconds = said[len(runner.attempts) % len(said)]
+        body = BODY.replace(b'"prompt_tokens":20', b'"prompt_tokens":%d' % used)
+        headers = {"content-type": "application/json", f"x-ratelimit-reset-{unit}": "60"}
+        headers[f"x-ratelimit-limit-{unit}"] = limit
+        headers[f"x-ratelimit-remaining-{unit}"] = left
+        return seconds, call.read(Response(200, Headers(headers), body))
+
+    count = 30
+    _, runner = simulated([ask()] * count, respond, rate_limit="auto")
+    items, summary = runner.run()
+    assert len(items) == count
+    # Each call may have to wait for a minute, and for the last one.
+    assert summary.seconds <= count * 85
+
+
+def test_all_attempts_of_a_call_have_one_idempotency_key() -> None:
+    # Else a gateway does the work twice where only its response was lost.
+    calls = [ask("one"), ask("two"), ask("two")]
+
+    def respond(now: float, call: Any) -> Any:
+        if len(runner.attempts) <= len(calls):
+            return 1.0, refused()
+        return 1.0, good(call)
+
+    _, runner = simulated(calls, respond)
+    items, _ = runner.run()
+    assert all(item.attempts == 2 for item in items)
+    keys = Counter(call.idempotency_key for _, call in runner.attempts)
+    assert [*keys.values()] == [2, 2, 2]
+    _, other = simulated(calls)
+    other.run()
+    assert len({call.idempotency_key for _, call in other.attempts}) == 3

@@ -41,4 +41,6 @@ def test_seconds_and_failures_alone_stop_no_single_call(seconds: float, failures
 
 
 def test_other_limits_can_be_kept_by_any_calls() -> None:
-    BudgetLimits.of("0.50", 5, 5).check_calls()
+    limits = BudgetLimits.of("0.50", 5, 5)
+    limits.check_calls()
+    assert limits == BudgetLimits(cost_usd=Decimal("0.50"), tokens=5, requests=5)

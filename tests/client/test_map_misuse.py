@@ -1,0 +1,142 @@
+"""Programs that use a run in ways that it is not made for: no result is lost or looks complete."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meshapi import InvalidParamsError, JournalError, Progress, StreamUsageError
+from meshapi.testing import LocalGateway
+from meshapi_core import Call
+from meshapi_core.endpoints import Completions
+from support.flavours import World, on_every_flavour
+
+TOKEN = "rsk_test_misuse"
+MODEL = "openai/gpt-4o-mini"
+SAVE = ["to_jsonl", "to_parquet"]
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[LocalGateway]:
+    with LocalGateway(token=TOKEN, words_per_second=0) as running:
+        yield running
+
+
+def ask(question: str) -> Call[Any]:
+    messages = [{"role": "user", "content": question}]
+    return Completions.create.build(model=MODEL, messages=messages, max_tokens=5)
+
+
+def asks(count: int) -> list[Call[Any]]:
+    return [ask(str(number)) for number in range(count)]
+
+
+@on_every_flavour
+async def test_a_run_that_raised_did_not_stop_because_it_was_cancelled(
+    world: World, gateway: LocalGateway, tmp_path: Path
+) -> None:
+    def fail(progress: Progress) -> None:
+        raise ZeroDivisionError
+
+    async with world.client(gateway.url, token=TOKEN) as client:
+        run = world.dress(client.map(asks(2), journal=tmp_path / "none" / "run.jsonl"))
+        with pytest.raises(JournalError):
+            await run.until_done()
+        assert run.stopped == run.summary().stopped == "error"
+        run = world.dress(client.map(asks(2), on_progress=fail))
+        with pytest.raises(ZeroDivisionError):
+            await run.until_done()
+        assert run.stopped == "error"
+
+
+@pytest.mark.parametrize("save", SAVE)
+@on_every_flavour
+async def test_a_run_that_has_ended_writes_no_empty_file(
+    world: World, gateway: LocalGateway, tmp_path: Path, save: str
+) -> None:
+    path = tmp_path / "out"
+    path.write_text("of the last run")
+    async with world.client(gateway.url, token=TOKEN) as client:
+        run = world.dress(client.map(asks(2)))
+        await run.until_done()
+        with pytest.raises(StreamUsageError, match="ended or was closed"):
+            await getattr(run, save)(path)
+    assert path.read_text() == "of the last run"
+
+
+@pytest.mark.parametrize("save", SAVE)
+@on_every_flavour
+async def test_a_run_that_is_closed_while_it_is_saved_leaves_no_file(
+    world: World, gateway: LocalGateway, tmp_path: Path, save: str
+) -> None:
+    if save == "to_parquet":
+        pytest.importorskip("pyarrow")
+
+    def close(progress: Progress) -> Any:
+        # A place in the program that does not know of the file.
+        return runs[0].close() if world.name == "sync" else runs[0].aclose()
+
+    async with world.client(gateway.url, token=TOKEN) as client:
+        runs = [client.map(asks(20), concurrency=2, on_progress=close)]
+        run = world.dress(runs[0])
+        with pytest.raises(StreamUsageError, match="closed before its end"):
+            await getattr(run, save)(tmp_path / "out")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("save", SAVE)
+@on_every_flavour
+async def test_results_do_not_replace_the_journal(
+    world: World, gateway: LocalGateway, tmp_path: Path, save: str
+) -> None:
+    journal = tmp_path / "run.jsonl"
+    async with world.client(gateway.url, token=TOKEN) as client:
+        run = world.dress(client.map(asks(2), journal=journal))
+        with pytest.raises(InvalidParamsError, match="another file than the journal"):
+            await getattr(run, save)(str(journal))
+        await run.until_done()
+        again = world.dress(client.map(asks(2), journal=journal))
+        assert (await again.until_done()).recorded == 2
+
+
+@on_every_flavour
+async def test_ids_that_are_no_custom_ids_have_their_results_from_batches(
+    world: World, gateway: LocalGateway
+) -> None:
+    # The same one twice, one as the run itself gives, and one that a gateway would refuse.
+    ids = ["same", "same", "call-3", "line\nbreak", "long" * 100]
+    calls = [(name, ask(f"{place}?")) for place, name in enumerate(ids)]
+    async with world.client(gateway.url, token=TOKEN) as client:
+        run = world.dress(client.map([*calls, ask("5?")], via="batch"))
+        items = [item async for item in run]
+    assert sorted((item.index, item.id) for item in items) == [
+        *enumerate(ids),
+        (5, "call-5"),
+    ]
+    for item in items:
+        assert f"{item.index}?" in item.result().choices[0].message.content
+
+
+@on_every_flavour
+async def test_a_run_that_is_closed_from_elsewhere_was_cancelled(
+    world: World, gateway: LocalGateway
+) -> None:
+    async def close() -> None:
+        await world.until(lambda: runs[0].summary().calls)
+        await world.dress(runs[0]).close() if world.name == "sync" else await runs[0].aclose()
+
+    async def iterate() -> None:
+        async for _ in world.dress(runs[0]):
+            pass
+
+    def endless() -> Iterator[Call[Any]]:
+        while True:
+            yield ask("again")
+
+    async with world.client(gateway.url, token=TOKEN) as client:
+        runs = [client.map(endless(), concurrency=2)]
+        outcomes = await world.together(iterate, close)
+    assert outcomes == [None, None]
+    assert runs[0].stopped == runs[0].summary().stopped == "cancelled"
