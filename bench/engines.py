@@ -6,9 +6,10 @@ Each engine has two workers on this machine, and each of them makes half of the 
 `client.map` makes in one process. The rows are in memory, and so are the results. Every engine, and
 `map`, runs in processes of its own, which are started anew for each repetition, in turn.
 
-- `start`: seconds from the start of the program until the first batches have come back.
-- `calls/s`: of the rows that follow, by the clock.
-- `CPU`: of all processes of the engine, and of the program, in µs a row.
+- `start`: seconds from the start of the program until two batches have come back, and `run` those
+  of two more batches: Ray and Daft start processes for each run.
+- `calls/s`: by the clock, of the rows that a longer run has more than a short one.
+- `CPU`: of these rows in µs each, of the program and of all processes of the engine.
 - `without calls`: CPU of the same with a function that only adds a column.
 
 "At once" is a server that responds as soon as it can; it takes part of the same processors.
@@ -190,23 +191,32 @@ def cpu_of_session():
     return total
 
 
+def timed(work, count, case):
+    """Return the seconds of a run by the clock, and those of CPU."""
+    cpu, before = cpu_of_session(), time.perf_counter()
+    assert work(count, case) == count
+    return time.perf_counter() - before, cpu_of_session() - cpu
+
+
 def measure(arguments):
     """Measure one engine, in this process and those that it starts; print the figures as JSON."""
     bench = Bench(arguments)
     steps = ENGINES[arguments.engine](bench)
     work = next(steps)
     few = WORKERS * bench.batch
-    assert work(few, "at once") == few
-    found = {"start": time.time() - arguments.began}
-    for case in (None, *CASES):
-        rows = arguments.rows
-        work(few, case)
-        cpu, before = cpu_of_session(), time.perf_counter()
-        assert work(rows, case) == rows
-        seconds = time.perf_counter() - before
+    found = {}
+    for case in (*CASES, None):
+        small = timed(work, few, case)
+        if not found:
+            found["start"] = time.time() - arguments.began
+            # Whatever is made once has been made.
+            small = timed(work, few, case)
+        large = timed(work, few + arguments.rows, case)
+        seconds, cpu = large[0] - small[0], large[1] - small[1]
         found[case or "without calls"] = {
-            "rate": rows / seconds,
-            "cpu": (cpu_of_session() - cpu) / rows * 1e6,
+            "run": small[0],
+            "rate": arguments.rows / seconds,
+            "cpu": cpu / arguments.rows * 1e6,
         }
     next(steps, None)
     print(f"\nFOUND {json.dumps(found)}", flush=True)
@@ -253,14 +263,15 @@ def end_session(number):
 
 
 def report(found):
-    print("\n| | start, s | at once: calls/s | CPU | 200 ms: calls/s | CPU | without calls: CPU |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
+    titles = ["", "start, s", "run, s"]
+    titles += [f"{case}: {what}" for case in CASES for what in ("calls/s", "CPU")]
+    titles += ["without calls: CPU"]
+    print(f"\n| {' | '.join(titles)} |\n|---{'|---:' * (len(titles) - 1)}|")
     for engine, runs in found.items():
-        cells = [[run["start"] for run in runs]]
+        cells = [[run["start"] for run in runs], [run["at once"]["run"] for run in runs]]
         cells += [[run[case][what] for run in runs] for case in CASES for what in ("rate", "cpu")]
         cells += [[run["without calls"]["cpu"] for run in runs]]
-        shown = [spread(cell) for cell in cells]
-        print(f"| {engine} | {' | '.join(shown)} |")
+        print(f"| {engine} | {' | '.join(map(spread, cells))} |")
 
 
 def spread(values):
