@@ -16,12 +16,9 @@ import pytest
 from house.fresh import ROOT, SRC
 from house.test_readme import ENGINES, snippets
 
+from support.engine_programs import PATIENCE, EngineProgram
 from support.scripted_server import Peer, ScriptedServer
 from support.wire import failed, good
-
-pytest.importorskip("psutil")
-
-from support.engine_programs import PATIENCE, EngineProgram
 
 FILES, LINES = 8, 100
 IDS = sorted(f"text-{number}" for number in range(FILES * LINES))

@@ -18,9 +18,12 @@ import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-import psutil
+import pytest
 from typing_extensions import Self
+
+psutil: Any = pytest.importorskip("psutil")
 
 PATIENCE = 120.0
 """Seconds for one program. On a busy machine, an engine takes half a minute to start."""
@@ -111,7 +114,7 @@ class EngineProgram:
                 found.add(process.pid)
         return found
 
-    def _family(self) -> "Iterator[psutil.Process]":
+    def _family(self) -> Iterator[Any]:
         session = self._process.pid
         for number in psutil.pids():
             try:
