@@ -48,6 +48,18 @@ REQUIREMENTS = {
     # With ours, to see what it costs on the same client.
     "asyncbatch": ["async-batch-llm==0.28.0", OPENAI, HTTPX2, HTTPCORE2, PYDANTIC, *OURS],
     "litellm": ["litellm==1.110.2", OPENAI, PYDANTIC],
+    # For `engines.py`.
+    "engines": [
+        "-e",
+        f"{ROOT}",
+        "daft==0.7.26",
+        "dask==2026.8.0",
+        "distributed==2026.8.0",
+        "psutil==7.2.2",
+        "pyarrow==25.0.1",
+        "ray[data]==2.60.0",
+        *BELOW,
+    ],
     # Not measured: what the servers run in, and what draws.
     "server": [WEBSOCKETS, "trustme==1.2.1", UVLOOP],
     "plots": ["matplotlib==3.11.2"],
