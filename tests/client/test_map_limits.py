@@ -1,4 +1,4 @@
-"""Limits, budgets, progress and estimates of `client.map`, on every flavour, against the gateway."""
+"""Limits, budgets, progress and estimates of `client.map`, against the gateway."""
 
 import subprocess
 import sys
@@ -217,7 +217,7 @@ from meshapi_core.endpoints import Completions
 resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))
 url, token, how = sys.argv[1:]
 calls = [
-    Completions.create.build(model="openai/gpt-4o-mini", messages=[{"role": "user", "content": "?"}])
+    Completions.create.build(model="auto", messages=[{"role": "user", "content": "?"}])
     for _ in range(200)
 ]
 with MeshAPI(base_url=url, token=token, timeout=20) as client:

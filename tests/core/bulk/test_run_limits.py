@@ -136,7 +136,9 @@ def test_an_hour_keeps_a_limit_that_changes_half_way(fixed: bool, before: int, a
     sum_of_limits = 30 * (before + after)
     simulation = Simulation(gateway, fails=0.05)
     items, summary, seconds = simulation.run(calls(round(sum_of_limits * 0.95)))
-    assert summary.succeeded == len(items) == round(sum_of_limits * 0.95)
+    assert len(items) == round(sum_of_limits * 0.95)
+    # One in 160,000 calls fails four times in a row.
+    assert summary.failed <= 2
     # With the retries, these are as many requests as there may be in an hour.
     assert summary.attempts >= 0.98 * sum_of_limits
     assert seconds <= HOUR / 0.95
