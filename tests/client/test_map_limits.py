@@ -1,4 +1,4 @@
-"""Limits, budgets, progress and estimates of `client.map`, on every flavour, against the gateway."""
+"""Limits, budgets, progress and estimates of `client.map`, against the local gateway."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from meshapi import Budget, PerMinute, Progress
+from meshapi import Budget, Progress
 from meshapi.testing import LocalGateway
 from meshapi_core.endpoints import Completions
 from support.flavours import World, on_every_flavour
@@ -50,10 +50,9 @@ async def test_a_run_ends_whatever_the_gateway_refuses(world: World, window: Any
     with LocalGateway(token=TOKEN, words_per_second=0, **limits) as limited:
         async with world.client(limited.url, token=TOKEN) as client:
             summary = await ended(world, client.map(asks(100), concurrency=30, rate_limit=None))
-        refused = sum(request.status == 429 for request in limited.requests)
+        sent = len(limited.requests)
     assert (summary.calls, summary.succeeded) == (100, 100)
-    assert summary.attempts == 100 + refused
-    assert refused
+    assert summary.attempts == sent > 100
 
 
 @pytest.mark.slow
@@ -65,21 +64,8 @@ async def test_the_limits_that_the_gateway_names_are_kept(world: World, unit: st
         async with world.client(limited.url, token=TOKEN) as client:
             # A quarter of what a minute allows.
             summary = await ended(world, client.map(asks(150), concurrency=50))
-        statuses = {request.status for request in limited.requests}
+    # None was refused.
     assert summary.succeeded == summary.attempts == 150
-    assert statuses == {200}
-
-
-@on_every_flavour
-async def test_runs_one_after_the_other_share_a_limit(world: World, gateway: LocalGateway) -> None:
-    """As those of an engine's batches do: they have one burst together."""
-    limit = PerMinute(requests=60)
-    async with world.client(gateway.url, token=TOKEN) as client:
-        for _ in range(2):
-            summary = await ended(world, client.map(asks(5), rate_limit=limit))
-            assert summary.seconds < 0.9
-        last = await ended(world, client.with_options(timeout=9).map(asks(2), rate_limit=limit))
-    assert last.seconds > 0.9
 
 
 # Budgets
@@ -209,40 +195,30 @@ async def test_an_estimate_is_near_what_a_run_uses(world: World, gateway: LocalG
 
 
 FEW_FILES = """
-import asyncio, resource, sys
-from meshapi import AsyncMeshAPI, InvalidParamsError, MeshAPI
-from meshapi_core.bulk import room
+import resource, sys
+from meshapi import InvalidParamsError, MeshAPI
 from meshapi_core.endpoints import Completions
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))
-url, token, how = sys.argv[1:]
-calls = [
-    Completions.create.build(model="openai/gpt-4o-mini", messages=[{"role": "user", "content": "?"}])
-    for _ in range(200)
-]
+url, token = sys.argv[1:]
+messages = [{"role": "user", "content": "?"}]
+calls = [Completions.create.build(model="openai/gpt-4o-mini", messages=messages)] * 100
 with MeshAPI(base_url=url, token=token, timeout=20) as client:
-    if how == "unknown":
-        # As if the program had opened more files than are left to it.
-        room._OTHER_FILES = -100
-        print(client.map(calls, concurrency=100).until_done().succeeded)
-    else:
-        try:
-            client.map(calls, concurrency=100).until_done()
-        except InvalidParamsError as exc:
-            print(exc)
-        print(client.map(calls).until_done().succeeded)
+    try:
+        client.map(calls, concurrency=100).until_done()
+    except InvalidParamsError as exc:
+        print(exc)
+    print(client.map(calls).until_done().succeeded)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["known", "unknown"])
-def test_a_process_with_few_files_loses_no_call(gateway: LocalGateway, how: str) -> None:
+def test_a_process_with_few_files_loses_no_call(gateway: LocalGateway) -> None:
     pytest.importorskip("resource")
-    command = [sys.executable, "-c", FEW_FILES, gateway.url, TOKEN, how]
+    command = [sys.executable, "-c", FEW_FILES, gateway.url, TOKEN]
     made = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert made.returncode == 0, made.stderr
-    lines = made.stdout.splitlines()
-    assert lines[-1] == "200"
-    if how == "known":
-        assert "at most 16" in lines[0]
-        assert "ulimit -n 164" in lines[0]
+    refusal, succeeded = made.stdout.splitlines()
+    assert "at most 16" in refusal
+    assert "ulimit -n 164" in refusal
+    assert succeeded == "100"
