@@ -92,7 +92,8 @@ class BulkClient(Client[Runner]):
                 those after it.
             budget: `Budget(cost_usd=5, tokens=..., requests=..., seconds=..., failures=...)`. When
                 it is used up, no further call begins, and the loop ends: see `.stopped`.
-            on_progress: is called with a `Progress` when calls have ended.
+            on_progress: is called with a `Progress` when calls have ended, at most ten times a
+                second.
             progress: True shows a progress bar; needs tqdm.
             via: "live", or "batch" for batch jobs, which take up to a day and cost half as much.
 

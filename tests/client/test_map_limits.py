@@ -1,4 +1,4 @@
-"""Limits, budgets, progress and estimates of `client.map`, against the gateway."""
+"""Limits, budgets, progress and estimates of `client.map`, against the local gateway."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from meshapi import Budget, PerMinute, Progress
+from meshapi import Budget, MeshAPI, Progress
 from meshapi.testing import LocalGateway
 from meshapi_core.endpoints import Completions
 from support.flavours import World, on_every_flavour
@@ -50,10 +50,9 @@ async def test_a_run_ends_whatever_the_gateway_refuses(world: World, window: Any
     with LocalGateway(token=TOKEN, words_per_second=0, **limits) as limited:
         async with world.client(limited.url, token=TOKEN) as client:
             summary = await ended(world, client.map(asks(100), concurrency=30, rate_limit=None))
-        refused = sum(request.status == 429 for request in limited.requests)
+        sent = len(limited.requests)
     assert (summary.calls, summary.succeeded) == (100, 100)
-    assert summary.attempts == 100 + refused
-    assert refused
+    assert summary.attempts == sent > 100
 
 
 @pytest.mark.slow
@@ -65,21 +64,8 @@ async def test_the_limits_that_the_gateway_names_are_kept(world: World, unit: st
         async with world.client(limited.url, token=TOKEN) as client:
             # A quarter of what a minute allows.
             summary = await ended(world, client.map(asks(150), concurrency=50))
-        statuses = {request.status for request in limited.requests}
+    # None was refused.
     assert summary.succeeded == summary.attempts == 150
-    assert statuses == {200}
-
-
-@on_every_flavour
-async def test_runs_one_after_the_other_share_a_limit(world: World, gateway: LocalGateway) -> None:
-    """As those of an engine's batches do: they have one burst together."""
-    limit = PerMinute(requests=60)
-    async with world.client(gateway.url, token=TOKEN) as client:
-        for _ in range(2):
-            summary = await ended(world, client.map(asks(5), rate_limit=limit))
-            assert summary.seconds < 0.9
-        last = await ended(world, client.with_options(timeout=9).map(asks(2), rate_limit=limit))
-    assert last.seconds > 0.9
 
 
 # Budgets
@@ -140,34 +126,17 @@ async def test_a_budget_of_seconds_ends_a_run(world: World, gateway: LocalGatewa
     assert (summary.calls, summary.stopped, summary.limit) == (0, "budget", "seconds")
 
 
-@on_every_flavour
-async def test_two_runs_share_a_budget(world: World, gateway: LocalGateway) -> None:
+def test_two_runs_share_a_budget(gateway: LocalGateway) -> None:
     budget = Budget(requests=31)
-    async with world.client(gateway.url, token=TOKEN) as client:
-        one = client.map(asks(100), concurrency=3, budget=budget)
-        other = client.map(asks(100), concurrency=3, budget=budget)
-        runs = [one, other]
-        while runs:
-            for run in [*runs]:
-                try:
-                    await world.settle(run.__anext__() if world.name != "sync" else next_of(run))
-                except (StopIteration, StopAsyncIteration, EndOfRun):
-                    runs.remove(run)
-    summaries = one.summary(), other.summary()
-    assert {(summary.stopped, summary.limit) for summary in summaries} == {("budget", "requests")}
-    assert sum(summary.calls for summary in summaries) == budget.spent.requests
-    # The other one does not know of what is under way here.
+    with MeshAPI(base_url=gateway.url, token=TOKEN) as client:
+        runs = [client.map(asks(100), concurrency=3, budget=budget) for _ in range(2)]
+        for _ in range(100):
+            for run in runs:
+                next(run, None)
+    assert {run.summary().limit for run in runs} == {"requests"}
+    assert sum(run.summary().calls for run in runs) == budget.spent.requests
+    # Neither knows of what is under way in the other one.
     assert 31 <= budget.spent.requests <= 31 + 3
-
-
-class EndOfRun(Exception):
-    pass
-
-
-async def next_of(run: Any) -> Any:
-    async for item in run:
-        return item
-    raise EndOfRun
 
 
 # Progress and estimates
@@ -209,40 +178,30 @@ async def test_an_estimate_is_near_what_a_run_uses(world: World, gateway: LocalG
 
 
 FEW_FILES = """
-import asyncio, resource, sys
-from meshapi import AsyncMeshAPI, InvalidParamsError, MeshAPI
-from meshapi_core.bulk import room
+import resource, sys
+from meshapi import InvalidParamsError, MeshAPI
 from meshapi_core.endpoints import Completions
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))
-url, token, how = sys.argv[1:]
-calls = [
-    Completions.create.build(model="auto", messages=[{"role": "user", "content": "?"}])
-    for _ in range(200)
-]
+url, token = sys.argv[1:]
+messages = [{"role": "user", "content": "?"}]
+calls = [Completions.create.build(model="openai/gpt-4o-mini", messages=messages)] * 100
 with MeshAPI(base_url=url, token=token, timeout=20) as client:
-    if how == "unknown":
-        # As if the program had opened more files than are left to it.
-        room._OTHER_FILES = -100
-        print(client.map(calls, concurrency=100).until_done().succeeded)
-    else:
-        try:
-            client.map(calls, concurrency=100).until_done()
-        except InvalidParamsError as exc:
-            print(exc)
-        print(client.map(calls).until_done().succeeded)
+    try:
+        client.map(calls, concurrency=100).until_done()
+    except InvalidParamsError as exc:
+        print(exc)
+    print(client.map(calls).until_done().succeeded)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["known", "unknown"])
-def test_a_process_with_few_files_loses_no_call(gateway: LocalGateway, how: str) -> None:
+def test_a_process_with_few_files_loses_no_call(gateway: LocalGateway) -> None:
     pytest.importorskip("resource")
-    command = [sys.executable, "-c", FEW_FILES, gateway.url, TOKEN, how]
+    command = [sys.executable, "-c", FEW_FILES, gateway.url, TOKEN]
     made = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert made.returncode == 0, made.stderr
-    lines = made.stdout.splitlines()
-    assert lines[-1] == "200"
-    if how == "known":
-        assert "at most 16" in lines[0]
-        assert "ulimit -n 164" in lines[0]
+    refusal, succeeded = made.stdout.splitlines()
+    assert "at most 16" in refusal
+    assert "ulimit -n 164" in refusal
+    assert succeeded == "100"

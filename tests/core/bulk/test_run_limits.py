@@ -215,3 +215,21 @@ def test_a_budget_is_exceeded_by_less_than_a_call(name: str) -> None:
     spent = budget.spent.total_tokens if name == "tokens" else budget.spent.cost_usd
     call = 140 if name == "tokens" else Decimal("0.01")
     assert limit - 3 * call <= spent <= limit + 3 * call
+
+
+def test_runs_one_after_the_other_share_a_limit_and_a_burst() -> None:
+    """As those of an engine's batches do."""
+    admissions: dict[object, Any] = {}
+    plan: Any = {"concurrency": 50, "rate_limit": PerMinute(requests=60)}
+    times: list[float] = []
+    now = BEGIN
+    for _ in range(20):
+        run = planned_run(calls(10), None, plan, takes_async=False, admissions=admissions)
+        simulation = Simulation(Gateway())
+        runner = SimulatedRunner(run.flow(), simulation.respond)
+        runner.now = now
+        runner.run()
+        now = runner.now
+        times += [when for when, _ in runner.attempts]
+    assert len(times) == 200
+    assert all(late - early >= 60 for early, late in zip(times, times[60:]))
