@@ -75,7 +75,9 @@ class Jobs:
 
     def __bool__(self) -> bool:
         """Whether there are any, or more are to come."""
-        return bool(self._again) or self._next is not None or self._is_pulling
+        # A source may take for ever: whoever wants nothing more of it does not wait for it.
+        is_pulling = self._is_pulling and not self.is_ending
+        return bool(self._again) or self._next is not None or is_pulling
 
     @property
     def again(self) -> int:
