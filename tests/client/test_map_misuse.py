@@ -9,6 +9,7 @@ import pytest
 
 from meshapi import (
     AuthenticationError,
+    Budget,
     InvalidParamsError,
     JournalError,
     Progress,
@@ -161,3 +162,18 @@ async def test_a_run_that_ends_does_not_wait_for_its_source(
     async with world.client(gateway.url, token="rsk_test_wrong") as client:
         with pytest.raises(AuthenticationError):
             await client.map(calls()).until_done()
+
+
+@on_every_flavour
+async def test_a_budget_of_seconds_does_not_wait_for_the_source(
+    world: World, gateway: LocalGateway
+) -> None:
+    async def calls() -> AsyncIterator[Call[Any]]:
+        yield ask("the only one for a long time")
+        await world.sleep(3600)
+
+    if world.name == "sync":
+        return  # it has no async iterables
+    async with world.client(gateway.url, token=TOKEN) as client:
+        run = client.map(calls(), budget=Budget(seconds=0.1))
+        assert (await run.until_done()).limit == "seconds"

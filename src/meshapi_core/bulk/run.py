@@ -218,7 +218,10 @@ class Run(Generic[T]):
         while True:
             job: Optional[Job] = yield from jobs.following(self._now, self._has_room)
             if job is None:
-                self._wait = jobs.wait(self._now)
+                left = self._admission.time_left(self._now) if jobs.is_pulling else inf
+                if not left:
+                    self._stop_at("seconds")
+                self._wait = min(jobs.wait(self._now), left or inf)
                 break
             if not self._is_admitted(job):
                 self._is_held = True
