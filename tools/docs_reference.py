@@ -284,6 +284,9 @@ WITH_MODULE = {
 }
 """Pages that begin with the docstring of a module."""
 
+PLAIN = {"meshapi.engines": "meshapi.engines", "meshapi.testing": "meshapi.gateway"}
+"""Faces without a table of names (see `tools/faces.py`), and where their names are from."""
+
 SAME_ON_BOTH = (
     "`AsyncMeshAPI` has the same methods: await what returns a response, and use a stream with"
     " `async with` and `async for`."
@@ -307,8 +310,8 @@ class Method(NamedTuple):
 @cache
 def homes(face: str) -> dict[str, str]:
     """Return the public names of a face, each with the module that it is defined in."""
-    if face == "meshapi.testing":
-        return dict.fromkeys(_all(face), "meshapi.gateway")
+    if face in PLAIN:
+        return dict.fromkeys(_all(face), PLAIN[face])
     return {
         export.name: _home(export.module, export.attribute)
         for export in _exports(face).values()

@@ -468,6 +468,13 @@ async def _saves(world: World) -> Any:
     return (await world.client.files.download("broken", path, on_progress=on_progress)).size
 
 
+async def _writes_a_table(world: World) -> Any:
+    path = os.path.join(_saving_folder(), "saved")
+    runner: Any = world.client._runner
+    runner._network = lambda: world.network
+    return await runner.run_flow(swept_flows.table(path))
+
+
 @lru_cache(maxsize=1)
 def _saving_folder() -> str:
     """Where files are saved."""
@@ -883,6 +890,9 @@ SCENARIOS: dict[str, Scenario] = {
         _flow_that_goes_on_after_a_refusal, "whole", (4, 4)
     ),
     "a flow that saves a file": Scenario(_saves, 6, (None, None), network=WithThreads),
+    "a flow that writes a table": Scenario(
+        _writes_a_table, "written", (None, None), network=WithThreads
+    ),
     "a tool run": Scenario(
         _flow_of(swept_flows.tool_run), [2, "seen"], (None, None), with_tasks=True
     ),
@@ -915,6 +925,18 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "calls at once, of a source": Scenario(
         _flow_of(swept_flows.calls_of_a_source), ["whole", "whole"], (None, None), with_tasks=True
+    ),
+    "many calls": Scenario(
+        _flow_of(swept_flows.many_calls),
+        ["whole", "whole", "whole", "completed"],
+        (None, None),
+        with_tasks=True,
+    ),
+    "many calls of a source, left": Scenario(
+        _flow_of(swept_flows.many_calls_of_a_source),
+        ["whole", "cancelled"],
+        (None, None),
+        with_tasks=True,
     ),
     "calls at once, closed": Scenario(
         _flow_of(swept_flows.calls_closed), "whole", (None, None), with_tasks=True

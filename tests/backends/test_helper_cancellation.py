@@ -10,8 +10,9 @@ each step and the next one. After each run:
 - the helper, begun again (an iterator: gone on with), has the value of an undisturbed run.
 """
 
+import json
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -130,6 +131,10 @@ class Run:
         self.told.append(progress)
         await self.world.sleep(0)
 
+    async def tell_of_calls(self, progress: Progress) -> None:
+        assert progress.job_id == ""
+        await self.world.sleep(0)
+
     @property
     def options(self) -> dict[str, Any]:
         return {**QUICKLY, "on_progress": self.tell}
@@ -205,6 +210,35 @@ async def run_batches(run: Run) -> Any:
     return sorted([(item.id, item.value and item.value.text) async for item in items])
 
 
+async def map_calls(run: Run) -> Any:
+    mapped = run.client.map(calls(), concurrency=1, order="input", on_progress=run.tell_of_calls)
+    return [(item.id, item.result().text) async for item in mapped]
+
+
+async def map_with_a_journal(run: Run) -> Any:
+    """Begun again, it has each call once in the journal, and each result once."""
+    journal = run.folder / "run.jsonl"
+    async with run.client.map(calls(), concurrency=1, order="input", journal=journal) as mapped:
+        found = [(item.id, item.result().text) async for item in mapped]
+    assert mapped.stopped == "completed"
+    recorded = [row for row in map(json.loads, journal.read_bytes().splitlines()) if "key" in row]
+    assert len({row["key"] for row in recorded}) == len(recorded) == len(calls())
+    return found
+
+
+async def map_to_a_file(run: Run) -> Any:
+    template = Completions.create.build(messages=[{"role": "user", "content": "{text}"}])
+    mapped = run.client.map(rows_as_they_come(), template=template, concurrency=1)
+    target = run.folder / "out.jsonl"
+    saved = await mapped.to_jsonl(target)
+    return saved.rows, len(target.read_bytes().splitlines())
+
+
+async def rows_as_they_come() -> AsyncIterator[dict[str, str]]:
+    for text in ("a", "b"):
+        yield {"text": text}
+
+
 def results(batch: str, **options: Any) -> Victim:
     async def read(run: Run) -> Any:
         items = run.client.batches.results(batch, **run.options, **options)
@@ -264,6 +298,9 @@ VICTIMS: dict[str, Victim] = {
     "rag.upload_and_embed": Victim(embed, embed_again),
     "batches.submit": Victim(submit),
     "batches.run": Victim(run_batches),
+    "map": Victim(map_calls),
+    "map with a journal": Victim(map_with_a_journal),
+    "map to a file": Victim(map_to_a_file),
     "batches.results": results("job"),
     "batches.results in a file": results("infile", requests=["call-0", "call-1"]),
     "batches.list": pages("batches"),

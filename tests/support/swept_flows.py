@@ -18,9 +18,11 @@ from meshapi_core.flows import (
     FunctionCall,
     ItemFlow,
     NextEnds,
+    OpenTable,
     RunFunctions,
     StartCalls,
     StartPull,
+    WriteRows,
 )
 from support.concurrent_flows import asking, keeping, pulling
 from support.pumped_server import (
@@ -131,6 +133,54 @@ async def calls_at_once(client: Any, running: Running) -> Any:
 async def calls_of_a_source(client: Any, running: Running) -> Any:
     run = client._runner.open_flow(pulling(_source(running, 2), 2))
     return [end.value.text async for end in run]
+
+
+async def many_calls(client: Any, running: Running) -> Any:
+    """A run of three calls, one after the other: the sweep has one connection."""
+    calls = [Completions.create.build(**ask("plain")) for _ in range(3)]
+    run = client.map(calls, concurrency=1, on_progress=_telling(running))
+    texts = [item.result().text async for item in run]
+    return [*texts, run.stopped]
+
+
+async def many_calls_of_a_source(client: Any, running: Running) -> Any:
+    """A run that is left while a call is under way, and the source is open."""
+
+    async def source() -> AsyncIterator[Any]:
+        with running.noting():
+            for _ in range(20):
+                await anyio.lowlevel.checkpoint()
+                yield Completions.create.build(**ask("plain"))
+
+    async with client.map(source(), concurrency=1, order="input") as run:
+        text = (await run.__anext__()).result().text
+    return [text, run.stopped]
+
+
+def _telling(running: Running) -> Any:
+    async def on_progress(progress: Any) -> None:
+        with running.noting():
+            await anyio.lowlevel.checkpoint()
+
+    return on_progress
+
+
+class Rows:
+    """What a table is where pyarrow is not installed; the awaits are the same."""
+
+    def write_rows(self, columns: Any) -> None:
+        self.columns = columns
+
+
+def table(path: str) -> Flow[str]:
+    """A table that is not kept."""
+    made: Any = None
+    try:
+        made = yield OpenTable(path, {"id": "text"})
+    except ModuleNotFoundError:
+        made = Rows()
+    yield WriteRows(made, {"id": ["a"]})
+    return "written"
 
 
 async def calls_closed(client: Any, running: Running) -> Any:
@@ -324,6 +374,7 @@ RESPONSES: "dict[str, list[Response]]" = {
     "calls": [[PAUSE, _asking_for_calls()], [PAUSE, whole(completion("seen"))]],
     "streamed calls": [_streamed_calls(), streamed("se", "en")],
     "POST /v1/batches": [[PAUSE, whole(_batch(number, "validating"))] for number in (1, 2)],
+    "GET /v1/usage/rate-limits": [[PAUSE, whole({"key": {}})]],
     "GET /v1/batches": [
         [PAUSE, _page(1, has_more=True)],
         [PAUSE, _page(2, has_more=False)],
