@@ -1,13 +1,20 @@
 """Programs that use a run in ways that it is not made for: no result is lost or looks complete."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from meshapi import InvalidParamsError, JournalError, Progress, StreamUsageError
+from meshapi import (
+    AuthenticationError,
+    Budget,
+    InvalidParamsError,
+    JournalError,
+    Progress,
+    StreamUsageError,
+)
 from meshapi.testing import LocalGateway
 from meshapi_core import Call
 from meshapi_core.endpoints import Completions
@@ -140,3 +147,33 @@ async def test_a_run_that_is_closed_from_elsewhere_was_cancelled(
         outcomes = await world.together(iterate, close)
     assert outcomes == [None, None]
     assert runs[0].stopped == runs[0].summary().stopped == "cancelled"
+
+
+@on_every_flavour
+async def test_a_run_that_ends_does_not_wait_for_its_source(
+    world: World, gateway: LocalGateway
+) -> None:
+    async def calls() -> AsyncIterator[Call[Any]]:
+        yield ask("the only one for a long time")
+        await world.sleep(3600)
+
+    if world.name == "sync":
+        return  # it has no async iterables
+    async with world.client(gateway.url, token="rsk_test_wrong") as client:
+        with pytest.raises(AuthenticationError):
+            await client.map(calls()).until_done()
+
+
+@on_every_flavour
+async def test_a_budget_of_seconds_does_not_wait_for_the_source(
+    world: World, gateway: LocalGateway
+) -> None:
+    async def calls() -> AsyncIterator[Call[Any]]:
+        yield ask("the only one for a long time")
+        await world.sleep(3600)
+
+    if world.name == "sync":
+        return  # it has no async iterables
+    async with world.client(gateway.url, token=TOKEN) as client:
+        run = client.map(calls(), budget=Budget(seconds=0.1))
+        assert (await run.until_done()).limit == "seconds"

@@ -152,6 +152,10 @@ class Admission:
         """Return the seconds until the cool-down is over; 0 if there is none."""
         return max(0.0, self._cool_until - now)
 
+    def time_left(self, now: float) -> float:
+        """Return the seconds for which calls may begin, by the budget; infinite without a limit."""
+        return max(0.0, self._reservations.ends - now)
+
     def admit(
         self,
         now: float,

@@ -75,7 +75,15 @@ class Jobs:
 
     def __bool__(self) -> bool:
         """Whether there are any, or more are to come."""
-        return bool(self._again) or self._next is not None or self._is_pulling
+        return bool(self._again) or self._next is not None or self.is_pulling
+
+    @property
+    def is_pulling(self) -> bool:
+        """Whether an async iterable is asked for the next one.
+
+        It may take for ever: whoever wants nothing more of it does not wait for it.
+        """
+        return self._is_pulling and not self.is_ending
 
     @property
     def again(self) -> int:

@@ -229,7 +229,10 @@ class Run(Generic[T]):
             job: Optional[Job] = yield from jobs.following(self._now, self._has_room)
             is_rash = not self._knows_limits and len(self._running) >= _UNTOLD
             if job is None or is_rash:
-                self._wait = jobs.wait(self._now)
+                left = self._admission.time_left(self._now) if jobs.is_pulling else inf
+                if not left:
+                    self._stop_at("seconds")
+                self._wait = min(jobs.wait(self._now), left or inf)
                 break
             if not self._is_admitted(job):
                 self._is_held = True
