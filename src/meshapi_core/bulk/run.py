@@ -7,7 +7,7 @@ bounded by the concurrency:
                         ^           |
                         +-- waits <-+  to be sent again
 
-- Whether an attempt may begin is up to an `Admission`; whether there is another one, to `attempts`.
+- Whether an attempt may begin is up to a `Gate`; whether there is another one, to `Taking`.
 - Nothing runs but the calls that are under way. New ones begin when the program asks for the next
   item: a program that is slow to take items slows the run down, and does not fill the memory.
 - A result is written to the journal before it is handed over: see `recording`.
@@ -20,29 +20,21 @@ from collections.abc import Mapping
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, Generic, Optional, TypeVar, Union
 
-from msgspec import structs
-
 from meshapi_core._base_error import MeshAPIError
 from meshapi_core.bulk.admission import Admission
 from meshapi_core.bulk.attempts import (
-    MOST_REFUSALS,
-    Received,
     attempt,
-    has_no_file,
-    is_refusal,
-    retry,
 )
-from meshapi_core.bulk.estimates import estimated_tokens
+from meshapi_core.bulk.gate import Gate
 from meshapi_core.bulk.inputs import Inputs
-from meshapi_core.bulk.item_usage import NO_PRICES, cost_in_usage, usage_of
 from meshapi_core.bulk.items import MapItem
 from meshapi_core.bulk.jobs import Job, Jobs
 from meshapi_core.bulk.options import Plan
 from meshapi_core.bulk.recording import Recording
 from meshapi_core.bulk.results import Results
-from meshapi_core.bulk.room import most_at_once
 from meshapi_core.bulk.slots import Hold, Slot, Stop
 from meshapi_core.bulk.summary import MapSummary
+from meshapi_core.bulk.taking import Taking
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.endpoints.account import Usage
 from meshapi_core.flows.concurrent import (
@@ -54,15 +46,8 @@ from meshapi_core.flows.concurrent import (
     NextEnds,
     StartCalls,
 )
-from meshapi_core.flows.polling import random_number
 from meshapi_core.flows.steps import Emit, Flow, GetConfig, ItemFlow, Now, RandomBytes
-from meshapi_core.headers import find_request_id
-from meshapi_core.messages import Response
 from meshapi_core.progress import OnProgress, progress_functions, tell_progress
-from meshapi_core.response_meta import RateLimitHeaders
-from meshapi_core.usage import BudgetExceededError
-from meshapi_core.usage.budgets import BudgetLimits
-from meshapi_core.usage.totals import TotalUsage
 
 if TYPE_CHECKING:
     from meshapi_core.bulk.by_batch import RunByBatch
@@ -87,9 +72,6 @@ _BATCH: Final = 8
 have ended. Calls that begin in their place are sent before the next are taken: otherwise all calls
 would begin and end in step, and the gateway and the program would wait for each other in turns."""
 
-_OFTEN: Final = 0.25
-"""Seconds after which the rate limits in the headers of a response are looked at again."""
-
 _UNTOLD: Final = 4
 """Calls that may be under way until the account's limits are known, or one has ended."""
 
@@ -98,9 +80,6 @@ _TOLD_OFTEN: Final = 0.1
 
 _NAME_BYTES: Final = 13
 """Random bytes in the idempotency keys of a run that has no journal: as in those of the client."""
-
-_NO_LIMITS: Final = BudgetLimits()
-_NO_USAGE: Final = TotalUsage()
 
 
 class Run(Generic[T]):
@@ -134,10 +113,10 @@ class Run(Generic[T]):
         self._running: dict[int, Job] = {}
         self._jobs = Jobs(inputs, self._recording, self._hand_over, self._end_with)
         self._error: Optional[BaseException] = None
-        self._streak = self._told = 0
+        self._told = 0
         self._knows_limits = True
         self._told_at = -inf
-        self._now = self._looked_at = 0.0
+        self._now = 0.0
         self._wait = inf
         # Whether nothing begins before something has ended, or a time has come.
         self._is_held = False
@@ -184,39 +163,32 @@ class Run(Generic[T]):
 
     def _begin(self) -> Flow[None]:
         plan = self._plan
-        self._config: MeshAPIConfig = yield GetConfig()
-        self._policy = self._config.retry_policy
+        config: MeshAPIConfig = yield GetConfig()
         self._functions: tuple[OnProgress, ...] = yield from progress_functions(
             plan.on_progress, plan.progress, "calls"
         )
-        yield from self._recording.open(self._config)
+        yield from self._recording.open(config)
         drawn: bytes = yield RandomBytes(_NAME_BYTES)
         self._name = drawn.hex()
         connections: Any = yield GetLimits()
         self._now = yield Now()
         self.results.begin(self._now)
         files: Optional[int] = yield GetMostFiles()
-        most = most_at_once(plan.concurrency, connections, files)
-        budget = plan.budget
-        limits = _NO_LIMITS if budget is None else budget.limits
-        self._prices = NO_PRICES if budget is None else budget.prices
-        given = None if isinstance(plan.rate_limit, str) else plan.rate_limit
-        self._follows = plan.rate_limit == "auto"
-        self._admission = Admission(
-            self._now,
-            concurrency=plan.concurrency,
-            per_minute=given,
-            follows=self._follows,
-            limits=limits,
-            most=most,
+        gate = Gate(plan, self._now, connections, files, is_counted=self._is_counted)
+        self._gate, self._admission = gate, gate.admission
+        self._taking: Taking[T] = Taking(
+            gate,
+            self._recording,
+            self._jobs,
+            config.retry_policy,
+            self._stop_at,
+            self._end_with,
         )
         earlier = self._admissions.pop(plan.rate_limit, None)
         if earlier is not None:
             self._admission.go_on(self._now, earlier)
-        has_token_limit = given is not None and given.tokens is not None
-        self._counts_tokens = has_token_limit or plan.budget is not None
         total = self._inputs.total
-        if self._follows and (total is None or total > _FEW):
+        if gate.follows and (total is None or total > _FEW):
             self._knows_limits = self._admission.per_minute[0] is not None
             yield StartCalls(((_LIMITS, Usage.rate_limits.build()),))
 
@@ -253,17 +225,8 @@ class Run(Generic[T]):
 
     def _is_admitted(self, job: Job) -> bool:
         """Whether an attempt begins now; it has a slot then."""
-        admission = self._admission
-        if job.guess is None and (self._counts_tokens or admission.per_minute[1] is not None):
-            job.guess = estimated_tokens(job.entry.call)
-        given = admission.admit(
-            self._now,
-            tokens=0 if job.guess is None else job.guess.total,
-            cost=None,
-            spent=self._spent(),
-            failures=self.results.failed,
-            again=job.attempts > 0,
-        )
+        going_on = len(self._running) + self._jobs.again
+        given = self._gate.admit(job, self._now, going_on=going_on, failed=self.results.failed)
         if type(given) is Slot:
             job.slot = given
             return True
@@ -283,6 +246,7 @@ class Run(Generic[T]):
     def _end_with(self, error: BaseException) -> None:
         """Begin no further call, and raise this error once those under way have ended."""
         self._jobs.drop()
+        self._taking.is_ending = True
         self._error = self._error or error
 
     def _batch(self) -> int:
@@ -296,6 +260,7 @@ class Run(Generic[T]):
         self._is_held = False
         if not given.ends:
             return
+        taking = self._taking
         for end in given.ends:
             if end.number == PULL:
                 yield from self._jobs.take_pulled(end)
@@ -304,9 +269,9 @@ class Run(Generic[T]):
             if end.number == _LIMITS:
                 self._take_limits(end)
             elif end.error is None:
-                self._take_response(self._running.pop(end.number), end.value)
+                taking.response(self._running.pop(end.number), end.value, self._now)
             else:
-                yield from self._take_error(self._running.pop(end.number), end.error)
+                yield from taking.error(self._running.pop(end.number), end.error, self._now)
         try:
             yield from self._recording.write()
         except MeshAPIError as exc:
@@ -328,109 +293,6 @@ class Run(Generic[T]):
         found: Any = getattr(end.value, "key", None)
         if found:
             self._admission.adopt(self._now, found)
-
-    def _take_response(self, job: Job, received: Received[T]) -> None:
-        response = received.response
-        entry, value = job.entry, received.value
-        usage = usage_of(entry.call, value, response.body, prices=self._prices)
-        cost = cost_in_usage(usage)
-        self._streak = 0
-        tokens = usage.total_tokens if usage.requests else None
-        headers = self._headers_of(response)
-        self._admission.end(job.slot, self._now, tokens=tokens, cost=cost, limits=headers)
-        self._spend(job, usage)
-        item = MapItem(
-            index=entry.index,
-            id=entry.id,
-            value=value,
-            usage=usage,
-            cost=cost,
-            attempts=job.attempts + 1,
-            request_id=find_request_id(response.headers),
-        )
-        self._recording.add(job.known.key, item, response)
-
-    def _headers_of(self, response: Response) -> Optional[RateLimitHeaders]:
-        """Return the rate limits in the headers, now and then: to read them takes long."""
-        if not self._follows or self._now - self._looked_at < _OFTEN:
-            return None
-        self._looked_at = self._now
-        return response.meta.rate_limits
-
-    def _take_error(self, job: Job, error: Exception) -> Flow[None]:
-        job.attempts += 1
-        if not isinstance(error, MeshAPIError) or isinstance(error, BudgetExceededError):
-            # Nothing was sent: the program's middleware has failed, or a budget of the client.
-            self._admission.end(job.slot, self._now, tokens=0, result="failed")
-            if isinstance(error, BudgetExceededError):
-                self._stop_at(error.limit)
-                if job.attempts > 1:
-                    self._fail(job, error)
-            else:
-                self._end_with(error)
-            return
-        is_crowded = has_no_file(error) and job.refusals < MOST_REFUSALS
-        if is_crowded:
-            self._admission.crowd(self._now, job.slot)
-        is_refused = is_refusal(error)
-        if is_refused and not self._admission.cooling(self._now):
-            self._streak += 1
-        what = retry(
-            error,
-            self._policy,
-            failures=job.failures,
-            refusals=job.refusals,
-            streak=max(0, self._streak - 1),
-            random=(yield from random_number()),
-        )
-        result: Any = "limited" if is_refused else "failed" if error.status else "lost"
-        self._admission.end(job.slot, self._now, limits=self._limits_in(error), result=result)
-        if what.cool_down:
-            self._admission.cool_down(self._now, what.cool_down)
-        if what.ends_run:
-            self._end_with(error)
-        elif what.delay is None or self._error is not None:
-            self._fail(job, error)
-        else:
-            job.refusals += is_refused or is_crowded
-            job.failures += not (is_refused or is_crowded)
-            self._jobs.send_again(job, self._now + what.delay)
-
-    def _limits_in(self, error: MeshAPIError) -> Optional[RateLimitHeaders]:
-        return error.meta.rate_limits if self._follows and error.headers else None
-
-    def _fail(self, job: Job, error: MeshAPIError) -> None:
-        """Take the error of a call that is not sent again."""
-        error.attempts = job.attempts
-        entry = job.entry
-        usage = usage_of(entry.call, error=error, prices=self._prices)
-        self._spend(job, usage)
-        item: MapItem[T] = MapItem(
-            index=entry.index,
-            id=entry.id,
-            error=error,
-            usage=usage,
-            cost=cost_in_usage(usage),
-            attempts=job.attempts,
-            request_id=error.request_id,
-        )
-        self._recording.add(job.known.key, item, None)
-
-    def _spend(self, job: Job, usage: TotalUsage) -> None:
-        budget = self._plan.budget
-        if budget is not None and not self._is_counted:
-            budget.spend("" if job.guess is None else job.guess.model, usage)
-
-    def _spent(self) -> TotalUsage:
-        """What is spent of the budget; its requests include the calls that go on."""
-        budget = self._plan.budget
-        if budget is None:
-            return _NO_USAGE
-        spent = budget.spent
-        if self._is_counted:
-            return spent
-        going_on = len(self._running) + self._jobs.again
-        return structs.replace(spent, requests=spent.requests + going_on)
 
     def _hand_over(self, item: MapItem[T]) -> None:
         error = self.results.add(item)

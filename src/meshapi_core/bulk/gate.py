@@ -1,0 +1,115 @@
+"""The gate of a run: which attempts it lets begin, and what they have spent.
+
+It gives an `Admission` what that decides by: the estimate of a call, the budget that the run may
+share with others, and the limits that the gateway names.
+"""
+
+from typing import Any, Final, Optional
+
+from msgspec import structs
+
+from meshapi_core._base_error import MeshAPIError
+from meshapi_core.bulk.admission import Admission
+from meshapi_core.bulk.estimates import estimated_tokens
+from meshapi_core.bulk.item_usage import NO_PRICES
+from meshapi_core.bulk.jobs import Job
+from meshapi_core.bulk.options import Plan
+from meshapi_core.bulk.room import most_at_once
+from meshapi_core.bulk.slots import Decision
+from meshapi_core.messages import Response
+from meshapi_core.response_meta import RateLimitHeaders
+from meshapi_core.usage.budgets import BudgetLimits
+from meshapi_core.usage.totals import TotalUsage
+
+__all__ = ["Gate"]
+
+_OFTEN: Final = 0.25
+"""Seconds after which the rate limits in the headers of a response are looked at again."""
+
+_NO_LIMITS: Final = BudgetLimits()
+_NO_USAGE: Final = TotalUsage()
+
+
+class Gate:
+    """The gate of one run.
+
+    Args:
+        plan: of the run.
+        is_counted: whether the client counts towards the budget, too.
+        now: the time.
+        connections, files: see `most_at_once`.
+
+    Attributes:
+        admission: decides.
+        follows: whether the limits that the gateway names are kept.
+        prices: of models, for costs that the gateway does not name.
+
+    Raises:
+        InvalidParamsError: there are not as many connections or files as calls are to run at once.
+    """
+
+    def __init__(
+        self, plan: Plan, now: float, connections: Any, files: Optional[int], *, is_counted: bool
+    ) -> None:
+        self.follows = plan.rate_limit == "auto"
+        self._budget = budget = plan.budget
+        self._is_counted = is_counted
+        self.prices = NO_PRICES if budget is None else budget.prices
+        given = None if isinstance(plan.rate_limit, str) else plan.rate_limit
+        self.admission = Admission(
+            now,
+            concurrency=plan.concurrency,
+            per_minute=given,
+            follows=self.follows,
+            limits=_NO_LIMITS if budget is None else budget.limits,
+            most=most_at_once(plan.concurrency, connections, files),
+        )
+        has_token_limit = given is not None and given.tokens is not None
+        self._counts_tokens = has_token_limit or budget is not None
+        self._looked_at = 0.0
+
+    def admit(self, job: Job, now: float, *, going_on: int, failed: int) -> Decision:
+        """Decide whether an attempt begins now. If so, the job has its slot.
+
+        Args:
+            job: the call.
+            now: the time.
+            going_on: how many calls have begun, and have no result.
+            failed: how many calls have failed.
+        """
+        admission = self.admission
+        if job.guess is None and (self._counts_tokens or admission.per_minute[1] is not None):
+            job.guess = estimated_tokens(job.entry.call)
+        return admission.admit(
+            now,
+            tokens=0 if job.guess is None else job.guess.total,
+            cost=None,
+            spent=self._spent(going_on),
+            failures=failed,
+            again=job.attempts > 0,
+        )
+
+    def headers_of(self, response: Response, now: float) -> Optional[RateLimitHeaders]:
+        """Return the rate limits in the headers, now and then: to read them takes long."""
+        if not self.follows or now - self._looked_at < _OFTEN:
+            return None
+        self._looked_at = now
+        return response.meta.rate_limits
+
+    def limits_in(self, error: MeshAPIError) -> Optional[RateLimitHeaders]:
+        """Return the rate limits in the headers of an error response."""
+        return error.meta.rate_limits if self.follows and error.headers else None
+
+    def spend(self, job: Job, usage: TotalUsage) -> None:
+        """Add to the budget what a call has used."""
+        if self._budget is not None and not self._is_counted:
+            self._budget.spend("" if job.guess is None else job.guess.model, usage)
+
+    def _spent(self, going_on: int) -> TotalUsage:
+        """What is spent of the budget; its requests include the calls that go on."""
+        if self._budget is None:
+            return _NO_USAGE
+        spent = self._budget.spent
+        if self._is_counted:
+            return spent
+        return structs.replace(spent, requests=spent.requests + going_on)

@@ -1,0 +1,136 @@
+"""What becomes of an attempt that has ended: a result that is recorded, or another attempt."""
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from meshapi_core._base_error import MeshAPIError
+from meshapi_core.bulk.attempts import MOST_REFUSALS, Received, has_no_file, is_refusal, retry
+from meshapi_core.bulk.gate import Gate
+from meshapi_core.bulk.item_usage import cost_in_usage, usage_of
+from meshapi_core.bulk.items import MapItem
+from meshapi_core.bulk.jobs import Job, Jobs
+from meshapi_core.bulk.recording import Recording
+from meshapi_core.flows.polling import random_number
+from meshapi_core.flows.steps import Flow
+from meshapi_core.headers import find_request_id
+from meshapi_core.retries import RetryPolicy
+from meshapi_core.usage import BudgetExceededError
+
+__all__ = ["Taking"]
+
+T = TypeVar("T")
+
+
+class Taking(Generic[T]):
+    """Takes the ends of the attempts of one run.
+
+    Args:
+        gate: gets back their slots.
+        recording: takes results.
+        jobs: take the calls that are sent again.
+        policy: of the client.
+        stop_at: ends the run without an error, at this limit of a budget.
+        end_with: ends it with an error.
+
+    Attributes:
+        is_ending: whether the run ends with an error, so that no call is sent again.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        recording: Recording[T],
+        jobs: Jobs,
+        policy: RetryPolicy,
+        stop_at: Callable[[str], object],
+        end_with: Callable[[Exception], object],
+    ) -> None:
+        self.is_ending = False
+        self._gate = gate
+        self._recording = recording
+        self._jobs = jobs
+        self._policy = policy
+        self._stop_at = stop_at
+        self._end_with = end_with
+        # How many refusals there have been since the last response.
+        self._streak = 0
+
+    def response(self, job: Job, received: Received[T], now: float) -> None:
+        """Take a response."""
+        gate, response = self._gate, received.response
+        entry, value = job.entry, received.value
+        usage = usage_of(entry.call, value, response.body, prices=gate.prices)
+        cost = cost_in_usage(usage)
+        self._streak = 0
+        tokens = usage.total_tokens if usage.requests else None
+        headers = gate.headers_of(response, now)
+        gate.admission.end(job.slot, now, tokens=tokens, cost=cost, limits=headers)
+        gate.spend(job, usage)
+        item = MapItem(
+            index=entry.index,
+            id=entry.id,
+            value=value,
+            usage=usage,
+            cost=cost,
+            attempts=job.attempts + 1,
+            request_id=find_request_id(response.headers),
+        )
+        self._recording.add(job.known.key, item, response)
+
+    def error(self, job: Job, error: Exception, now: float) -> Flow[None]:
+        """Take an error: the call is sent again, or has failed, or the run ends."""
+        admission = self._gate.admission
+        job.attempts += 1
+        if not isinstance(error, MeshAPIError) or isinstance(error, BudgetExceededError):
+            # Nothing was sent: the program's middleware has failed, or a budget of the client.
+            admission.end(job.slot, now, tokens=0, result="failed")
+            if isinstance(error, BudgetExceededError):
+                self._stop_at(error.limit)
+                if job.attempts > 1:
+                    self._fail(job, error)
+            else:
+                self._end_with(error)
+            return
+        is_crowded = has_no_file(error) and job.refusals < MOST_REFUSALS
+        if is_crowded:
+            admission.crowd(now, job.slot)
+        is_refused = is_refusal(error)
+        if is_refused and not admission.cooling(now):
+            self._streak += 1
+        what = retry(
+            error,
+            self._policy,
+            failures=job.failures,
+            refusals=job.refusals,
+            streak=max(0, self._streak - 1),
+            random=(yield from random_number()),
+        )
+        result: Any = "limited" if is_refused else "failed" if error.status else "lost"
+        admission.end(job.slot, now, limits=self._gate.limits_in(error), result=result)
+        if what.cool_down:
+            admission.cool_down(now, what.cool_down)
+        if what.ends_run:
+            self._end_with(error)
+        elif what.delay is None or self.is_ending:
+            self._fail(job, error)
+        else:
+            job.refusals += is_refused or is_crowded
+            job.failures += not (is_refused or is_crowded)
+            self._jobs.send_again(job, now + what.delay)
+
+    def _fail(self, job: Job, error: MeshAPIError) -> None:
+        """Take the error of a call that is not sent again."""
+        error.attempts = job.attempts
+        entry = job.entry
+        usage = usage_of(entry.call, error=error, prices=self._gate.prices)
+        self._gate.spend(job, usage)
+        item: MapItem[T] = MapItem(
+            index=entry.index,
+            id=entry.id,
+            error=error,
+            usage=usage,
+            cost=cost_in_usage(usage),
+            attempts=job.attempts,
+            request_id=error.request_id,
+        )
+        self._recording.add(job.known.key, item, None)
