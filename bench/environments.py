@@ -32,10 +32,11 @@ HTTPCORE2 = "httpcore2==2.16.2"
 HTTPX2 = "httpx2==2.16.2"
 OFFICIAL = "meshapi[realtime]==0.1.11"
 OPENAI = "openai==3.57.0"
+OURS = ["-e", f"{ROOT}", "msgspec==0.23.0", "wsproto==1.3.2", *BELOW]
 
 REQUIREMENTS = {
     # This checkout, with what it needs and nothing compiled but msgspec, which everyone gets.
-    "ours": ["-e", f"{ROOT}", "msgspec==0.23.0", "wsproto==1.3.2", *BELOW, TRIO, UVLOOP],
+    "ours": [*OURS, TRIO, UVLOOP],
     "official": [OFFICIAL, "httpx==0.28.1", HTTPCORE, *BELOW, PYDANTIC, WEBSOCKETS],
     "openai": [OPENAI, HTTPX2, HTTPCORE2, *BELOW, PYDANTIC],
     "anthropic": ["anthropic==2.14.0", HTTPX2, HTTPCORE2, *BELOW, PYDANTIC],
@@ -44,7 +45,21 @@ REQUIREMENTS = {
     "httpx2": [HTTPX2, HTTPCORE2, *BELOW, TRIO],
     "aiohttp": ["aiohttp==3.14.5"],
     "niquests": ["niquests==3.21.2", "urllib3-future==2.25.904"],
+    # With ours, to see what it costs on the same client.
+    "asyncbatch": ["async-batch-llm==0.28.0", OPENAI, HTTPX2, HTTPCORE2, PYDANTIC, *OURS],
     "litellm": ["litellm==1.110.2", OPENAI, PYDANTIC],
+    # For `engines.py`.
+    "engines": [
+        "-e",
+        f"{ROOT}",
+        "daft==0.7.26",
+        "dask==2026.8.0",
+        "distributed==2026.8.0",
+        "psutil==7.2.2",
+        "pyarrow==25.0.1",
+        "ray[data]==2.60.0",
+        *BELOW,
+    ],
     # Not measured: what the servers run in, and what draws.
     "server": [WEBSOCKETS, "trustme==1.2.1", UVLOOP],
     "plots": ["matplotlib==3.11.2"],
@@ -73,7 +88,7 @@ def python(name):
 def made_of(name):
     """What an environment must be made of, to be used as it is."""
     lines = [sys.version, *sorted(REQUIREMENTS[name])]
-    if name == "ours":
+    if "-e" in REQUIREMENTS[name]:
         lines.append(hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest())
     return "\n".join(lines) + "\n"
 

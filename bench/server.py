@@ -3,11 +3,12 @@
     python bench/server.py [--uvloop] [CERTIFICATES]
 
 Answers a POST by the end of its path, with bytes that are ready: `/chat/completions`, `/messages`
-(Anthropic's), `/embeddings`; what was asked once is answered again without a look at it. What
-stands before the path makes a stream of it:
+(Anthropic's), `/embeddings`; what was asked once is answered again without a look at it. Another
+method gets a 404. What stands before the path makes a stream of it:
 
 - `/stream/N/...`: N chunks, each in an HTTP chunk and a write of its own;
 - `/stream/N/SIZE/...`: their text has SIZE characters;
+- `/later/N/...`: no stream, but a whole response N milliseconds later;
 - `/paced/STREAMS/N/RATE/...`: as soon as there are so many streams, N chunks on each, RATE in a
   second; the streams take turns, so that the server writes evenly.
 
@@ -31,9 +32,12 @@ except ImportError:
     resource = None
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\nx-request-id: req_bench\r\n"
+NOT_FOUND = (
+    b"HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+)
 STREAM_HEAD = HEAD % b"text/event-stream" + b"transfer-encoding: chunked\r\n\r\n"
 LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
-TARGET = re.compile(rb"POST (?:/(stream|paced)/([\d/]*\d))?(/\S*)")
+TARGET = re.compile(rb"POST (?:/(later|paced|stream)/([\d/]*\d))?(/\S*)")
 KNOWN = {}
 KNOWN_AT_MOST = 64
 
@@ -111,14 +115,15 @@ class Protocol(asyncio.Protocol):
         if not self.buffer:
             ready = KNOWN.get(data)
             if ready is not None:
-                self.transport.write(ready)
+                self.send(*ready)
                 return
         self.buffer += data
         while self.buffer:
             head, found, rest = self.buffer.partition(b"\r\n\r\n")
             if not found:
                 return
-            length = int(LENGTH.search(head)[1])
+            length = LENGTH.search(head)
+            length = 0 if length is None else int(length[1])
             if len(rest) < length:
                 return
             request = self.buffer[: len(head) + 4 + length]
@@ -126,18 +131,28 @@ class Protocol(asyncio.Protocol):
             self.respond(request, head)
 
     def respond(self, request, head):
-        kind, numbers, path = TARGET.match(head).groups()
-        if kind is None:
-            ready = answer(path, b"base64" in request)
+        target = TARGET.match(head)
+        if target is None:
+            self.transport.write(NOT_FOUND)
+            return
+        kind, numbers, path = target.groups()
+        if kind is None or kind == b"later":
+            ready = answer(path, b"base64" in request), int(numbers or 0) / 1000
             if len(KNOWN) < KNOWN_AT_MOST:
                 KNOWN[request] = ready
-            self.transport.write(ready)
+            self.send(*ready)
         elif kind == b"paced":
             self.transport.write(STREAM_HEAD)
             Paced.join(self.transport, *map(int, numbers.split(b"/")))
         else:
             count, _, size = numbers.partition(b"/")
             self.write_stream(*pieces(path, int(size or 5), int(count)), int(count))
+
+    def send(self, response, seconds):
+        if seconds:
+            asyncio.get_running_loop().call_later(seconds, self.transport.write, response)
+        else:
+            self.transport.write(response)
 
     def write_stream(self, first, piece, last, count):
         self.transport.write(STREAM_HEAD)

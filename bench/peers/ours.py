@@ -30,11 +30,23 @@ class Calls:
         return self.client.embeddings.create(model=MODEL, input=TEXTS, encoding_format=encoding)
 
 
+def asked(calls):
+    """So many calls, each made when it is wanted."""
+    from meshapi_core.endpoints import Completions
+
+    build = Completions.create.build
+    return (build(model=MODEL, messages=messages()) for _ in range(calls))
+
+
 class Blocking(Calls):
     def __init__(self, run):
         from meshapi import MeshAPI
 
         self.client = MeshAPI(**options(run))
+
+    def map(self, calls, at_once):
+        run = self.client.map(asked(calls), concurrency=at_once)
+        return sum(item.error is None for item in run)
 
     def upload(self, source, size):
         del size
@@ -52,6 +64,12 @@ class Async(Calls):
         from meshapi import AsyncMeshAPI
 
         self.client = AsyncMeshAPI(**options(run))
+
+    async def map(self, calls, at_once):
+        done = 0
+        async for item in self.client.map(asked(calls), concurrency=at_once):
+            done += item.error is None
+        return done
 
     async def upload(self, source, size):
         del size

@@ -4,6 +4,7 @@ A row names its case, a function in `cases/`, and its contenders; `bench.rows` s
 mean. The goals are those of the project: each is judged in `RESULTS.md`.
 """
 
+from bench.table.bulk import BULK
 from bench.table.calls import CREATE
 from bench.table.core import CORE
 from bench.table.process import IMPORT, MEMORY, TRANSFERS
@@ -12,6 +13,7 @@ from bench.table.streams import STREAMS
 
 SECTIONS = {
     "Calls": CREATE,
+    "Many calls": BULK,
     "Streams": STREAMS,
     "The core alone": CORE,
     "Import": IMPORT,

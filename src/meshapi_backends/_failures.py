@@ -6,10 +6,11 @@
 from collections.abc import Callable
 from typing import Any, Optional, Union
 
-from meshapi_core import Failure, MeshAPIError, Stage, not_connected, type_name
+from meshapi_core import Advice, Failure, MeshAPIError, Stage, not_connected, type_name
 
 __all__ = [
     "TransportError",
+    "advice",
     "failed_at",
     "is_interrupt",
     "is_of_transport",
@@ -111,6 +112,17 @@ def is_interrupt(exc: BaseException) -> bool:
 def mark_failed_at(exc: BaseException, where: str) -> None:
     """Mark an exception with what it is about, if that is not the server: `failure_of` says how."""
     exc.__dict__[_WHERE] = where
+
+
+def advice() -> Advice:
+    """The hints that this process can give for the error of a connection."""
+    try:
+        # Imported on first use: most calls do not fail.
+        from meshapi_backends._advice import advice as found
+    except OSError:
+        # The process may open no more files, so this module cannot be read either.
+        return Advice()
+    return found()
 
 
 def failed_at(exc: BaseException) -> str:

@@ -19,6 +19,17 @@ _PRIVATE = 0o600
 """Only its owner may read it: what was generated may be private. As with `tempfile`."""
 
 
+def most_files() -> Optional[int]:
+    """Return how many files and sockets this process may have open; None if nothing limits them."""
+    try:
+        import resource
+    except ModuleNotFoundError:
+        # Windows has no such limit for sockets.
+        return None
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
 class PartFile:
     """A file that is not complete yet.
 

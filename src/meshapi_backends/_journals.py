@@ -27,6 +27,8 @@ _LINE_PIECE: Final = 16 * 1024
 _AT_ONCE: Final = getattr(os, "O_NONBLOCK", 0)
 """Do not wait for whoever else opens a pipe: it is refused, as it is no file."""
 
+_REFUSED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
+
 _FULL: Final = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -189,6 +191,8 @@ class JournalFile:
                 f"there is no room for another line, and what it has is kept: {why}; make room, and"
                 " start again with the same journal"
             )
+        elif exc.errno in _REFUSED:
+            why = f"it cannot be opened or written here ({why}); give a path where you may write"
         return self._error(why)
 
     def _error(self, reason: str) -> Exception:

@@ -25,11 +25,12 @@ from meshapi_core.flows import (
     Flow,
     GetLimits,
     NextEnds,
+    Now,
     Pause,
     StartCalls,
 )
 from support.concurrent_flows import Desk, asking, keeping, pulling
-from support.flavours import FLAVOURS, World, on_every_flavour
+from support.flavours import FLAVOURS, PATIENCE, World, on_every_flavour
 from support.scripted_server import ScriptedServer
 from support.transports import Sender, on_transports
 
@@ -127,6 +128,41 @@ async def test_a_wait_ends_after_its_time_and_nothing_is_lost(world: World) -> N
             ends = await result(world, client, flow())
     assert [[end.number for end in each.ends] for each in ends] == [[], [8], [], [9]]
     assert ends[0].now < ends[1].now <= ends[2].now
+
+
+@on_every_flavour
+async def test_a_flow_may_take_some_of_what_has_ended(world: World) -> None:
+    desk = Desk(5)
+
+    def flow() -> Flow[Any]:
+        yield StartCalls([(number, asking("together")) for number in range(5)])
+        taken: list[Any] = []
+        while len(taken) < 5:
+            ended = yield NextEnds(most=2)
+            assert 1 <= len(ended.ends) <= 2
+            taken += ended.ends
+        nothing = yield NextEnds(0)
+        return taken if nothing.ends == [] else None
+
+    with ScriptedServer(desk.script) as server:
+        async with world.client(server.url) as client:
+            ends = await result(world, client, flow())
+    assert sorted(end.number for end in ends) == [*range(5)]
+
+
+@on_every_flavour
+async def test_calls_go_on_in_a_flow_that_never_waits(world: World) -> None:
+    def flow() -> Flow[Any]:
+        yield StartCalls([(1, asking("m"))])
+        until = (yield Now()) + PATIENCE
+        ended = yield NextEnds(0)
+        while not ended.ends and ended.now < until:
+            ended = yield NextEnds(0)
+        return ended.ends
+
+    with ScriptedServer(Desk().script) as server:
+        async with world.client(server.url) as client:
+            assert texts(await result(world, client, flow())) == ["m"]
 
 
 @on_every_flavour
@@ -289,6 +325,29 @@ async def test_what_is_no_exception_reaches_the_program(world: World) -> None:
                 await run.until_done()
             assert run.ended
     assert not call_threads()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+def test_eager_tasks_that_end_at_once_are_neither_kept_nor_lost() -> None:
+    class Stop(BaseException):
+        pass
+
+    async def cached(request: Any, call_next: Any) -> Any:
+        if b'"stop"' in request.body:
+            raise Stop
+        raise APIConnectionError("nothing is sent")
+
+    async def main() -> None:
+        eager: Any = vars(asyncio)["eager_task_factory"]
+        asyncio.get_running_loop().set_task_factory(eager)
+        async with AsyncMeshAPI(base_url=NOWHERE, token="rsk_test_eager", middleware=[cached]) as c:
+            run: Any = c._runner.open_flow(keeping(["m"] * 5, 2))
+            assert len([end async for end in run]) == 5
+            assert run._steps._concurrent._under_way._tasks == {}
+            with pytest.raises(Stop):
+                await c._runner.open_flow(keeping(["stop"], 1)).until_done()
+
+    asyncio.run(asyncio.wait_for(main(), 10.0))
 
 
 @on_every_flavour

@@ -154,6 +154,9 @@ def are_killed_and_resumed(
             assert process.process.returncode < 0, (die, told[-1], process.errors())
         judge.look(told)
         assert len(submitted(gateway)) == rows or die[0] == "random", die
+        with journal.open("ab") as file:
+            # As if it had been killed in the middle of a write.
+            file.write(b'{"batch_made":"12')
     process = MapProcess(gateway, outputs, **given)
     told = process.end()
     assert process.errors() == []
@@ -162,6 +165,8 @@ def are_killed_and_resumed(
     read.check(calls)
     assert sorted(submitted(gateway)) == sorted(read.succeeded)
     assert judge.requested() == []
+    # A batch whose request may have been lost is made with the same mark and idempotency key.
+    assert len({note["batch"] for note in read.notes if "batch" in note}) == models
 
 
 @POSIX
@@ -169,8 +174,12 @@ def are_killed_and_resumed(
 def test_batches_are_not_submitted_twice_if_the_run_is_killed(
     gateway: LocalGateway, outputs: Path
 ) -> None:
-    # Before the ID of the batch is recorded, and between its results.
-    moments: Any = [(["after", "POST /v1/batches", 1], 30), (["after", "item", 4], 30)]
+    # Before the batch is made, before its ID is recorded, and between its results.
+    moments: Any = [
+        (["before", "POST /v1/batches", 1], 0),
+        (["after", "POST /v1/batches", 1], 30),
+        (["after", "item", 4], 30),
+    ]
     are_killed_and_resumed(gateway, outputs, "asyncio", moments)
 
 
@@ -206,7 +215,7 @@ def test_batches_are_not_submitted_twice_if_the_run_is_killed_at_random(
     gateway: LocalGateway, outputs: Path, flavour: str
 ) -> None:
     drawn = random.Random(flavour)
-    moments: Any = [(["random", drawn.uniform(0, 0.5)], 0) for _ in range(6)]
+    moments: Any = [(["random", drawn.uniform(0, 2)], 0) for _ in range(6)]
     are_killed_and_resumed(gateway, outputs, flavour, moments, models=2, calls=3000)
 
 
@@ -299,6 +308,44 @@ def test_a_full_disk_ends_a_run_of_batches_after_the_batch(
     JournalRead(journal).check(30)
     assert told[-1]["recorded"] == recorded
     assert len(submitted(gateway)) == 30
+
+
+@POSIX
+@FLAVOURS
+@pytest.mark.slow
+def test_a_disk_without_room_for_the_header_is_noticed_before_anything_is_sent(
+    gateway: LocalGateway, outputs: Path, flavour: str
+) -> None:
+    journal = outputs.with_name("run.jsonl")
+    given: dict[str, Any] = {"flavour": flavour, "journal": str(journal), "calls": 3}
+    told = MapProcess(gateway, outputs, most_bytes=70, **given).end()
+    assert [each.get("ended") for each in told] == [None, "journal_not_written"]
+    assert gateway.requests == []
+    assert MapProcess(gateway, outputs, **given).end()[-1]["calls"] == 3
+    JournalRead(journal).check(3)
+
+
+@POSIX
+@pytest.mark.slow
+def test_a_second_process_cannot_have_the_journal_of_the_first(
+    gateway: LocalGateway, outputs: Path
+) -> None:
+    journal = outputs.with_name("run.jsonl")
+    given: dict[str, Any] = {
+        "journal": str(journal),
+        "calls": 10,
+        "models": ["openai/gpt-4o-mini", "mesh/stall"],
+        "options": {"concurrency": 2},
+    }
+    first = MapProcess(gateway, outputs, flavour="asyncio", **given)
+    # Then two of its calls stall.
+    assert first.until(lambda: len(JournalRead(journal).records) == 2)
+    before = journal.read_bytes()
+    told = MapProcess(gateway, outputs, flavour="sync", **given).end()
+    assert [each.get("ended") for each in told] == [None, "journal_locked"]
+    first.interrupt()
+    assert first.end()[-1] == {"ended": "interrupted"}
+    assert journal.read_bytes() == before
 
 
 # Interrupted.

@@ -2,6 +2,7 @@
 tests/backends/test_map_journals.py.
 """
 
+import gc
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from meshapi import APIStatusError, Budget, InvalidParamsError
 from meshapi.testing import LocalGateway
 from meshapi_core import Call, JournalError
+from meshapi_core.bulk import MapItem
 from meshapi_core.endpoints import Audio, Completions, Embeddings
 from support.flavours import World, on_every_flavour
 from support.turns import by_turns
@@ -109,6 +111,26 @@ async def test_items_are_in_the_order_of_the_input(
     assert [item.error is None for item in items] == [True, True, False] * 20
     answers = {item.value.text for item in items if item.value}
     assert len(answers) > 1
+
+
+@on_every_flavour
+@LIVE_OR_BATCH
+async def test_a_run_keeps_no_items_that_it_has_handed_over(
+    world: World, gateway: LocalGateway, tmp_path: Path, via: str
+) -> None:
+    def alive() -> int:
+        return sum(type(each) is MapItem for each in gc.get_objects())
+
+    async with world.client(gateway.url, token=TOKEN) as client:
+        for _ in range(2):
+            before, most = alive(), 0
+            # The second time, all of them are recorded.
+            mapped = client.map(asks(100), via=via, journal=tmp_path / "run.jsonl")
+            async for item in world.dress(mapped):
+                if item.index % 10 == 9:
+                    most = max(most, alive() - before)
+            # What ended together waits together.
+            assert most < 60
 
 
 @on_every_flavour

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -17,17 +16,13 @@ import pytest
 from house.fresh import ROOT, SRC
 from house.test_readme import ENGINES, snippets
 
+from support.engine_programs import PATIENCE, EngineProgram
 from support.scripted_server import Peer, ScriptedServer
 from support.wire import failed, good
-
-psutil = pytest.importorskip("psutil")
 
 FILES, LINES = 8, 100
 IDS = sorted(f"text-{number}" for number in range(FILES * LINES))
 HALF = len(IDS) // 2
-
-PATIENCE = 150.0
-"""Seconds for one program; on a busy machine, an engine takes half a minute to start."""
 
 IS_SESSION = bool(os.environ.get("MESHAPI_ENGINES"))
 """Whether all engines must be there."""
@@ -39,14 +34,18 @@ PROGRAMS = {
     if snippet.language == "python" and f"import {engine}" in snippet.text
 }
 
-QUIET = {
-    # Nobody is told that it runs, and nothing listens for people.
-    "DAFT_ANALYTICS_ENABLED": "0",
-    "DASK_DISTRIBUTED__SCHEDULER__DASHBOARD__STATUS__TASK_STREAM_LENGTH": "0",
-    "DO_NOT_TRACK": "1",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
-}
+ACTORS = """\
+        Calls,
+        fn_constructor_args=[template],
+        fn_constructor_kwargs={"workers": 2, "journal": os.path.abspath("journals")},
+        compute=ray.data.ActorPoolStrategy(size=2),
+"""
+TASKS = """\
+        Calls(template, workers=2, journal="journals"),
+        compute=ray.data.TaskPoolStrategy(size=2),
+"""
+RUN = {**PROGRAMS, "ray-tasks": PROGRAMS["ray"].replace(ACTORS, TASKS)}
+"""The programs, and the one for Ray with tasks in place of actors, as the page describes it."""
 
 on_each_engine = pytest.mark.parametrize(
     "engine",
@@ -54,10 +53,11 @@ on_each_engine = pytest.mark.parametrize(
         pytest.param(
             name,
             marks=pytest.mark.skipif(
-                find_spec(name) is None and not IS_SESSION, reason=f"{name} is not installed"
+                find_spec(name.partition("-")[0]) is None and not IS_SESSION,
+                reason=f"{name} is not installed",
             ),
         )
-        for name in PROGRAMS
+        for name in RUN
     ],
 )
 
@@ -69,11 +69,13 @@ class Gateway:
 
     Attributes:
         asked: the IDs of the texts in the order in which they were asked for.
+        held: the ports of the connections that wait.
         going_on: set by the test.
     """
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.held: set[int] = set()
         self.going_on = threading.Event()
         self.server = ScriptedServer(self._serve)
 
@@ -86,6 +88,7 @@ class Gateway:
             text = request.json()["messages"][0]["content"].rpartition(" ")[2]
             self.asked.append(text)
             if len(self.asked) > HALF:
+                self.held.add(self.server.sources[peer.number][1])
                 self.going_on.wait(PATIENCE)
             peer.send(good(f"about {text}"))
 
@@ -96,75 +99,6 @@ def gateway() -> Iterator[Gateway]:
     with gateway.server:
         yield gateway
         gateway.going_on.set()
-
-
-class Running:
-    """A program that runs, in a folder with texts."""
-
-    def __init__(self, text: str, folder: Path, gateway: Gateway) -> None:
-        self.folder = folder
-        self._port = gateway.server.port
-        (folder / "program.py").write_text(text, "utf-8")
-        environment = {
-            **{name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"},
-            **QUIET,
-            "MESHAPI_BASE_URL": gateway.server.url,
-            "MESHAPI_TOKEN": "rsk_test_of_engines",
-            "PYTHONPATH": str(SRC),
-            # Of the processes of a cluster, too: Ray's sockets have short paths.
-            "TMPDIR": "/tmp",
-        }
-        self._process = subprocess.Popen(
-            [sys.executable, "program.py"],
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self._end = time.monotonic() + PATIENCE
-
-    def until(self, condition: Any) -> None:
-        while not condition():
-            assert self._process.poll() is None, self.output()
-            assert time.monotonic() < self._end, "waited in vain"
-            time.sleep(0.01)
-
-    def workers(self) -> set[int]:
-        """The processes of the engine that are connected to the gateway."""
-        found = set()
-        for process in psutil.Process(self._process.pid).children(recursive=True):
-            try:
-                places = [each.raddr for each in process.net_connections("tcp") if each.raddr]
-            except psutil.Error:
-                continue
-            if any(place.port == self._port for place in places):
-                found.add(process.pid)
-        return found
-
-    def output(self) -> str:
-        output, _ = self._process.communicate(timeout=PATIENCE)
-        return output
-
-    def ended(self) -> tuple[int, str]:
-        output = self.output()
-        return self._process.returncode, output
-
-    def kill(self) -> None:
-        """End it, and all that it has begun."""
-        try:
-            family = psutil.Process(self._process.pid).children(recursive=True)
-        except psutil.Error:
-            family = []
-        for process in family:
-            try:
-                process.kill()
-            except psutil.Error:
-                continue
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
 
 
 def recorded(folder: Path) -> set[str]:
@@ -200,27 +134,23 @@ def test_nothing_is_lost_and_nothing_is_there_twice_if_a_worker_is_killed_half_w
         names = (f"text-{file * LINES + line}" for line in range(LINES))
         lines = "".join(json.dumps({"id": name, "text": name}) + "\n" for name in names)
         (tmp_path / "texts" / f"{file}.jsonl").write_text(lines, "utf-8")
-
-    running = Running(PROGRAMS[engine], tmp_path, gateway)
-    try:
-        running.until(lambda: len(gateway.asked) > HALF)
-        running.until(lambda: len(running.workers()) == 2)
-        workers = running.workers()
-        os.kill(min(workers), signal.SIGKILL)
+    environment = {
+        "MESHAPI_BASE_URL": gateway.server.url,
+        "MESHAPI_TOKEN": "rsk_test_of_engines",
+        "PYTHONPATH": str(SRC),
+    }
+    with EngineProgram(RUN[engine], tmp_path, environment) as program:
+        program.wait_until(lambda: len(program.having(gateway.held)) >= 2)
+        os.kill(min(program.having(gateway.held)), signal.SIGKILL)
         known, before = recorded(tmp_path), len(gateway.asked)
         gateway.going_on.set()
-        status, output = running.ended()
-    finally:
-        running.kill()
-    if status != 0:
-        # Daft gives up. The same program goes on where it was.
-        assert engine == "daft", output
-        again = Running(PROGRAMS[engine], tmp_path, gateway)
-        try:
-            status, output = again.ended()
-        finally:
-            again.kill()
-        assert status == 0, output
+        status = program.status()
+    if engine == "daft":
+        # It gives up. The same program goes on where it was.
+        assert status != 0
+        with EngineProgram(RUN[engine], tmp_path, environment) as program:
+            status = program.status()
+    assert status == 0
 
     answers = rows(tmp_path)
     assert sorted(row["id"] for row in answers) == IDS
@@ -256,3 +186,4 @@ def test_the_programs_are_typed(tmp_path: Path) -> None:
 
 def test_there_is_a_program_for_each_engine() -> None:
     assert set(PROGRAMS) == ENGINES
+    assert "TaskPoolStrategy" in RUN["ray-tasks"]

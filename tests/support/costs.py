@@ -12,6 +12,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,40 @@ def on_trio(port: int) -> Counts:
     return _counts("trio", *trio.run(_asynchronous, port, nursery))
 
 
+async def _mapped(port: int) -> Counts:
+    async with AsyncMeshAPI(**options(port)) as client:
+
+        async def run(count: int) -> None:
+            asked = Completions.create.build(model="bench", messages=MESSAGES)
+            async for item in client.map(repeat(asked, count), concurrency=AT_ONCE):
+                assert item.error is None
+
+        few, many = 2 * AT_ONCE, 8 * AT_ONCE
+        await run(few)
+        # What a run costs once is in both.
+        with Calls() as fewer_calls:
+            await run(few)
+        with Calls() as calls:
+            await run(many)
+        with Instructions() as fewer_instructions:
+            await run(few)
+        with Instructions() as instructions:
+            await run(many)
+        return {
+            "a call of map(), asyncio: calls of ours": (
+                (calls.ours - fewer_calls.ours) / (many - few)
+            ),
+            "a call of map(), asyncio: instructions": (
+                (instructions.all - fewer_instructions.all) / (many - few)
+            ),
+        }
+
+
+def mapped(port: int) -> Counts:
+    """A call of a run, made beforehand: what `build` costs is left out."""
+    return asyncio.run(_mapped(port))
+
+
 async def _open_streams(port: int) -> float:
     async with AsyncMeshAPI(**options(port, "/paced/51/2/20")) as client:
         started = 0
@@ -241,6 +276,7 @@ MEASURES = {
     "decoded": decoded,
     "asyncio": on_asyncio,
     "trio": on_trio,
+    "mapped": mapped,
     "open streams": open_streams,
     "realtime": echoed,
 }

@@ -16,6 +16,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Optional
 
 import meshapi_backends
@@ -137,6 +138,23 @@ def request_kind(request: Any) -> str:
     return f"{request.method} {'/'.join(path.split('/')[:3])}"
 
 
+@contextmanager
+def files_of_at_most(size: "Optional[int]") -> "Iterator[None]":
+    """Let no file grow beyond a size, as on a disk that is full."""
+    if size is None:
+        yield
+        return
+    import resource
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    try:
+        yield
+    finally:
+        # What is told goes to a file, too.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+
+
 def _leaf(exc: BaseException) -> BaseException:
     """Return the error in groups of one."""
     inner: Optional[Any] = getattr(exc, "exceptions", None)
@@ -145,13 +163,9 @@ def _leaf(exc: BaseException) -> BaseException:
 
 def main() -> None:
     given = json.loads(sys.argv[1])
-    if "most_bytes" in given:
-        import resource
-
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (given["most_bytes"], resource.RLIM_INFINITY))
     try:
-        Program(given).run()
+        with files_of_at_most(given.get("most_bytes")):
+            Program(given).run()
     except MeshAPIError as exc:
         tell(ended=exc.error_code, message=str(exc))
     except BaseException as exc:

@@ -15,6 +15,7 @@ from meshapi_core.flows.concurrent import (
     EndCalls,
     Ends,
     GetLimits,
+    GetMostFiles,
     NextEnds,
     StartCalls,
     StartPull,
@@ -39,6 +40,7 @@ class SimulatedRunner:
         now: the time.
         attempts: when each attempt began, and its call.
         most: the most calls that were under way at once.
+        begun: how many began in each step.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class SimulatedRunner:
         self.now = 1000.0
         self.attempts: list[tuple[float, Any]] = []
         self.most = 0
+        self.begun: list[int] = []
         self.steps = 0
         self.told: list[Any] = []
         self._running: list[tuple[float, int, CallEnd]] = []
@@ -84,7 +87,7 @@ class SimulatedRunner:
             return self.now
         if isinstance(step, GetConfig):
             return self._config
-        if isinstance(step, GetLimits):
+        if isinstance(step, (GetLimits, GetMostFiles)):
             return None
         if isinstance(step, Pause):
             self.now += step.seconds
@@ -100,6 +103,7 @@ class SimulatedRunner:
         if isinstance(step, OpenBar):
             return lambda progress: None
         if isinstance(step, StartCalls):
+            self.begun.append(len(step.calls))
             for number, call in step.calls:
                 self._begin(number, call)
             self.most = max(self.most, len(self._running))

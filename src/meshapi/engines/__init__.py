@@ -2,9 +2,10 @@
 
     from meshapi.engines import Calls
 
+    dataset.map_batches(Calls, fn_constructor_args=[template], batch_size=500)  # Ray Data
+
     calls = Calls(template, workers=2, journal="journals")
-    dataset.map_batches(calls, batch_size=100)      # Ray Data
-    bag.map_partitions(calls)                       # Dask
+    bag.map_partitions(calls)                                                   # Dask
     table.with_column("result", calls.column(table["id"], table["text"]))  # Daft
 
 An engine is imported when `Calls` meets it, and not before.

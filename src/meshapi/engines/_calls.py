@@ -25,9 +25,10 @@ Template: TypeAlias = Union[Call[Any], Callable[[Any], Made]]
 class Calls:
     """Makes a call of each row of a batch, many at once, and adds a column with the results.
 
+        dataset.map_batches(Calls, fn_constructor_args=[template], batch_size=500)  # Ray Data
+
         calls = Calls(template, workers=2, journal="journals")
-        dataset.map_batches(calls, batch_size=100)      # Ray Data
-        bag.map_partitions(calls)                       # Dask
+        bag.map_partitions(calls)                                                   # Dask
         table.with_column("result", calls.column(table["id"], table["text"]))  # Daft
 
     It can be pickled. In each process of the engine, one client makes the calls of all batches. A
@@ -44,14 +45,16 @@ class Calls:
             `MeshAPI()`.
         workers: how many batches the engine works on at the same time. They share `rate_limit` and
             `budget`: each gets its part.
-        concurrency: how many calls of a batch run at once, as in `client.map`.
+        concurrency: how many calls of a batch run at once, as in `client.map`. "auto" begins with
+            few in each batch: for small ones, give a number.
         rate_limit: as in `client.map`; for all workers together, if it is a `PerMinute`.
         budget: as in `client.map`, for all workers together. `seconds` and `failures` are those of
             one batch. A call that is not sent has the `error_code` "budget_exceeded". A process
             that takes the place of another begins its part anew.
         journal: a folder that all processes of the engine can write to. Each batch has a journal in
-            it, named by its calls: a batch that is run again sends nothing that has been answered,
+            it, named by its calls: a batch that is run again sends nothing that has a response,
             whether its process has died or the program is run again. Each row needs an `id`.
+            Where the engine makes `Calls`, as actors of Ray Data do, give an absolute path.
         into: the name of the column with the results.
 
     Raises:

@@ -12,10 +12,19 @@ from typing import Any, ClassVar, Optional
 
 from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_backends._failures import TransportError
+from meshapi_backends._files import most_files
 from meshapi_backends._networks.concurrent import AsyncCallsUnderWay
 from meshapi_backends._scopes import Calls, Scope
 from meshapi_core import Limits
-from meshapi_core.flows import EndCalls, Ends, GetLimits, NextEnds, StartCalls, StartPull
+from meshapi_core.flows import (
+    EndCalls,
+    Ends,
+    GetLimits,
+    GetMostFiles,
+    NextEnds,
+    StartCalls,
+    StartPull,
+)
 
 
 class AsyncConcurrentSteps:
@@ -47,6 +56,9 @@ class AsyncConcurrentSteps:
     async def _get_limits(self, step: GetLimits) -> Optional[Limits]:
         limits: Optional[Limits] = self._runner.limits
         return limits
+
+    async def _get_most_files(self, step: GetMostFiles) -> Optional[int]:
+        return most_files()
 
     async def _start_calls(self, step: StartCalls) -> None:
         self._check()
@@ -98,6 +110,7 @@ class AsyncConcurrentSteps:
     _acts: ClassVar[dict[type, Callable[[Any, Any], Awaitable[Any]]]] = {
         EndCalls: _end_calls,
         GetLimits: _get_limits,
+        GetMostFiles: _get_most_files,
         NextEnds: _next_ends,
         StartCalls: _start_calls,
         StartPull: _start_pull,

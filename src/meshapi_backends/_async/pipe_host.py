@@ -6,7 +6,7 @@ from typing import ClassVar, Generic, Optional, TypeVar
 from meshapi_backends._async.connections import AsyncConnection, AsyncConnectionPool, AsyncPools
 from meshapi_backends._async.host import Acts, AsyncHost
 from meshapi_backends._async.networks import AsyncNetwork
-from meshapi_backends._failures import TransportError, failed_at, is_interrupt
+from meshapi_backends._failures import TransportError, advice, failed_at, is_interrupt
 from meshapi_backends._scopes import Calls
 from meshapi_core import (
     Connect,
@@ -138,9 +138,6 @@ class AsyncPipeHost(AsyncHost[T], Generic[T]):
         # that is dropped would keep its connection until the next garbage collection.
         exc.__traceback__ = None
         if not self._has_ended():
-            # Imported on first use: most calls do not fail.
-            from meshapi_backends._advice import advice
-
             self.call.fail(exc, now, advice=advice(), where=failed_at(exc))
         return now
 

@@ -1,7 +1,7 @@
 """Calls that run at the same time on asyncio: a task for each."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Optional
 
 from meshapi_backends._forks import forget_after_fork
@@ -38,9 +38,14 @@ class CallsOnAsyncio:
 
     def start(self, calls: Sequence[tuple[int, AnyCall[Any]]]) -> None:
         self._check_loop()
-        create_task, tasks = self._loop.create_task, self._tasks
         for number, call in calls:
-            tasks[number] = create_task(self._run(number, call))
+            self._begin(number, self._run(number, call))
+
+    def _begin(self, number: int, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(coroutine)
+        # An eager task may have ended already.
+        if not task.done():
+            self._tasks[number] = task
 
     async def _run(self, number: int, call: AnyCall[Any]) -> None:
         leave_scope()
@@ -56,8 +61,8 @@ class CallsOnAsyncio:
         wake(self._waiting)
 
     def _interrupted(self, number: int, exc: BaseException) -> None:
-        # A task that we have cancelled is not among them any more.
-        if number in self._tasks:
+        # A task that we have cancelled is not among them any more; nor is one that is eager.
+        if number in self._tasks or not isinstance(exc, asyncio.CancelledError):
             self._raised.append(exc)
 
     def pull(self, source: Any) -> None:
@@ -67,7 +72,7 @@ class CallsOnAsyncio:
             wake(self._asked)
             return
         self._pulling = Pulling(source, self._next_asked, self._report, asyncio.CancelledError)
-        self._tasks[PULL] = self._loop.create_task(self._pull(self._pulling))
+        self._begin(PULL, self._pull(self._pulling))
 
     async def _pull(self, pulling: Pulling) -> None:
         leave_scope()

@@ -13,10 +13,19 @@ from typing import Any, ClassVar, Optional
 
 from meshapi_backends._sync.networks import Network
 from meshapi_backends._failures import TransportError
+from meshapi_backends._files import most_files
 from meshapi_backends._networks.concurrent import CallsUnderWay
 from meshapi_backends._scopes import Calls, Scope
 from meshapi_core import Limits
-from meshapi_core.flows import EndCalls, Ends, GetLimits, NextEnds, StartCalls, StartPull
+from meshapi_core.flows import (
+    EndCalls,
+    Ends,
+    GetLimits,
+    GetMostFiles,
+    NextEnds,
+    StartCalls,
+    StartPull,
+)
 
 
 class ConcurrentSteps:
@@ -48,6 +57,9 @@ class ConcurrentSteps:
     def _get_limits(self, step: GetLimits) -> Optional[Limits]:
         limits: Optional[Limits] = self._runner.limits
         return limits
+
+    def _get_most_files(self, step: GetMostFiles) -> Optional[int]:
+        return most_files()
 
     def _start_calls(self, step: StartCalls) -> None:
         self._check()
@@ -99,6 +111,7 @@ class ConcurrentSteps:
     _acts: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {
         EndCalls: _end_calls,
         GetLimits: _get_limits,
+        GetMostFiles: _get_most_files,
         NextEnds: _next_ends,
         StartCalls: _start_calls,
         StartPull: _start_pull,

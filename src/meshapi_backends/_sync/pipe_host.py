@@ -7,7 +7,7 @@ from typing import ClassVar, Generic, Optional, TypeVar
 from meshapi_backends._sync.connections import Connection, ConnectionPool, Pools
 from meshapi_backends._sync.host import Acts, Host
 from meshapi_backends._sync.networks import Network
-from meshapi_backends._failures import TransportError, failed_at, is_interrupt
+from meshapi_backends._failures import TransportError, advice, failed_at, is_interrupt
 from meshapi_backends._scopes import Calls
 from meshapi_core import (
     Connect,
@@ -139,9 +139,6 @@ class PipeHost(Host[T], Generic[T]):
         # that is dropped would keep its connection until the next garbage collection.
         exc.__traceback__ = None
         if not self._has_ended():
-            # Imported on first use: most calls do not fail.
-            from meshapi_backends._advice import advice
-
             self.call.fail(exc, now, advice=advice(), where=failed_at(exc))
         return now
 

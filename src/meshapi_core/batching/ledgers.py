@@ -67,8 +67,19 @@ class BatchLedger(Protocol):
         """Return which of the known batches a call is in, the latest one; -1 if it is in none."""
         ...
 
+    def intended(self, names: Sequence[str]) -> str:
+        """Return the mark of a batch that an earlier run was about to make of these very calls.
+
+        Whether it was made is unknown: it is not in the gateway's list, maybe not yet. With the
+        same mark it has the same idempotency key.
+
+        Returns:
+            The mark; "" if there is no such batch.
+        """
+        ...
+
     def submitting(self, intent: BatchIntent) -> Flow[None]:
-        """Note a batch; it is made only after that. For each mark, this comes once."""
+        """Note a batch; it is made only after that. In one run, this comes once for each mark."""
         ...
 
     def submitted(self, mark: str, batch_id: str) -> Flow[None]:
@@ -112,6 +123,9 @@ class SubmissionLedger:
     def find(self, number: int, name: str) -> int:
         places = self._before.places
         return places[number] if number < len(places) else NOT_SUBMITTED
+
+    def intended(self, names: Sequence[str]) -> str:
+        return ""
 
     def submitting(self, intent: BatchIntent) -> Flow[None]:
         self._intents[intent.mark] = intent

@@ -230,8 +230,10 @@ class BatchRun:
     def _submit(self, part: Part, now: float) -> Flow[None]:
         """Make a batch, unless it has been made; or note when to try again."""
         if not part.mark:
-            drawn: bytes = yield RandomBytes(_MARK_SIZE)
-            part.mark = drawn.hex()
+            part.mark = self._ledger.intended([entry.name for entry in part.entries])
+            if not part.mark:
+                drawn: bytes = yield RandomBytes(_MARK_SIZE)
+                part.mark = drawn.hex()
             yield from self._ledger.submitting(part.intent())
             self._submitting = self._polling(now)
         polling = self._submitting or self._polling(now)

@@ -94,7 +94,7 @@ class Admission:
         limits: BudgetLimits = _NO_LIMITS,
         most: int = 1000,
     ) -> None:
-        self._concurrency = Concurrency(concurrency, most)
+        self._concurrency = Concurrency(concurrency, most, now)
         requests = tokens = None
         if per_minute is not None:
             requests, tokens = per_minute.requests, per_minute.tokens
@@ -131,6 +131,7 @@ class Admission:
         self._cool_until, self._pushed_back = earlier._cool_until, earlier._pushed_back
         if self._concurrency.is_like(earlier._concurrency):
             self._concurrency = earlier._concurrency
+            self._concurrency.begin(now)
 
     @property
     def in_flight(self) -> int:
@@ -243,7 +244,7 @@ class Admission:
         if result == "limited" and tokens is None:
             tokens = 0
         elif result == "ok":
-            self._concurrency.succeed(in_flight)
+            self._concurrency.succeed(in_flight, now)
             if slot.tokens:
                 used = slot.tokens * self._ratio.value if tokens is None else tokens
                 self._ratio.learn(slot.tokens, used)
@@ -265,6 +266,15 @@ class Admission:
         self._push_back(now, now, until)
         self._pushed_back = max(self._pushed_back, until)
         self._requests.cool_down(until)
+
+    def crowd(self, now: float, slot: Slot) -> None:
+        """Take that the process can open no further connections. "auto" takes half, as of others.
+
+        Call it before `end`.
+        """
+        if slot.begun > self._pushed_back:
+            self._pushed_back = now
+            self._concurrency.push_back()
 
     def _push_back(self, now: float, begun: float, until: float) -> None:
         if begun > self._pushed_back:

@@ -15,10 +15,12 @@ fill it with errors.
     401, 402, or a code that says that    the run ends: every further call would fail, too
     the money is used up, or that the
     client is closed
+    the process may open no more files    the same as for anything else, but it is not to blame
     anything else that is retried         this call alone waits, as a single call would
     anything else                         the call has failed
 """
 
+import errno
 from typing import Any, Final, Generic, Optional, TypeVar, cast
 
 from msgspec import Struct, structs
@@ -30,7 +32,16 @@ from meshapi_core.messages import Response
 from meshapi_core.readers import EmptyReader, Reader
 from meshapi_core.retries import Outcome, RetryPolicy
 
-__all__ = ["LONGEST_WAIT", "MOST_REFUSALS", "Received", "Retry", "attempt", "is_refusal", "retry"]
+__all__ = [
+    "LONGEST_WAIT",
+    "MOST_REFUSALS",
+    "Received",
+    "Retry",
+    "attempt",
+    "has_no_file",
+    "is_refusal",
+    "retry",
+]
 
 T = TypeVar("T")
 
@@ -40,6 +51,8 @@ half a minute, that is some ten minutes, in which a limit by the minute has let 
 
 LONGEST_WAIT: Final = 3600.0
 """Seconds that a gateway may ask all calls to wait: limits by the hour exist."""
+
+_NO_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
 
 _LONGEST_POWER: Final = 60
 
@@ -126,6 +139,12 @@ def is_refusal(error: Exception) -> bool:
     if error.status == 429:
         return error.error_code not in _SPENT and error.provider_code not in _SPENT
     return error.status == 503 and error.retry_after_seconds is not None
+
+
+def has_no_file(error: Exception) -> bool:
+    """Return whether the process may open no further connections: another call must end first."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in _NO_FILES
 
 
 def retry(

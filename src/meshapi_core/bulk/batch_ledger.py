@@ -95,12 +95,22 @@ class JournalLedger:
         """Return which of the known batches a call is in; -1 if it is in none."""
         return self._places.get(name, NOT_SUBMITTED)
 
+    def intended(self, names: Sequence[str]) -> str:
+        """Return the mark of a batch of these very calls whose ID is unknown; "" for none."""
+        for batch in self._known:
+            if not batch.batch_id and [*batch.keys] == [*names]:
+                return batch.mark
+        return ""
+
     def submitting(self, intent: BatchIntent) -> Flow[None]:
         """Note a batch that is about to be made."""
         yield from self._note(batch=intent.mark, endpoint=intent.endpoint, keys=[*intent.names])
 
     def submitted(self, mark: str, batch_id: str) -> Flow[None]:
         """Note the ID of a batch."""
+        for batch in self._known:
+            if batch.mark == mark:
+                batch.batch_id = batch_id
         yield from self._note(batch_made=mark, id=batch_id)
 
     def ended(self, batch_id: str) -> Flow[None]:

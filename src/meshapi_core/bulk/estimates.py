@@ -43,7 +43,9 @@ _COMPARE: Final = "/v1/chat/compare"
 _WRITES: Final = frozenset({_COMPARE, "/v1/chat/completions", "/v1/responses"})
 _READS: Final = frozenset({"/v1/embeddings", "/v1/moderations"})
 
-_BASE64: Final = re.compile(rb'";?[\w/:.+-]*(?:;base64,)?[A-Za-z0-9+/_-]{1000,}={0,2}"')
+# What stands before the base64 has an end, or a text that only looks like it takes hours: each part
+# of it would be tried as both.
+_BASE64: Final = re.compile(rb'"(?:[\w/:;.=+-]{0,100};base64,)?[A-Za-z0-9+/_-]{1000,}={0,2}"')
 _MEDIA: Final = re.compile(
     rb'"type": ?"(?:image_url|input_image|input_audio|input_file|input_video|file|video_url)"'
 )

@@ -21,6 +21,7 @@ from meshapi_core._json_kinds import is_mapping, type_name, value_name
 from meshapi_core.batching.submission import KINDS
 from meshapi_core.bulk.items import call_id
 from meshapi_core.bulk.templates import CallTemplate
+from meshapi_core.bulk.uploads import repeatable
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.params.plain_values import as_plain
@@ -120,6 +121,8 @@ class Inputs:
                 given_id = _checked_id(call[0], f"calls[{index}][0]")
                 call = call[1]
             call = _checked(call, index, has_template=self._has_template)
+        if type(call.body) is not bytes:
+            call = repeatable(call, f"calls[{index}]")
         self._count = index + 1
         name = call_id(index) if given_id is None else given_id
         return Entry(index, name, given_id, call)

@@ -34,7 +34,7 @@ class MapItem(Struct, Generic[T], frozen=True, kw_only=True):
         error: why there is none; None if there is one. It is not raised, so that the other items
             can be had: `result()` raises it.
         usage: what the call used.
-        cost: in US dollars; None if the gateway did not say.
+        cost: in US dollars; None if the gateway did not say, and no prices of the budget do.
         attempts: how many it took; 0 if nothing was sent.
         request_id: the gateway's, of the last attempt; "" if it sent none.
         recorded: whether the result was read from the journal of an earlier run.

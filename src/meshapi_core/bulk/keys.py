@@ -19,7 +19,14 @@ from meshapi_core.calls import Call, StreamCall
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.multipart import Multipart
 
-__all__ = ["CallKeys", "content_digest", "files_to_measure", "idempotency_key", "record_key"]
+__all__ = [
+    "CallKeys",
+    "content_digest",
+    "files_to_measure",
+    "idempotency_key",
+    "in_memory",
+    "record_key",
+]
 
 
 def content_digest(
@@ -56,7 +63,7 @@ def files_to_measure(call: "Union[Call[Any], StreamCall[Any]]") -> "tuple[FileSo
     body = call.body
     if not isinstance(body, Multipart):
         return ()
-    return tuple(part.source for part in body.files if _in_memory(part.source.content) is None)
+    return tuple(part.source for part in body.files if in_memory(part.source.content) is None)
 
 
 def record_key(digest: bytes, item_id: Optional[str], occurrence: int, run: str = "") -> str:
@@ -118,7 +125,7 @@ def _add_form(digest: Any, form: Multipart, sizes: "tuple[Optional[int], ...]") 
     left = iter(sizes)
     for part in form.files:
         _add(digest, part.name, part.filename, part.content_type)
-        content = _in_memory(part.source.content)
+        content = in_memory(part.source.content)
         if content is not None:
             _add(digest, "content", content)
         else:
@@ -133,7 +140,7 @@ def _add(digest: Any, *texts: Union[str, bytes]) -> None:
         digest.update(data)
 
 
-def _in_memory(content: Any) -> Optional[bytes]:
+def in_memory(content: Any) -> Optional[bytes]:
     """Return content that is in memory; None for that which is elsewhere."""
     if isinstance(content, bytes):
         return content

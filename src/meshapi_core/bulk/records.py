@@ -126,8 +126,8 @@ class Record(Struct, frozen=True, kw_only=True):
             id=item_id,
             status=response.status,
             body=_without(response.body, secrets),
-            content_type=response.headers.get("content-type", ""),
-            request_id=meta.request_id,
+            content_type=_plain_without(response.headers.get("content-type", ""), secrets),
+            request_id=_plain_without(meta.request_id, secrets),
             usage=usage,
             cost=cost,
             attempts=response.attempts,
@@ -169,8 +169,8 @@ class Record(Struct, frozen=True, kw_only=True):
             id=item_id,
             status=meta.status,
             body=_without(_body_of(error), secrets),
-            content_type=meta.headers.get("content-type", ""),
-            request_id=error.request_id,
+            content_type=_plain_without(meta.headers.get("content-type", ""), secrets),
+            request_id=_plain_without(error.request_id, secrets),
             error=told,
             usage=usage,
             cost=cost,
@@ -428,6 +428,11 @@ def _without(body: bytes, secrets: Iterable[str]) -> bytes:
         if len(plain) >= LEAST and plain in body:
             body = body.replace(plain, _MARK)
     return body
+
+
+def _plain_without(text: str, secrets: Iterable[str]) -> str:
+    """Return a header's value as it may be recorded."""
+    return _without(_plain(text).encode(), secrets).decode("utf-8", "replace") if text else text
 
 
 def _given(value: Union[T, UnsetType], default: T) -> T:

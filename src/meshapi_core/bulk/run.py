@@ -24,7 +24,14 @@ from msgspec import structs
 
 from meshapi_core._base_error import MeshAPIError
 from meshapi_core.bulk.admission import Admission
-from meshapi_core.bulk.attempts import Received, attempt, is_refusal, retry
+from meshapi_core.bulk.attempts import (
+    MOST_REFUSALS,
+    Received,
+    attempt,
+    has_no_file,
+    is_refusal,
+    retry,
+)
 from meshapi_core.bulk.estimates import estimated_tokens
 from meshapi_core.bulk.inputs import Inputs
 from meshapi_core.bulk.item_usage import NO_PRICES, cost_in_usage, usage_of
@@ -33,16 +40,17 @@ from meshapi_core.bulk.jobs import Job, Jobs
 from meshapi_core.bulk.options import Plan
 from meshapi_core.bulk.recording import Recording
 from meshapi_core.bulk.results import Results
+from meshapi_core.bulk.room import most_at_once
 from meshapi_core.bulk.slots import Hold, Slot, Stop
 from meshapi_core.bulk.summary import MapSummary
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.endpoints.account import Usage
-from meshapi_core.errors import InvalidParamsError
 from meshapi_core.flows.concurrent import (
     PULL,
     CallEnd,
     Ends,
     GetLimits,
+    GetMostFiles,
     NextEnds,
     StartCalls,
 )
@@ -82,11 +90,11 @@ would begin and end in step, and the gateway and the program would wait for each
 _OFTEN: Final = 0.25
 """Seconds after which the rate limits in the headers of a response are looked at again."""
 
+_UNTOLD: Final = 4
+"""Calls that may be under way until the account's limits are known, or one has ended."""
+
 _TOLD_OFTEN: Final = 0.1
 """Seconds between two times that the program is told of progress: nobody sees more of a bar."""
-
-_MOST: Final = 1000
-"""What "auto" grows to, where the client's connections set no limit."""
 
 _NAME_BYTES: Final = 13
 """Random bytes in the idempotency keys of a run that has no journal: as in those of the client."""
@@ -127,6 +135,7 @@ class Run(Generic[T]):
         self._jobs = Jobs(inputs, self._recording, self._hand_over, self._end_with)
         self._error: Optional[BaseException] = None
         self._streak = self._told = 0
+        self._knows_limits = True
         self._told_at = -inf
         self._now = self._looked_at = 0.0
         self._wait = inf
@@ -186,8 +195,8 @@ class Run(Generic[T]):
         connections: Any = yield GetLimits()
         self._now = yield Now()
         self.results.begin(self._now)
-        if connections is not None:
-            _check_connections(plan.concurrency, connections.max_connections)
+        files: Optional[int] = yield GetMostFiles()
+        most = most_at_once(plan.concurrency, connections, files)
         budget = plan.budget
         limits = _NO_LIMITS if budget is None else budget.limits
         self._prices = NO_PRICES if budget is None else budget.prices
@@ -199,7 +208,7 @@ class Run(Generic[T]):
             per_minute=given,
             follows=self._follows,
             limits=limits,
-            most=_MOST if connections is None else min(_MOST, connections.max_connections),
+            most=most,
         )
         earlier = self._admissions.pop(plan.rate_limit, None)
         if earlier is not None:
@@ -208,6 +217,7 @@ class Run(Generic[T]):
         self._counts_tokens = has_token_limit or plan.budget is not None
         total = self._inputs.total
         if self._follows and (total is None or total > _FEW):
+            self._knows_limits = self._admission.per_minute[0] is not None
             yield StartCalls(((_LIMITS, Usage.rate_limits.build()),))
 
     def _start(self) -> Flow[None]:
@@ -217,7 +227,8 @@ class Run(Generic[T]):
         self._wait = inf
         while True:
             job: Optional[Job] = yield from jobs.following(self._now, self._has_room)
-            if job is None:
+            is_rash = not self._knows_limits and len(self._running) >= _UNTOLD
+            if job is None or is_rash:
                 self._wait = jobs.wait(self._now)
                 break
             if not self._is_admitted(job):
@@ -285,7 +296,9 @@ class Run(Generic[T]):
         for end in given.ends:
             if end.number == PULL:
                 yield from self._jobs.take_pulled(end)
-            elif end.number == _LIMITS:
+                continue
+            self._knows_limits = True
+            if end.number == _LIMITS:
                 self._take_limits(end)
             elif end.error is None:
                 self._take_response(self._running.pop(end.number), end.value)
@@ -353,6 +366,9 @@ class Run(Generic[T]):
             else:
                 self._end_with(error)
             return
+        is_crowded = has_no_file(error) and job.refusals < MOST_REFUSALS
+        if is_crowded:
+            self._admission.crowd(self._now, job.slot)
         is_refused = is_refusal(error)
         if is_refused and not self._admission.cooling(self._now):
             self._streak += 1
@@ -373,8 +389,8 @@ class Run(Generic[T]):
         elif what.delay is None or self._error is not None:
             self._fail(job, error)
         else:
-            job.refusals += is_refused
-            job.failures += not is_refused
+            job.refusals += is_refused or is_crowded
+            job.failures += not (is_refused or is_crowded)
             self._jobs.send_again(job, self._now + what.delay)
 
     def _limits_in(self, error: MeshAPIError) -> Optional[RateLimitHeaders]:
@@ -417,13 +433,6 @@ class Run(Generic[T]):
         error = self.results.add(item)
         if error is not None:
             self._end_with(error)
-
-
-def _check_connections(concurrency: object, most: int) -> None:
-    if isinstance(concurrency, int) and concurrency > most:
-        expected = f"at most {most}, as the client has no more connections"
-        hint = f"write MeshAPI(limits=Limits(max_connections={concurrency}))"
-        raise InvalidParamsError("concurrency", expected, str(concurrency), hint)
 
 
 def planned_run(

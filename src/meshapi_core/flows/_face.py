@@ -10,7 +10,7 @@ PACKAGE: Final = "meshapi_core.flows"
 
 _NAMES: Final = {
     "meshapi_core.flows.concurrent": """
-        CallEnd EndCalls Ends GetLimits NextEnds PULL StartCalls StartPull
+        CallEnd EndCalls Ends GetLimits GetMostFiles NextEnds PULL StartCalls StartPull
     """,
     "meshapi_core.flows.downloads": "FilePath SavedFile",
     "meshapi_core.flows.functions": "FunctionCall FunctionOutcome RunFunctions",

@@ -2,6 +2,7 @@
 
     step         what the runner does                      what the flow is sent
     GetLimits    looks up how many connections there are   a Limits, or None if it does not know
+    GetMostFiles looks up how many files may be open       an int, or None if there is no limit
     StartCalls   begins calls                              None
     StartPull    asks an async iterator for one item       None
     NextEnds     waits until something has ended           an Ends
@@ -29,6 +30,7 @@ __all__ = [
     "EndCalls",
     "Ends",
     "GetLimits",
+    "GetMostFiles",
     "NextEnds",
     "StartCalls",
     "StartPull",
@@ -43,6 +45,13 @@ class GetLimits(Struct, frozen=True):
 
     With more calls under way than `max_connections`, some wait for a connection, and fail if none
     is free in time.
+    """
+
+
+class GetMostFiles(Struct, frozen=True):
+    """Be sent how many files and sockets the process may have open; None if nothing limits them.
+
+    That is often 1,024 on Linux, and 256 on macOS. Each connection is one.
     """
 
 

@@ -32,7 +32,14 @@ from msgspec import Struct
 
 from meshapi_core.bodies import FileSource
 from meshapi_core.calls import AnyCall
-from meshapi_core.flows.concurrent import EndCalls, GetLimits, NextEnds, StartCalls, StartPull
+from meshapi_core.flows.concurrent import (
+    EndCalls,
+    GetLimits,
+    GetMostFiles,
+    NextEnds,
+    StartCalls,
+    StartPull,
+)
 from meshapi_core.flows.functions import RunFunctions
 from meshapi_core.flows.journals import (
     AppendJournal,
@@ -184,6 +191,7 @@ Step = Union[
     KeepFile,
     DiscardFile,
     GetLimits,
+    GetMostFiles,
     StartCalls,
     StartPull,
     NextEnds,

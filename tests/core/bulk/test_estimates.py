@@ -263,3 +263,11 @@ def test_nothing_is_sent_for_wrong_arguments() -> None:
 def test_pauses_are_steps_of_no_length() -> None:
     flow = estimate_calls([chat()] * 1_000, None, [PRICED], None, "live", takes_async=False)
     assert next(flow) == Pause(0)
+
+
+def test_a_page_with_a_picture_in_it_is_text_and_takes_no_time() -> None:
+    # A search that tries each part of the picture in two ways would take an hour.
+    page = f'<p>base64</p><img src="data:image/png;base64,{"A" * 400_000}"><p>{"b" * 400_000}\n'
+    messages = [{"role": "user", "content": page}]
+    found = estimated_tokens(Completions.create.build(model="m", messages=messages))
+    assert found.input == pytest.approx(200_000, rel=0.01)

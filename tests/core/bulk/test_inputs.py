@@ -1,6 +1,8 @@
 """What a run is given becomes its entries, and what is no call is refused with its place."""
 
+import io
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any, Optional
 
 import msgspec
@@ -8,7 +10,7 @@ import pytest
 
 from meshapi_core import Call, InvalidParamsError
 from meshapi_core.bulk.inputs import Entry, Inputs, call_of_line
-from meshapi_core.endpoints import Completions, Embeddings, Responses
+from meshapi_core.endpoints import Audio, Completions, Embeddings, Responses
 from meshapi_core.types import ChatCompletionResponse, EmbeddingsResponse
 
 
@@ -204,3 +206,26 @@ def test_lines_of_batch_files_are_calls() -> None:
 )
 def test_other_lines_are_refused(line: Any, text: str) -> None:
     assert text in str(refusal([line]))
+
+
+def upload(content: Any) -> Any:
+    return Audio.transcribe.build(model="m", file=("a.wav", content))
+
+
+def test_a_file_in_memory_is_the_same_in_each_attempt() -> None:
+    content = io.BytesIO(b"not this, but this")
+    content.seek(10)
+    entry = Inputs([upload(content)]).next()
+    assert entry is not None
+    (part,) = entry.call.body.files
+    assert (part.source.content, part.filename) == (b"but this", "a.wav")
+
+
+def test_a_file_that_can_be_read_only_once_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"RIFF")
+    with path.open("rb") as file:
+        for content, hint in ((file, "give the path"), (iter([b"RIFF"]), "read all of it")):
+            error = refusal([upload(content)])
+            assert (error.field, hint in str(error)) == ("calls[0].file", True)
+    assert len(entries_of(Inputs([upload(path), upload([b"RI", b"FF"])]))) == 2

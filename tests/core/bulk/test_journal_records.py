@@ -25,6 +25,7 @@ from meshapi_core import (
 )
 from meshapi_core.bulk.records import Record, line_of, read_line
 from meshapi_core.endpoints import Completions, Embeddings
+from meshapi_core.envelopes import error_from_response
 from meshapi_core.messages import Response
 from meshapi_core.readers import BytesReader, EmptyReader, TextReader
 from meshapi_core.types import TranscriptionResponse
@@ -348,3 +349,18 @@ def test_a_body_that_is_deep_is_read_again_from_a_deeper_place(depth: int, kind:
         return read(deeper - 1) if deeper else read_line(line)
 
     assert read(300).body == body
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_headers_that_quote_a_secret_are_recorded_without_it(status: int) -> None:
+    fields = {"x-request-id": f"req_{TOKEN}", "content-type": f"text/plain; a={TOKEN}"}
+    secrets = (TOKEN,)
+    if status == 200:
+        response = Response(status, Headers(fields), b"{}")
+        record = Record.of_response(KEY, "id", response, secrets=secrets)
+    else:
+        error = error_from_response(status, Headers(fields), b"{}")
+        record = Record.of_error(KEY, "id", error, secrets=secrets)
+    line = line_of(record)
+    assert TOKEN.encode() not in line
+    assert read_line(line).request_id == "req_***"

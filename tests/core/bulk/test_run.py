@@ -76,6 +76,16 @@ class Ledger:
         self.spent += usage
 
 
+def test_calls_that_have_ended_together_are_replaced_in_batches() -> None:
+    """Otherwise all begin and end in step, and gateway and program wait for each other in turns."""
+    _, runner = simulated([ask()] * 1000, concurrency=160)
+    items, _ = runner.run()
+    assert len(items) == 1000
+    first, *others = runner.begun
+    assert first == 160
+    assert max(others) == 20
+
+
 @given(
     count=st.integers(0, 60),
     concurrency=st.one_of(st.just("auto"), st.integers(1, 20)),

@@ -1,0 +1,63 @@
+"""The memory of a run does not grow with the number of its calls: its bytes are counted."""
+
+import gc
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meshapi_core.endpoints import Completions
+from support.bench_servers import bench_server
+from support.flavours import World, on_every_flavour
+
+FIRST, LAST = 200, 900
+MOST = 40
+"""Bytes a call. The two calls under way, whose size varies, are up to 25 of them."""
+KEPT = 60
+"""Bytes a call of the index of a journal, with room to grow."""
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with bench_server("server.py") as port:
+        yield port
+
+
+async def grown(world: World, port: int, **options: Any) -> float:
+    """Return the bytes by which the memory has grown, for each call between two of them."""
+    calls = (
+        Completions.create.build(model="bench", messages=[{"role": "user", "content": str(number)}])
+        for number in range(LAST)
+    )
+    sizes: list[int] = []
+    seen = 0
+    try:
+        async with world.client(f"http://127.0.0.1:{port}") as client:
+            async for item in world.dress(client.map(calls, concurrency=2, **options)):
+                assert item.error is None
+                seen += 1
+                if seen == FIRST:
+                    tracemalloc.start()
+                if seen in (FIRST, LAST):
+                    gc.collect()
+                    sizes.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    first, last = sizes
+    return (last - first) / (LAST - FIRST)
+
+
+@pytest.mark.slow
+@on_every_flavour
+async def test_it_does_not_grow(world: World, port: int) -> None:
+    assert await grown(world, port) <= MOST
+
+
+@pytest.mark.slow
+@on_every_flavour
+async def test_with_a_journal_it_grows_by_what_the_index_needs(
+    world: World, port: int, tmp_path: Path
+) -> None:
+    assert await grown(world, port, journal=tmp_path / "run.jsonl") <= MOST + KEPT
