@@ -24,6 +24,7 @@ from meshapi_core.flows import (
     Ends,
     GetConfig,
     GetLimits,
+    GetMostFiles,
     NextEnds,
     Now,
     RandomBytes,
@@ -52,7 +53,7 @@ class Host:
             return self.next_ends(inf if step.seconds is None else step.seconds, step.most)
         if isinstance(step, GetConfig):
             return config
-        if isinstance(step, GetLimits):
+        if isinstance(step, (GetLimits, GetMostFiles)):
             return None  # it opens as many connections as there are calls
         if isinstance(step, Now):
             return monotonic()
