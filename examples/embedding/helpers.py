@@ -6,7 +6,7 @@ Both are flows: generators that yield steps and are sent their results.
 """
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from time import monotonic, sleep
 from typing import Any, Optional, TypeVar
 
@@ -33,8 +33,11 @@ MODEL = "openai/gpt-4o-mini"
 config = MeshAPIConfig(base_url=os.environ["MESHAPI_BASE_URL"], token=os.environ["MESHAPI_TOKEN"])
 
 
-def run(flow: ItemFlow[T, R]) -> Generator[T, None, R]:
-    """Yield the items of a flow, and return its result. To stop early, close the generator."""
+def run(flow: ItemFlow[T, R], do: Callable[[Step], Any]) -> Generator[T, None, R]:
+    """Yield the items of a flow, and return its result. To stop early, close the generator.
+
+    `do` does the other steps.
+    """
     result: Any = None
     error: Optional[Exception] = None
     try:
@@ -96,14 +99,14 @@ def get_weather(city: str) -> str:
 def wait_for_a_batch() -> Generator[Any, None, None]:
     body = {"model": MODEL, "messages": [{"role": "user", "content": "What is 2+2?"}]}
     batch = make(Batches.create.build(requests=[{"custom_id": "sum", "body": body}]))
-    batch = yield from run(Batches.wait.build(batch, poll_interval=0.1))
+    batch = yield from run(Batches.wait.build(batch, poll_interval=0.1), do)
     print(batch.status)
 
 
 def run_tools() -> Generator[Any, None, None]:
     question = [{"role": "user", "content": "What is the weather in Paris?"}]
     loop = Completions.run_tools.build(model=MODEL, messages=question, tools=[get_weather])
-    result = yield from run(loop.flow())
+    result = yield from run(loop.flow(), do)
     print(result.text)
 
 

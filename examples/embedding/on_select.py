@@ -8,6 +8,7 @@ import os
 import select
 import socket
 from collections.abc import Callable, Generator, Iterable
+from math import inf
 from time import monotonic
 from typing import NamedTuple, Optional, TypeVar
 
@@ -96,18 +97,24 @@ def run(tasks: Iterable[Task]) -> None:
     """Run tasks until all have ended."""
     waits = {task: next(task) for task in tasks}
     while waits:
-        times = [wait.until for wait in waits.values() if wait.until is not None]
-        reading = [wait.pipe for wait in waits.values() if wait.pipe and not wait.writing]
-        writing = [wait.pipe for wait in waits.values() if wait.pipe and wait.writing]
-        seconds = max(0.0, min(times) - monotonic()) if times else None
-        readable, writable, _ = select.select(reading, writing, [], seconds)
-        for task, wait in [*waits.items()]:
-            is_ready = wait.pipe in readable or wait.pipe in writable
-            if is_ready or (wait.until is not None and monotonic() >= wait.until):
-                try:
-                    waits[task] = task.send(is_ready)
-                except StopIteration:
-                    del waits[task]
+        turn(waits)
+
+
+def turn(waits: dict[Task, Wait], until: float = inf) -> None:
+    """Wait until a task can go on, or until a time, and let those go on that can."""
+    times = [wait.until for wait in waits.values() if wait.until is not None]
+    reading = [wait.pipe for wait in waits.values() if wait.pipe and not wait.writing]
+    writing = [wait.pipe for wait in waits.values() if wait.pipe and wait.writing]
+    until = min([until, *times])
+    seconds = None if until == inf else max(0.0, until - monotonic())
+    readable, writable, _ = select.select(reading, writing, [], seconds)
+    for task, wait in [*waits.items()]:
+        is_ready = wait.pipe in readable or wait.pipe in writable
+        if is_ready or (wait.until is not None and monotonic() >= wait.until):
+            try:
+                waits[task] = task.send(is_ready)
+            except StopIteration:
+                del waits[task]
 
 
 def play(case: Case) -> Task:

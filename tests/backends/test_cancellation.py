@@ -938,6 +938,9 @@ SCENARIOS: dict[str, Scenario] = {
         (None, None),
         with_tasks=True,
     ),
+    "calls at once, looked at": Scenario(
+        _flow_of(swept_flows.calls_looked_at), "whole", (None, None), with_tasks=True
+    ),
     "calls at once, closed": Scenario(
         _flow_of(swept_flows.calls_closed), "whole", (None, None), with_tasks=True
     ),

@@ -252,6 +252,20 @@ def test_a_host_has_the_helpers(gateway: LocalGateway) -> None:
     ]
 
 
+def test_a_host_has_runs_of_many_calls(gateway: LocalGateway) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", str(FOLDER / "many_calls.py")],
+        capture_output=True,
+        text=True,
+        env=environment(gateway.url, gateway),
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == "100 41 + 1 = 42.\n"
+    code = (FOLDER / "many_calls.py").read_text("utf-8").partition("\n# The demonstration")[0]
+    assert len(code_lines(code)) <= MOST_LINES + 5
+
+
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*on_*.py")), ids=lambda path: path.stem)
 def test_an_adapter_is_short(path: Path) -> None:
     assert path.stem in {*HOSTS, *REALTIME}

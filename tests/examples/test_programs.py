@@ -176,6 +176,16 @@ RUNS = (
     Run("realtime_asyncio.py", ("question.wav",), printed=(SPOKEN,)),
     Run("realtime_trio.py", ("question.wav",), printed=(SPOKEN,)),
     Run(
+        "many_calls.py",
+        ("rows.jsonl", "results.jsonl"),
+        printed=(
+            r"2 calls, about \d+ model tokens of input and 100 of output: .* US dollars",
+            "2 results, 0 failed, 0 were recorded",
+        ),
+    ),
+    Run("many_calls_async.py", ("asyncio",), printed=CAPITALS),
+    Run("many_calls_async.py", ("trio",), printed=CAPITALS),
+    Run(
         "batch.py",
         ("0.01",),
         printed=(
@@ -285,6 +295,8 @@ def folder(tmp_path: Path) -> Path:
     """A working folder with the files that programs need."""
     (tmp_path / "notes.txt").write_text(FOX, "utf-8")
     (tmp_path / "empty.txt").touch()
+    rows = [{"id": "fr", "country": "France"}, {"id": "jp", "country": "Japan"}]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
     wav_file(tmp_path / "question.wav", seconds=1.0)
     wav_file(tmp_path / "wide.wav", channels=2)
     return tmp_path
@@ -325,6 +337,23 @@ def test_a_program_prints_what_it_should(run: Run, gateway: LocalGateway, folder
     if run.failure:
         assert re.match(run.failure, errors[0]), done.stderr
     assert done.returncode == bool(run.failure)
+
+
+def test_many_calls_go_on_where_they_were(gateway: LocalGateway, folder: Path) -> None:
+    for recorded in (0, 2):
+        done = subprocess.run(
+            command("many_calls.py", "rows.jsonl", "results.jsonl"),
+            capture_output=True,
+            encoding="utf-8",
+            env=environment(gateway),
+            cwd=folder,
+            timeout=60,
+            check=True,
+        )
+        last = done.stdout.splitlines()[-1]
+        assert last == f"2 results, 0 failed, {recorded} were recorded"
+    results = map(json.loads, (folder / "results.jsonl").read_text("utf-8").splitlines())
+    assert sorted(row["id"] for row in results) == ["fr", "jp"]
 
 
 def test_every_program_is_run() -> None:

@@ -14,9 +14,9 @@ from house.imports import PACKAGES, Import, imports_of, sources
 
 CORE_ALLOWLIST = frozenset(
     "array base64 binascii codecs collections collections.abc copy datetime decimal difflib enum"
-    " functools hashlib heapq inspect ipaddress itertools json math msgspec msgspec.inspect"
-    " msgspec.json msgspec.structs operator re types typing typing_extensions urllib.parse warnings"
-    " weakref".split()
+    " errno functools hashlib heapq inspect ipaddress itertools json math msgspec"
+    " msgspec.inspect msgspec.json msgspec.structs operator re types typing typing_extensions"
+    " urllib.parse warnings weakref".split()
 )
 CORE_ALONE = {
     "h11": "h11_responses.py",

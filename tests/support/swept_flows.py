@@ -135,6 +135,21 @@ async def calls_of_a_source(client: Any, running: Running) -> Any:
     return [end.value.text async for end in run]
 
 
+async def calls_looked_at(client: Any, running: Running) -> Any:
+    """The flow looks twice at what has ended, before it waits for it."""
+
+    def flow() -> Flow[Any]:
+        yield StartCalls([(0, asking("plain"))])
+        ends: list[Any] = []
+        for seconds in (0, 0, None):
+            if not ends:
+                given = yield NextEnds(seconds)
+                ends = given.ends
+        return ends[0].value.text
+
+    return await client._runner.run_flow(flow())
+
+
 async def many_calls(client: Any, running: Running) -> Any:
     """A run of three calls, one after the other: the sweep has one connection."""
     calls = [Completions.create.build(**ask("plain")) for _ in range(3)]

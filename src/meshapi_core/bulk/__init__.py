@@ -14,7 +14,8 @@ What comes in, and when it is sent:
 - `concurrency`: how many attempts may be under way; "auto" finds out.
 - `spending`: what a run needs of a budget; `reservations`: what attempts under way may still
   spend of it.
-- `attempts`: what each brought, and whether there is another.
+- `room`: how many calls the client and the process have room for at once.
+- `attempts`: what each brought, and whether there is another; `uploads`: attempts with files.
 
 What comes out:
 

@@ -16,7 +16,6 @@ A call that waits for a connection counts against `Timeout.pool`. A flow that ha
 under way than `GetLimits` says never makes its own calls wait.
 """
 
-import sys
 from collections.abc import Sequence
 from typing import Any, Final, Optional
 
@@ -96,7 +95,7 @@ class NextEnds(Struct, frozen=True):
     """
 
     seconds: Optional[float] = None
-    most: int = sys.maxsize
+    most: int = 2**31
 
 
 class EndCalls(Struct, frozen=True):
