@@ -40,7 +40,7 @@ class Pace(NamedTuple):
     megabytes: int
 
 
-FULL = Pace(processes=2, fresh=3, samples=4, seconds=0.1, budget=4, patience=60, megabytes=1024)
+FULL = Pace(processes=2, fresh=3, samples=4, seconds=0.1, budget=4, patience=180, megabytes=1024)
 QUICK = Pace(processes=1, fresh=1, samples=3, seconds=0.04, budget=1, patience=30, megabytes=50)
 
 
