@@ -32,8 +32,7 @@ from servers import server
 
 HERE = Path(__file__).resolve().parent
 WORKERS = 2
-PATIENCE = 600
-"""Seconds for one engine."""
+PATIENCE = 600.0
 
 QUIET = {
     "DAFT_ANALYTICS_ENABLED": "0",
@@ -78,12 +77,8 @@ class Bench:
 
     def options(self, case):
         """The arguments of `Calls` after the template."""
-        return {
-            "client": self.client(case).settings(),
-            "workers": WORKERS,
-            "concurrency": self.at_once // WORKERS,
-            "rate_limit": None,
-        }
+        options = {"workers": WORKERS, "concurrency": self.at_once // WORKERS, "rate_limit": None}
+        return {"client": self.client(case).settings(), **options}
 
     def rows(self, count):
         return [{"id": str(number), "text": f"text {number}"} for number in range(count)]
@@ -101,9 +96,7 @@ def with_map(bench):
             return sum([item.error is None async for item in items])
 
     def work(count, case):
-        if case is None:
-            return sum(bool(row) for row in bench.rows(count))
-        return asyncio.run(run(count, case))
+        return len(bench.rows(count)) if case is None else asyncio.run(run(count, case))
 
     yield work
 
@@ -117,18 +110,13 @@ def with_ray(bench):
 
     def work(count, case):
         rows = ray.data.from_items(bench.rows(count), override_num_blocks=count // bench.batch)
-        options = {}
-        if case is not None:
-            options["fn_constructor_args"] = [bench.template]
-            options["fn_constructor_kwargs"] = bench.options(case)
-        made = rows.map_batches(
-            Nothing if case is None else Calls,
-            **options,
-            compute=ray.data.ActorPoolStrategy(size=WORKERS),
-            batch_size=bench.batch,
-            num_cpus=0.1,
-        )
-        return made.materialize().count()
+        pool = ray.data.ActorPoolStrategy(size=WORKERS)
+        options = {"compute": pool, "batch_size": bench.batch, "num_cpus": 0.1}
+        if case is None:
+            return rows.map_batches(Nothing, **options).materialize().count()
+        options["fn_constructor_args"] = [bench.template]
+        options["fn_constructor_kwargs"] = bench.options(case)
+        return rows.map_batches(Calls, **options).materialize().count()
 
     yield work
     ray.shutdown()
@@ -277,10 +265,8 @@ def report(found):
 def spread(values):
     """The median, and the smallest and the largest value."""
     digits = 1 if max(values) < 100 else 0
-    median, low, high = (
-        f"{value:,.{digits}f}" for value in (statistics.median(values), min(values), max(values))
-    )
-    return f"{median} ({low} to {high})"
+    shown = statistics.median(values), min(values), max(values)
+    return "{:,.{d}f} ({:,.{d}f} to {:,.{d}f})".format(*shown, d=digits)
 
 
 def main():

@@ -140,8 +140,8 @@ def test_nothing_is_lost_and_nothing_is_there_twice_if_a_worker_is_killed_half_w
         "PYTHONPATH": str(SRC),
     }
     with EngineProgram(RUN[engine], tmp_path, environment) as program:
-        program.wait_until(lambda: len(program.having(gateway.held)) >= 2)
-        os.kill(min(program.having(gateway.held)), signal.SIGKILL)
+        program.wait_until(lambda: len(program.having(gateway.held, gateway.server.port)) >= 2)
+        os.kill(min(program.having(gateway.held, gateway.server.port)), signal.SIGKILL)
         known, before = recorded(tmp_path), len(gateway.asked)
         gateway.going_on.set()
         status = program.status()

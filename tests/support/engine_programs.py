@@ -2,7 +2,7 @@
 
     with EngineProgram(text, folder, environment) as program:
         program.wait_until(lambda: ...)
-        os.kill(min(program.having(ports)), signal.SIGKILL)
+        os.kill(min(program.having(ports, server.port)), signal.SIGKILL)
         assert program.status() == 0
 
 Nothing outlives the `with` block, and every wait is bounded. What the processes have written is
@@ -100,8 +100,11 @@ class EngineProgram:
         """Wait until the program ends, and return its status."""
         return self._process.wait(max(0.0, self._end - time.monotonic()))
 
-    def having(self, ports: Collection[int]) -> set[int]:
-        """The processes that have a connection from one of these ports."""
+    def having(self, ports: Collection[int], to: int) -> set[int]:
+        """The processes that have a connection from one of these ports to that of a server.
+
+        Both count: connections to different servers may have the same port of their own.
+        """
         if not ports:
             return set()
         found = set[int]()
@@ -110,7 +113,8 @@ class EngineProgram:
                 connections = process.net_connections("tcp")
             except psutil.Error:
                 continue
-            if any(each.laddr and each.laddr.port in ports for each in connections):
+            places = [(each.laddr.port, each.raddr.port) for each in connections if each.raddr]
+            if any(mine in ports and other == to for mine, other in places):
                 found.add(process.pid)
         return found
 
