@@ -5,7 +5,7 @@ What comes in, and when it is sent:
 - `options`: what a program asks for, checked.
 - `inputs`: calls, or rows for a template, one after another; `templates` fills texts from rows.
 - `estimates`: the model tokens of a call beforehand; `estimating`: the cost of many.
-- `admission`: says of each attempt whether it may begin, must wait, or is the end of the run.
+- `gate`: lets attempts begin; `admission` decides whether one may, must wait, or ends the run.
 - `slots`: what admission returns.
 - `per_minute`: the rate limit that a program gives.
 - `pace`: spreads attempts over a rate limit, and `last_minute` counts them.
@@ -20,6 +20,7 @@ What comes in, and when it is sent:
 What comes out:
 
 - `run`: the run as a flow, and `jobs`, the calls that wait for their turn in it.
+- `taking`: what becomes of an attempt that has ended.
 - `by_batch`: the run that makes batches of the calls; `batch_ledger`: its part of the journal.
 - `items`: the result of each call, and `item_usage` what it used; `saving`: items in a file.
 - `handover`: results that wait for the program.
