@@ -213,7 +213,8 @@ class Run(Generic[T]):
             index = job.entry.index
             self._running[index] = job
             # The same for all attempts: the client would draw one for each.
-            key = job.known.idempotency_key or f"{self._name}-{index}"
+            # Letters and digits alone: see `http11/request_heads.py`.
+            key = job.known.idempotency_key or f"{self._name}x{index}"
             started.append((index, attempt(job.entry.call, key, job.attempts)))
         if started:
             yield StartCalls(started)
