@@ -16,6 +16,10 @@ from meshapi.testing import LocalGateway
 from support.map_processes import JournalRead, Judge, MapProcess, gateway_that_remembers
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="signals and limits of POSIX")
+BREAKS_LOOPS = sys.version_info < (3, 11)
+"""Whether an interrupt is raised wherever asyncio is at that time, also in the middle of its own
+work, and not in the main task."""
+
 FLAVOURS = pytest.mark.parametrize("flavour", ["sync", "asyncio", "trio"])
 
 _LINE = 690
@@ -82,7 +86,7 @@ def is_killed_and_resumed(
     sent = len(judge.requested())
     process = MapProcess(gateway, outputs, **given)
     told = process.end()
-    assert process.errors() == []
+    assert process.errors() == [], process.errors()
     summary = {"ended": "completed", "calls": calls, "recorded": calls, "attempts": 0}
     assert told[-1] == summary
     assert [each["recorded"] for each in told[1:-1]] == [True] * calls
@@ -159,7 +163,7 @@ def are_killed_and_resumed(
             file.write(b'{"batch_made":"12')
     process = MapProcess(gateway, outputs, **given)
     told = process.end()
-    assert process.errors() == []
+    assert process.errors() == [], process.errors()
     assert (told[-1]["ended"], told[-1]["calls"]) == ("completed", calls)
     read = judge.look(told)
     read.check(calls)
@@ -267,7 +271,7 @@ def test_a_full_disk_ends_a_run_after_what_was_under_way(
     }
     process = MapProcess(gateway, outputs, most_bytes=20_000, **given)
     told = process.end()
-    assert process.errors() == []
+    assert process.errors() == [], process.errors()
     read = JournalRead(journal)
     assert 20 <= len(read.records) < 40
     assert not read.torn
@@ -298,7 +302,7 @@ def test_a_full_disk_ends_a_run_of_batches_after_the_batch(
     }
     process = MapProcess(gateway, outputs, most_bytes=10_000, **given)
     told = process.end()
-    assert process.errors() == []
+    assert process.errors() == [], process.errors()
     assert told[-1]["ended"] == "journal_not_written"
     assert [each["item"] for each in told[1:-1]] == [f"call-{number}" for number in range(30)]
     recorded = len(JournalRead(journal).records)
@@ -370,12 +374,13 @@ def test_an_interrupt_ends_a_run_which_goes_on_later(
     assert process.until(lambda: size_of(journal) > 20 * _LINE)
     process.interrupt()
     told = process.end()
-    assert process.errors() == []
+    if not BREAKS_LOOPS or flavour != "asyncio":
+        assert process.errors() == [], process.errors()
     assert told[-1] == {"ended": "interrupted"}
     assert not judge.look(told[:-1]).torn
     process = MapProcess(gateway, outputs, strict=True, **given)
     told = process.end()
-    assert process.errors() == []
+    assert process.errors() == [], process.errors()
     judge.look(told).check(100)
     judge.check()
 
@@ -401,6 +406,7 @@ def test_an_interrupt_ends_calls_that_wait_for_the_gateway(
     assert process.until(lambda: len(gateway.requests) == 9)
     process.interrupt()
     told = process.end()
-    assert process.errors() == []
+    if not BREAKS_LOOPS or flavour != "asyncio":
+        assert process.errors() == [], process.errors()
     assert told[1:] == [{"ended": "interrupted"}]
     assert len(JournalRead(journal).records) == 0

@@ -87,6 +87,9 @@ class Journal:
     def find(self, number: int, name: str) -> int:
         return self._index.get(name, -1)
 
+    def intended(self, names: Sequence[str]) -> str:
+        return ""
+
     def submitting(self, intent: BatchIntent) -> Flow[None]:
         assert intent.mark not in {other.mark for other, _ in self.batches}
         self.batches.append((intent, []))
