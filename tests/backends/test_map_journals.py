@@ -5,6 +5,7 @@ The gateway's log is the judge: nothing whose result was recorded is sent again.
 
 import os
 import random
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
