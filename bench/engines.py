@@ -1,6 +1,6 @@
 """Calls from Ray Data, Dask and Daft, beside those of one process. `python bench/engines.py`
 
-    python bench/engines.py --rows 20000 --batch 1000 --at-once 500 --repeat 3 map ray dask daft
+    python bench/engines.py --rows=20000 --batch 1000 --at-once 500 --repeat 3 map ray dask daft
 
 Each engine has two workers on this machine, and each of them makes half of the calls at once that
 `client.map` makes in one process. The rows are in memory, and so are the results. Every engine, and

@@ -188,9 +188,9 @@ def test_a_copy_of_a_configuration_begins_with_a_full_bucket():
     run(config, BUSY)
     assert config.retry_quota is not None
     assert config.retry_quota.taken
-    for copied in (copy.deepcopy(config), pickle.loads(pickle.dumps(config))):
-        assert not copied.retry_quota.taken
-        assert run(copied, BUSY)[0] == 4
+    copied = copy.deepcopy(config)
+    assert not copied.retry_quota.taken
+    assert run(copied, BUSY)[0] == 4
 
 
 def test_a_forked_child_begins_with_a_full_bucket_and_a_free_lock():
