@@ -122,10 +122,10 @@ class CallTemplate:
             parts[index] = piece
         return replace(self._call, body=b"".join(parts))
 
-    def _row_hint(self, row: object) -> str:
+    def _row_hint(self, row: Any) -> str:
         if isinstance(row, str):
             return f"write {{{', '.join(f'{name!r}: ...' for name in self.names)}}}"
-        if isinstance(row, tuple) and any(hasattr(one, "to_dict") for one in row):
+        if is_sequence(row) and any(hasattr(one, "to_dict") for one in row):
             return 'write df.to_dict("records"), without iterrows()'
         return "write row._asdict()" if hasattr(row, "_asdict") else ""
 
