@@ -12,6 +12,7 @@ from meshapi import (
     Budget,
     InvalidParamsError,
     JournalError,
+    MeshAPI,
     Progress,
     StreamUsageError,
 )
@@ -91,6 +92,22 @@ async def test_a_run_that_is_closed_while_it_is_saved_leaves_no_file(
         with pytest.raises(StreamUsageError, match="closed before its end"):
             await getattr(run, save)(tmp_path / "out")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"timeout": 5}, "write client.with_options(timeout=...).map(...)"),
+        ({"max_retries": 5}, "write client.with_options(max_retries=...).map(...)"),
+        ({"retries": 5}, "write client.with_options(max_retries=...).map(...)"),
+        ({"via": "batch", "concurrency": 5}, 'given together with via="batch"; leave it out'),
+        ({"via": "batch", "rate_limit": None}, 'given together with via="batch"; leave it out'),
+    ],
+)
+def test_an_option_that_has_no_place_says_what_to_write(options: dict[str, Any], said: str) -> None:
+    with MeshAPI(token=TOKEN) as client, pytest.raises(InvalidParamsError) as caught:
+        client.map([ask("never sent")], **options)
+    assert said in str(caught.value)
 
 
 @pytest.mark.parametrize("save", SAVE)

@@ -60,9 +60,11 @@ class Plan(Struct, frozen=True, kw_only=True):
         if given.get("via") == "batch":
             for name in ("concurrency", "rate_limit", "budget"):
                 if name in given:
-                    hint = 'client.estimate(calls, via="batch") says what they will cost'
+                    hint = "leave it out"
+                    if name == "budget":
+                        hint += ': client.estimate(calls, via="batch") says what they will cost'
                     got = 'given together with via="batch"'
-                    raise InvalidParamsError(name, "", got, hint if name == "budget" else "")
+                    raise InvalidParamsError(name, "", got, hint)
         return cls(**given)
 
 
@@ -115,9 +117,10 @@ _INSTEAD: Final = {
     **dict.fromkeys("tpm tokensperminute".split(), "write rate_limit=PerMinute(tokens=...)"),
     **dict.fromkeys("maxcost costusd maxcostusd".split(), "write budget=Budget(cost_usd=...)"),
     **dict.fromkeys(
-        "maxretries retries retry timeout".split(),
-        "write client.with_options(...=...).map(...)",
+        "maxretries retries retry".split(),
+        "write client.with_options(max_retries=...).map(...)",
     ),
+    "timeout": "write client.with_options(timeout=...).map(...)",
     **dict.fromkeys("ordered preserveorder".split(), 'write order="input"'),
     **dict.fromkeys("cache checkpoint output path".split(), 'write journal="run.jsonl"'),
     **dict.fromkeys("returnexceptions raiseonerror".split(), 'write on_error="return" or "raise"'),

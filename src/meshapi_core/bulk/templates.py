@@ -111,7 +111,7 @@ class CallTemplate:
             InvalidParamsError: it is no such mapping, or a value cannot be inserted.
         """
         if not is_mapping(row):
-            hint = "write row._asdict()" if hasattr(row, "_asdict") else ""
+            hint = self._row_hint(row)
             raise InvalidParamsError(where, "a mapping, such as a dict", type_name(row), hint)
         parts: list[Any] = self._parts[:]
         known: dict[_Slot, bytes] = {}
@@ -121,6 +121,13 @@ class CallTemplate:
                 piece = known[slot] = _piece(row, slot, where)
             parts[index] = piece
         return replace(self._call, body=b"".join(parts))
+
+    def _row_hint(self, row: Any) -> str:
+        if isinstance(row, str):
+            return f"write {{{', '.join(f'{name!r}: ...' for name in self.names)}}}"
+        if is_sequence(row) and any(hasattr(one, "to_dict") for one in row):
+            return 'write df.to_dict("records"), without iterrows()'
+        return "write row._asdict()" if hasattr(row, "_asdict") else ""
 
     def _write(self, text: bytes) -> None:
         last = self._parts[-1]
@@ -223,12 +230,24 @@ def _as_text_or_json(value: Any, slot: _Slot, where: str) -> Union[str, bytes]:
         return encoded if slot.whole else encoded.decode()
     given: object = value
     is_binary = isinstance(given, (bytes, bytearray, memoryview))
-    # NaN differs from itself.
-    if value is None or is_binary or value != value:
+    if value is None or is_binary or _is_missing(value):
         got = "NaN, a missing value" if isinstance(value, float) else type_name(value)
-        hint = "decode it" if is_binary else 'write "" for no text, or leave the row out'
+        hint = 'write "" for no text, or leave the row out'
+        if is_binary:
+            hint = "decode it"
+        elif hasattr(value, "__len__"):
+            hint = "write it as a list"
         raise InvalidParamsError(place, "text, a number, a list or a dict", got, hint)
     return str(value)
+
+
+def _is_missing(value: Any) -> bool:
+    """Return whether a value stands for a missing one: NaN differs from itself."""
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):
+        # `pandas.NA`, or an array of numpy, which have no truth value.
+        return True
 
 
 def _missing(row: Mapping[Any, Any], name: str, where: str) -> InvalidParamsError:

@@ -54,6 +54,7 @@ from collections.abc import Callable, Coroutine
 from functools import update_wrapper
 from inspect import iscoroutinefunction
 from typing import (
+    TYPE_CHECKING,
     Any,
     ClassVar,
     Generic,
@@ -121,6 +122,18 @@ class Declared(Generic[P, B_co]):
         self._build = build
         self._name = build.__name__
         self.__doc__ = build.__doc__
+
+    def __set_name__(self, owner: Any, name: str) -> None:
+        self._owner = owner
+
+    if not TYPE_CHECKING:
+        # Hidden from type checkers, which report the mistake only while it is missing.
+        def __call__(self, *args: object, **kwargs: object) -> NoReturn:
+            method, name = self._build.__qualname__, f"{self._owner._name}.{self._name}"
+            said = f"{method}: called on the class; to make the call, write client.{name}(...)"
+            if isinstance(self, endpoint):
+                said += f"; to have it as a value, for client.map, write {method}.build(...)"
+            raise TypeError(said)
 
     def build(self, /, *args: P.args, **kwargs: P.kwargs) -> B_co:
         """Return the call as a value, without making it: for a machine, a test or a batch file.

@@ -19,6 +19,16 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 NAMES = st.sampled_from(["text", "kind", "_a1", "größe", "x"])
 
 
+class Missing:
+    """Compares as `pandas.NA` does: to neither equal nor different."""
+
+    def __ne__(self, other: object) -> Any:
+        return self
+
+    def __bool__(self) -> bool:
+        raise TypeError("boolean value of NA is ambiguous")
+
+
 def chat(content: Any, **fields: Any) -> Call[Any]:
     messages = [{"role": "user", "content": content}]
     return Completions.create.build(model="m", messages=messages, **fields)
@@ -176,6 +186,7 @@ def test_other_values_are_their_text(value: object, text: str) -> None:
         (None, "None"),
         (float("nan"), "NaN, a missing value"),
         (b"x", "bytes"),
+        (Missing(), "tests.Missing"),
         ("\ud800", "text with half a character (a lone surrogate)"),
         ([float("nan")], "nan"),
         ({"x": {1, 2}}, "set"),
@@ -224,3 +235,21 @@ def test_all_but_the_body_is_kept() -> None:
     made = CallTemplate(call).fill({"x": "1"}, "")
     assert made == chat("1")
     assert made.reader is call.reader
+
+
+def test_a_text_in_place_of_a_row_is_refused_with_the_row_to_write():
+    with pytest.raises(InvalidParamsError) as caught:
+        CallTemplate(chat("Sum up: {text}, in {language}")).fill("a long text", "calls[0]")
+    assert caught.value.got == "str"
+    assert caught.value.hint == "write {'text': ..., 'language': ...}"
+
+
+def test_a_pair_of_iterrows_is_refused_with_what_gives_rows():
+    class Series:
+        def to_dict(self) -> dict[str, str]:
+            return {"text": "a long text"}
+
+    with pytest.raises(InvalidParamsError) as caught:
+        CallTemplate(chat("{text}")).fill((0, Series()), "calls[0]")
+    assert caught.value.got == "tuple"
+    assert caught.value.hint == 'write df.to_dict("records"), without iterrows()'

@@ -8,6 +8,7 @@ import pytest
 from meshapi_core.endpoints import (
     Chat,
     Completions,
+    Embeddings,
     ItemFlow,
     R_co,
     Resource,
@@ -139,3 +140,20 @@ def test_a_class_of_a_pair_is_looked_up_when_the_endpoint_is() -> None:
 
     lazy: Any = Lazy(Waiting())
     assert callable(lazy.stream)
+
+
+@pytest.mark.parametrize("name", ["create", "stream", "parse"])
+def test_a_method_called_on_the_class_is_refused_with_what_to_write(name: str):
+    declared: Any = getattr(Completions, name)
+    with pytest.raises(TypeError) as caught:
+        declared(**FIELDS)
+    said = str(caught.value)
+    assert f"Completions.{name}: called on the class" in said
+    assert f"to make the call, write client.chat.completions.{name}(...)" in said
+    assert ("for client.map, write Completions.create.build(...)" in said) is (name == "create")
+
+
+def test_a_resource_without_a_name_of_its_own_is_named_as_its_class_is():
+    declared: Any = Embeddings.create
+    with pytest.raises(TypeError, match=r"write client\.embeddings\.create\(\.\.\.\)"):
+        declared(**FIELDS)
