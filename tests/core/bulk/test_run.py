@@ -432,8 +432,8 @@ def test_limits_and_usage_without_sense_do_not_stop_a_run(
     _, runner = simulated([ask()] * count, respond, rate_limit="auto")
     items, summary = runner.run()
     assert len(items) == count
-    # Each call may have to wait for its own minute, and for that which the gateway names.
-    assert summary.seconds <= count * 125
+    # Each call may have to wait for some minutes, as such a gateway says again and again.
+    assert summary.seconds <= count * 1200
 
 
 def test_all_attempts_of_a_call_have_one_idempotency_key() -> None:
