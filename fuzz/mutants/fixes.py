@@ -811,7 +811,7 @@ FIXES = (
         "quoted secrets",
         "an error quotes the token that the server quotes",
         _CORE + "machines/exchange.py",
-        "            self._error = conceal(error, self.secrets)\n",
+        "            self._error = error = conceal(error, self.secrets)\n",
         "            self._error = error\n",
         "tests/client/test_secrets.py tests/core/machines/test_exchange.py",
     ),
