@@ -1762,8 +1762,8 @@ class HostedBy(AsyncCallRunner):
 
     host_class: type[AsyncPipeHost[Any]]
 
-    def _host(self, call: Any) -> Any:
-        host: Any = super()._host(call)
+    def host(self, call: Any) -> Any:
+        host: Any = super().host(call)
         host.__class__ = self.host_class
         return host
 

@@ -254,7 +254,7 @@ def test_a_host_has_the_helpers(gateway: LocalGateway) -> None:
 
 def test_a_host_has_runs_of_many_calls(gateway: LocalGateway) -> None:
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", str(FOLDER / "many_calls.py")],
+        [sys.executable, "-X", "dev", "-W", "error", str(FOLDER / "calls_at_once.py")],
         capture_output=True,
         text=True,
         env=environment(gateway.url, gateway),
@@ -262,7 +262,7 @@ def test_a_host_has_runs_of_many_calls(gateway: LocalGateway) -> None:
         check=True,
     )
     assert done.stdout == "100 41 + 1 = 42.\n"
-    code = (FOLDER / "many_calls.py").read_text("utf-8").partition("\n# The demonstration")[0]
+    code = (FOLDER / "calls_at_once.py").read_text("utf-8").partition("\n# The demonstration")[0]
     assert len(code_lines(code)) <= MOST_LINES + 5
 
 
