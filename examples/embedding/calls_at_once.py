@@ -4,7 +4,7 @@ A run of many calls is a flow, as the helpers in `helpers.py` are. Its steps beg
 until some of them have ended. The flow decides about everything else: when a call may begin, which
 is sent again, and when the run is over.
 
-    python many_calls.py
+    python calls_at_once.py
 """
 
 import os
