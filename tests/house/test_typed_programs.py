@@ -19,7 +19,7 @@ from house.fresh import ROOT
 from house.test_readme import PYTHON
 
 EXAMPLES = ROOT / "examples"
-TYPES = [ROOT / "tests" / "typing" / name for name in ("structured.py", "many_calls.py")]
+TYPES = [ROOT / "tests" / "typing" / name for name in ("structured.py", "mapped.py")]
 """The types that each checker must infer, and not only accept."""
 
 CHECKERS = {

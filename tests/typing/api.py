@@ -494,7 +494,7 @@ def an_async_iterable_needs_an_async_client(client: MeshAPI) -> None:
 def many_calls_are_refused(
     client: MeshAPI, other: AsyncMeshAPI, calls: list[Call[ChatCompletionResponse]]
 ) -> None:
-    """`many_calls.py` has what is accepted."""
+    """`mapped.py` has what is accepted."""
     stream = Completions.stream.build(model="m", messages=[])
     client.map(_calls_as_they_come())  # type: ignore[call-overload]
     client.map([stream])  # type: ignore[arg-type]
