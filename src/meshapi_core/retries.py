@@ -34,7 +34,7 @@ Source: https://developers.meshapi.ai (errors, retries),
 
 from typing import Literal, Optional
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from msgspec.structs import force_setattr
 
 from meshapi_core._checks import check_count
@@ -120,6 +120,10 @@ class Outcome(Struct, frozen=True):
     silence: Optional[float] = None
     should_retry: Optional[bool] = None
     starts_job: bool = False
+
+    def coded(self, error_code: str, provider_code: Optional[str]) -> "Outcome":
+        """Return it with these codes: those of an error in which no secret is left."""
+        return structs.replace(self, error_code=error_code, provider_code=provider_code)
 
 
 class RetryPolicy(Struct, frozen=True, metaclass=NamedFields):

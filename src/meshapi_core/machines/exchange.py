@@ -393,10 +393,7 @@ class Exchange(Generic[T]):
             if isinstance(error, ProtocolError):
                 forget_frames(error)  # of the parser: they hold the bytes that it refused
             self._error = error = conceal(error, self.secrets)
-            # With its codes, in which a gateway may quote a secret.
-            error.outcome = structs.replace(
-                outcome, error_code=error.error_code, provider_code=error.provider_code
-            )
+            error.outcome = outcome.coded(error.error_code, error.provider_code)
             self._move(_FINAL, _FAILED)
             return
         self._paid = cost
