@@ -291,12 +291,12 @@ def lowest_on_this_python(session: nox.Session) -> None:
 
 
 def on_the_newest_python(session: nox.Session) -> None:
-    """The quick tests, on the newest installed Python."""
+    """The quick tests outside `tests/house`, on the newest installed Python."""
     if NEWEST == THIS:
         tell(session, f"NOT RUN: no python newer than {THIS}")
         session.skip("`nox -s tests` uses the newest Python already")
     session.install("-e", ".[dev]")
-    once_more(session, "-m", "not exhaustive and not slow")
+    once_more(session, "-m", "not exhaustive and not slow", "--ignore", "tests/house")
 
 
 for _version in PYTHONS:
