@@ -543,10 +543,15 @@ def test_ctrl_c_in_the_wait_of_a_blocking_program_ends_the_calls() -> None:
             )
 
         thread = threading.Thread(target=press, daemon=True)
-        thread.start()
-        with pytest.raises(KeyboardInterrupt):
-            run.until_done()
-        thread.join()
+        # Whatever tests before this one have left there.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            thread.start()
+            with pytest.raises(KeyboardInterrupt):
+                run.until_done()
+            thread.join()
+        finally:
+            signal.signal(signal.SIGINT, before)
         assert run.ended
         assert desk.saw_leaving(3)
     assert not call_threads()

@@ -49,7 +49,7 @@ class Estimate(Struct, frozen=True, kw_only=True):
     output_tokens: int = 0
     cost_usd: Decimal = _NOTHING
     unpriced: int = 0
-    by_model: Mapping[str, "Estimate"] = field(default_factory=dict[str, "Estimate"])
+    by_model: "Mapping[str, Estimate]" = field(default_factory=dict[str, "Estimate"])
 
     def __str__(self) -> str:
         """The estimate as one line."""
