@@ -7,20 +7,20 @@ from typing import Any, Optional
 from meshapi_backends._forks import forget_after_fork
 from meshapi_backends._networks.asyncio import end_tasks
 from meshapi_backends._networks.asyncio_streams import wake
+from meshapi_backends._networks.ended import LoopEnded
 from meshapi_backends._networks.pulling import Pulling
 from meshapi_backends._scopes import leave_scope
-from meshapi_core import AnyCall, StreamUsageError
+from meshapi_core import AnyCall
 from meshapi_core.flows import PULL, CallEnd
 
 
-class CallsOnAsyncio:
+class CallsOnAsyncio(LoopEnded):
     """See `UnderWay`."""
 
     def __init__(self, make_host: Callable[[AnyCall[Any]], Any]) -> None:
+        super().__init__()
         self._loop = asyncio.get_running_loop()
         self._make_host = make_host
-        self._ends: list[CallEnd] = []
-        self._raised: list[BaseException] = []
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._waiting: Optional[asyncio.Future[None]] = None
         self._pulling: Optional[Pulling] = None
@@ -30,11 +30,6 @@ class CallsOnAsyncio:
     def forget(self) -> None:
         """Forget the tasks, in a forked child: their loop is the parent's."""
         self._tasks = {}
-
-    @property
-    def has_ends(self) -> bool:
-        self._check_loop()
-        return bool(self._ends or self._raised)
 
     def start(self, calls: Sequence[tuple[int, AnyCall[Any]]]) -> None:
         self._check_loop()
@@ -87,10 +82,6 @@ class CallsOnAsyncio:
         self._asked = self._loop.create_future()
         await self._asked
 
-    def _report(self, end: CallEnd) -> None:
-        self._ends.append(end)
-        wake(self._waiting)
-
     async def wait(self, seconds: Optional[float]) -> None:
         if seconds is None and not self._tasks:
             raise RuntimeError("NextEnds: nothing is under way, and no time is given")
@@ -108,19 +99,11 @@ class CallsOnAsyncio:
     async def turn(self) -> None:
         await asyncio.sleep(0)
 
-    def take(self, most: int) -> list[CallEnd]:
-        if self._raised:
-            raise self._raised.pop(0)
-        ends = self._ends
-        self._ends = ends[most:]
-        del ends[most:]
-        return ends
-
     def wake(self) -> None:
         wake(self._waiting)
 
     async def end(self) -> None:
-        if asyncio.get_running_loop() is not self._loop:
+        if not self._is_here():
             self.abandon()
             return
         tasks, self._tasks = self._tasks, {}
@@ -156,9 +139,5 @@ class CallsOnAsyncio:
             if task is not closing:
                 task.cancel()
 
-    def _check_loop(self) -> None:
-        if asyncio.get_running_loop() is not self._loop:
-            raise StreamUsageError(
-                "this was begun in another event loop, and its calls are there; iterate over it in"
-                " that loop"
-            )
+    def _is_here(self) -> bool:
+        return asyncio.get_running_loop() is self._loop

@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, Optional, Union
 
 from meshapi_backends._forks import forget_after_fork
+from meshapi_backends._networks.ended import Ended
 from meshapi_backends._scopes import leave_scope
 from meshapi_core import END_OF_STREAM, AnyCall, StreamUsageError, stream_closed
 from meshapi_core.flows import PULL, CallEnd
@@ -116,13 +117,13 @@ class _Crew:
             host.abort(stream_closed())
 
 
-class CallsUnderWay:
+class CallsUnderWay(Ended):
     """See `UnderWay`."""
 
     def __init__(self, make_host: Callable[[AnyCall[Any]], Any]) -> None:
+        super().__init__()
         self._make_host = make_host
         self._crew = _Crew(make_host)
-        self._ends: list[CallEnd] = []
         self._left = 0
 
     @property
@@ -175,10 +176,7 @@ class CallsUnderWay:
         queue = self._crew.ends
         while len(self._ends) < most and not queue.empty():
             self._add(queue.get_nowait())
-        ends = self._ends
-        self._ends = ends[most:]
-        del ends[most:]
-        return ends
+        return super().take(most)
 
     def wake(self) -> None:
         self._crew.ends.put(None)

@@ -10,21 +10,21 @@ from typing import Any, Optional
 import trio
 
 from meshapi_backends._forks import forget_after_fork
+from meshapi_backends._networks.ended import LoopEnded
 from meshapi_backends._networks.pulling import Pulling
 from meshapi_backends._networks.trio_streams import limit
 from meshapi_backends._scopes import leave_scope
-from meshapi_core import AnyCall, StreamUsageError
+from meshapi_core import AnyCall
 from meshapi_core.flows import PULL, CallEnd
 
 
-class CallsOnTrio:
+class CallsOnTrio(LoopEnded):
     """See `UnderWay`."""
 
     def __init__(self, make_host: Callable[[AnyCall[Any]], Any]) -> None:
+        super().__init__()
         self._token = trio.lowlevel.current_trio_token()
         self._make_host = make_host
-        self._ends: list[CallEnd] = []
-        self._raised: list[BaseException] = []
         self._scopes: dict[int, trio.CancelScope] = {}
         self._left = 0
         self._is_pulling = False
@@ -37,11 +37,6 @@ class CallsOnTrio:
     def forget(self) -> None:
         """Forget the tasks, in a forked child: their loop is the parent's."""
         self._scopes = {}
-
-    @property
-    def has_ends(self) -> bool:
-        self._check_loop()
-        return bool(self._ends or self._raised)
 
     def start(self, calls: Sequence[tuple[int, AnyCall[Any]]]) -> None:
         self._check_loop()
@@ -106,10 +101,6 @@ class CallsOnTrio:
         self._asked = trio.Event()
         await self._asked.wait()
 
-    def _report(self, end: CallEnd) -> None:
-        self._ends.append(end)
-        self.wake()
-
     async def wait(self, seconds: Optional[float]) -> None:
         if seconds is None and not self._scopes:
             raise RuntimeError("NextEnds: nothing is under way, and no time is given")
@@ -126,20 +117,12 @@ class CallsOnTrio:
     async def turn(self) -> None:
         await trio.lowlevel.checkpoint()
 
-    def take(self, most: int) -> list[CallEnd]:
-        if self._raised:
-            raise self._raised.pop(0)
-        ends = self._ends
-        self._ends = ends[most:]
-        del ends[most:]
-        return ends
-
     def wake(self) -> None:
         if self._waiting is not None:
             self._waiting.set()
 
     async def end(self) -> None:
-        if trio.lowlevel.current_trio_token() is not self._token:
+        if not self._is_here():
             self.abandon()
             return
         pull = self._scopes.get(PULL)
@@ -177,9 +160,5 @@ class CallsOnTrio:
             except trio.RunFinishedError:
                 pass  # the loop has ended, and has cancelled its tasks
 
-    def _check_loop(self) -> None:
-        if trio.lowlevel.current_trio_token() is not self._token:
-            raise StreamUsageError(
-                "this was begun in another event loop, and its calls are there; iterate over it in"
-                " that loop"
-            )
+    def _is_here(self) -> bool:
+        return trio.lowlevel.current_trio_token() is self._token
