@@ -107,16 +107,9 @@ class BulkClient(Client[Runner]):
             JournalError: the journal cannot be used, or not written.
             AuthenticationError, PaymentRequiredError: every further call would fail, too.
         """
-        from meshapi_core.bulk import MapRun, planned_run
+        from meshapi_core.bulk import MapRun
 
-        run = planned_run(
-            calls,
-            template,
-            options,
-            takes_async=False,
-            admissions=self._admissions,
-            is_counted=self._counts(options.get("budget")),
-        )
+        run = _planned(self, calls, template, options, takes_async=False)
         return MapRun(self._runner, run)
 
     @overload
@@ -211,16 +204,9 @@ class AsyncBulkClient(Client[AsyncRunner]):
 
         See `MeshAPI.map`. Here, `calls` may also be an async iterable.
         """
-        from meshapi_core.bulk import AsyncMapRun, planned_run
+        from meshapi_core.bulk import AsyncMapRun
 
-        run = planned_run(
-            calls,
-            template,
-            options,
-            takes_async=True,
-            admissions=self._admissions,
-            is_counted=self._counts(options.get("budget")),
-        )
+        run = _planned(self, calls, template, options, takes_async=True)
         return AsyncMapRun(self._runner, run)
 
     @overload
@@ -270,3 +256,19 @@ class AsyncBulkClient(Client[AsyncRunner]):
         return await self._runner.run_flow(
             estimate_calls(calls, template, prices, output_tokens, via, takes_async=True)
         )
+
+
+def _planned(
+    client: Client[Any], calls: Any, template: Any, options: MapOptions, *, takes_async: bool
+) -> Any:
+    """Return the run that a program asks a client for; nothing of it is done yet."""
+    from meshapi_core.bulk import planned_run
+
+    return planned_run(
+        calls,
+        template,
+        options,
+        takes_async=takes_async,
+        admissions=client._admissions,
+        is_counted=client._counts(options.get("budget")),
+    )
