@@ -16,7 +16,7 @@ _NAMES: Final = {
     "meshapi_core.bulk.estimating": "Estimate estimate_calls",
     "meshapi_core.bulk.inputs": "Entry Inputs call_of_line",
     "meshapi_core.bulk.item_usage": "NO_PRICES cost_in_usage usage_of",
-    "meshapi_core.bulk.items": "MapItem call_id",
+    "meshapi_core.bulk.items": "MapItem",
     "meshapi_core.bulk.keys": "content_digest",
     "meshapi_core.bulk.options": "MOST_AT_ONCE Plan",
     "meshapi_core.bulk.per_minute": "PerMinute",

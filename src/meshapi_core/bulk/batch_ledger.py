@@ -9,7 +9,7 @@ process that finds only the first looks for the mark in the gateway's list.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Optional
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -49,7 +49,7 @@ class JournalLedger:
 
     Args:
         notes: the lines of the journal that are about batches, in order, with their offsets.
-        write: appends such a line. None where there is no journal.
+        write: appends such a line, if there is a journal.
         is_done: whether the call with a key has a result already that may be that of a batch whose
             line is at an offset.
     """
@@ -57,7 +57,7 @@ class JournalLedger:
     def __init__(
         self,
         notes: Sequence[tuple[int, BatchNote]],
-        write: Optional[Write],
+        write: Write,
         is_done: Callable[[str, int], bool] = lambda key, offset: False,
     ) -> None:
         self._write = write
@@ -118,8 +118,7 @@ class JournalLedger:
         yield from self._note(batch_ended=batch_id)
 
     def _note(self, **fields: Any) -> Flow[None]:
-        if self._write is not None:
-            yield from self._write(fields)
+        yield from self._write(fields)
 
 
 def note_of(line: bytes) -> BatchNote:

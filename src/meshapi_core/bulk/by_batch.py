@@ -89,10 +89,9 @@ class RunByBatch(Generic[T]):
         self._first = yield from self.next()
         yield from self._recording.begin()
         notes = yield from self._recording.notes()
-        writes = self._plan.journal is not None
         ledger = JournalLedger(
             [(offset, note_of(line)) for offset, line in notes],
-            self._recording.note if writes else None,
+            self._recording.note,
             self._recording.is_done,
         )
         options = BatchOptions(

@@ -18,8 +18,7 @@ import msgspec
 
 from meshapi_core._copies import copied
 from meshapi_core._json_kinds import is_mapping, type_name, value_name
-from meshapi_core.batching.submission import KINDS
-from meshapi_core.bulk.items import call_id
+from meshapi_core.batching.submission import KINDS, custom_id
 from meshapi_core.bulk.templates import CallTemplate
 from meshapi_core.bulk.uploads import repeatable
 from meshapi_core.calls import Call, StreamCall
@@ -124,7 +123,7 @@ class Inputs:
         if type(call.body) is not bytes:
             call = repeatable(call, f"calls[{index}]")
         self._count = index + 1
-        name = call_id(index) if given_id is None else given_id
+        name = custom_id(index) if given_id is None else given_id
         return Entry(index, name, given_id, call)
 
 

@@ -12,16 +12,11 @@ from meshapi_core.errors import MeshAPIError, ResponseDecodeError
 from meshapi_core.types._base import Record
 from meshapi_core.usage.totals import TotalUsage
 
-__all__ = ["MapItem", "call_id"]
+__all__ = ["MapItem"]
 
 T = TypeVar("T")
 
 _NO_USAGE: Final = TotalUsage()
-
-
-def call_id(index: int) -> str:
-    """Return the ID of a call to which the program has given none, by its place in the input."""
-    return f"call-{index}"
 
 
 class MapItem(Struct, Generic[T], frozen=True, kw_only=True):

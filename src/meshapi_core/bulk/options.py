@@ -5,10 +5,11 @@ from typing import Any, Final, Literal, Optional, Union
 
 from msgspec import Struct
 
-from meshapi_core._json_kinds import type_name, value_name
+from meshapi_core._json_kinds import value_name
 from meshapi_core.bulk.per_minute import PerMinute
 from meshapi_core.bulk.spending import Spending
 from meshapi_core.errors import InvalidParamsError
+from meshapi_core.flows.downloads import checked_path
 from meshapi_core.progress import OnProgress
 
 __all__ = ["MOST_AT_ONCE", "Plan"]
@@ -52,7 +53,7 @@ class Plan(Struct, frozen=True, kw_only=True):
             if type(value) is not bool:
                 raise InvalidParamsError(name, "True or False", value_name(value, show=True))
         if given.get("journal") is not None:
-            given["journal"] = _path(given["journal"])
+            given["journal"] = checked_path("journal", given["journal"])
         budget = given.get("budget")
         if budget is not None and not hasattr(budget, "limits"):
             hint = "write budget=Budget(cost_usd=5)"
@@ -95,17 +96,6 @@ def _check_rate_limit(value: Any) -> None:
     hint = "write PerMinute(requests=500)" if type(value) in (int, float) else ""
     expected = 'PerMinute(...), "auto" or None'
     raise InvalidParamsError("rate_limit", expected, value_name(value, show=True), hint)
-
-
-def _path(given: Any) -> str:
-    path: object = given.__fspath__() if hasattr(given, "__fspath__") else given
-    if not isinstance(path, str):
-        hint = "write os.fsdecode(x)" if isinstance(path, bytes) else ""
-        raise InvalidParamsError("journal", "the path of a file", type_name(path), hint)
-    if not path or "\0" in path or path.endswith("/"):
-        got = "an empty str" if not path else value_name(path, show=True)
-        raise InvalidParamsError("journal", "the path of a file", got)
-    return path
 
 
 _INSTEAD: Final = {

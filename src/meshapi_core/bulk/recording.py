@@ -134,7 +134,7 @@ class Recording(Generic[T]):
         return lines
 
     def note(self, fields: dict[str, Any]) -> Flow[None]:
-        """Write a line that is no record of a call.
+        """Write a line that is no record of a call; nothing without a journal.
 
         Raises:
             JournalError: that fails.

@@ -16,7 +16,7 @@ bounded by the concurrency:
   handed over; then an error is raised, if it was one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, Generic, Optional, TypeVar, Union
 
@@ -144,7 +144,6 @@ class Run(Generic[T]):
                 if in_a_row >= self._batch():
                     in_a_row = 0
                     yield from self._receive(0.0)
-                    yield from self._tell()
             elif self._running or self._jobs:
                 in_a_row = 0
                 yield from self._receive(self._wait)
@@ -247,7 +246,6 @@ class Run(Generic[T]):
     def _end_with(self, error: BaseException) -> None:
         """Begin no further call, and raise this error once those under way have ended."""
         self._jobs.drop()
-        self._taking.is_ending = True
         self._error = self._error or error
 
     def _batch(self) -> int:
@@ -259,10 +257,15 @@ class Run(Generic[T]):
         given: Ends = yield NextEnds(None if seconds == inf else seconds, self._batch())
         self._now = self.results.now = given.now
         self._is_held = False
-        if not given.ends:
-            return
-        taking = self._taking
-        for end in given.ends:
+        if given.ends:
+            yield from self._take(given.ends)
+        if self._now - self._told_at >= _TOLD_OFTEN:
+            yield from self._tell()
+
+    def _take(self, ends: Sequence[CallEnd]) -> Flow[None]:
+        """Take what has ended, and record it."""
+        taking, now = self._taking, self._now
+        for end in ends:
             if end.number == PULL:
                 yield from self._jobs.take_pulled(end)
                 continue
@@ -270,9 +273,11 @@ class Run(Generic[T]):
             if end.number == _LIMITS:
                 self._take_limits(end)
             elif end.error is None:
-                taking.response(self._running.pop(end.number), end.value, self._now)
+                taking.response(self._running.pop(end.number), end.value, now)
             else:
-                yield from taking.error(self._running.pop(end.number), end.error, self._now)
+                is_ending = self._error is not None
+                job = self._running.pop(end.number)
+                yield from taking.error(job, end.error, now, is_ending=is_ending)
         try:
             yield from self._recording.write()
         except MeshAPIError as exc:
@@ -280,8 +285,6 @@ class Run(Generic[T]):
             self._end_with(exc)
         for item in self._recording.taken():
             self._hand_over(item)
-        if self._now - self._told_at >= _TOLD_OFTEN:
-            yield from self._tell()
 
     def _tell(self) -> Flow[None]:
         """Tell the program how far the run has come."""

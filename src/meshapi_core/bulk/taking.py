@@ -31,9 +31,6 @@ class Taking(Generic[T]):
         policy: of the client.
         stop_at: ends the run without an error, at this limit of a budget.
         end_with: ends it with an error.
-
-    Attributes:
-        is_ending: whether the run ends with an error, so that no call is sent again.
     """
 
     def __init__(
@@ -45,7 +42,6 @@ class Taking(Generic[T]):
         stop_at: Callable[[str], object],
         end_with: Callable[[Exception], object],
     ) -> None:
-        self.is_ending = False
         self._gate = gate
         self._recording = recording
         self._jobs = jobs
@@ -77,8 +73,15 @@ class Taking(Generic[T]):
         )
         self._recording.add(job.known.key, item, response)
 
-    def error(self, job: Job, error: Exception, now: float) -> Flow[None]:
-        """Take an error: the call is sent again, or has failed, or the run ends."""
+    def error(self, job: Job, error: Exception, now: float, *, is_ending: bool) -> Flow[None]:
+        """Take an error: the call is sent again, or has failed, or the run ends.
+
+        Args:
+            job: the call.
+            error: what its attempt raised.
+            now: the time.
+            is_ending: whether the run ends with an error, so that no call is sent again.
+        """
         admission = self._gate.admission
         job.attempts += 1
         if not isinstance(error, MeshAPIError) or isinstance(error, BudgetExceededError):
@@ -111,7 +114,7 @@ class Taking(Generic[T]):
             admission.cool_down(now, what.cool_down)
         if what.ends_run:
             self._end_with(error)
-        elif what.delay is None or self.is_ending:
+        elif what.delay is None or is_ending:
             self._fail(job, error)
         else:
             job.refusals += is_refused or is_crowded

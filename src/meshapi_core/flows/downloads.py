@@ -43,6 +43,7 @@ __all__ = [
     "FilePath",
     "SavedFile",
     "Target",
+    "checked_path",
     "save_bytes",
     "save_download",
     "save_stream",
@@ -51,9 +52,33 @@ __all__ = [
 
 FilePath = Union[str, PathLike]
 
-_EXPECTED = "the path of a file"
-
 _RANDOM_SIZE = 7
+
+
+def checked_path(parameter: str, given: Any) -> str:
+    """Return the path of a file that is to be written, as text.
+
+    Args:
+        parameter: what the program passed it as.
+        given: what it passed.
+
+    Raises:
+        InvalidParamsError: it is no path, or cannot be that of a file.
+    """
+    expected = "the path of a file"
+    path: object = given
+    if not isinstance(given, str) and hasattr(given, "__fspath__"):
+        path = given.__fspath__()
+    if not isinstance(path, str):
+        hint = "write os.fsdecode(x)" if isinstance(path, bytes) else ""
+        if hasattr(path, "write"):
+            hint = "pass the path, not an open file"
+        raise InvalidParamsError(parameter, expected, value_name(path), hint)
+    if not path or "\0" in path or path.endswith("/"):
+        got = "an empty str" if not path else value_name(path, show=True)
+        hint = "add the name of the file" if path.endswith("/") else ""
+        raise InvalidParamsError(parameter, expected, got, hint)
+    return path
 
 
 class SavedFile(Struct, frozen=True):
@@ -90,20 +115,8 @@ class Target(Struct, frozen=True):
         Raises:
             InvalidParamsError: it is no path, or cannot be that of a file; or `overwrite` is wrong.
         """
+        path = checked_path("path", self.path)
         # For callers without a type checker.
-        given: Any = self.path
-        path: object = given
-        if not isinstance(given, str) and hasattr(given, "__fspath__"):
-            path = given.__fspath__()
-        if not isinstance(path, str):
-            hint = "write os.fsdecode(x)" if isinstance(path, bytes) else ""
-            if hasattr(path, "write"):
-                hint = "pass the path, not an open file"
-            raise InvalidParamsError("path", _EXPECTED, value_name(path), hint)
-        if not path or "\0" in path or path.endswith("/"):
-            got = "an empty str" if not path else value_name(path, show=True)
-            hint = "add the name of the file" if path.endswith("/") else ""
-            raise InvalidParamsError("path", _EXPECTED, got, hint)
         overwrite: Any = self.overwrite
         if not isinstance(overwrite, bool):
             raise InvalidParamsError("overwrite", "True or False", value_name(overwrite))
