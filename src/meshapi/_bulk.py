@@ -1,13 +1,14 @@
 """What the clients do with many calls. What a method needs is imported when it is used."""
 
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Optional, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, Optional, TypeVar, Union, overload
+from weakref import WeakKeyDictionary
 
 from typing_extensions import TypeAlias, TypedDict, Unpack
 
 from meshapi._client import Client
 from meshapi_core import Call
-from meshapi_core.endpoints import AsyncRunner, Runner, lists_keywords
+from meshapi_core.endpoints import AsyncRunner, R_co, Runner, lists_keywords
 
 if TYPE_CHECKING:
     from meshapi_backends import Budget
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Row = TypeVar("Row")
+
+_ADMISSIONS: Final[WeakKeyDictionary[object, dict[object, Any]]] = WeakKeyDictionary()
+"""What the runs of a client leave to the next one, by their rate limits: by its connections, which
+clients made by `with_options` have, too. Most clients have no runs."""
 
 
 class MapOptions(TypedDict, total=False):
@@ -41,7 +46,24 @@ Fields: TypeAlias = Mapping[str, object]
 Template: TypeAlias = Callable[[Row], Named[T]]
 
 
-class BulkClient(Client[Runner]):
+class _Planner(Client[R_co]):
+    """What both clients for many calls have in common."""
+
+    def _planned(self, calls: Any, template: Any, options: MapOptions, *, takes_async: bool) -> Any:
+        """Return the run that a program asks for; nothing of it is done yet."""
+        from meshapi_core.bulk import planned_run
+
+        return planned_run(
+            calls,
+            template,
+            options,
+            takes_async=takes_async,
+            admissions=_ADMISSIONS.setdefault(self._sockets, {}),
+            is_counted=self._counts(options.get("budget")),
+        )
+
+
+class BulkClient(_Planner[Runner]):
     """A blocking client for many calls."""
 
     @overload
@@ -109,7 +131,7 @@ class BulkClient(Client[Runner]):
         """
         from meshapi_core.bulk import MapRun
 
-        run = _planned(self, calls, template, options, takes_async=False)
+        run = self._planned(calls, template, options, takes_async=False)
         return MapRun(self._runner, run)
 
     @overload
@@ -178,7 +200,7 @@ class BulkClient(Client[Runner]):
         )
 
 
-class AsyncBulkClient(Client[AsyncRunner]):
+class AsyncBulkClient(_Planner[AsyncRunner]):
     """A client for many calls on an event loop."""
 
     @overload
@@ -206,7 +228,7 @@ class AsyncBulkClient(Client[AsyncRunner]):
         """
         from meshapi_core.bulk import AsyncMapRun
 
-        run = _planned(self, calls, template, options, takes_async=True)
+        run = self._planned(calls, template, options, takes_async=True)
         return AsyncMapRun(self._runner, run)
 
     @overload
@@ -256,19 +278,3 @@ class AsyncBulkClient(Client[AsyncRunner]):
         return await self._runner.run_flow(
             estimate_calls(calls, template, prices, output_tokens, via, takes_async=True)
         )
-
-
-def _planned(
-    client: Client[Any], calls: Any, template: Any, options: MapOptions, *, takes_async: bool
-) -> Any:
-    """Return the run that a program asks a client for; nothing of it is done yet."""
-    from meshapi_core.bulk import planned_run
-
-    return planned_run(
-        calls,
-        template,
-        options,
-        takes_async=takes_async,
-        admissions=client._admissions,
-        is_counted=client._counts(options.get("budget")),
-    )

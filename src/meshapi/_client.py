@@ -138,7 +138,9 @@ class Portable:
     """A client whose settings can be pickled, but which cannot be pickled itself."""
 
     _config: MeshAPIConfig
+    # For `settings`, but for the limits, which the connections have.
     _arguments: ConnectionArguments
+    _sockets: Any
     # The `__init__` of the two clients. That of a subclass may take other arguments.
     _init: ClassVar[Any]
 
@@ -178,7 +180,8 @@ class Portable:
         del token_variable
         from meshapi._client_settings import settings_of
 
-        return settings_of(self._config, self._arguments, variable)
+        arguments = self._arguments._replace(limits=self._sockets.limits)
+        return settings_of(self._config, arguments, variable)
 
     def __reduce__(self) -> Any:
         # `copy` and `deepcopy` ask for it, too.
@@ -200,8 +203,6 @@ class Client(Portable, Resources[R_co]):
     # shared by a client and those that `with_options` makes of it, and empty while nobody watches:
     # so a tracker of usage is switched on for all of them, and a call looks at nothing else.
     _watches: list[Any]
-    # What the runs of `map` leave to the next one, by their rate limits; shared in the same way.
-    _admissions: dict[object, Any]
 
     if not TYPE_CHECKING:
         # To type checkers, this is the attribute that `Resources` declares.
@@ -237,7 +238,7 @@ class Client(Portable, Resources[R_co]):
         functions = arguments.functions(hints)
         if not reads_environment and arguments.proxy is NOT_GIVEN:
             arguments = arguments._replace(proxy=None)
-        self._arguments = arguments
+        self._arguments = arguments.kept()
         self._watches = []
         if arguments.hooks is not None or arguments.open_telemetry is not None:
             watch = self._new_watch(arguments.hooks, tracing_of(arguments.open_telemetry))
@@ -247,7 +248,6 @@ class Client(Portable, Resources[R_co]):
         )
         self._sockets = self._transport = self._new_pool(arguments, proxies)
         self._own = (self._sockets,)
-        self._admissions = {}
         if self._watches:
             self._watches[0] = self._watches[0].of_owner(self._sockets)
         if arguments.transport is not None:
@@ -390,7 +390,7 @@ class Client(Portable, Resources[R_co]):
         twin = object.__new__(kind)
         twin._config, twin._arguments = config, self._arguments
         twin._own, twin._sockets, twin._transport = (), self._sockets, self._transport
-        twin._watches, twin._admissions = self._watches, self._admissions
+        twin._watches = self._watches
         return twin
 
     @property

@@ -232,6 +232,12 @@ class ConnectionArguments(NamedTuple):
     hooks: Any
     open_telemetry: object
 
+    def kept(self) -> "ConnectionArguments":
+        """Return them without the limits: where nothing was passed, one object for all clients."""
+        rest = self._replace(limits=DEFAULT_LIMITS)
+        is_plain = all(one is other for one, other in zip(rest, _PLAIN))
+        return _PLAIN if is_plain else rest
+
     def check(self, hints: TransportHints, *, reads_environment: bool) -> None:
         """Raise unless a client can use them together.
 
@@ -289,3 +295,9 @@ def tracing_of(open_telemetry: object) -> Any:
             name=exc.name,
         ) from exc
     return Telemetry(settings)
+
+
+_PLAIN: Final = ConnectionArguments(
+    DEFAULT_LIMITS, NOT_GIVEN, None, DEFAULT_SOCKETS, None, None, (), None, None
+)
+"""What a client has that is given nothing."""
