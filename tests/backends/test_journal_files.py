@@ -20,10 +20,10 @@ import meshapi_core
 from meshapi import MeshAPI
 from meshapi_backends._journals import JournalFile
 from meshapi_core import FileSource, Headers, JournalError
-from meshapi_core.bulk.journal import Journal, gateway_of
-from meshapi_core.bulk.journaling import begin_journal, digest_of, read_journal, read_notes
-from meshapi_core.bulk.keys import CallKeys, idempotency_key
-from meshapi_core.bulk.records import Record
+from meshapi_core.bulk.journals.journal import Journal, gateway_of
+from meshapi_core.bulk.journals.journaling import begin_journal, digest_of, read_journal, read_notes
+from meshapi_core.bulk.journals.keys import CallKeys, idempotency_key
+from meshapi_core.bulk.journals.records import Record
 from meshapi_core.endpoints import Completions
 from meshapi_core.flows import (
     AppendJournal,
@@ -436,8 +436,8 @@ import meshapi_core
 from meshapi import MeshAPI
 from meshapi_backends._journals import JournalFile
 from meshapi_core import Headers
-from meshapi_core.bulk.journal import Journal
-from meshapi_core.bulk.records import Record
+from meshapi_core.bulk.journals.journal import Journal
+from meshapi_core.bulk.journals.records import Record
 from meshapi_core.messages import Response
 file = JournalFile(sys.argv[1])
 file.open()

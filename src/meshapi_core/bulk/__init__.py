@@ -5,15 +5,8 @@ What comes in, and when it is sent:
 - `options`: what a program asks for, checked.
 - `inputs`: calls, or rows for a template, one after another; `templates` fills texts from rows.
 - `estimates`: the model tokens of a call beforehand; `estimating`: the cost of many.
-- `gate`: lets attempts begin; `admission` decides whether one may, must wait, or ends the run.
-- `slots`: what admission returns.
-- `per_minute`: the rate limit that a program gives.
-- `pace`: spreads attempts over a rate limit, and `last_minute` counts them.
-- `learned`: a limit that the gateway does not name.
-- `remaining`: what others who use the account leave of a limit.
-- `concurrency`: how many attempts may be under way; "auto" finds out.
-- `spending`: what a run needs of a budget; `reservations`: what attempts under way may still
-  spend of it.
+- `gate`: lets attempts begin, as the package `pacing` decides.
+- `spending`: what a run needs of a budget.
 - `room`: how many calls the client and the process have room for at once.
 - `attempts`: what each brought, and whether there is another; `uploads`: attempts with files.
 
@@ -21,13 +14,11 @@ What comes out:
 
 - `run`: the run as a flow, and `jobs`, the calls that wait for their turn in it.
 - `taking`: what becomes of an attempt that has ended.
-- `by_batch`: the run that makes batches of the calls; `batch_ledger`: its part of the journal.
+- `by_batch`: the run that makes batches of the calls.
+- the package `journals`: the file that each result is written to.
 - `items`: the result of each call, and `item_usage` what it used; `saving`: items in a file.
 - `handover`: results that wait for the program.
 - `summary`: a run in numbers.
-- `keys`, `key_index`: what a call is known by in the journal, and a compact index of that.
-- `journal`, `records`: the journal, and the line in it for each call; `journaling` opens it.
-- `recording`: what a run does with its journal.
 """
 
 from typing import TYPE_CHECKING
@@ -35,18 +26,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from meshapi_core._async.map_run import AsyncMapRun as AsyncMapRun
     from meshapi_core._sync.map_run import MapRun as MapRun
-    from meshapi_core.bulk.admission import *
     from meshapi_core.bulk.estimates import *
     from meshapi_core.bulk.estimating import *
     from meshapi_core.bulk.inputs import *
     from meshapi_core.bulk.item_usage import *
     from meshapi_core.bulk.items import *
-    from meshapi_core.bulk.keys import content_digest as content_digest
+    from meshapi_core.bulk.journals.keys import content_digest as content_digest
     from meshapi_core.bulk.options import *
-    from meshapi_core.bulk.per_minute import *
+    from meshapi_core.bulk.pacing.admission import *
+    from meshapi_core.bulk.pacing.per_minute import *
+    from meshapi_core.bulk.pacing.slots import *
     from meshapi_core.bulk.run import *
     from meshapi_core.bulk.saving import *
-    from meshapi_core.bulk.slots import *
     from meshapi_core.bulk.summary import *
 else:
     from meshapi_core.bulk._face import EXPORTED as __all__

@@ -11,18 +11,18 @@ PACKAGE: Final = "meshapi_core.bulk"
 _NAMES: Final = {
     "meshapi_core._async.map_run": "AsyncMapRun",
     "meshapi_core._sync.map_run": "MapRun",
-    "meshapi_core.bulk.admission": "Admission",
     "meshapi_core.bulk.estimates": "EstimatedTokens GUESSED_OUTPUT MEDIA_TOKENS estimated_tokens",
     "meshapi_core.bulk.estimating": "Estimate estimate_calls",
     "meshapi_core.bulk.inputs": "Entry Inputs call_of_line",
     "meshapi_core.bulk.item_usage": "NO_PRICES cost_in_usage usage_of",
     "meshapi_core.bulk.items": "MapItem",
-    "meshapi_core.bulk.keys": "content_digest",
+    "meshapi_core.bulk.journals.keys": "content_digest",
     "meshapi_core.bulk.options": "MOST_AT_ONCE Plan",
-    "meshapi_core.bulk.per_minute": "PerMinute",
+    "meshapi_core.bulk.pacing.admission": "Admission",
+    "meshapi_core.bulk.pacing.per_minute": "PerMinute",
+    "meshapi_core.bulk.pacing.slots": "Decision Hold Slot Stop",
     "meshapi_core.bulk.run": "Run planned_run",
     "meshapi_core.bulk.saving": "ITEM_COLUMNS SavedRows item_values save_jsonl save_parquet",
-    "meshapi_core.bulk.slots": "Decision Hold Slot Stop",
     "meshapi_core.bulk.summary": "MapSummary SummaryCounts",
 }
 _HOMES: Final = {

@@ -16,12 +16,12 @@ from meshapi_core.batching.running import BatchOptions, BatchRun
 from meshapi_core.batching.sources import BatchCall
 from meshapi_core.batching.submission import custom_id
 from meshapi_core.bulk.attempts import Received, attempt
-from meshapi_core.bulk.batch_ledger import JournalLedger, note_of
 from meshapi_core.bulk.inputs import Entry, Inputs
 from meshapi_core.bulk.item_usage import cost_in_usage, usage_of
 from meshapi_core.bulk.items import MapItem
+from meshapi_core.bulk.journals.batch_ledger import JournalLedger, note_of
+from meshapi_core.bulk.journals.recording import Known, Recording
 from meshapi_core.bulk.options import Plan
-from meshapi_core.bulk.recording import Known, Recording
 from meshapi_core.bulk.results import Results
 from meshapi_core.bulk.summary import MapSummary
 from meshapi_core.config import MeshAPIConfig

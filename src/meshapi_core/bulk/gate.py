@@ -9,13 +9,13 @@ from typing import Any, Final, Optional
 from msgspec import structs
 
 from meshapi_core._base_error import MeshAPIError
-from meshapi_core.bulk.admission import Admission
 from meshapi_core.bulk.estimates import estimated_tokens
 from meshapi_core.bulk.item_usage import NO_PRICES
 from meshapi_core.bulk.jobs import Job
 from meshapi_core.bulk.options import Plan
+from meshapi_core.bulk.pacing.admission import Admission
+from meshapi_core.bulk.pacing.slots import Decision
 from meshapi_core.bulk.room import most_at_once
-from meshapi_core.bulk.slots import Decision
 from meshapi_core.messages import Response
 from meshapi_core.response_meta import RateLimitHeaders
 from meshapi_core.usage.budgets import BudgetLimits

@@ -15,7 +15,7 @@ from meshapi_core._base_error import MeshAPIError
 from meshapi_core.bulk.estimates import EstimatedTokens
 from meshapi_core.bulk.inputs import Entry, Inputs
 from meshapi_core.bulk.items import MapItem
-from meshapi_core.bulk.recording import Known, Recording
+from meshapi_core.bulk.journals.recording import Known, Recording
 from meshapi_core.flows.concurrent import CallEnd, StartPull
 from meshapi_core.flows.steps import Flow
 from meshapi_core.signals import END_OF_STREAM

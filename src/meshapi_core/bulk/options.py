@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, Optional, Union
 from msgspec import Struct
 
 from meshapi_core._json_kinds import value_name
-from meshapi_core.bulk.per_minute import PerMinute
+from meshapi_core.bulk.pacing.per_minute import PerMinute
 from meshapi_core.bulk.spending import Spending
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.flows.downloads import checked_path

@@ -21,7 +21,6 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final, Generic, Optional, TypeVar, Union
 
 from meshapi_core._base_error import MeshAPIError
-from meshapi_core.bulk.admission import Admission
 from meshapi_core.bulk.attempts import (
     attempt,
 )
@@ -29,10 +28,11 @@ from meshapi_core.bulk.gate import Gate
 from meshapi_core.bulk.inputs import Inputs
 from meshapi_core.bulk.items import MapItem
 from meshapi_core.bulk.jobs import Job, Jobs
+from meshapi_core.bulk.journals.recording import Recording
 from meshapi_core.bulk.options import Plan
-from meshapi_core.bulk.recording import Recording
+from meshapi_core.bulk.pacing.admission import Admission
+from meshapi_core.bulk.pacing.slots import Hold, Slot, Stop
 from meshapi_core.bulk.results import Results
-from meshapi_core.bulk.slots import Hold, Slot, Stop
 from meshapi_core.bulk.summary import MapSummary
 from meshapi_core.bulk.taking import Taking
 from meshapi_core.config import MeshAPIConfig

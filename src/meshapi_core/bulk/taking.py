@@ -9,7 +9,7 @@ from meshapi_core.bulk.gate import Gate
 from meshapi_core.bulk.item_usage import cost_in_usage, usage_of
 from meshapi_core.bulk.items import MapItem
 from meshapi_core.bulk.jobs import Job, Jobs
-from meshapi_core.bulk.recording import Recording
+from meshapi_core.bulk.journals.recording import Recording
 from meshapi_core.flows.polling import random_number
 from meshapi_core.flows.steps import Flow
 from meshapi_core.headers import find_request_id

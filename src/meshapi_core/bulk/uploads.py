@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from meshapi_core._json_kinds import value_name
-from meshapi_core.bulk.keys import in_memory
+from meshapi_core.bulk.journals.keys import in_memory
 from meshapi_core.calls import Call
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.multipart import FilePart, Multipart

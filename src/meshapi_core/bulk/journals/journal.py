@@ -20,8 +20,8 @@ import msgspec
 from msgspec import Struct
 
 from meshapi_core._journal_errors import JournalError
-from meshapi_core.bulk.key_index import KEY_DIGITS, KeyIndex
-from meshapi_core.bulk.records import Record, line_of, read_line
+from meshapi_core.bulk.journals.key_index import KEY_DIGITS, KeyIndex
+from meshapi_core.bulk.journals.records import Record, line_of, read_line
 from meshapi_core.config import MeshAPIConfig
 
 __all__ = ["Journal", "Place", "gateway_of"]

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshapi_core import Call, FileSource, InvalidParamsError
-from meshapi_core.bulk.key_index import KeyIndex
-from meshapi_core.bulk.keys import (
+from meshapi_core.bulk.journals.key_index import KeyIndex
+from meshapi_core.bulk.journals.keys import (
     CallKeys,
     content_digest,
     files_to_measure,

@@ -39,11 +39,11 @@ from math import inf
 from typing import Any, Final, Literal, Optional, Union
 
 from meshapi_core._json_kinds import is_object
-from meshapi_core.bulk.concurrency import Concurrency
-from meshapi_core.bulk.pace import Pace
-from meshapi_core.bulk.per_minute import PerMinute
-from meshapi_core.bulk.reservations import Ratio, Reservations
-from meshapi_core.bulk.slots import UNTIL_AN_END, Decision, Hold, Slot
+from meshapi_core.bulk.pacing.concurrency import Concurrency
+from meshapi_core.bulk.pacing.pace import Pace
+from meshapi_core.bulk.pacing.per_minute import PerMinute
+from meshapi_core.bulk.pacing.reservations import Ratio, Reservations
+from meshapi_core.bulk.pacing.slots import UNTIL_AN_END, Decision, Hold, Slot
 from meshapi_core.response_meta import RateLimit, RateLimitHeaders
 from meshapi_core.usage import BudgetLimits, TotalUsage
 

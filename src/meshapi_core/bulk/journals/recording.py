@@ -11,11 +11,16 @@ from meshapi_core._journal_errors import JournalError
 from meshapi_core.bulk.inputs import Entry
 from meshapi_core.bulk.item_usage import cost_in_usage
 from meshapi_core.bulk.items import MapItem
-from meshapi_core.bulk.journal import gateway_of
-from meshapi_core.bulk.journaling import OpenedJournal, begin_journal, digest_of, read_journal
-from meshapi_core.bulk.keys import CallKeys, idempotency_key
+from meshapi_core.bulk.journals.journal import gateway_of
+from meshapi_core.bulk.journals.journaling import (
+    OpenedJournal,
+    begin_journal,
+    digest_of,
+    read_journal,
+)
+from meshapi_core.bulk.journals.keys import CallKeys, idempotency_key
+from meshapi_core.bulk.journals.records import Record
 from meshapi_core.bulk.options import Plan
-from meshapi_core.bulk.records import Record
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.errors import MeshAPIError
 from meshapi_core.flows.journals import AppendJournal, CloseJournal, ReadRecord

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshapi_core import APITimeoutError, Headers, JournalError, MeshAPIConfig
-from meshapi_core.bulk.journal import Journal, Place, gateway_of
-from meshapi_core.bulk.records import Record
+from meshapi_core.bulk.journals.journal import Journal, Place, gateway_of
+from meshapi_core.bulk.journals.records import Record
 from meshapi_core.messages import Response
 
 GATEWAY = "https://api.example/eu"

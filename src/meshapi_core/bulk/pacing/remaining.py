@@ -21,7 +21,7 @@ Source: https://www.ietf.org/archive/id/draft-ietf-httpapi-ratelimit-headers-07.
 from math import inf
 from typing import Final
 
-from meshapi_core.bulk.last_minute import WINDOW
+from meshapi_core.bulk.pacing.last_minute import WINDOW
 
 __all__ = ["Remaining"]
 

@@ -14,7 +14,7 @@ from typing import Any, Optional, Union
 
 from meshapi_core._json_kinds import is_sequence, value_name
 from meshapi_core.bodies import FileSource
-from meshapi_core.bulk.key_index import KEY_DIGITS, KeyIndex
+from meshapi_core.bulk.journals.key_index import KEY_DIGITS, KeyIndex
 from meshapi_core.calls import Call, StreamCall
 from meshapi_core.errors import InvalidParamsError
 from meshapi_core.multipart import Multipart

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi_core.bulk.concurrency import Concurrency
+from meshapi_core.bulk.pacing.concurrency import Concurrency
 from meshapi_core.errors import InvalidParamsError
 
 

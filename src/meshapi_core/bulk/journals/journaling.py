@@ -20,8 +20,8 @@ from typing import Any, Final, Optional
 import msgspec
 from msgspec import Struct
 
-from meshapi_core.bulk.journal import Journal
-from meshapi_core.bulk.keys import content_digest, files_to_measure
+from meshapi_core.bulk.journals.journal import Journal
+from meshapi_core.bulk.journals.keys import content_digest, files_to_measure
 from meshapi_core.calls import Call
 from meshapi_core.flows.journals import (
     AppendJournal,

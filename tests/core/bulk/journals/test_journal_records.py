@@ -23,7 +23,7 @@ from meshapi_core import (
     StreamInterruptedError,
     UnsupportedSchemaError,
 )
-from meshapi_core.bulk.records import Record, line_of, read_line
+from meshapi_core.bulk.journals.records import Record, line_of, read_line
 from meshapi_core.endpoints import Completions, Embeddings
 from meshapi_core.envelopes import error_from_response
 from meshapi_core.messages import Response

@@ -15,7 +15,7 @@ fast as before, and be refused again. So:
 from math import exp
 from typing import Final, Optional
 
-from meshapi_core.bulk.last_minute import WINDOW, LastMinute
+from meshapi_core.bulk.pacing.last_minute import WINDOW, LastMinute
 
 __all__ = ["Learned"]
 

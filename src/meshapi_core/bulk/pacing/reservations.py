@@ -15,7 +15,7 @@ from decimal import Decimal
 from math import inf
 from typing import Final, Optional, Union
 
-from meshapi_core.bulk.slots import UNTIL_AN_END, Hold, Stop
+from meshapi_core.bulk.pacing.slots import UNTIL_AN_END, Hold, Stop
 from meshapi_core.usage import BudgetLimits, TotalUsage
 
 __all__ = ["Ratio", "Reservations"]

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi_core.bulk.last_minute import WINDOW, LastMinute
+from meshapi_core.bulk.pacing.last_minute import WINDOW, LastMinute
 
 # Seconds to the next event, and an amount; now and then a long time passes.
 pauses = st.one_of(st.floats(0, 2), st.floats(0, 150))

@@ -32,9 +32,9 @@ Source: https://learn.microsoft.com/azure/ai-services/openai/how-to/quota,
 from math import inf
 from typing import Final, Optional
 
-from meshapi_core.bulk.last_minute import WINDOW, LastMinute
-from meshapi_core.bulk.learned import Learned
-from meshapi_core.bulk.remaining import Remaining
+from meshapi_core.bulk.pacing.last_minute import WINDOW, LastMinute
+from meshapi_core.bulk.pacing.learned import Learned
+from meshapi_core.bulk.pacing.remaining import Remaining
 from meshapi_core.response_meta import RateLimit
 
 __all__ = ["Pace"]
