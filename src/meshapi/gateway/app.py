@@ -38,6 +38,9 @@ from meshapi.gateway.http.errors import handlers
 from meshapi.gateway.http.recorder import Recorder
 from meshapi.gateway.http.replays import Replayer
 from meshapi.gateway.http.wire import dump
+from meshapi.gateway.page.exchanges import ExchangeLog
+from meshapi.gateway.page.routes import Page
+from meshapi.gateway.page.watcher import Watcher
 from meshapi.gateway.rate_limits import Kind, RateLimits
 from meshapi.gateway.realtime import endpoint as realtime
 from meshapi.gateway.state import GatewayState
@@ -107,7 +110,10 @@ def build(state: GatewayState, hosts: Optional[Collection[str]]) -> ASGIApp:
     )
     # The service never redirects, and a redirect would lose the body.
     app.router.redirect_slashes = False
-    return Recorder(Replayer(app, state), state, AccessRules(state.token, hosts))
+    rules = AccessRules(state.token, hosts)
+    exchanges = ExchangeLog(state.token)
+    served = Recorder(Replayer(app, state), state, rules)
+    return Page(Watcher(served, exchanges), exchanges, rules)
 
 
 async def _health(request: Request) -> Response:

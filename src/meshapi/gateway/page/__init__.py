@@ -1,0 +1,8 @@
+"""The page at `/`: the requests as they come, and what they got, for whoever sits at the desk.
+
+scrubbing   takes tokens out of what is shown
+exchanges   the last requests and their responses, within bounds
+watcher     the middleware that notes them
+routes      the page, and what it asks for; who may see it
+index.html  the page itself: one file that loads nothing else
+"""

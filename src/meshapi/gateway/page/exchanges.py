@@ -1,0 +1,289 @@
+"""The last requests and what they got, for the page: within bounds, whatever is sent.
+
+Of each body, the beginning is kept; of all of them, 16 MiB. The oldest are dropped first.
+"""
+
+import hashlib
+import re
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Final, Optional
+
+from meshapi.gateway.page.scrubbing import Scrubber
+
+MOST_EXCHANGES: Final = 500
+MOST_BYTES: Final = 16 * 1024 * 1024
+MOST_OF_BODY: Final = 256 * 1024
+"""Bytes of a request, and of a response."""
+MOST_CHUNKS: Final = 2000
+"""Pieces of a response that are told apart; the rest is one more piece."""
+
+# In a query, in JSON, and in a form.
+_MODEL: Final = re.compile(
+    rb"""(?:^|&)model=([\w./:%-]{1,200})"""
+    rb"""|"model"\s*:\s*"([^"\\]{1,200})\""""
+    rb"""|name="model"\r\n\r\n([^\r\n]{1,200})"""
+)
+_HEAD: Final = 64 * 1024
+
+_RETRY_WITHIN: Final = 120.0
+"""Seconds after which the same request without a key is another call."""
+
+
+@dataclass
+class Piece:
+    """What came at one moment.
+
+    Attributes:
+        at: seconds since the request began.
+        data: the bytes, as far as they are kept.
+        size: how many there were.
+        sent: whether the gateway sent it; in realtime, the client sends pieces, too.
+    """
+
+    at: float
+    data: bytes
+    size: int
+    sent: bool = True
+
+
+@dataclass
+class Exchange:
+    """A request, and the response as far as it has come.
+
+    Attributes:
+        number: counted from 1.
+        call: the number of the first attempt of the same call.
+        attempt: counted from 1.
+        began: seconds since the gateway began.
+        state: "open", "complete", or "cut" for a response that was broken off, by either side.
+        version: grows with each change of any exchange.
+    """
+
+    number: int
+    began: float
+    method: str
+    path: str
+    query: str
+    headers: list[tuple[bytes, bytes]]
+    token: str
+    call: int = 0
+    attempt: int = 1
+    body: bytearray = field(default_factory=bytearray)
+    size: int = 0
+    model: str = ""
+    status: int = 0
+    response_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    first: Optional[float] = None
+    pieces: list[Piece] = field(default_factory=list)
+    response_size: int = 0
+    ended: Optional[float] = None
+    state: str = "open"
+    version: int = 0
+    kept: int = 0
+
+
+class ExchangeLog:
+    """The last exchanges of one gateway. The server's thread adds them; any thread may read.
+
+    Args:
+        token: of the gateway; it is never shown.
+    """
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+        self._lock = threading.Lock()
+        self._exchanges: deque[Exchange] = deque()
+        self._kept = 0
+        self._count = 0
+        self.version = 0
+
+    def begin(
+        self,
+        now: float,
+        method: str,
+        path: str,
+        query: str,
+        headers: list[tuple[bytes, bytes]],
+        token: str,
+    ) -> Exchange:
+        """Add a request whose head has come."""
+        with self._lock:
+            self._count += 1
+            exchange = Exchange(self._count, now, method, path, query, headers, token)
+            exchange.call = exchange.number
+            self._exchanges.append(exchange)
+            if len(self._exchanges) > MOST_EXCHANGES:
+                self._drop()
+            self._touch(exchange)
+        return exchange
+
+    def receive(self, exchange: Exchange, data: bytes, *, ended: bool) -> None:
+        """Add a piece of a request's body."""
+        with self._lock:
+            exchange.size += len(data)
+            self._keep(exchange, exchange.body, data)
+            if ended:
+                exchange.model = _model_in(exchange)
+                self._find_call(exchange)
+            self._touch(exchange)
+
+    def respond(
+        self, exchange: Exchange, now: float, status: int, headers: list[tuple[bytes, bytes]]
+    ) -> None:
+        """Add the head of a response."""
+        with self._lock:
+            exchange.status, exchange.response_headers = status, headers
+            exchange.first = now - exchange.began
+            self._touch(exchange)
+
+    def add(self, exchange: Exchange, now: float, data: bytes, *, sent: bool = True) -> None:
+        """Add a piece of a response, or of what goes over a WebSocket."""
+        if not data:
+            return
+        with self._lock:
+            exchange.response_size += len(data)
+            if len(exchange.pieces) > MOST_CHUNKS:
+                exchange.pieces[-1].size += len(data)
+            else:
+                room = MOST_OF_BODY - sum(len(piece.data) for piece in exchange.pieces[-1:])
+                kept = bytearray()
+                if exchange.kept < 2 * MOST_OF_BODY:
+                    self._keep(exchange, kept, data[: max(0, room)])
+                piece = Piece(now - exchange.began, bytes(kept), len(data), sent)
+                exchange.pieces.append(piece)
+            self._touch(exchange)
+
+    def end(self, exchange: Exchange, now: float, state: str) -> None:
+        """Note the end of a response. Only the first end counts."""
+        with self._lock:
+            if exchange.ended is None:
+                exchange.ended, exchange.state = now - exchange.began, state
+                self._touch(exchange)
+
+    def clear(self) -> None:
+        """Forget all of them; those under way are not shown any more."""
+        with self._lock:
+            self._exchanges.clear()
+            self._kept = 0
+            self.version += 1
+
+    def since(self, version: int) -> tuple[int, int, list[dict[str, Any]]]:
+        """Return what is new.
+
+        Returns:
+            The version now, the number of the oldest exchange that is kept (the next number if none
+            is), and the lines of those that changed after a version, oldest first.
+        """
+        with self._lock:
+            changed = [one for one in self._exchanges if one.version > version]
+            oldest = self._exchanges[0].number if self._exchanges else self._count + 1
+            return self.version, oldest, [self._line(one) for one in changed]
+
+    def details(self, number: int) -> Optional[dict[str, Any]]:
+        """Return one exchange in full, as far as it is kept; None if it is not."""
+        with self._lock:
+            found = next((one for one in self._exchanges if one.number == number), None)
+            return None if found is None else self._details(found)
+
+    def _keep(self, exchange: Exchange, into: bytearray, data: bytes) -> None:
+        data = data[: max(0, MOST_OF_BODY - len(into))]
+        into += data
+        exchange.kept += len(data)
+        self._kept += len(data)
+        while self._kept > MOST_BYTES and len(self._exchanges) > 1:
+            self._drop()
+
+    def _drop(self) -> None:
+        self._kept -= self._exchanges.popleft().kept
+
+    def _touch(self, exchange: Exchange) -> None:
+        self.version += 1
+        exchange.version = self.version
+
+    def _find_call(self, exchange: Exchange) -> None:
+        """Find the earlier attempts of the same call: by its key, else by what was sent."""
+        key = _identity(exchange)
+        for other in reversed(self._exchanges):
+            if other is exchange or _identity(other) != key:
+                continue
+            is_failed = other.state == "cut" or other.status >= 400
+            is_late = exchange.began - other.began > _RETRY_WITHIN
+            if _key_of(exchange) or (is_failed and not is_late):
+                exchange.call, exchange.attempt = other.call, other.attempt + 1
+            return
+
+    def _line(self, exchange: Exchange) -> dict[str, Any]:
+        scrub = self._scrubber(exchange)
+        return {
+            "number": exchange.number,
+            "call": exchange.call,
+            "attempt": exchange.attempt,
+            "began": round(exchange.began, 3),
+            "method": exchange.method,
+            "path": scrub.text(exchange.path),
+            "model": scrub.text(exchange.model),
+            "version": exchange.version,
+            "status": exchange.status,
+            "state": exchange.state,
+            "seconds": None if exchange.ended is None else round(exchange.ended, 4),
+            "pieces": len(exchange.pieces),
+            "size": exchange.response_size,
+        }
+
+    def _details(self, exchange: Exchange) -> dict[str, Any]:
+        scrub = self._scrubber(exchange)
+        (body,) = scrub.pieces([bytes(exchange.body)])
+        chunks = scrub.pieces([piece.data for piece in exchange.pieces])
+        return {
+            **self._line(exchange),
+            "query": scrub.text(exchange.query),
+            "headers": scrub.headers(exchange.headers),
+            "body": scrub.text(_text(body)),
+            "body_size": exchange.size,
+            "truncated": exchange.size > len(exchange.body),
+            "response_headers": scrub.headers(exchange.response_headers),
+            "first": None if exchange.first is None else round(exchange.first, 4),
+            "chunks": [
+                {
+                    "at": round(piece.at, 4),
+                    "text": scrub.text(_text(data)),
+                    "size": piece.size,
+                    "truncated": piece.size > len(piece.data),
+                    "sent": piece.sent,
+                }
+                for piece, data in zip(exchange.pieces, chunks)
+            ],
+        }
+
+    def _scrubber(self, exchange: Exchange) -> Scrubber:
+        # The one that was sent, too: somebody's real one may have been sent by mistake.
+        return Scrubber((self._token, exchange.token))
+
+
+def _key_of(exchange: Exchange) -> bytes:
+    return next((value for name, value in exchange.headers if name == b"idempotency-key"), b"")
+
+
+def _identity(exchange: Exchange) -> tuple[str, str, bytes]:
+    key = _key_of(exchange) or hashlib.sha256(exchange.body).digest()
+    return exchange.method, f"{exchange.path}?{exchange.query}", key
+
+
+def _model_in(exchange: Exchange) -> str:
+    """Return the model that a request names; "" if it names none, or says so in another way."""
+    found = _MODEL.search(exchange.query.encode()) or _MODEL.search(exchange.body[:_HEAD])
+    name = next(filter(None, found.groups()), b"") if found else b""
+    return name.decode("utf-8", "replace")
+
+
+def _text(data: bytes) -> str:
+    """Return bytes as text; what is none is told by its size."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as exc:
+        if exc.reason == "unexpected end of data":
+            # Cut in the middle of a character.
+            return data[: exc.start].decode()
+        return f"({len(data):,} bytes that are not text)"

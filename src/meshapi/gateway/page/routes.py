@@ -1,0 +1,202 @@
+"""The page, and what it asks for.
+
+Who may see it: a browser on this computer, and whoever has the gateway's token. The page itself has
+no data in it. A page of another site, or of another port of this computer, gets nothing: a browser
+says where a request comes from.
+
+Source: https://www.w3.org/TR/fetch-metadata/, https://www.w3.org/TR/CSP3/
+"""
+
+import base64
+import hashlib
+import ipaddress
+import re
+import secrets
+from collections.abc import AsyncIterator, Callable
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+import anyio
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from meshapi.gateway.http.access_rules import AccessRules
+from meshapi.gateway.http.errors import GatewayError, envelope
+from meshapi.gateway.http.wire import dump, ulid
+from meshapi.gateway.page.exchanges import ExchangeLog
+
+_LOOK_EVERY: Final = 0.1
+_LINE_EVERY: Final = 10.0
+"""Seconds after which an empty line is sent, so that the end of a connection is noticed."""
+
+_MOST_WATCHERS: Final = 20
+
+_PLACE: Final = "/__gateway/"
+_NUMBER: Final = re.compile(r"/__gateway/exchanges/([0-9]{1,15})")
+
+News = Callable[[], dict[str, Any]]
+
+
+class Page:
+    """ASGI middleware: serves the page, and passes everything else on.
+
+    Args:
+        app: the gateway.
+        log: what the page shows.
+        rules: which hosts and sites are served at all.
+    """
+
+    def __init__(self, app: ASGIApp, log: ExchangeLog, rules: AccessRules) -> None:
+        self._app = app
+        self._log = log
+        self._rules = rules
+        self._watchers = 0
+        # So that a page notices that the gateway behind it is another one.
+        self._name = secrets.token_hex(8)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        respond = self._responder(scope)
+        if respond is None:
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        try:
+            refusal = self._rules.refusal(scope, request.headers)
+            if refusal is not None:
+                raise refusal
+            response = await respond(request)
+        except GatewayError as error:
+            response = envelope(error, f"req_{ulid()}")
+        await response(scope, receive, send)
+
+    def _responder(self, scope: Scope) -> Any:
+        if scope["type"] != "http":
+            return None
+        method, path = scope["method"], scope["path"]
+        if path == "/":
+            is_browser = "text/html" in Headers(scope=scope).get("accept", "")
+            return _show if method == "GET" and is_browser else None
+        if path == f"{_PLACE}live" and method == "GET":
+            return self._live
+        if path == f"{_PLACE}exchanges" and method == "DELETE":
+            return self._clear
+        if _NUMBER.fullmatch(path) and method == "GET":
+            return self._details
+        return None
+
+    async def _details(self, request: Request) -> Response:
+        self._check(request)
+        found = _NUMBER.fullmatch(request.url.path)
+        assert found is not None
+        details = self._log.details(int(found[1]))
+        if details is None:
+            raise GatewayError(404, "not_found", f"Request {found[1]} is not kept any more.")
+        return _json(details)
+
+    async def _clear(self, request: Request) -> Response:
+        self._check(request)
+        self._log.clear()
+        return _json({})
+
+    async def _live(self, request: Request) -> Response:
+        self._check(request)
+        if self._watchers >= _MOST_WATCHERS:
+            message = f"{_MOST_WATCHERS} pages watch this gateway already; close one of them."
+            raise GatewayError(503, "too_many_watchers", message)
+        since = request.query_params.get("since", "")[:15]
+        lines = self._lines(int(since) if since.isdecimal() else 0)
+        return StreamingResponse(lines, media_type="application/x-ndjson", headers=_PRIVATE)
+
+    async def _lines(self, version: int) -> AsyncIterator[bytes]:
+        self._watchers += 1
+        try:
+            silent = _LINE_EVERY
+            while True:
+                now = self._log.version
+                if now != version or silent == _LINE_EVERY:
+                    version, oldest, changed = self._log.since(version if version <= now else 0)
+                    news = {"gateway": self._name, "version": version, "oldest": oldest}
+                    yield dump({**news, "changed": changed}) + b"\n"
+                    silent = 0.0
+                elif silent > _LINE_EVERY:
+                    yield b"\n"
+                    silent = 0.0
+                await anyio.sleep(_LOOK_EVERY)
+                silent += _LOOK_EVERY
+        finally:
+            self._watchers -= 1
+
+    def _check(self, request: Request) -> None:
+        """Return if whoever asks may see the requests.
+
+        Raises:
+            GatewayError: 401, if not.
+        """
+        if self._rules.has_token(request.headers):
+            return
+        client = request.client
+        if client is not None and _is_loopback(client.host) and _is_own(request.headers):
+            return
+        message = "Only a browser on this computer sees the requests without the gateway's token."
+        raise GatewayError(401, "unauthorized", message)
+
+
+_PRIVATE: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+async def _show(request: Request) -> Response:
+    html, policy = _page()
+    headers = {
+        **_PRIVATE,
+        "Content-Security-Policy": policy,
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Referrer-Policy": "no-referrer",
+        "X-Frame-Options": "DENY",
+    }
+    return HTMLResponse(html, headers=headers)
+
+
+@cache
+def _page() -> tuple[str, str]:
+    """Return the page, and the policy that lets nothing run but what is in it."""
+    html = files(__package__).joinpath("index.html").read_text("utf-8")
+    kinds = {
+        kind: _digest(html[html.index(f"<{kind}>") + len(kind) + 2 : html.index(f"</{kind}>")])
+        for kind in ("script", "style")
+    }
+    policy = (
+        f"default-src 'none'; script-src '{kinds['script']}'; style-src '{kinds['style']}'; "
+        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    )
+    return html, policy
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _json(value: Any) -> Response:
+    return Response(dump(value), headers=_PRIVATE, media_type="application/json")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def _is_own(headers: Headers) -> bool:
+    """Whether a request is not from a page of another site or port."""
+    origin = headers.get("origin")
+    site = headers.get("sec-fetch-site", "none")
+    if site not in ("same-origin", "none"):
+        return False
+    return origin is None or origin.partition("://")[2] == headers.get("host")

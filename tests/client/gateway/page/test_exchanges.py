@@ -1,0 +1,98 @@
+"""The exchanges that the page shows: their bounds, and which belong together."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meshapi.gateway.page import exchanges
+from meshapi.gateway.page.exchanges import Exchange, ExchangeLog
+
+KEY = [(b"idempotency-key", b"one")]
+
+
+def begin(log: ExchangeLog, now: float = 0.0, body: bytes = b"{}", **options: object) -> Exchange:
+    headers = options.get("headers", [])
+    assert isinstance(headers, list)
+    exchange = log.begin(now, "POST", "/v1/chat/completions", "", headers, "")
+    log.receive(exchange, body, ended=True)
+    return exchange
+
+
+def finish(log: ExchangeLog, exchange: Exchange, status: int, state: str = "complete") -> None:
+    log.respond(exchange, exchange.began + 0.1, status, [])
+    log.end(exchange, exchange.began + 0.2, state)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3_000_000), st.integers(0, 3_000_000)), max_size=12))
+def test_what_is_kept_has_bounds(sizes: list[tuple[int, int]]) -> None:
+    log = ExchangeLog("rsk_test")
+    for sent, received in sizes:
+        exchange = begin(log, body=bytes(sent))
+        for _ in range(3):
+            log.add(exchange, 0.0, bytes(received))
+        details = log.details(exchange.number)
+        assert details is not None
+        assert details["body_size"] == sent
+        assert details["size"] == 3 * received
+        assert exchange.kept <= 3 * exchanges.MOST_OF_BODY
+    assert log._kept == sum(one.kept for one in log._exchanges) <= exchanges.MOST_BYTES
+
+
+def test_the_oldest_go_first() -> None:
+    log = ExchangeLog("rsk_test")
+    for _ in range(exchanges.MOST_EXCHANGES + 7):
+        begin(log)
+    _, oldest, lines = log.since(0)
+    assert (oldest, len(lines)) == (8, exchanges.MOST_EXCHANGES)
+    assert log.details(7) is None
+
+
+def test_a_response_of_many_pieces_keeps_the_first() -> None:
+    log = ExchangeLog("rsk_test")
+    exchange = begin(log)
+    for _ in range(exchanges.MOST_CHUNKS + 50):
+        log.add(exchange, 0.0, b"x")
+    assert len(exchange.pieces) == exchanges.MOST_CHUNKS + 1
+    assert sum(piece.size for piece in exchange.pieces) == exchanges.MOST_CHUNKS + 50
+
+
+def test_attempts_with_one_key_are_one_call() -> None:
+    log = ExchangeLog("rsk_test")
+    first = begin(log, headers=KEY)
+    finish(log, first, 429)
+    other = begin(log)
+    second = begin(log, headers=KEY)
+    assert (second.call, second.attempt) == (first.number, 2)
+    assert (other.call, other.attempt) == (other.number, 1)
+
+
+def test_without_a_key_the_same_request_after_a_failure_is_a_retry() -> None:
+    log = ExchangeLog("rsk_test")
+    first = begin(log)
+    finish(log, first, 503)
+    second = begin(log, 1.0)
+    finish(log, second, 200)
+    third = begin(log, 2.0)
+    assert (second.call, second.attempt) == (first.number, 2)
+    assert (third.call, third.attempt) == (third.number, 1)
+
+
+def test_only_what_changed_is_told() -> None:
+    log = ExchangeLog("rsk_test")
+    first, second = begin(log), begin(log)
+    version, _, _ = log.since(0)
+    log.respond(first, 0.5, 200, [])
+    assert [line["number"] for line in log.since(version)[2]] == [first.number]
+    log.clear()
+    version, oldest, lines = log.since(version)
+    assert (oldest, lines) == (second.number + 1, [])
+
+
+def test_the_model_is_found_in_json_queries_and_forms() -> None:
+    log = ExchangeLog("rsk_test")
+    form = b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\nopenai/whisper-1\r\n--x--'
+    for body, model in (
+        (b'{"messages": [], "model": "openai/gpt-4o-mini"}', "openai/gpt-4o-mini"),
+        (form, "openai/whisper-1"),
+        (b"", ""),
+    ):
+        assert begin(log, body=body).model == model

@@ -1,0 +1,61 @@
+"""Tokens in what the page shows."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meshapi.gateway.page.scrubbing import MASK, Scrubber
+
+TOKEN = "rsk_test_0123456789"
+
+
+@given(
+    before=st.binary(max_size=20),
+    after=st.binary(max_size=20),
+    cuts=st.lists(st.integers(0, 70), max_size=8),
+)
+def test_a_token_is_masked_wherever_the_pieces_end(
+    before: bytes, after: bytes, cuts: list[int]
+) -> None:
+    whole = before + TOKEN.encode() + after
+    places = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
+    pieces = [whole[start:end] for start, end in zip(places, places[1:])]
+    masked = Scrubber([TOKEN]).pieces(pieces)
+    assert len(masked) == len(pieces)
+    joined = b"".join(masked)
+    assert TOKEN.encode() not in joined
+    assert joined.startswith(before + MASK.encode())
+
+
+@given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=5))
+def test_what_has_no_token_stays_as_it_is(data: bytes, cuts: list[int]) -> None:
+    data = data.replace(TOKEN[:4].encode(), b"")
+    places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    pieces = [data[start:end] for start, end in zip(places, places[1:])]
+    assert Scrubber([TOKEN]).pieces(pieces) == pieces
+
+
+def test_the_beginning_of_a_token_at_a_cut_end_is_masked() -> None:
+    scrubber = Scrubber([TOKEN])
+    assert scrubber.pieces([b"key: rsk_test_01", b"2345"]) == [b"key: " + MASK.encode(), b""]
+    assert scrubber.pieces([b"for rsk"]) == [b"for rsk"]
+
+
+def test_it_is_masked_in_every_form() -> None:
+    odd = 'rsk_test_"%/\\'
+    scrubber = Scrubber([odd, ""])
+    for form in (odd, 'rsk_test_\\"%/\\\\', "rsk_test_%22%25%2F%5C"):
+        assert scrubber.text(f"a {form} b") == f"a {MASK} b"
+
+
+def test_headers_and_parameters_that_are_named_like_a_secret_are_masked() -> None:
+    scrubber = Scrubber([])
+    headers = [(b"authorization", b"Bearer other"), (b"x-api-key", b"k"), (b"accept", b"*/*")]
+    assert scrubber.headers(headers) == [
+        ("authorization", MASK),
+        ("x-api-key", MASK),
+        ("accept", "*/*"),
+    ]
+    assert scrubber.text("api_key=abc&model=m&sig=x%20y") == f"api_key={MASK}&model=m&sig={MASK}"
+    assert (
+        scrubber.text('{"url": "http://h/p?token=abc"}') == f'{{"url": "http://h/p?token={MASK}"}}'
+    )
