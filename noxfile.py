@@ -198,6 +198,28 @@ def peers(session: nox.Session) -> None:
     tell(session, f"NOT RUN: no {', '.join(missing)}" if missing else "passed")
 
 
+@nox.session
+def browser(session: nox.Session) -> None:
+    """The local gateway's page, in a headless Chromium.
+
+    The browser is that of the system; where there is none, root installs Debian's package.
+    """
+    session.install("-e", ".[dev]")
+    names = ("chromium", "chromium-headless-shell", "chromium-browser", "google-chrome")
+    if not any(map(shutil.which, names)) and shutil.which("apt-get") and os.geteuid() == 0:
+        session.run("apt-get", "update", "-qq", external=True, success_codes=range(256))
+        install = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", names[0])
+        session.run(*install, external=True, silent=True, success_codes=range(256))
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        if "GITHUB_ACTIONS" in os.environ:
+            session.error("there is no Chromium: the workflow must install it")
+        tell(session, "NOT RUN: no Chromium")
+        session.skip("there is no Chromium here")
+    pytest(session, "-rs", "-m", "", "tests/browser", env={"MESHAPI_BROWSER": found})
+    tell(session, "passed with Chromium")
+
+
 def pyodide(session: nox.Session) -> Path:
     """Return a folder with Pyodide and the wheels that this library needs in it."""
     folder = emptied(Path(session.create_tmp()))

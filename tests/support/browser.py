@@ -5,14 +5,14 @@ Source: https://chromedevtools.github.io/devtools-protocol/
 
 import base64
 import json
-import shutil
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
@@ -36,19 +36,24 @@ _OPTIONS = (
 )
 
 
-def chromium() -> Optional[str]:
-    """Return the path of the browser; None if there is none."""
-    names = ("chromium", "chromium-headless-shell", "chromium-browser", "google-chrome")
-    return next(filter(None, map(shutil.which, names)), None)
+PROGRAM = os.environ.get("MESHAPI_BROWSER", "")
+"""The path of the browser; the session `browser` sets it."""
 
 
 class Tab:
-    """One page of the browser."""
+    """One page of the browser.
+
+    Attributes:
+        complaints: errors in its console.
+        requests: the URLs that it has asked for.
+    """
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
         self._numbers = count(1)
+        self._is_loaded = False
         self.complaints: list[str] = []
+        self.requests: list[str] = []
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
 
@@ -57,8 +62,7 @@ class Tab:
         number = next(self._numbers)
         self._connection.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while True:
-            message = json.loads(self._connection.recv(timeout=PATIENCE))
-            self._note(message)
+            message = self._receive()
             if message.get("id") == number:
                 assert "error" not in message, message
                 result: dict[str, Any] = message["result"]
@@ -97,7 +101,10 @@ class Tab:
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
+        self._is_loaded = False
         self.call("Page.navigate", url=url)
+        while not self._is_loaded:
+            self._receive()
 
     def press(self, key: str) -> None:
         """Press a key, such as "Tab" or "ArrowDown"."""
@@ -111,21 +118,31 @@ class Tab:
         """Save what is to be seen as a PNG."""
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
 
+    def _receive(self) -> dict[str, Any]:
+        message: dict[str, Any] = json.loads(self._connection.recv(timeout=PATIENCE))
+        self._note(message)
+        return message
+
     def _note(self, message: dict[str, Any]) -> None:
         method, parameters = message.get("method"), message.get("params", {})
         if method == "Runtime.exceptionThrown":
             self.complaints.append(str(parameters["exceptionDetails"]))
-        elif method == "Log.entryAdded" and parameters["entry"]["level"] == "error":
-            self.complaints.append(str(parameters["entry"]))
+        elif method == "Log.entryAdded":
+            entry = parameters["entry"]
+            # That a server has stopped is no mistake of the page.
+            if entry["level"] == "error" and entry["source"] != "network":
+                self.complaints.append(str(entry))
+        elif method == "Network.requestWillBeSent":
+            self.requests.append(parameters["request"]["url"])
+        elif method == "Page.loadEventFired":
+            self._is_loaded = True
 
 
 @contextmanager
 def browser() -> Iterator[Tab]:
     """Start a browser with one page, and end it."""
-    program = chromium()
-    assert program is not None
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        command = [program, f"--user-data-dir={folder}", *_OPTIONS]
+        command = [PROGRAM, f"--user-data-dir={folder}", *_OPTIONS]
         process = subprocess.Popen(
             command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL
         )
@@ -137,14 +154,16 @@ def browser() -> Iterator[Tab]:
                 if address:
                     break
             assert address, "the browser did not start"
-            with connect(address.decode(), max_size=None) as connection:
-                yield _tab(connection, address.decode())
+            with connect(address.decode(), max_size=None) as root:
+                place = _place_of_tab(root, address.decode())
+            with connect(place, max_size=None) as connection:
+                yield Tab(connection)
         finally:
             process.kill()
             process.communicate()
 
 
-def _tab(root: ClientConnection, address: str) -> Tab:
+def _place_of_tab(root: ClientConnection, address: str) -> str:
     root.send(json.dumps({"id": 0, "method": "Target.getTargets"}))
     while True:
         message = json.loads(root.recv(timeout=PATIENCE))
@@ -152,5 +171,4 @@ def _tab(root: ClientConnection, address: str) -> Tab:
             break
     targets = message["result"]["targetInfos"]
     target = next(one["targetId"] for one in targets if one["type"] == "page")
-    place = address.partition("/devtools/")[0]
-    return Tab(connect(f"{place}/devtools/page/{target}", max_size=None))
+    return f"{address.partition('/devtools/')[0]}/devtools/page/{target}"
