@@ -65,7 +65,8 @@ def test_it_shows_what_was_sent_and_what_came_back(
         "one.getBoundingClientRect().right <= innerWidth + 1)"
     )
     assert tab.complaints == []
-    assert all(url.startswith((gateway.url, "data:")) for url in tab.requests[-5:])
+    # Tabs outlive gateways: the one before may be in the list.
+    assert all(url.startswith(("http://127.0.0.1:", "data:")) for url in tab.requests)
 
 
 def test_a_request_appears_by_itself_and_is_announced(tab: Tab, gateway: LocalGateway) -> None:
