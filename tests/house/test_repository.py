@@ -184,6 +184,7 @@ def test_there_are_no_stray_kinds_of_files() -> None:
     }
     known = {
         ".css",
+        ".html",
         ".jinja",
         ".py",
         ".md",

@@ -7,6 +7,7 @@ It shares no code with the client that it tests. Its modules are private:
     http/           common to all paths: tokens, checks, errors, responses, streams, the log
     endpoints/      a module for each path: /v1/web is `web.py`, /v1/audio/speech `audio/speech.py`
     realtime/       /v1/realtime, and the session behind it
+    page/           the page at /, which shows the requests as they come
     content/        what it makes up: answers, tones, pictures, documents, vectors
     models          the known models; those in `failing_models` fail on purpose, those in `mistakes`
                     say something wrong, and `jobs` says how theirs end

@@ -9,6 +9,7 @@ Source: https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Optional
 
@@ -87,13 +88,11 @@ class Replayer:
             await kept.send(send)
             return
         ended = self._under_way[identity] = anyio.Event()
-        copy = _Copy(send)
+        replays = self._state.store(Replays)
+        copy = _Copy(send, lambda response: replays.keep(identity, response))
         try:
             await self._app(scope, again.receive, copy.send)
         finally:
-            made = copy.made()
-            if made is not None:
-                self._state.store(Replays).keep(identity, made)
             del self._under_way[identity]
             ended.set()
 
@@ -122,15 +121,21 @@ class _Ahead:
 
 
 class _Copy:
-    """A copy of a response on its way to the client."""
+    """A copy of a response on its way to the client.
 
-    def __init__(self, send: Send) -> None:
+    Args:
+        send: sends it.
+        keep: takes the copy of a complete one, before the client has all of it: whoever resets the
+            gateway after that finds nothing kept.
+    """
+
+    def __init__(self, send: Send, keep: Callable[[KeptResponse], None]) -> None:
         self._send = send
+        self._keep = keep
         self._status = 0
         self._headers: list[tuple[bytes, bytes]] = []
         self._pieces: list[bytes] = []
         self._size = 0
-        self._complete = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -139,7 +144,9 @@ class _Copy:
             self._headers = list(message.get("headers", []))
         elif message["type"] == "http.response.body" and 200 <= self._status < 300:
             self._add(message.get("body", b""))
-            self._complete = not message.get("more_body", False)
+            if not message.get("more_body", False) and self._size <= _LARGEST:
+                body = b"".join(self._pieces)
+                self._keep(KeptResponse(self._status, self._headers, body))
         await self._send(message)
 
     def _add(self, data: bytes) -> None:
@@ -148,12 +155,6 @@ class _Copy:
             self._pieces.append(data)
         else:
             self._pieces.clear()
-
-    def made(self) -> Optional[KeptResponse]:
-        """The response; None if it is not to be kept."""
-        if not self._complete or self._size > _LARGEST:
-            return None
-        return KeptResponse(self._status, self._headers, b"".join(self._pieces))
 
 
 def _identity(scope: Scope, key: str, body: bytes) -> Identity:
