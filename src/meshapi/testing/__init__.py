@@ -118,6 +118,12 @@ and the session goes on; mesh/stall sends nothing after `session.created`. Realt
     mesh/large-frame            sends a response whose audio is one frame of 3 MiB
 """
 
-from meshapi.gateway import LocalGateway, RecordedRequest, create_app
+from typing import TYPE_CHECKING
 
-__all__ = ["LocalGateway", "RecordedRequest", "create_app"]
+if TYPE_CHECKING:
+    from meshapi.gateway import LocalGateway as LocalGateway
+    from meshapi.gateway import RecordedRequest as RecordedRequest
+    from meshapi.gateway import create_app as create_app
+else:
+    from meshapi.testing._face import EXPORTED as __all__
+    from meshapi.testing._face import __dir__, __getattr__
