@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple
 
-import anyio
 from starlette.requests import Request
 
+from meshapi.gateway import clock
 from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.streams import ConnectionCut, Script, play, play_half
 from meshapi.gateway.http.wire import DONE, PING, frame
@@ -81,7 +81,7 @@ async def hold_back(model: str, request: Request) -> None:
         GatewayError: 504 for `mesh/error-in-stream`.
     """
     if model == SLOW:
-        await anyio.sleep(SLOW_START)
+        await clock.sleep(SLOW_START)
     elif model == ERROR_IN_STREAM:
         raise GatewayError(*TIMEOUT)
     elif model == STALL:
@@ -128,11 +128,11 @@ async def _stall(script: Script, pause: float) -> AsyncIterator[bytes]:
     async for data in play_half(script, pause):
         yield data
     while True:
-        await anyio.sleep(_PING_EVERY)
+        await clock.sleep(_PING_EVERY)
         yield PING
 
 
 async def _crawl(script: Script) -> AsyncIterator[bytes]:
-    await anyio.sleep(SLOW_START)
+    await clock.sleep(SLOW_START)
     async for data in play(script, SLOW_PAUSE):
         yield data

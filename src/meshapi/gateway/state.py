@@ -3,6 +3,7 @@
 import threading
 from typing import Any, Optional, TypeVar, cast
 
+from meshapi.gateway import clock
 from meshapi.gateway.http.request_log import RequestLog
 from meshapi.gateway.rate_limits import RateLimits
 
@@ -36,6 +37,10 @@ class GatewayState:
     def pause(self) -> float:
         """Seconds between two words of a stream."""
         return 1 / self._words_per_second if self._words_per_second else 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for some seconds of the gateway's clock."""
+        await clock.sleep(seconds)
 
     def next_turn(self, key: str) -> int:
         """How many times this was called with the key before; the oldest keys are forgotten."""

@@ -12,10 +12,10 @@ import hashlib
 from dataclasses import dataclass
 from typing import Optional
 
-import anyio
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from meshapi.gateway import clock
 from meshapi.gateway.http.auth import bearer_token
 from meshapi.gateway.state import GatewayState
 
@@ -66,7 +66,7 @@ class Replayer:
     def __init__(self, app: ASGIApp, state: GatewayState) -> None:
         self._app = app
         self._state = state
-        self._under_way: dict[Identity, anyio.Event] = {}
+        self._under_way: dict[Identity, clock.Event] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         key = self._key(scope)
@@ -86,7 +86,7 @@ class Replayer:
         if kept is not None:
             await kept.send(send)
             return
-        ended = self._under_way[identity] = anyio.Event()
+        ended = self._under_way[identity] = clock.event()
         copy = _Copy(send)
         try:
             await self._app(scope, again.receive, copy.send)

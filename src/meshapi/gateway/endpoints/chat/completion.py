@@ -1,11 +1,11 @@
 """The response to a chat request before it is sent: whole, or as a stream."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Optional
 
+from meshapi.gateway import clock
 from meshapi.gateway.content.tokens import count_words, usage
 from meshapi.gateway.endpoints.chat.choices import Choice, choose_words, text_of
 from meshapi.gateway.http.streams import Script
@@ -22,7 +22,7 @@ class Completion:
     choices: Sequence[Choice]
     prompt_tokens: int
     id: str = field(default_factory=lambda: f"chatcmpl-{ulid()}")
-    created: int = field(default_factory=lambda: int(time.time()))
+    created: int = field(default_factory=lambda: int(clock.time()))
 
     @property
     def model(self) -> str:

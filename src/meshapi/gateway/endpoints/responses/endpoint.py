@@ -5,7 +5,6 @@ GET of that response, and done at the second. With `mesh/stall` it is never done
 that break off their responses it ends as `failed`, and the jobs of `mesh/` end as their names say.
 """
 
-import time
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -13,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from meshapi.gateway import failing_models
+from meshapi.gateway import clock, failing_models
 from meshapi.gateway.content.tokens import count_words
 from meshapi.gateway.endpoints.chat.completion import Completion, completion_of
 from meshapi.gateway.endpoints.chat.completions import prepared
@@ -158,7 +157,7 @@ def _response(
         "id": f"resp_{ulid()}",
         "object": "response",
         "created_at": completion.created,
-        "completed_at": int(time.time()),
+        "completed_at": int(clock.time()),
         "status": "incomplete" if cut_short else "completed",
         "background": bool(body.get("background")),
         "error": None,
