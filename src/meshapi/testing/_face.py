@@ -9,7 +9,11 @@ from typing import Any, Final
 PACKAGE: Final = "meshapi.testing"
 
 _NAMES: Final = {
-    "meshapi.gateway": "LocalGateway RecordedRequest create_app",
+    "meshapi.gateway": """
+        ErrorReply Fault LocalGateway RecordedRequest Reply Script Scripted ScriptedCall
+        ScriptedResponse broken_stream create_app cut error error_in_stream reply slow stall
+        tool_call
+    """,
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

@@ -5,6 +5,8 @@ The rules:
 1. Scripts for the next requests come first, in the order in which they were added; then come the
    others, in theirs. The first that matches and is not used up has the request.
 2. A script matches if each of its conditions holds. One without conditions matches everything.
+   Without conditions, it passes over requests that its response can't be for, such as a text for
+   a list of models; with conditions, that is an error.
 3. A script with one response is never used up. One with several gives each of them once, in turn.
    With `times`, it is used up after so many requests, and the last response is given until then.
 4. A request that no script matches is the gateway's own to respond to, or an error if the scripts
@@ -19,16 +21,11 @@ import sys
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Union, cast
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Union
 
-from meshapi.gateway.scripts.replies import (
-    Action,
-    Body,
-    ErrorReply,
-    Fault,
-    Reply,
-    action_of,
-)
+from meshapi.gateway.scripts.fits import misfit
+from meshapi.gateway.scripts.replies import action_of
+from meshapi.gateway.scripts.values import Action, Body, ErrorReply, Fault, Reply
 
 if TYPE_CHECKING:
     from meshapi.gateway.http.request_log import RecordedRequest
@@ -136,6 +133,11 @@ class Script:
         return 1 if self.times is None else self.times
 
     @property
+    def matches_all(self) -> bool:
+        """Whether it has no conditions."""
+        return self.conditions == Conditions()
+
+    @property
     def is_used_up(self) -> bool:
         """Whether it has no response left."""
         return self.times is not None and self.used >= self.times
@@ -147,10 +149,10 @@ class Script:
         return self._responses[min(self.used, len(self._responses) - 1)]
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.conditions or 'any request'}"
+        return f"{self.place}: {str(self.conditions) or 'any request'}"
 
     def __repr__(self) -> str:
-        return f"<Script {self.place}: on({self.conditions}), used {self.used} times>"
+        return f"<Script {self.place}: on({self.conditions}), used {_often(self.used)}>"
 
 
 class ScriptError(Exception):
@@ -189,22 +191,28 @@ class Scripts:
         *,
         times: Optional[int] = None,
         place: str = "",
-        next: bool = False,
+        first: bool = False,
     ) -> Script:
         """Add a script.
 
         Args:
-            next: whether it comes before all others, except those that were added so before.
+            first: whether it comes before all others, except those that were added so before.
 
         Raises:
             TypeError: a response or a condition has the wrong type.
             ValueError: some responses would never be given, or there are too many scripts.
         """
-        script = Script(_checked(conditions), _checked_all(responses, times), times, place)
+        made = _checked_all(responses, times)
+        script = Script(_checked(conditions), made, times, place)
+        if isinstance(conditions.path, str):
+            for response in made:
+                wrong = misfit(response, conditions.path)
+                if wrong is not None:
+                    raise ValueError(wrong)
         with self._lock:
             if len(self._next) + len(self._others) >= _MOST_SCRIPTS:
                 raise ValueError(f"there are {_MOST_SCRIPTS} scripts already: reset the gateway")
-            (self._next if next else self._others).append(script)
+            (self._next if first else self._others).append(script)
         return script
 
     def keep(self) -> None:
@@ -254,8 +262,12 @@ class Scripts:
             if response is None:
                 return None
             if callable(response):
-                response = cast("ResponseFunction", response)(asked.request)
-            return None if response is None else action_of(response)
+                response = response(asked.request)
+            action = None if response is None else action_of(response)
+            wrong = misfit(action, asked.path)
+            if wrong is not None:
+                raise ScriptError("script_does_not_fit", f"{script}: {wrong}")
+            return action
         except ScriptError as error:
             self.report(str(error))
             raise
@@ -280,6 +292,8 @@ class Scripts:
                 response = script.next()
                 if only and not isinstance(response, tuple(only)):
                     continue
+                if script.matches_all and misfit(response, asked.path) is not None:
+                    continue
                 if not script.conditions.misses(asked):
                     script.used += 1
                     return script, response
@@ -292,7 +306,7 @@ class Scripts:
             return f"{asked}: this gateway is strict, and has no scripts: add one with on(...)."
         near = min(scripts, key=lambda script: _distance(script, asked))
         missed = [] if near.is_used_up else near.conditions.misses(asked)
-        why = " and ".join(missed) or f"it was used {near.used} times, which is all it is for"
+        why = " and ".join(missed) or f"it was used {_often(near.used)}, which is all it is for"
         listed = "; ".join(map(str, scripts[:5])) + ("; ..." if len(scripts) > 5 else "")
         return f"{asked}: no script matches. Nearest: {near}, but {why}. All scripts: {listed}."
 
@@ -333,7 +347,7 @@ def _checked_all(
     responses: Sequence[ScriptedResponse], times: Optional[int]
 ) -> list[ScriptedResponse]:
     if times is not None:
-        if not isinstance(times, int) or isinstance(times, bool) or times < 1:
+        if not _is_whole(times) or times < 1:
             raise ValueError(f"times: expected 1 or more, got {times!r}")
         if times < len(responses):
             raise ValueError(
@@ -343,7 +357,7 @@ def _checked_all(
     for response in responses:
         if callable(response):
             _check_function("response", response)
-            made.append(cast("ResponseFunction", response))
+            made.append(response)
         else:
             made.append(action_of(response))
     return made
@@ -360,11 +374,15 @@ def _check_function(name: str, function: object) -> None:
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str) or (
-        isinstance(value, re.Pattern) and isinstance(cast("re.Pattern[Any]", value).pattern, str)
+        isinstance(value, re.Pattern) and isinstance(value.pattern, str)
     )
 
 
-def _is(wanted: str, found: str) -> bool:
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is(wanted: Text, found: str) -> bool:
     return wanted == found
 
 
@@ -380,6 +398,10 @@ def _is_in(wanted: Text, found: str) -> bool:
 
 def _written(value: Text) -> str:
     return repr(value) if isinstance(value, str) else f"re.compile({value.pattern!r})"
+
+
+def _often(count: int) -> str:
+    return {0: "never", 1: "once"}.get(count, f"{count} times")
 
 
 def _short(text: str) -> str:

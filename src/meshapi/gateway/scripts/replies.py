@@ -8,8 +8,16 @@ import json as _json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Optional, Union
+from typing import Any, Optional, Union
+
+from meshapi.gateway.scripts.values import (
+    Action,
+    Body,
+    ErrorReply,
+    Fault,
+    Reply,
+    ScriptedCall,
+)
 
 FINISH_REASONS = ("stop", "length", "tool_calls", "content_filter")
 """The finish reasons that the service has."""
@@ -44,99 +52,8 @@ _VALUE = re.compile(r"[\t -~\x80-\xff]*")
 # What frames the body: a wrong one breaks the connection, which `cut` does in a defined way.
 _FRAMING = ("connection", "content-length", "transfer-encoding")
 
-FaultKind = Literal["broken_stream", "error_in_stream", "stall", "slow", "cut"]
-
-
-@dataclass(frozen=True)
-class ScriptedCall:
-    """A call of a tool; made by `tool_call`.
-
-    Attributes:
-        arguments: JSON, as text.
-        id: None for a new ID each time.
-    """
-
-    name: str
-    arguments: str
-    id: Optional[str] = None
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What the model says; made by `reply`.
-
-    A reply that says nothing is the gateway's own, with the delay and the headers.
-
-    Attributes:
-        chunks: the deltas of a stream; None for one delta a word.
-    """
-
-    text: Optional[str] = None
-    tool_calls: tuple[ScriptedCall, ...] = ()
-    finish_reason: Optional[str] = None
-    usage: Mapping[str, int] = field(default_factory=dict)
-    refusal: Optional[str] = None
-    chunks: Optional[tuple[str, ...]] = None
-    embedding: Optional[tuple[float, ...]] = None
-    delay: float = 0.0
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def says(self) -> frozenset[str]:
-        """The parts that the reply has: of "text", "tool_calls", "refusal" and so on."""
-        has: dict[str, bool] = {
-            "text": self.text is not None,
-            "tool_calls": bool(self.tool_calls),
-            "finish_reason": self.finish_reason is not None,
-            "usage": bool(self.usage),
-            "refusal": self.refusal is not None,
-            "embedding": self.embedding is not None,
-        }
-        return frozenset(name for name, there in has.items() if there)
-
-
-@dataclass(frozen=True)
-class Body:
-    """A whole JSON body, sent as it is; a script writes it as a dict."""
-
-    value: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class ErrorReply:
-    """An error response; made by `error`."""
-
-    status: int
-    code: str
-    message: str
-    retry_after: Optional[float] = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A response that goes wrong on its way; made by `broken_stream`, `stall` and so on.
-
-    Attributes:
-        answer: what the response would have been; None for the gateway's own.
-        error: of `error_in_stream`.
-        start, pause: of `slow`, in seconds.
-        after_bytes: of `cut`.
-    """
-
-    kind: FaultKind
-    answer: Union[Reply, Body, None] = None
-    error: Optional[ErrorReply] = None
-    start: float = 0.0
-    pause: float = 0.0
-    after_bytes: int = 0
-
-
 Answer = Union[Reply, str, Mapping[str, Any]]
 """What a response says: a reply, or short for one: a text, or a whole JSON body."""
-
-Action = Union[Reply, Body, ErrorReply, Fault]
-"""What a script does with one request."""
 
 
 def reply(
@@ -177,7 +94,7 @@ def reply(
     said = {"text": text, "json": json, "refusal": refusal, "chunks": chunks}
     given = [name for name, value in said.items() if value is not None]
     if len(given) > 1:
-        raise ValueError(f"{' and '.join(given)}: expected one of them; each is what the model says")
+        raise ValueError(f"{' and '.join(given)}: expected one of them: what the model says")
     _check_text("text", text)
     _check_text("refusal", refusal)
     pieces = None if chunks is None else _texts("chunks", chunks)
@@ -204,7 +121,7 @@ def tool_call(
     name: str,
     arguments: Union[Mapping[str, Any], str, None] = None,
     *,
-    id: Optional[str] = None,
+    call_id: Optional[str] = None,
     raw_arguments: Optional[str] = None,
 ) -> ScriptedCall:
     """Return a call of a tool, for `reply(tool_calls=[...])`.
@@ -212,7 +129,7 @@ def tool_call(
     Args:
         name: the name of the function.
         arguments: an object, or its JSON; by default, no arguments.
-        id: the ID of the call; by default, a new one each time.
+        call_id: the ID of the call; by default, a new one each time.
         raw_arguments: a text that is sent as it is, even if it is not JSON, to test what your
             program does then.
 
@@ -220,18 +137,18 @@ def tool_call(
         TypeError: a value has the wrong type.
         ValueError: the arguments are not a JSON object.
     """
-    if not isinstance(name, str) or not name:
+    if not name or not _is(name, str):
         raise TypeError(f"name: expected the name of a function, got {name!r}")
-    _check_text("id", id)
+    _check_text("call_id", call_id)
     if raw_arguments is not None:
         if arguments is not None:
             raise ValueError("arguments and raw_arguments: expected one of them")
         _check_text("raw_arguments", raw_arguments)
-        return ScriptedCall(name, raw_arguments, id)
+        return ScriptedCall(name, raw_arguments, call_id)
     if not isinstance(arguments, str):
         if arguments is not None and not isinstance(arguments, Mapping):
             raise TypeError(f"arguments: expected a dict or JSON, got {arguments!r}")
-        return ScriptedCall(name, _dumped("arguments", dict(arguments or {})), id)
+        return ScriptedCall(name, _dumped("arguments", dict(arguments or {})), call_id)
     try:
         found = _json.loads(arguments)
     except ValueError as error:
@@ -239,7 +156,7 @@ def tool_call(
         raise ValueError(f"arguments: expected JSON, got {arguments!r}: {error}; {hint}") from None
     if not isinstance(found, dict):
         raise ValueError(f"arguments: expected a JSON object, got {arguments!r}")
-    return ScriptedCall(name, arguments, id)
+    return ScriptedCall(name, arguments, call_id)
 
 
 def error(
@@ -263,7 +180,7 @@ def error(
         TypeError: a value has the wrong type.
         ValueError: the status is not an error, or there is no such value.
     """
-    if not isinstance(status, int) or isinstance(status, bool):
+    if not _is(status, int):
         raise TypeError(f"status: expected a whole number, got {status!r}")
     if not 400 <= status <= 599:
         raise ValueError(f"status: expected an error, 400 to 599, got {status}")
@@ -333,7 +250,7 @@ def cut(answer: Optional[Answer] = None, *, after_bytes: int) -> Fault:
         after_bytes: how many bytes of the body arrive; 0 for the headers only. A body that has no
             more bytes arrives, but does not end.
     """
-    if not isinstance(after_bytes, int) or isinstance(after_bytes, bool) or after_bytes < 0:
+    if not _is(after_bytes, int) or after_bytes < 0:
         raise ValueError(f"after_bytes: expected 0 or more, got {after_bytes!r}")
     return Fault("cut", _answer(answer), after_bytes=after_bytes)
 
@@ -364,6 +281,11 @@ def _answer(answer: object) -> Union[Reply, Body, None]:
     if not isinstance(action, (Reply, Body)):
         raise TypeError(f"answer: expected reply(...), a text or a dict, got {answer!r}")
     return action
+
+
+def _is(value: object, *kinds: type) -> bool:
+    """Return whether a value has one of these types; True is not a number."""
+    return isinstance(value, kinds) and not isinstance(value, bool)
 
 
 def _check_text(name: str, value: object) -> None:
@@ -408,7 +330,7 @@ def _usage(usage: Optional[Mapping[str, int]]) -> Mapping[str, int]:
                 f"usage: expected prompt_tokens and completion_tokens, got {name!r}; the total"
                 " follows from them"
             )
-        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        if not _is(count, int) or count < 0:
             raise ValueError(f"usage: expected 0 or more {name}, got {count!r}")
         found[_USAGE[name]] = count
     return found
@@ -417,8 +339,7 @@ def _usage(usage: Optional[Mapping[str, int]]) -> Mapping[str, int]:
 def _vector(values: Sequence[float]) -> tuple[float, ...]:
     vector = tuple(values)
     for value in vector:
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not math.isfinite(value):
+        if not _is(value, int, float) or not math.isfinite(value):
             raise TypeError(f"embedding: expected numbers, got {value!r}")
     if not vector:
         raise ValueError("embedding: expected at least one number")
@@ -436,9 +357,9 @@ def _seconds(name: str, value: object) -> float:
 def _headers(headers: Optional[Mapping[str, str]]) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for name, value in (headers or {}).items():
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
+        if not _is(name, str) or not _NAME.fullmatch(name):
             raise ValueError(f"headers: expected the name of a header, got {name!r}")
-        if not isinstance(value, str) or not _VALUE.fullmatch(value):
+        if not _is(value, str) or not _VALUE.fullmatch(value):
             raise ValueError(f"headers: expected a value of one line for {name}, got {value!r}")
         if name.lower() in _FRAMING:
             raise ValueError(f"headers: {name} is up to the gateway; cut() breaks a response off")
