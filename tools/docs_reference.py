@@ -284,7 +284,7 @@ WITH_MODULE = {
 }
 """Pages that begin with the docstring of a module."""
 
-PLAIN = {"meshapi.engines": "meshapi.engines", "meshapi.testing": "meshapi.gateway"}
+PLAIN = {"meshapi.engines": "meshapi.engines"}
 """Faces without a table of names (see `tools/faces.py`), and where their names are from."""
 
 SAME_ON_BOTH = (

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from meshapi import MeshAPI, RetryPolicy
+from meshapi import APIStatusError, MeshAPI, RetryPolicy
 from meshapi.testing import LocalGateway
 from support.browser import PROGRAM, Tab, browser
 
@@ -79,6 +79,18 @@ def test_a_request_appears_by_itself_and_is_announced(tab: Tab, gateway: LocalGa
     gateway.reset()
     tab.run("document.getElementById('clear').click()")
     tab.wait(f"{BUTTONS}.length === 0")
+
+
+def test_a_fault_can_be_switched_on(tab: Tab, gateway: LocalGateway) -> None:
+    show(tab, gateway, WIDE)
+    tab.run("document.getElementById('fault').value = 'failure'")
+    tab.run("document.querySelector('#next button').click()")
+    tab.wait("document.getElementById('waiting').textContent === '500'")
+    with MeshAPI(base_url=gateway.url, token=TOKEN, max_retries=0) as client:
+        with pytest.raises(APIStatusError) as raised:
+            client.models.list()
+        assert raised.value.status == 500
+    tab.wait("document.getElementById('off').hidden")
 
 
 def test_it_can_be_used_by_keyboard(tab: Tab, gateway: LocalGateway) -> None:

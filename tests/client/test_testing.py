@@ -34,7 +34,7 @@ def test_import_meshapi_loads_nothing_of_it() -> None:
 def test_without_its_extra_it_says_what_to_install(missing: str, module: str) -> None:
     program = (
         f"import sys; sys.modules[{missing!r}] = None\n"
-        f"try:\n    import {module}\n"
+        f"try:\n    from {module} import LocalGateway\n"
         "except ImportError as error:\n    print(error)"
     )
     done = subprocess.run(

@@ -156,7 +156,7 @@ def _breaks_meshapi(path: Path, found: Import, target: str) -> str:
         if path.parts[1] == "content" and of_requests:
             return "what the gateway makes up knows nothing of requests"
         return ""
-    if inner and path.name != "testing.py":
+    if inner and path.parts[0] != "testing":
         return "the rooms of the gateway are inner: meshapi.testing is its face"
     if target in ("starlette", "uvicorn", "h11", "wsproto", "httpcore"):
         return f"{target} has its place in a package below"

@@ -8,6 +8,7 @@ It shares no code with the client that it tests. Its modules are private:
     endpoints/      a module for each path: /v1/web is `web.py`, /v1/audio/speech `audio/speech.py`
     realtime/       /v1/realtime, and the session behind it
     page/           the page at /, which shows the requests as they come
+    scripts/        what users say that it has to respond, and to which requests
     content/        what it makes up: answers, tones, pictures, documents, vectors
     models          the known models; those in `failing_models` fail on purpose, those in `mistakes`
                     say something wrong, and `jobs` says how theirs end
@@ -18,13 +19,45 @@ It shares no code with the client that it tests. Its modules are private:
 try:
     from meshapi.gateway.app import create_app
     from meshapi.gateway.http.request_log import RecordedRequest
+    from meshapi.gateway.scripts.engine import Script, ScriptedResponse
+    from meshapi.gateway.scripts.replies import (
+        broken_stream,
+        cut,
+        error,
+        error_in_stream,
+        reply,
+        slow,
+        stall,
+        tool_call,
+    )
+    from meshapi.gateway.scripts.scripted import Scripted
+    from meshapi.gateway.scripts.values import ErrorReply, Fault, Reply, ScriptedCall
     from meshapi.gateway.server import LocalGateway
-except ModuleNotFoundError as error:
-    if (error.name or "").partition(".")[0] not in ("python_multipart", "starlette", "uvicorn"):
+except ModuleNotFoundError as missing:
+    if (missing.name or "").partition(".")[0] not in ("python_multipart", "starlette", "uvicorn"):
         raise
     raise ModuleNotFoundError(
-        f"the local gateway needs {error.name}: in a checkout, pip install '.[gateway]'",
-        name=error.name,
-    ) from error
+        f"the local gateway needs {missing.name}: in a checkout, pip install '.[gateway]'",
+        name=missing.name,
+    ) from missing
 
-__all__ = ["LocalGateway", "RecordedRequest", "create_app"]
+__all__ = [
+    "ErrorReply",
+    "Fault",
+    "LocalGateway",
+    "RecordedRequest",
+    "Reply",
+    "Script",
+    "Scripted",
+    "ScriptedCall",
+    "ScriptedResponse",
+    "broken_stream",
+    "create_app",
+    "cut",
+    "error",
+    "error_in_stream",
+    "reply",
+    "slow",
+    "stall",
+    "tool_call",
+]

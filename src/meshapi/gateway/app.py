@@ -43,6 +43,8 @@ from meshapi.gateway.page.routes import Page
 from meshapi.gateway.page.watcher import Watcher
 from meshapi.gateway.rate_limits import Kind, RateLimits
 from meshapi.gateway.realtime import endpoint as realtime
+from meshapi.gateway.scripts import control
+from meshapi.gateway.scripts.middleware import Scripter
 from meshapi.gateway.state import GatewayState
 
 _ENDPOINTS: Sequence[Callable[[GatewayState], Sequence[BaseRoute]]] = (
@@ -70,6 +72,7 @@ _ENDPOINTS: Sequence[Callable[[GatewayState], Sequence[BaseRoute]]] = (
     edits.routes,
     generations.routes,
     responses.routes,
+    control.routes,
     realtime.routes,
 )
 
@@ -112,8 +115,9 @@ def build(state: GatewayState, hosts: Optional[Collection[str]]) -> ASGIApp:
     app.router.redirect_slashes = False
     rules = AccessRules(state.token, hosts)
     exchanges = ExchangeLog(state.token)
-    served = Recorder(Replayer(app, state), state, rules)
-    return Page(Watcher(served, exchanges), exchanges, rules)
+    scripted = Scripter(app, state)
+    served = Recorder(Replayer(scripted, state), state, rules)
+    return Page(Watcher(served, exchanges), exchanges, rules, state)
 
 
 async def _health(request: Request) -> Response:

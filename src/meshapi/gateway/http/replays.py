@@ -9,14 +9,13 @@ Source: https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key
 """
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Optional
+from typing import Callable, Optional
 
-import anyio
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from meshapi.gateway import clock
 from meshapi.gateway.http.auth import bearer_token
 from meshapi.gateway.state import GatewayState
 
@@ -67,7 +66,7 @@ class Replayer:
     def __init__(self, app: ASGIApp, state: GatewayState) -> None:
         self._app = app
         self._state = state
-        self._under_way: dict[Identity, anyio.Event] = {}
+        self._under_way: dict[Identity, clock.Event] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         key = self._key(scope)
@@ -87,9 +86,9 @@ class Replayer:
         if kept is not None:
             await kept.send(send)
             return
-        ended = self._under_way[identity] = anyio.Event()
-        replays = self._state.store(Replays)
-        copy = _Copy(send, lambda response: replays.keep(identity, response))
+        ended = self._under_way[identity] = clock.event()
+        kept_in = self._state.store(Replays)
+        copy = _Copy(send, lambda made: kept_in.keep(identity, made))
         try:
             await self._app(scope, again.receive, copy.send)
         finally:
@@ -123,10 +122,7 @@ class _Ahead:
 class _Copy:
     """A copy of a response on its way to the client.
 
-    Args:
-        send: sends it.
-        keep: takes the copy of a complete one, before the client has all of it: whoever resets the
-            gateway after that finds nothing kept.
+    It is kept before the client has all of it, and may reset the gateway.
     """
 
     def __init__(self, send: Send, keep: Callable[[KeptResponse], None]) -> None:
@@ -145,8 +141,7 @@ class _Copy:
         elif message["type"] == "http.response.body" and 200 <= self._status < 300:
             self._add(message.get("body", b""))
             if not message.get("more_body", False) and self._size <= _LARGEST:
-                body = b"".join(self._pieces)
-                self._keep(KeptResponse(self._status, self._headers, body))
+                self._keep(KeptResponse(self._status, self._headers, b"".join(self._pieces)))
         await self._send(message)
 
     def _add(self, data: bytes) -> None:

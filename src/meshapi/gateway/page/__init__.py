@@ -3,6 +3,7 @@
 scrubbing   takes tokens out of what is shown
 exchanges   the last requests and their responses, within bounds
 watcher     the middleware that notes them
+faults      what it can switch on for the next call
 routes      the page, and what it asks for; who may see it
 index.html  the page itself: one file that loads nothing else
 """

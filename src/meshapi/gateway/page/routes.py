@@ -12,10 +12,10 @@ import hashlib
 import ipaddress
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, Optional
 
 import anyio
 from starlette.datastructures import Headers
@@ -27,6 +27,8 @@ from meshapi.gateway.http.access_rules import AccessRules
 from meshapi.gateway.http.errors import GatewayError, envelope
 from meshapi.gateway.http.wire import dump, ulid
 from meshapi.gateway.page.exchanges import ExchangeLog
+from meshapi.gateway.page.faults import FAULTS, switch_off, switch_on, waiting
+from meshapi.gateway.state import GatewayState
 
 _LOOK_EVERY: Final = 0.1
 _LINE_EVERY: Final = 10.0
@@ -35,9 +37,8 @@ _LINE_EVERY: Final = 10.0
 _MOST_WATCHERS: Final = 20
 
 _PLACE: Final = "/__gateway/"
+_FAULTS: Final = "/__gateway/faults/"
 _NUMBER: Final = re.compile(r"/__gateway/exchanges/([0-9]{1,15})")
-
-News = Callable[[], dict[str, Any]]
 
 
 class Page:
@@ -47,10 +48,14 @@ class Page:
         app: the gateway.
         log: what the page shows.
         rules: which hosts and sites are served at all.
+        state: of the gateway, which takes the faults that are switched on.
     """
 
-    def __init__(self, app: ASGIApp, log: ExchangeLog, rules: AccessRules) -> None:
+    def __init__(
+        self, app: ASGIApp, log: ExchangeLog, rules: AccessRules, state: GatewayState
+    ) -> None:
         self._app = app
+        self._state = state
         self._log = log
         self._rules = rules
         self._watchers = 0
@@ -83,6 +88,10 @@ class Page:
             return self._live
         if path == f"{_PLACE}exchanges" and method == "DELETE":
             return self._clear
+        if path == f"{_PLACE}faults" and method == "DELETE":
+            return self._switch_off
+        if path.startswith(_FAULTS) and method == "POST":
+            return self._switch_on
         if _NUMBER.fullmatch(path) and method == "GET":
             return self._details
         return None
@@ -101,6 +110,23 @@ class Page:
         self._log.clear()
         return _json({})
 
+    async def _switch_on(self, request: Request) -> Response:
+        self._check(request)
+        name = request.url.path[len(_FAULTS) :]
+        if name not in FAULTS:
+            message = f"There is no fault {name!r}; there are {', '.join(FAULTS)}."
+            raise GatewayError(404, "not_found", message)
+        try:
+            switch_on(self._state.scripts, name)
+        except ValueError as error:
+            raise GatewayError(409, "conflict", str(error)) from None
+        return _json({}, 201)
+
+    async def _switch_off(self, request: Request) -> Response:
+        self._check(request)
+        switch_off(self._state.scripts)
+        return _json({})
+
     async def _live(self, request: Request) -> Response:
         self._check(request)
         if self._watchers >= _MOST_WATCHERS:
@@ -112,15 +138,19 @@ class Page:
 
     async def _lines(self, version: int) -> AsyncIterator[bytes]:
         self._watchers += 1
+        faults = [{"name": name, "title": fault.title} for name, fault in FAULTS.items()]
+        extra: dict[str, Any] = {"gateway": self._name, "faults": faults}
+        waits: Optional[list[str]] = None
+        silent = 0.0
         try:
-            silent = _LINE_EVERY
             while True:
-                now = self._log.version
-                if now != version or silent == _LINE_EVERY:
-                    version, oldest, changed = self._log.since(version if version <= now else 0)
-                    news = {"gateway": self._name, "version": version, "oldest": oldest}
-                    yield dump({**news, "changed": changed}) + b"\n"
-                    silent = 0.0
+                told, waits = waits, waiting(self._state.scripts)
+                if self._log.version != version or waits != told:
+                    since = version if version <= self._log.version else 0
+                    version, oldest, changed = self._log.since(since)
+                    news = {"version": version, "oldest": oldest, "changed": changed}
+                    yield dump({**extra, **news, "waiting": waits}) + b"\n"
+                    extra, silent = {"gateway": self._name}, 0.0
                 elif silent > _LINE_EVERY:
                     yield b"\n"
                     silent = 0.0
@@ -180,8 +210,8 @@ def _digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _json(value: Any) -> Response:
-    return Response(dump(value), headers=_PRIVATE, media_type="application/json")
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(dump(value), status, headers=_PRIVATE, media_type="application/json")
 
 
 def _is_loopback(host: str) -> bool:

@@ -9,6 +9,7 @@ import anyio
 from anyio.abc import TaskGroup
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from meshapi.gateway import clock
 from meshapi.gateway.failing_models import SLOW_PAUSE, SLOW_START, TIMEOUT
 from meshapi.gateway.http.wire import dump
 from meshapi.gateway.models import (
@@ -163,9 +164,9 @@ class Session:
         elif self._model in (BROKEN_STREAM, ERROR_IN_STREAM):
             steps = steps[: (len(steps) + 1) // 2]
         elif self._model == SLOW:
-            await anyio.sleep(SLOW_START)
+            await clock.sleep(SLOW_START)
         for step in steps:
-            await anyio.sleep(self._pause)
+            await clock.sleep(self._pause)
             for said in response.play(step):
                 self._keep(response, plan)
                 await self._send(said)

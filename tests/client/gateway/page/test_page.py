@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from meshapi import MeshAPI, RetryPolicy
+from meshapi import APIStatusError, MeshAPI, MeshAPIError, RetryPolicy
+from meshapi.gateway.page.faults import FAULTS
 from meshapi.testing import LocalGateway
 from support.gateway_calls import TOKEN
 
@@ -150,7 +151,9 @@ def test_no_token_is_shown(gateway: LocalGateway, stream: bool) -> None:
         ({"Origin": "http://127.0.0.1:1", "Authorization": f"Bearer {TOKEN}"}, 200),
     ],
 )
-@pytest.mark.parametrize("path", ["/__gateway/exchanges/{}", "/__gateway/exchanges"])
+@pytest.mark.parametrize(
+    "path", ["/__gateway/exchanges/{}", "/__gateway/exchanges", "/__gateway/faults"]
+)
 def test_pages_of_others_see_nothing(
     gateway: LocalGateway, path: str, headers: dict[str, str], status: int
 ) -> None:
@@ -176,3 +179,42 @@ def test_another_computer_needs_the_token() -> None:
                 assert client.get("/__gateway/live").status_code == 401
             authorized = {"Authorization": f"Bearer {TOKEN}"}
             assert client.get("/__gateway/exchanges/1", headers=authorized).status_code == 404
+
+
+def test_a_fault_is_switched_on_for_one_call(gateway: LocalGateway) -> None:
+    assert fetch(gateway, "/__gateway/faults/unavailable", "POST")[0] == 201
+    assert next(live(gateway))["waiting"] == ["503"]
+    with MeshAPI(base_url=gateway.url, token=gateway.token, max_retries=0) as client:
+        with pytest.raises(APIStatusError) as raised:
+            client.models.list()
+        assert raised.value.status == 503
+        client.models.list()
+    assert next(live(gateway))["waiting"] == []
+
+
+def test_faults_are_switched_off(gateway: LocalGateway) -> None:
+    fetch(gateway, "/__gateway/faults/stall", "POST")
+    fetch(gateway, "/__gateway/faults/rate-limit", "POST")
+    assert next(live(gateway))["waiting"] == ["falls silent", "429, wait 1 s"]
+    assert fetch(gateway, "/__gateway/faults", "DELETE")[0] == 200
+    ask(gateway)
+
+
+def test_a_fault_that_there_is_not_is_refused(gateway: LocalGateway) -> None:
+    status, _, body = fetch(gateway, "/__gateway/faults/none", "POST")
+    assert (status, json.loads(body)["error"]["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_fault_does_what_it_says(gateway: LocalGateway, name: str) -> None:
+    fetch(gateway, f"/__gateway/faults/{name}", "POST")
+    if name in ("stall", "slow"):
+        # These take time; what they do is tested with the scripts.
+        return
+    with MeshAPI(base_url=gateway.url, token=gateway.token, max_retries=0) as client:
+        messages: Any = [{"role": "user", "content": "Count to 5."}]
+        with (
+            pytest.raises(MeshAPIError),
+            client.chat.completions.stream(model=MODEL, messages=messages) as stream,
+        ):
+            list(stream)
