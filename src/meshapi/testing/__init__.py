@@ -139,6 +139,8 @@ if TYPE_CHECKING:
     from meshapi.gateway import slow as slow
     from meshapi.gateway import stall as stall
     from meshapi.gateway import tool_call as tool_call
+    from meshapi.testing.builders import chunks as chunks
+    from meshapi.testing.builders import completion as completion
 else:
     from meshapi.testing._face import EXPORTED as __all__
     from meshapi.testing._face import __dir__, __getattr__

@@ -14,6 +14,7 @@ _NAMES: Final = {
         ScriptedResponse broken_stream create_app cut error error_in_stream reply slow stall
         tool_call
     """,
+    "meshapi.testing.builders": "chunks completion",
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()
