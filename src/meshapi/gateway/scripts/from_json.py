@@ -1,6 +1,6 @@
 """Scripts as JSON, from files and over HTTP.
 
-A script is an object; all but `respond` may be missing:
+A script is an object, of which only `respond` must be there:
 
     {"text": "weather", "respond": {"reply": {"text": "Sunny."}}, "times": 2}
 
@@ -115,7 +115,9 @@ def _parsed(value: object, place: str) -> _Parsed:
     if not isinstance(given_next, bool):
         raise WrongScripts(f"{place}.next: expected true or false, got {given_next!r}")
     conditions = Conditions(text, *(given.get(name) for name in ("model", "path", "method")))
-    responses: Any = given.get("respond", [])
+    if "respond" not in given:
+        raise WrongScripts(f'{place}: respond is missing; {{"reply": {{}}}} is the gateway\'s own')
+    responses: Any = given["respond"]
     many = isinstance(responses, list)
     rows: list[object] = responses if many else [responses]
     made = [
