@@ -206,6 +206,10 @@ def _fault(name: str, *fields: str) -> Callable[[object, str], Action]:
     return made
 
 
+def _close(value: object, place: str) -> Action:
+    return replies.close(**({} if value is True else _object(value, place, ("code", "reason"))))
+
+
 _KINDS: Mapping[str, Callable[[object, str], Action]] = {
     "reply": _reply,
     "error": _error,
@@ -215,6 +219,7 @@ _KINDS: Mapping[str, Callable[[object, str], Action]] = {
     "stall": _fault("stall"),
     "slow": _fault("slow", "start", "pause"),
     "cut": _fault("cut", "after_bytes"),
+    "close": _close,
 }
 
 
