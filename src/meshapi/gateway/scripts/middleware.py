@@ -32,7 +32,9 @@ class Scripter:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request: Optional[RecordedRequest] = scope.get("state", {}).get("recorded")
         scripts = self._state.scripts
-        if request is None or not scripts.active or not scope["path"].startswith(_SCRIPTED):
+        # A realtime session asks for each of its responses itself.
+        is_scripted = scope["type"] == "http" and scope["path"].startswith(_SCRIPTED)
+        if request is None or not scripts.active or not is_scripted:
             await self._app(scope, receive, send)
             return
         try:
