@@ -131,6 +131,7 @@ if TYPE_CHECKING:
     from meshapi.gateway import ScriptedCall as ScriptedCall
     from meshapi.gateway import ScriptedResponse as ScriptedResponse
     from meshapi.gateway import broken_stream as broken_stream
+    from meshapi.gateway import close as close
     from meshapi.gateway import create_app as create_app
     from meshapi.gateway import cut as cut
     from meshapi.gateway import error as error
@@ -139,6 +140,8 @@ if TYPE_CHECKING:
     from meshapi.gateway import slow as slow
     from meshapi.gateway import stall as stall
     from meshapi.gateway import tool_call as tool_call
+    from meshapi.testing.builders import chunks as chunks
+    from meshapi.testing.builders import completion as completion
 else:
     from meshapi.testing._face import EXPORTED as __all__
     from meshapi.testing._face import __dir__, __getattr__
