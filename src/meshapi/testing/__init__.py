@@ -124,6 +124,8 @@ if TYPE_CHECKING:
     from meshapi.gateway import LocalGateway as LocalGateway
     from meshapi.gateway import RecordedRequest as RecordedRequest
     from meshapi.gateway import create_app as create_app
+    from meshapi.testing.fake.faults import Fault as Fault
+    from meshapi.testing.fake.gateway import FakeGateway as FakeGateway
 else:
     from meshapi.testing._face import EXPORTED as __all__
     from meshapi.testing._face import __dir__, __getattr__

@@ -10,6 +10,8 @@ PACKAGE: Final = "meshapi.testing"
 
 _NAMES: Final = {
     "meshapi.gateway": "LocalGateway RecordedRequest create_app",
+    "meshapi.testing.fake.faults": "Fault",
+    "meshapi.testing.fake.gateway": "FakeGateway",
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

@@ -46,7 +46,9 @@ class AsyncConcurrentSteps:
         self._network = network
         self._find_calls = calls
         self._scope = scope
-        self._under_way = AsyncCallsUnderWay(runner.once().host)
+        under_way = AsyncCallsUnderWay(runner.once().host)
+        on_clock = getattr(network, "on_clock", None)
+        self._under_way = under_way if on_clock is None else on_clock(under_way)
         scope.wake_by(self._under_way.wake)
 
     async def do(self, step: Any) -> Any:
