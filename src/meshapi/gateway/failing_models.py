@@ -38,9 +38,10 @@ class Failure(NamedTuple):
 
 
 TIMEOUT = Failure(504, "gateway_timeout", "Upstream provider did not respond in time.")
+CLOSED = Failure(502, "upstream_error", "The provider closed the connection.")
 
 BREAKS_OFF: Mapping[str, Failure] = {
-    BROKEN_STREAM: Failure(502, "upstream_error", "The provider closed the connection."),
+    BROKEN_STREAM: CLOSED,
     ERROR_IN_STREAM: TIMEOUT,
 }
 """How models that break off their responses fail where nobody sees a response begin, as in jobs."""
@@ -101,30 +102,33 @@ async def body_of(model: str, body: bytes) -> AsyncIterator[bytes]:
 def frames_of(model: str, script: Script, pause: float) -> AsyncIterator[bytes]:
     """The frames of the stream, in the way that the model plays it."""
     if model == BROKEN_STREAM:
-        return _cut(script, pause)
+        return cut_half_way(script, pause)
     if model == ERROR_IN_STREAM:
-        return _fail(script, pause)
+        return fail_half_way(script, pause, GatewayError(*TIMEOUT))
     if model == STALL:
-        return _stall(script, pause)
+        return stall_half_way(script, pause)
     if model == SLOW:
-        return _crawl(script)
+        return crawl(script, SLOW_START, SLOW_PAUSE)
     return play(script, pause)
 
 
-async def _cut(script: Script, pause: float) -> AsyncIterator[bytes]:
+async def cut_half_way(script: Script, pause: float) -> AsyncIterator[bytes]:
+    """The first half of the stream, and then the end of the connection."""
     async for data in play_half(script, pause):
         yield data
     raise ConnectionCut
 
 
-async def _fail(script: Script, pause: float) -> AsyncIterator[bytes]:
+async def fail_half_way(script: Script, pause: float, error: GatewayError) -> AsyncIterator[bytes]:
+    """The first half of the stream, then an error, then [DONE]."""
     async for data in play_half(script, pause):
         yield data
-    yield frame({"error": GatewayError(*TIMEOUT).error})
+    yield frame({"error": error.error})
     yield DONE
 
 
-async def _stall(script: Script, pause: float) -> AsyncIterator[bytes]:
+async def stall_half_way(script: Script, pause: float) -> AsyncIterator[bytes]:
+    """The first half of the stream, and then pings without end."""
     async for data in play_half(script, pause):
         yield data
     while True:
@@ -132,7 +136,8 @@ async def _stall(script: Script, pause: float) -> AsyncIterator[bytes]:
         yield PING
 
 
-async def _crawl(script: Script) -> AsyncIterator[bytes]:
-    await clock.sleep(SLOW_START)
-    async for data in play(script, SLOW_PAUSE):
+async def crawl(script: Script, start: float, pause: float) -> AsyncIterator[bytes]:
+    """The whole stream, after a wait."""
+    await clock.sleep(start)
+    async for data in play(script, pause):
         yield data

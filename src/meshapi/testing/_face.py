@@ -9,8 +9,13 @@ from typing import Any, Final
 PACKAGE: Final = "meshapi.testing"
 
 _NAMES: Final = {
-    "meshapi.gateway": "LocalGateway RecordedRequest create_app",
-    "meshapi.testing.fake.faults": "Fault",
+    "meshapi.gateway": """
+        ErrorReply Fault LocalGateway RecordedRequest Reply Script Scripted ScriptedCall
+        ScriptedResponse broken_stream create_app cut error error_in_stream reply slow stall
+        tool_call
+    """,
+    "meshapi.testing.builders": "chunks completion",
+    "meshapi.testing.fake.faults": "ByteFault",
     "meshapi.testing.fake.gateway": "FakeGateway",
 }
 _HOMES: Final = {

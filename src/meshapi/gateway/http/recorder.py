@@ -77,6 +77,7 @@ class _Recording:
         self._most = largest_body(scope, self.headers)
         self._logged = False
         self._ahead: Optional[Message] = None
+        self._made: Optional[RecordedRequest] = None
 
     async def read_ahead(self) -> bool:
         """Read until the endpoint can begin; False if the client disconnects before that."""
@@ -90,7 +91,9 @@ class _Recording:
             more = message.get("more_body", False)
         self._ahead = {"type": "http.request", "body": bytes(arrived), "more_body": more}
         self._keep(arrived)
+        recorded = self._scope["state"]["recorded"] = self._recorded()
         if not more:
+            self._made = recorded
             self.add_to_log()
         return True
 
@@ -138,20 +141,20 @@ class _Recording:
 
     def add_to_log(self) -> None:
         """Log as much of the request as has arrived; only the first call has an effect."""
-        if self._logged:
-            return
-        self._logged = True
+        if not self._logged:
+            self._logged = True
+            self._log.add(self._made or self._recorded())
+
+    def _recorded(self) -> RecordedRequest:
         path: bytes = self._scope.get("raw_path") or self._scope["path"].encode()
         query: bytes = self._scope["query_string"]
-        self._log.add(
-            RecordedRequest(
-                method=self._scope.get("method", "GET"),
-                path=path.decode("latin-1"),
-                query=query.decode("latin-1"),
-                headers=self.headers,
-                body=bytes(self._body),
-                size=declared_size(self.headers) if self._size is None else self._size,
-            )
+        return RecordedRequest(
+            method=self._scope.get("method", "GET"),
+            path=path.decode("latin-1"),
+            query=query.decode("latin-1"),
+            headers=self.headers,
+            body=bytes(self._body),
+            size=declared_size(self.headers) if self._size is None else self._size,
         )
 
 

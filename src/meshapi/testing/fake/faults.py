@@ -13,7 +13,7 @@ _PARTS = ("response", "head", "body")
 
 
 @dataclass(frozen=True)
-class Fault:
+class ByteFault:
     """What happens to the bytes of one response; see `FakeGateway.next_fault`.
 
     Make it by one of the class methods.
@@ -83,7 +83,7 @@ class Damage:
             not.
     """
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: ByteFault) -> None:
         self._fault = fault
         self._seen = 0
         self._copy = bytearray()

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Optional
 from typing_extensions import Self
 
 from meshapi.gateway.app import build
-from meshapi.gateway.http.request_log import RecordedRequest
 from meshapi.gateway.rate_limits import Kind, RateLimits
+from meshapi.gateway.scripts.scripted import Scripted
 from meshapi.gateway.state import GatewayState
 from meshapi.testing.fake.clock import VirtualClock
-from meshapi.testing.fake.faults import Fault
+from meshapi.testing.fake.faults import ByteFault
 from meshapi.testing.fake.server.host import Host
 from meshapi_backends import current_blocking_network, current_network
 
@@ -59,10 +59,12 @@ class FakeNetworks:
             raise ValueError(f"seconds: expected 0 or more, got {seconds}")
         self.clock.go_to(self.clock.now + seconds)
 
-    def next_fault(self, fault: Fault, *, times: int = 1) -> None:
+    def next_fault(self, fault: ByteFault, *, times: int = 1) -> None:
         """Have something happen to the bytes of the next response, or of several."""
-        if not isinstance(fault, Fault):
-            raise TypeError(f"fault: expected a Fault, got {type(fault).__name__}")
+        given: object = fault
+        if not isinstance(given, ByteFault):
+            hint = "; pass it to next_response" if callable(given) else ""
+            raise TypeError(f"fault: expected a ByteFault, got {type(given).__name__}{hint}")
         for _ in range(times):
             self._host.add_fault(fault)
 
@@ -86,7 +88,7 @@ class FakeNetworks:
         self.close()
 
 
-class FakeGateway(FakeNetworks):
+class FakeGateway(FakeNetworks, Scripted):
     """The gateway of `LocalGateway`, without sockets, threads and waits.
 
         with FakeGateway() as gateway, gateway.client() as client:
@@ -130,14 +132,9 @@ class FakeGateway(FakeNetworks):
         self._state = GatewayState(token, words_per_second, limits)
         super().__init__(build(self._state, None), clock, cut)
 
-    @property
-    def requests(self) -> list[RecordedRequest]:
-        """The last 1,000 requests, oldest first, including those that were refused."""
-        return self._state.requests.snapshot()
-
     def reset(self) -> None:
-        """Forget all requests, what they stored and used up, the faults, and the clock's waits."""
-        self._state.reset()
+        """Forget what `LocalGateway.reset` forgets, and the faults, and the waits of the clock."""
+        super().reset()
         self._host.reset()
         self.clock.waits.clear()
 

@@ -82,7 +82,7 @@ async def respond_with_pictures(
         "cost": cost_of(model, words, 0, pictures=len(items)),
     }
     if body.get("stream"):
-        return stream_response(state, model, _script(model, items, charged))
+        return stream_response(state, request, model, _script(model, items, charged))
     response = {
         "created": int(clock.time()),
         "data": items,

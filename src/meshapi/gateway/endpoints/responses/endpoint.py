@@ -26,6 +26,8 @@ from meshapi.gateway.http.validation import detail, invalid, read_json
 from meshapi.gateway.http.wire import dump, ulid
 from meshapi.gateway.jobs import end_of, job_response
 from meshapi.gateway.models import AUTO, REFUSAL, cost_of
+from meshapi.gateway.scripts.faults import scripted_by
+from meshapi.gateway.scripts.values import Reply
 from meshapi.gateway.state import GatewayState
 from meshapi.gateway.store import Store
 
@@ -39,14 +41,15 @@ def routes(state: GatewayState) -> list[Route]:
     async def create(request: Request) -> Response:
         body = await read_json(request, SCHEMA)
         kept = state.store(_StoredResponses)
-        made = make(state, body)
+        made = make(state, body, scripted_by(request))
         model = made.completion.requested
         state.rate_limits.spend(made.response["usage"]["total_tokens"])
         failing_models.refuse(state, model, body.get("user") or "")
         headers = made.completion.headers()
         if body.get("stream"):
             kept.add(made)
-            return stream_response(state, model, script_of(made.response), headers)
+            script = script_of(made.response, made.completion.choices[0].chunks)
+            return stream_response(state, request, model, script, headers)
         if body.get("background"):
             made.looks = 0
             kept.add(made)
@@ -127,8 +130,13 @@ class _StoredResponses(Store[StoredResponse]):
             self.put(made.response["id"], made)
 
 
-def make(state: GatewayState, body: dict[str, Any]) -> StoredResponse:
+def make(
+    state: GatewayState, body: dict[str, Any], scripted: Optional[Reply] = None
+) -> StoredResponse:
     """The response to a request that passes `SCHEMA`; it is not stored yet.
+
+    Args:
+        scripted: what a script says.
 
     Raises:
         GatewayError: the request can't be served, or the response that it continues is unknown.
@@ -140,7 +148,7 @@ def make(state: GatewayState, body: dict[str, Any]) -> StoredResponse:
     previous = body.get("previous_response_id")
     earlier = kept.get(previous).conversation if previous is not None else []
     asked = prepared(state, chat_body(body, earlier))
-    completion = completion_of(state, asked)
+    completion = completion_of(state, asked, scripted)
     response = _response(body, asked["messages"], completion)
     said = [*earlier, *messages_of(body["input"]), *messages_of(response["output"])]
     return StoredResponse(response, completion, said)
@@ -152,7 +160,8 @@ def _response(
     choice = completion.choices[0]
     summary = _summary(body.get("reasoning") or {}, question_of(messages))
     cut_short = _INCOMPLETE.get(choice.finish_reason)
-    usage = _usage(completion.prompt_tokens, choice.size(), count_words(summary or ""))
+    counted = completion.usage()["completion_tokens"]
+    usage = _usage(completion.prompt_tokens, counted, count_words(summary or ""))
     response = {
         "id": f"resp_{ulid()}",
         "object": "response",

@@ -117,7 +117,9 @@ class FakeNetwork:
         else:
             self._base.sleep(0)
 
-    def resolve(self, host: str, port: int, timeout: Optional[float]) -> "list[FakeAddress]":
+    def resolve(
+        self, host: str, port: int, timeout: Optional[float]
+    ) -> "list[FakeAddress]":
         """The server, which has every name."""
         return [FakeAddress(socket.AF_INET, (host, port))]
 

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 import h11
 
-from meshapi.testing.fake.faults import Fault
+from meshapi.testing.fake.faults import ByteFault
 from meshapi.testing.fake.server.messages import Exchange
 from meshapi.testing.fake.server.pipes import Pipe
 from meshapi.testing.fake.server.tasks import Tasks
@@ -35,7 +35,7 @@ class Connection:
         tasks: Tasks,
         app: Any,
         server: tuple[str, int],
-        next_fault: Callable[[], Optional[Fault]],
+        next_fault: Callable[[], Optional[ByteFault]],
     ) -> None:
         self._pipe = pipe
         self._tasks = tasks

@@ -5,7 +5,7 @@ from collections import deque
 from typing import Any, Optional
 
 from meshapi.testing.fake.clock import VirtualClock
-from meshapi.testing.fake.faults import Fault
+from meshapi.testing.fake.faults import ByteFault
 from meshapi.testing.fake.server.connections import Connection
 from meshapi.testing.fake.server.pipes import Pipe
 from meshapi.testing.fake.server.tasks import Tasks
@@ -26,7 +26,7 @@ class Host:
         self.cut = cut
         self._app = app
         self._tasks = Tasks(clock)
-        self._faults: deque[Fault] = deque()
+        self._faults: deque[ByteFault] = deque()
         self._open: dict[Pipe, Connection] = {}
         self._number = 0
         self._is_closed = False
@@ -55,13 +55,13 @@ class Host:
             self._open[pipe] = Connection(pipe, self._tasks, self._app, server, self._next_fault)
         return pipe
 
-    def add_fault(self, fault: Fault) -> None:
+    def add_fault(self, fault: ByteFault) -> None:
         """Have a fault happen to the next response that has none yet."""
         with self.clock.lock:
             self._faults.append(fault)
             self._close_idle()
 
-    def _next_fault(self) -> Optional[Fault]:
+    def _next_fault(self) -> Optional[ByteFault]:
         fault = self._faults.popleft() if self._faults else None
         self._close_idle()
         return fault

@@ -7,7 +7,7 @@ from typing import Optional
 from typing_extensions import Literal
 
 from meshapi.testing.fake.clock import Changing, VirtualClock
-from meshapi.testing.fake.faults import Damage, Fault
+from meshapi.testing.fake.faults import ByteFault, Damage
 
 HIGH_WATER = 64 * 1024
 """Bytes that nobody has read, from which the application has to wait before it sends more; as with
@@ -38,7 +38,7 @@ class Pipe(Changing):
 
     # The server's side.
 
-    def damage(self, fault: Optional[Fault]) -> None:
+    def damage(self, fault: Optional[ByteFault]) -> None:
         """Have a fault happen to the next response; None for no fault."""
         self._damage = None if fault is None else Damage(fault)
 
