@@ -6,14 +6,20 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from typing_extensions import Self
 
-from meshapi.gateway.app import build
 from meshapi.gateway.rate_limits import Kind, RateLimits
+from meshapi.gateway.scripts.engine import Scripts
 from meshapi.gateway.scripts.scripted import Scripted
 from meshapi.gateway.state import GatewayState
 from meshapi.testing.fake.clock import VirtualClock
 from meshapi.testing.fake.faults import ByteFault
 from meshapi.testing.fake.server.host import Host
 from meshapi_backends import current_blocking_network, current_network
+
+try:
+    from meshapi.gateway.app import build
+except ModuleNotFoundError as missing:
+    message = f"FakeGateway needs {missing.name}: in a checkout, pip install '.[gateway]'"
+    raise ModuleNotFoundError(message, name=missing.name) from missing
 
 if TYPE_CHECKING:
     from meshapi import AsyncMeshAPI, MeshAPI
@@ -108,6 +114,7 @@ class FakeGateway(FakeNetworks, Scripted):
         requests_per_minute: Optional[int] = None,
         tokens_per_minute: Optional[int] = None,
         window: Kind = "sliding",
+        strict: bool = False,
         runs: bool = True,
         cut: Optional[int] = None,
     ) -> None:
@@ -117,6 +124,7 @@ class FakeGateway(FakeNetworks, Scripted):
             token: the only Bearer token that it accepts.
             words_per_second: the pace of streams on its clock; 0 is all at once.
             requests_per_minute, tokens_per_minute, window: its rate limits, as of `LocalGateway`.
+            strict: whether a request that no script matches gets an error.
             runs: whether its clock jumps when everybody waits. Otherwise only `advance` moves it,
                 and waits are real until then.
             cut: the most bytes that a client reads at once; None for as many as there are.
@@ -129,7 +137,7 @@ class FakeGateway(FakeNetworks, Scripted):
         self.token = token
         clock = VirtualClock(runs=runs)
         limits = RateLimits(requests_per_minute, tokens_per_minute, window, clock=lambda: clock.now)
-        self._state = GatewayState(token, words_per_second, limits)
+        self._state = GatewayState(token, words_per_second, limits, Scripts(strict=strict))
         super().__init__(build(self._state, None), clock, cut)
 
     def reset(self) -> None:
