@@ -35,11 +35,13 @@ class Wait:
     """Somebody who waits, in one thread.
 
     Attributes:
+        ready: whether what the wait is for has come.
         until: when the wait is over.
         waiter: what the network waits for, while it really waits.
     """
 
-    def __init__(self, until: Optional[float]) -> None:
+    def __init__(self, ready: Callable[[], bool], until: Optional[float]) -> None:
+        self.ready = ready
         self.until = until
         self.thread = threading.get_ident()
         self.waiter: Any = None
@@ -94,6 +96,9 @@ class VirtualClock:
         self._number = 0
         self._present: dict[int, list[Wait]] = {}
         self._threads: set[int] = set()
+        # Calls of runs: those that have not begun, and the threads of those that have.
+        self.coming = 0
+        self.workers: set[int] = set()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} at {self._now:g} s>"
@@ -172,10 +177,39 @@ class VirtualClock:
 
     def is_shared(self) -> bool:
         """Whether more than one thread has waited, of those that are alive."""
-        alive = {thread.ident for thread in threading.enumerate()}
         with self.lock:
-            self._threads &= alive
+            if len(self._threads) > 1:
+                self._threads &= _alive()
             return len(self._threads) > 1
+
+    def jump(self, seen: int, ignored: Optional[int]) -> None:
+        """Go to the next moment, unless somebody does something, or is about to.
+
+        Args:
+            seen: the activity until now.
+            ignored: a thread in which nobody can do anything, because it waits here.
+        """
+        with self.lock:
+            moment = self.next_moment()
+            if moment is not None and seen == self.activity and not self._is_busy(ignored):
+                self.go_to(moment)
+
+    def _is_busy(self, ignored: Optional[int]) -> bool:
+        """Whether somebody has what it waits for, or a run has calls that do not wait."""
+        if self.coming or self.workers - self._present.keys():
+            return True
+        waits = [
+            wait
+            for thread, present in self._present.items()
+            if thread != ignored
+            for wait in present
+            if wait.ready() or (wait.until is not None and wait.until <= self._now)
+        ]
+        return bool(waits) and not {wait.thread for wait in waits}.isdisjoint(_alive())
+
+
+def _alive() -> set[int]:
+    return {thread.ident for thread in threading.enumerate() if thread.ident is not None}
 
 
 def _nothing() -> None:

@@ -9,6 +9,7 @@ from typing_extensions import Self
 from meshapi.gateway.rate_limits import Kind, RateLimits
 from meshapi.gateway.scripts.engine import Scripts
 from meshapi.gateway.scripts.scripted import Scripted
+from meshapi.gateway.scripts.values import ErrorReply, Fault, Reply
 from meshapi.gateway.state import GatewayState
 from meshapi.testing.fake.clock import VirtualClock
 from meshapi.testing.fake.faults import ByteFault
@@ -69,7 +70,8 @@ class FakeNetworks:
         """Have something happen to the bytes of the next response, or of several."""
         given: object = fault
         if not isinstance(given, ByteFault):
-            hint = "; pass it to next_response" if callable(given) else ""
+            is_response = isinstance(given, (ErrorReply, Fault, Reply))
+            hint = "; pass it to next_response" if is_response else ""
             raise TypeError(f"fault: expected a ByteFault, got {type(given).__name__}{hint}")
         for _ in range(times):
             self._host.add_fault(fault)

@@ -1,4 +1,7 @@
-"""How long a driver lets others run before it makes the clock jump: rounds, and seconds of each."""
+"""How long a driver lets others run before it makes the clock jump."""
+
+import threading
+from typing import Optional
 
 from meshapi.testing.fake.clock import VirtualClock
 
@@ -12,8 +15,13 @@ class AsyncQuiet:
 
     @staticmethod
     def rounds(clock: VirtualClock) -> tuple[int, float]:
-        """Return how many rounds there are."""
+        """Return how many rounds there are, and the seconds of each."""
         return 32, 0.0
+
+    @staticmethod
+    def blocked() -> Optional[int]:
+        """Return the thread that does nothing else while one of its tasks waits: there is none."""
+        return None
 
 
 class Quiet:
@@ -21,5 +29,10 @@ class Quiet:
 
     @staticmethod
     def rounds(clock: VirtualClock) -> tuple[int, float]:
-        """Return how many rounds there are."""
+        """Return how many rounds there are, and the seconds of each."""
         return (4, 0.0005) if clock.is_shared() else (0, 0.0)
+
+    @staticmethod
+    def blocked() -> Optional[int]:
+        """Return the thread that does nothing else while it waits: this one."""
+        return threading.get_ident()

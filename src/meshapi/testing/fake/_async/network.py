@@ -1,6 +1,7 @@
 """A network that leads to one server, whatever the host name, and has a clock of its own."""
 
 import socket
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Optional, TypeVar
@@ -50,18 +51,66 @@ class AsyncFakeWaiter:
         return False
 
 
+class AsyncFakeHost:
+    """The host of a call of a run, in a thread of which the clock knows whether it waits."""
+
+    def __init__(self, clock: VirtualClock, host: Any) -> None:
+        self._clock = clock
+        self._host = host
+        self.abort = host.abort
+
+    async def result(self) -> Any:
+        """Make the call."""
+        workers, thread = self._clock.workers, threading.get_ident()
+        workers.add(thread)
+        try:
+            return await self._host.result()
+        finally:
+            workers.discard(thread)
+
+
 class AsyncFakeUnderWay:
     """What a flow has under way, with the pauses of the virtual clock. See `UnderWay`."""
 
-    def __init__(self, clock: VirtualClock, base: Any, under_way: Any) -> None:
+    def __init__(self, clock: VirtualClock, base: Any, kind: Any, make_host: Any) -> None:
         self._clock = clock
         self._base = base
-        self._under_way = under_way
+        self._make_host = make_host
+        self._under_way = kind(self._host)
         self._changing = Changing(clock)
         self._is_woken = False
+        # How many calls have not begun.
+        self._coming = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._under_way, name)
+
+    def _host(self, call: Any) -> Any:
+        self._begun(1)
+        return AsyncFakeHost(self._clock, self._make_host(call))
+
+    def _begun(self, number: int) -> None:
+        with self._clock.lock:
+            number = min(number, self._coming)
+            self._coming -= number
+            self._clock.coming -= number
+
+    def start(self, calls: Any) -> None:
+        """Begin calls."""
+        with self._clock.lock:
+            self._coming += len(calls)
+            self._clock.coming += len(calls)
+        self._under_way.start(calls)
+
+    async def end(self) -> None:
+        """End all that is under way, and wait until it has ended."""
+        self._begun(self._coming)
+        await self._under_way.end()
+
+    def abandon(self) -> None:
+        """The same without waiting."""
+        self._begun(self._coming)
+        self._under_way.abandon()
 
     async def wait(self, seconds: Optional[float]) -> None:
         """Wait until something has ended, until woken, or for some seconds."""
@@ -134,9 +183,9 @@ class AsyncFakeNetwork:
         value: T = await self._base.in_thread(function, timeout)
         return value
 
-    def on_clock(self, under_way: Any) -> AsyncFakeUnderWay:
-        """What a flow has under way, with the pauses of the virtual clock."""
-        return AsyncFakeUnderWay(self._clock, self._base, under_way)
+    def on_clock(self, kind: Any, make_host: Any) -> AsyncFakeUnderWay:
+        """What a flow has under way, with the pauses of the virtual clock; nothing yet."""
+        return AsyncFakeUnderWay(self._clock, self._base, kind, make_host)
 
     def waiter(self) -> AsyncFakeWaiter:
         """A new waiter, not set."""

@@ -23,7 +23,7 @@ async def wait_until(
         changing: says when to ask.
         until: None waits for ever.
     """
-    wait = Wait(until)
+    wait = Wait(ready, until)
     clock.enter(wait)
     with clock.lock:
         changing.waits.append(wait)
@@ -40,7 +40,7 @@ async def wait_until(
             if moment is None:
                 await wait.waiter.wait(None)
             elif await _is_quiet(clock, base, seen):
-                clock.go_to(moment)
+                clock.jump(seen, AsyncQuiet.blocked())
     finally:
         with clock.lock:
             changing.waits.remove(wait)

@@ -24,7 +24,7 @@ def wait_until(
         changing: says when to ask.
         until: None waits for ever.
     """
-    wait = Wait(until)
+    wait = Wait(ready, until)
     clock.enter(wait)
     with clock.lock:
         changing.waits.append(wait)
@@ -41,7 +41,7 @@ def wait_until(
             if moment is None:
                 wait.waiter.wait(None)
             elif _is_quiet(clock, base, seen):
-                clock.go_to(moment)
+                clock.jump(seen, Quiet.blocked())
     finally:
         with clock.lock:
             changing.waits.remove(wait)
