@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from meshapi.gateway.scripts.engine import Script, ScriptedResponse
     from meshapi.gateway.scripts.replies import (
         broken_stream,
+        close,
         cut,
         error,
         error_in_stream,
@@ -40,7 +41,7 @@ else:
     _HOMES = {
         **dict.fromkeys(
             (
-                *("broken_stream", "cut", "error", "error_in_stream"),
+                *("broken_stream", "close", "cut", "error", "error_in_stream"),
                 *("reply", "slow", "stall", "tool_call"),
             ),
             "scripts.replies",
@@ -80,6 +81,7 @@ __all__ = [
     "ScriptedCall",
     "ScriptedResponse",
     "broken_stream",
+    "close",
     "create_app",
     "cut",
     "error",

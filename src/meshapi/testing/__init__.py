@@ -131,6 +131,7 @@ if TYPE_CHECKING:
     from meshapi.gateway import ScriptedCall as ScriptedCall
     from meshapi.gateway import ScriptedResponse as ScriptedResponse
     from meshapi.gateway import broken_stream as broken_stream
+    from meshapi.gateway import close as close
     from meshapi.gateway import create_app as create_app
     from meshapi.gateway import cut as cut
     from meshapi.gateway import error as error

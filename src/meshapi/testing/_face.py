@@ -11,7 +11,7 @@ PACKAGE: Final = "meshapi.testing"
 _NAMES: Final = {
     "meshapi.gateway": """
         ErrorReply Fault LocalGateway RecordedRequest Reply Script Scripted ScriptedCall
-        ScriptedResponse broken_stream create_app cut error error_in_stream reply slow stall
+        ScriptedResponse broken_stream close create_app cut error error_in_stream reply slow stall
         tool_call
     """,
     "meshapi.testing.builders": "chunks completion",

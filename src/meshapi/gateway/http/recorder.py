@@ -55,6 +55,7 @@ class Recorder:
             await recording.refuse(refusal)
         elif scope["type"] == "websocket":
             recording.add_to_log()
+            scope["state"]["recorded"] = recording.recorded()
             await self._app(scope, receive, recording.send)
         elif not self._access_rules.has_token(recording.headers) or await recording.read_ahead():
             await self._app(scope, recording.receive, recording.send)
@@ -91,7 +92,7 @@ class _Recording:
             more = message.get("more_body", False)
         self._ahead = {"type": "http.request", "body": bytes(arrived), "more_body": more}
         self._keep(arrived)
-        recorded = self._scope["state"]["recorded"] = self._recorded()
+        recorded = self._scope["state"]["recorded"] = self.recorded()
         if not more:
             self._made = recorded
             self.add_to_log()
@@ -143,9 +144,10 @@ class _Recording:
         """Log as much of the request as has arrived; only the first call has an effect."""
         if not self._logged:
             self._logged = True
-            self._log.add(self._made or self._recorded())
+            self._log.add(self._made or self.recorded())
 
-    def _recorded(self) -> RecordedRequest:
+    def recorded(self) -> RecordedRequest:
+        """Return the request, with as much of it as has arrived."""
         path: bytes = self._scope.get("raw_path") or self._scope["path"].encode()
         query: bytes = self._scope["query_string"]
         return RecordedRequest(

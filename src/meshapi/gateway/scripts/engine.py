@@ -142,10 +142,8 @@ class Script:
         """Whether it has no response left."""
         return self.times is not None and self.used >= self.times
 
-    def next(self) -> Optional[ScriptedResponse]:
-        """Return the response that the next request gets; None for the gateway's own."""
-        if not self._responses:
-            return None
+    def next(self) -> ScriptedResponse:
+        """Return the response that the next request gets."""
         return self._responses[min(self.used, len(self._responses) - 1)]
 
     def __str__(self) -> str:
@@ -187,7 +185,7 @@ class Scripts:
     def add(
         self,
         conditions: Conditions,
-        responses: Sequence[ScriptedResponse] = (),
+        responses: Sequence[ScriptedResponse],
         *,
         times: Optional[int] = None,
         place: str = "",
@@ -254,16 +252,14 @@ class Scripts:
             ScriptError: no script matches and the scripts are strict, or a script failed.
         """
         try:
-            script, response = self._take(asked, only)
-            if script is None:
+            taken = self._take(asked, only)
+            if taken is None:
                 if self.strict and not only:
                     raise ScriptError("not_scripted", self._nearest(asked))
                 return None
-            if response is None:
-                return None
-            if callable(response):
-                response = response(asked.request)
-            action = None if response is None else action_of(response)
+            script, response = taken
+            made = response(asked.request) if callable(response) else response
+            action = None if made is None else action_of(made)
             wrong = misfit(action, asked.path)
             if wrong is not None:
                 raise ScriptError("script_does_not_fit", f"{script}: {wrong}")
@@ -284,7 +280,7 @@ class Scripts:
 
     def _take(
         self, asked: Asked, only: Collection[type]
-    ) -> tuple[Optional[Script], Optional[ScriptedResponse]]:
+    ) -> Optional[tuple[Script, ScriptedResponse]]:
         with self._lock:
             for script in (*self._next, *self._others):
                 if script.is_used_up:
@@ -297,7 +293,7 @@ class Scripts:
                 if not script.conditions.misses(asked):
                     script.used += 1
                     return script, response
-        return None, None
+        return None
 
     def _nearest(self, asked: Asked) -> str:
         """Return the message for a request that no script matches."""
@@ -346,6 +342,8 @@ def _checked(conditions: Conditions) -> Conditions:
 def _checked_all(
     responses: Sequence[ScriptedResponse], times: Optional[int]
 ) -> list[ScriptedResponse]:
+    if not responses:
+        raise TypeError("expected at least one response; reply() is the gateway's own")
     if times is not None:
         if not _is_whole(times) or times < 1:
             raise ValueError(f"times: expected 1 or more, got {times!r}")

@@ -26,6 +26,8 @@ INNER = ("/v1/chat/compare", "/v1/batches")
 
 def misfit(response: object, path: str) -> Optional[str]:
     """Return why a response can't be one of this path; None if it can."""
+    if isinstance(response, Fault) and response.kind == "close" and path != "/v1/realtime":
+        return f"{path} can't be closed as a session is: close() is for /v1/realtime"
     said = response.answer if isinstance(response, Fault) else response
     if not isinstance(said, Reply):
         return None

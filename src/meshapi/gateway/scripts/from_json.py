@@ -1,6 +1,6 @@
 """Scripts as JSON, from files and over HTTP.
 
-A script is an object; all but `respond` may be missing:
+A script is an object, of which only `respond` must be there:
 
     {"text": "weather", "respond": {"reply": {"text": "Sunny."}}, "times": 2}
 
@@ -115,7 +115,9 @@ def _parsed(value: object, place: str) -> _Parsed:
     if not isinstance(given_next, bool):
         raise WrongScripts(f"{place}.next: expected true or false, got {given_next!r}")
     conditions = Conditions(text, *(given.get(name) for name in ("model", "path", "method")))
-    responses: Any = given.get("respond", [])
+    if "respond" not in given:
+        raise WrongScripts(f'{place}: respond is missing; {{"reply": {{}}}} is the gateway\'s own')
+    responses: Any = given["respond"]
     many = isinstance(responses, list)
     rows: list[object] = responses if many else [responses]
     made = [
@@ -204,6 +206,10 @@ def _fault(name: str, *fields: str) -> Callable[[object, str], Action]:
     return made
 
 
+def _close(value: object, place: str) -> Action:
+    return replies.close(**({} if value is True else _object(value, place, ("code", "reason"))))
+
+
 _KINDS: Mapping[str, Callable[[object, str], Action]] = {
     "reply": _reply,
     "error": _error,
@@ -213,6 +219,7 @@ _KINDS: Mapping[str, Callable[[object, str], Action]] = {
     "stall": _fault("stall"),
     "slow": _fault("slow", "start", "pause"),
     "cut": _fault("cut", "after_bytes"),
+    "close": _close,
 }
 
 

@@ -32,7 +32,9 @@ class Scripter:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request: Optional[RecordedRequest] = scope.get("state", {}).get("recorded")
         scripts = self._state.scripts
-        if request is None or not scripts.active or not scope["path"].startswith(_SCRIPTED):
+        # A realtime session asks for each of its responses itself.
+        is_scripted = scope["type"] == "http" and scope["path"].startswith(_SCRIPTED)
+        if request is None or not scripts.active or not is_scripted:
             await self._app(scope, receive, send)
             return
         try:
@@ -40,13 +42,24 @@ class Scripter:
             action = scripts.action_for(asked_of(request, words=not only), only)
             if isinstance(action, ErrorReply):
                 raise error_of(action)
-            _check_form(action, request)
+            self._check_form(action, request)
         except ScriptError as error:
             await self._refuse(error_for(error), scope, receive, send)
         except GatewayError as error:
             await self._refuse(error, scope, receive, send)
         else:
             await self._play(action, scope, receive, send)
+
+    def _check_form(self, action: Optional[Action], request: RecordedRequest) -> None:
+        """Raise ScriptError if a script has a whole body for a stream."""
+        said = action.answer if isinstance(action, Fault) else action
+        if isinstance(said, Body) and request.asks_for_stream:
+            message = (
+                f"{request.method} {request.path} asks for a stream, and the script responds with a"
+                " dict, which is a whole body: use reply(...)"
+            )
+            self._state.scripts.report(message)
+            raise ScriptError("script_does_not_fit", message)
 
     async def _refuse(
         self, error: GatewayError, scope: Scope, receive: Receive, send: Send
@@ -79,14 +92,3 @@ class Scripter:
 
 def _is_inner(request: RecordedRequest) -> bool:
     return request.method == "POST" and request.path in INNER
-
-
-def _check_form(action: Optional[Action], request: RecordedRequest) -> None:
-    """Raise ScriptError if a script has a whole body for a stream."""
-    said = action.answer if isinstance(action, Fault) else action
-    if isinstance(said, Body) and request.asks_for_stream:
-        message = (
-            f"{request.method} {request.path} asks for a stream, and the script responds with a"
-            " dict, which is a whole body: use reply(...)"
-        )
-        raise ScriptError("script_does_not_fit", message)

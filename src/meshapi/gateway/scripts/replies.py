@@ -255,6 +255,22 @@ def cut(answer: Optional[Answer] = None, *, after_bytes: int) -> Fault:
     return Fault("cut", _answer(answer), after_bytes=after_bytes)
 
 
+def close(code: int = 1000, reason: str = "") -> Fault:
+    """Return the end of a realtime session in place of a response: its close code and reason.
+
+    Args:
+        code: 1000 to 1014, but for 1004 to 1006, which are never sent, or 3000 to 4999.
+        reason: at most 123 bytes of UTF-8.
+    """
+    sendable = 1000 <= code <= 1014 and code not in (1004, 1005, 1006)
+    if not _is(code, int) or not (sendable or 3000 <= code <= 4999):
+        raise ValueError(f"code: expected a close code such as 1000 or 4402, got {code!r}")
+    _check_text("reason", reason)
+    if len(reason.encode("utf-8", "replace")) > 123:
+        raise ValueError("reason: expected at most 123 bytes of UTF-8")
+    return Fault("close", close_code=code, reason=reason)
+
+
 def action_of(response: object) -> Action:
     """Return what a script does for this response.
 

@@ -78,8 +78,8 @@ class Scripted:
                 neither, it is the first response.
             responses: `reply(...)`, `error(...)`, a fault such as `broken_stream()`, a text, a dict
                 (a whole JSON body), or a function of the request that returns one of them. A single
-                one is given each time; several are given once each, in turn. Without any, the
-                gateway responds by itself.
+                one is given each time; several are given once each, in turn. `reply()` is the
+                gateway's own response.
             model: the model that the request names.
             path: the path of the request, such as "/v1/embeddings", or a compiled pattern for it.
             method: the method of the request.
@@ -98,6 +98,13 @@ class Scripted:
             words = text
         else:
             responses = (text, *responses)
+        if not responses:
+            raise TypeError(
+                f"on: expected a response after the text to look for, {words!r}; a text that is the"
+                f" response itself is reply({words!r}), and reply() is the gateway's own"
+                if isinstance(words, str)
+                else "on: expected at least one response; reply() is the gateway's own"
+            )
         conditions = Conditions(words, model, path, method, where)
         return self._state.scripts.add(conditions, responses, times=times, place=place_of_caller())
 

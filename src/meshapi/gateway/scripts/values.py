@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Optional, Union
 
-FaultKind = Literal["broken_stream", "error_in_stream", "stall", "slow", "cut"]
+FaultKind = Literal["broken_stream", "error_in_stream", "stall", "slow", "cut", "close"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ class Fault:
         error: of `error_in_stream`.
         start, pause: of `slow`, in seconds.
         after_bytes: of `cut`.
+        close_code, reason: of `close`.
     """
 
     kind: FaultKind
@@ -90,6 +91,8 @@ class Fault:
     start: float = 0.0
     pause: float = 0.0
     after_bytes: int = 0
+    close_code: int = 0
+    reason: str = ""
 
 
 Action = Union[Reply, Body, ErrorReply, Fault]
