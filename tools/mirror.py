@@ -30,7 +30,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = [ROOT / "src" / "meshapi_backends", ROOT / "src" / "meshapi_core"]
+PACKAGES = [
+    ROOT / "src" / "meshapi_backends",
+    ROOT / "src" / "meshapi_core",
+    ROOT / "src" / "meshapi" / "testing" / "fake",
+]
 
 HEADER = "# Generated from _async/{name} by `python tools/mirror.py --write`: edit that file.\n"
 

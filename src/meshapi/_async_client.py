@@ -20,6 +20,8 @@ from meshapi._connections import (
     ConnectionArguments,
     TransportHints,
     hidden_proxy,
+    is_network,
+    network_of,
 )
 from meshapi._settings import NOT_GIVEN, Given, NotGiven, hidden_url
 from meshapi_backends import AsyncCallRunner, AsyncTransport, PerLoopTransport, current_network
@@ -159,7 +161,7 @@ class AsyncMeshAPI(AsyncBulkClient):
         """Realtime sessions: speech and text in both directions at once."""
         from meshapi._realtime import AsyncRealtimeResource
 
-        return AsyncRealtimeResource(self._config, self._sockets, self._watches)
+        return AsyncRealtimeResource(self._config, self._sockets, self._watches, self._own_network)
 
     async def download(
         self,
@@ -201,8 +203,13 @@ class AsyncMeshAPI(AsyncBulkClient):
         return AsyncWatch(hooks, tracing)
 
     def _new_pool(self, arguments: ConnectionArguments, proxies: Proxies) -> PerLoopTransport:
+        transport = arguments.transport
         return PerLoopTransport(
-            arguments.limits, arguments.tls, proxies=proxies, sockets=arguments.sockets
+            arguments.limits,
+            arguments.tls,
+            proxies=proxies,
+            sockets=arguments.sockets,
+            network=transport.async_network if is_network(transport) else current_network,
         )
 
     def _over(self, http_client: "AsyncHTTPXClient") -> AsyncTransport:
@@ -214,10 +221,14 @@ class AsyncMeshAPI(AsyncBulkClient):
         # Imported on first use: few clients have middleware.
         from meshapi_backends import AsyncMiddlewareTransport
 
-        return AsyncMiddlewareTransport(middleware, self._transport, current_network)
+        return AsyncMiddlewareTransport(middleware, self._transport, self._network)
 
     def _new_runner(self) -> AsyncRunner:
-        return AsyncCallRunner(self._config, self._transport, current_network, self._watches)
+        return AsyncCallRunner(self._config, self._transport, self._network, self._watches)
+
+    @property
+    def _network(self) -> Callable[[], Any]:
+        return network_of(self._arguments.transport, "async_network", current_network)
 
     async def aclose(self) -> None:
         """Close every connection. Calls that are under way raise APIConnectionError at once."""

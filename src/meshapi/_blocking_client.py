@@ -20,6 +20,8 @@ from meshapi._connections import (
     ConnectionArguments,
     TransportHints,
     hidden_proxy,
+    is_network,
+    network_of,
 )
 from meshapi._settings import (
     NOT_GIVEN,
@@ -215,7 +217,7 @@ class MeshAPI(BulkClient):
         """Realtime sessions: speech and text in both directions at once."""
         from meshapi._realtime import RealtimeResource
 
-        return RealtimeResource(self._config, self._sockets, self._watches)
+        return RealtimeResource(self._config, self._sockets, self._watches, self._own_network)
 
     def download(
         self,
@@ -270,8 +272,9 @@ class MeshAPI(BulkClient):
         return Watch(hooks, tracing)
 
     def _new_pool(self, arguments: ConnectionArguments, proxies: Proxies) -> ConnectionPool:
+        transport = arguments.transport
         return ConnectionPool(
-            SocketNetwork(),
+            transport.network() if is_network(transport) else SocketNetwork(),
             arguments.limits,
             arguments.tls,
             proxies=proxies,
@@ -287,10 +290,14 @@ class MeshAPI(BulkClient):
         # Imported on first use: few clients have middleware.
         from meshapi_backends import MiddlewareTransport
 
-        return MiddlewareTransport(middleware, self._transport, current_blocking_network)
+        return MiddlewareTransport(middleware, self._transport, self._network)
 
     def _new_runner(self) -> Runner:
-        return CallRunner(self._config, self._transport, current_blocking_network, self._watches)
+        return CallRunner(self._config, self._transport, self._network, self._watches)
+
+    @property
+    def _network(self) -> Callable[[], Any]:
+        return network_of(self._arguments.transport, "network", current_blocking_network)
 
     def close(self) -> None:
         """Close every connection. Calls that are under way raise APIConnectionError at once."""

@@ -1,13 +1,19 @@
 """What the two clients have in common: resources, configuration, options for one call."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Optional, TypeVar, Union
 
 from typing_extensions import Never, Self
 
-from meshapi._connections import ConnectionArguments, TransportHints, proxies_of, tracing_of
+from meshapi._connections import (
+    ConnectionArguments,
+    TransportHints,
+    connections_of,
+    is_network,
+    tracing_of,
+)
 from meshapi._resources import Resources
 from meshapi._settings import (
     NOT_GIVEN,
@@ -243,20 +249,28 @@ class Client(Portable, Resources[R_co]):
         if arguments.hooks is not None or arguments.open_telemetry is not None:
             watch = self._new_watch(arguments.hooks, tracing_of(arguments.open_telemetry))
             self._watches.append(watch)
-        proxies = proxies_of(
-            arguments.proxy, arguments.sockets, reads_environment=reads_environment
-        )
+        arguments, proxies, is_network = connections_of(arguments, reads_environment)
         self._sockets = self._transport = self._new_pool(arguments, proxies)
         self._own = (self._sockets,)
         if self._watches:
             self._watches[0] = self._watches[0].of_owner(self._sockets)
-        if arguments.transport is not None:
+        if arguments.transport is not None and not is_network:
             self._transport = arguments.transport
         if arguments.http_client is not None:
             self._transport = self._over(arguments.http_client)
             self._own = (self._sockets, self._transport)
         if functions:
             self._transport = self._behind(functions)
+
+    @property
+    def _network(self) -> Callable[[], Any]:
+        """The function that finds the network by which the client waits and tells the time."""
+        raise NotImplementedError
+
+    @property
+    def _own_network(self) -> Optional[Callable[[], Any]]:
+        """The function that finds the network of the client's own connections, if given."""
+        return self._network if is_network(self._arguments.transport) else None
 
     def _new_watch(self, hooks: Any, tracing: Any) -> Any:
         """Return what is told of the calls, after checking the hooks."""

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from inspect import Signature, iscoroutinefunction, signature
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Union
 
@@ -70,6 +70,40 @@ def proxies_of(
 def check_connecting(limits: object, sockets: object) -> None:
     check_kind("limits", limits, Limits)
     check_kind("sockets", sockets, SocketOptions)
+
+
+def is_network(transport: object) -> bool:
+    """Whether a transport sends nothing itself, but has a network for the client's connections."""
+    return (
+        transport is not None
+        and (hasattr(transport, "network") or hasattr(transport, "async_network"))
+        and not (hasattr(transport, "send") or hasattr(transport, "connections"))
+    )
+
+
+def network_of(transport: object, name: str, default: Callable[[], Any]) -> Callable[[], Any]:
+    """Return the function that finds the network by which a client waits and tells the time.
+
+    Args:
+        transport: of the client, or None.
+        name: of the transport's method that is such a function, if it has a network.
+        default: otherwise.
+    """
+    found = getattr(transport, name, None)
+    return found if callable(found) else default
+
+
+def connections_of(
+    arguments: "ConnectionArguments", reads_environment: bool
+) -> "tuple[ConnectionArguments, Proxies, bool]":
+    """Return how a client opens connections, over which proxies, and whether on a given network.
+
+    On that, nothing is between the client and the server: no proxies, no TLS, no Unix sockets.
+    """
+    if is_network(arguments.transport):
+        return arguments._replace(tls=None, sockets=DEFAULT_SOCKETS), Proxies(), True
+    proxies = proxies_of(arguments.proxy, arguments.sockets, reads_environment=reads_environment)
+    return arguments, proxies, False
 
 
 class TransportHints(NamedTuple):
@@ -144,8 +178,16 @@ def _check_parameters(transport: object, send: Any) -> None:
 def check_transport(transport: object, http_client: object, hints: TransportHints) -> None:
     if transport is None:
         return
-    # A transport has `send`; our own pools have `connections` instead.
-    send = getattr(transport, "send", None) or getattr(transport, "connections", None)
+    # A transport has `send`; our own pools have `connections` instead, and others a network.
+    network = "async_network" if hints.is_async else "network"
+    send = next(
+        (
+            getattr(transport, name)
+            for name in ("send", "connections", network)
+            if hasattr(transport, name)
+        ),
+        None,
+    )
     fits = callable(send) and callable(getattr(transport, hints.close, None))
     # HTTP clients have methods of these names, too, but for requests of their own.
     is_client = _is_http_client(type(transport))
@@ -256,6 +298,8 @@ class ConnectionArguments(NamedTuple):
             tls=(self.tls, None),
             sockets=(self.sockets, DEFAULT_SOCKETS),
         )
+        if is_network(self.transport):
+            return
         if given:
             refuse_beside_http_client(self.http_client, self.transport, given, hints)
         if reads_environment and (self.transport is not None or self.http_client is not None):

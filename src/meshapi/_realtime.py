@@ -73,8 +73,16 @@ def _checked(
 
 
 class _Resource(Generic[S]):
-    def __init__(self, config: MeshAPIConfig, sockets: S, watches: Sequence[Any] = ()) -> None:
+    def __init__(
+        self,
+        config: MeshAPIConfig,
+        sockets: S,
+        watches: Sequence[Any] = (),
+        network: Optional[Callable[[], Any]] = None,
+    ) -> None:
         self._config = config
+        # Finds the network of the connections; None is that of the running program.
+        self._network = network
         self._sockets = sockets
         # Looked at when a session begins: trackers of usage come and go.
         self._watches = watches
@@ -133,7 +141,7 @@ class RealtimeResource(_Resource[ConnectionPool]):
         """
         call, how = _checked(model, auth, options)
         call.check(self._config)
-        network = current_blocking_network()
+        network = (self._network or current_blocking_network)()
         return RealtimeSession.connect(self._config, self._sockets, network, call, how, self._watch)
 
 
@@ -157,8 +165,9 @@ class AsyncRealtimeResource(_Resource[PerLoopTransport]):
                 pool = self._sockets.connections()
             except TransportError as exc:
                 raise exc.failure.error from None
+            network = (self._network or current_network)()
             return await AsyncRealtimeSession.connect(
-                self._config, pool, current_network(), call, how, self._watch
+                self._config, pool, network, call, how, self._watch
             )
 
         return AsyncRealtimeManager(connect)

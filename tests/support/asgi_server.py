@@ -63,6 +63,9 @@ class Place:
         return len({request.peer for request in self.requests})
 
 
+APPS: dict[int, Any] = {}
+"""Ports of servers -> their applications, for whoever plays them without a socket."""
+
 PORTS: set[int] = set()
 """The ports of servers, which keep their ends of connections open for some seconds."""
 
@@ -90,6 +93,7 @@ class ASGIServer:
         self._listener.bind(("127.0.0.1", 0))
         self._listener.listen(256)
         PORTS.add(self._listener.getsockname()[1])
+        APPS[self._listener.getsockname()[1]] = self._app
         scheme = "https" if http2 else "http"
         self._origin = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
         self._loop: Optional[asyncio.AbstractEventLoop] = None

@@ -15,10 +15,12 @@ import httpx
 import httpx2
 import pytest
 
+from meshapi.testing.fake.clock import VirtualClock
+from meshapi.testing.fake.gateway import FakeNetworks
 from meshapi.transports import AiohttpTransport, AsyncHTTPCoreTransport, HTTPCoreTransport, Request
 from meshapi_backends import AsyncPoolTransport, PoolTransport
 from meshapi_core import Limits
-from support.asgi_server import is_of_a_server
+from support.asgi_server import APPS, is_of_a_server
 from support.certificates import trusting
 from support.flavours import FLAVOURS, World, nothing_left_open
 
@@ -44,6 +46,9 @@ class Sender(NamedTuple):
         tells: whether the server learns at once that a response was given up.
         closes: whether it ends its calls when it is closed.
         hides: whether it removes frames with the token from tracebacks.
+        sockets: whether its connections are those of the system.
+        waits: whether its calls take time to reach their limits.
+        times: whether they reach them at all.
     """
 
     name: str
@@ -55,6 +60,9 @@ class Sender(NamedTuple):
     tells: bool = True
     closes: bool = True
     hides: bool = True
+    sockets: bool = True
+    waits: bool = True
+    times: bool = True
 
 
 def on_loop(world: World) -> bool:
@@ -140,6 +148,17 @@ async def _own(world: World) -> AsyncIterator[dict[str, Any]]:
         await close(transport)
 
 
+async def _played(scope: Any, receive: Any, send: Any) -> None:
+    """The application of the server that a client believes to be connected to."""
+    await APPS[scope["server"][1]](scope, receive, send)
+
+
+@contextlib.asynccontextmanager
+async def _fake(world: World, *, runs: bool) -> AsyncIterator[dict[str, Any]]:
+    with FakeNetworks(_played, VirtualClock(runs=runs), cut=7) as transport:
+        yield {"transport": transport}
+
+
 @functools.cache
 def documented(name: str) -> Any:
     """A class from docs/transports.md, as it stands there."""
@@ -188,6 +207,8 @@ SENDERS = (
     Sender("httpx2", functools.partial(_httpx, library=httpx2)),
     *_core_senders(),
     Sender("aiohttp", _aiohttp, ("asyncio",)),
+    Sender("fake", functools.partial(_fake, runs=True), sockets=False, waits=False),
+    Sender("fake, stopped", functools.partial(_fake, runs=False), sockets=False, times=False),
     Sender("own", _own, ("sync",), keeps=False, limits=False, closes=False, hides=False),
     Sender("own, async", _own, ("asyncio",), limits=False, closes=False, hides=False),
 )

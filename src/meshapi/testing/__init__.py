@@ -142,6 +142,8 @@ if TYPE_CHECKING:
     from meshapi.gateway import tool_call as tool_call
     from meshapi.testing.builders import chunks as chunks
     from meshapi.testing.builders import completion as completion
+    from meshapi.testing.fake.faults import ByteFault as ByteFault
+    from meshapi.testing.fake.gateway import FakeGateway as FakeGateway
 else:
     from meshapi.testing._face import EXPORTED as __all__
     from meshapi.testing._face import __dir__, __getattr__

@@ -15,6 +15,8 @@ _NAMES: Final = {
         tool_call
     """,
     "meshapi.testing.builders": "chunks completion",
+    "meshapi.testing.fake.faults": "ByteFault",
+    "meshapi.testing.fake.gateway": "FakeGateway",
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

@@ -46,7 +46,14 @@ class AsyncConcurrentSteps:
         self._network = network
         self._find_calls = calls
         self._scope = scope
-        self._under_way = AsyncCallsUnderWay(runner.once().host)
+        make_host = runner.once().host
+        # A network with a clock of its own knows when a pause of that clock is over.
+        on_clock = getattr(network, "on_clock", None)
+        self._under_way = (
+            AsyncCallsUnderWay(make_host)
+            if on_clock is None
+            else on_clock(AsyncCallsUnderWay, make_host)
+        )
         scope.wake_by(self._under_way.wake)
 
     async def do(self, step: Any) -> Any:

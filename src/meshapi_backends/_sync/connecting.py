@@ -53,7 +53,7 @@ def open_stream(
         stream, received = _open_by_proxy(network, route, tls, end, named_by, sockets)
         if route.forwards:
             return stream
-    if origin.scheme != "https":
+    if origin.scheme != "https" or not getattr(network, "needs_tls", True):
         return stream
     left = None if end is None else end - network.now()
     return _secured(network, stream, origin.host, tls, left, received)

@@ -64,7 +64,7 @@ def servers() -> Iterator[Servers]:
 
 @contextlib.asynccontextmanager
 async def client_on(world: World, sender: Sender, url: str, **options: Any) -> AsyncIterator[Any]:
-    async with sender.options(world) as how, world.client(url, **how, **options) as client:
+    async with sender.options(world) as how, world.client(url, **{**how, **options}) as client:
         yield client
 
 
@@ -136,7 +136,7 @@ async def test_a_refused_request_is_one_typed_error(world, sender, servers, call
     assert len(place.requests) == 1
 
 
-@on_every_transport
+@on_transports(lambda sender, world: sender.times)
 async def test_a_busy_gateway_is_asked_again(world, sender, servers):
     place = servers.place(sender, "busy")
     async with client_on(world, sender, place.url) as client:
@@ -145,7 +145,7 @@ async def test_a_busy_gateway_is_asked_again(world, sender, servers):
     assert place.connections == (1 if sender.keeps else 3)
 
 
-@on_transports(lambda sender, world: not sender.http2)
+@on_transports(lambda sender, world: sender.sockets and not sender.http2)
 async def test_bytes_after_a_response_are_not_the_next_one(world, sender, servers):
     """In the same packet: RFC 9112, section 6.3."""
 
@@ -167,7 +167,7 @@ async def test_no_redirect_is_followed(world, sender, servers):
     assert len(place.requests) == 1
 
 
-@on_every_transport
+@on_transports(lambda sender, world: sender.sockets)
 async def test_a_refused_connection_is_an_error(world, sender, servers):
     with socket.socket() as placeholder:
         placeholder.bind(("127.0.0.1", 0))
@@ -180,7 +180,8 @@ async def test_a_refused_connection_is_an_error(world, sender, servers):
 # Time limits
 
 
-@on_transports(lambda sender, world: sender.name != "own")  # http.client has one limit
+# http.client has one limit
+@on_transports(lambda sender, world: sender.sockets and sender.name != "own")
 async def test_connecting_has_a_limit(world, sender, servers):
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"https://127.0.0.1:{deaf.getsockname()[1]}"
@@ -198,7 +199,7 @@ async def timely(call: Any) -> Any:
 
 
 @on_both_calls
-@on_every_transport
+@on_transports(lambda sender, world: sender.times)
 async def test_the_wait_for_the_head_has_a_limit(world, sender, servers, call):
     place = servers.place(sender, "silent")
     async with client_on(world, sender, place.url, timeout=Timeout(read=LIMIT)) as client:
@@ -209,7 +210,7 @@ async def test_the_wait_for_the_head_has_a_limit(world, sender, servers, call):
 
 
 @on_both_calls
-@on_every_transport
+@on_transports(lambda sender, world: sender.times)
 async def test_the_wait_for_the_body_has_a_limit(world, sender, servers, call):
     place = servers.place(sender, "stalls")
     async with client_on(world, sender, place.url, timeout=Timeout(read=LIMIT)) as client:
@@ -219,7 +220,7 @@ async def test_the_wait_for_the_body_has_a_limit(world, sender, servers, call):
 
 
 @pytest.mark.parametrize("play", ["silent", "stalls"])
-@on_transports(lambda sender, world: sender.limits)
+@on_transports(lambda sender, world: sender.limits and sender.times)
 async def test_the_whole_call_has_a_limit(world, sender, servers, play):
     place = servers.place(sender, play)
     async with client_on(world, sender, place.url, timeout=Timeout(total=LIMIT)) as client:
@@ -293,7 +294,7 @@ async def test_a_compressed_response_is_decoded_where_it_was_asked_for(
 
 @pytest.mark.parametrize("play", ["silent", "stalls"])
 @on_both_calls
-@on_transports(lambda sender, world: on_loop(world))
+@on_transports(lambda sender, world: sender.waits and on_loop(world))
 async def test_a_cancelled_call_loses_nothing(world, sender, servers, play, call):
     place = servers.place(sender, play)
     async with client_on(world, sender, place.url) as client:
@@ -313,7 +314,7 @@ async def test_a_cancelled_call_loses_nothing(world, sender, servers, play, call
 
 
 @pytest.mark.parametrize("play", ["silent", "stalls"])
-@on_transports(lambda sender, world: sender.closes)
+@on_transports(lambda sender, world: sender.waits and sender.closes)
 async def test_closing_ends_a_call_at_once(world, sender, servers, play):
     place = servers.place(sender, play)
     async with sender.options(world) as how, world.client(place.url, **how) as client:
@@ -347,7 +348,7 @@ async def test_a_stream_is_closed_from_elsewhere(world, sender, servers):
             await world.until(lambda: len(received) == 2)
             await stream.aclose()
 
-        if sender.closes:
+        if sender.closes and sender.waits:
             assert await timely(world.together(reads, closes)) == [None, None]
         else:
             async with stream:
@@ -358,7 +359,7 @@ async def test_a_stream_is_closed_from_elsewhere(world, sender, servers):
 # Secrets
 
 
-@on_transports(lambda sender, world: sender.hides)
+@on_transports(lambda sender, world: sender.hides and sender.times)
 async def test_the_token_is_in_no_error_and_in_no_log(world, sender, servers, caplog):
     caplog.set_level(logging.DEBUG)
     place = servers.place(sender, "echo")
@@ -375,7 +376,7 @@ async def test_the_token_is_in_no_error_and_in_no_log(world, sender, servers, ca
     assert TOKEN not in "".join(logged)
 
 
-@on_transports(lambda sender, world: sender.hides)
+@on_transports(lambda sender, world: sender.hides and sender.sockets)
 async def test_nor_is_it_where_nobody_listens(world, sender, servers):
     with socket.socket() as placeholder:
         placeholder.bind(("127.0.0.1", 0))

@@ -1,0 +1,8 @@
+"""`FakeGateway`: the local gateway's application in the program itself, without sockets.
+
+gateway     `FakeGateway`
+clock       its clock, which does not wait
+faults      what happens to the bytes of a response
+server      the server: an ASGI application that is stepped by hand
+_async      the network on which the clients' own connections run; `_sync` is generated
+"""

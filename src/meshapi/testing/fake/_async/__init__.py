@@ -1,0 +1,1 @@
+"""The network of a `FakeGateway`, on which the clients' own connections are."""

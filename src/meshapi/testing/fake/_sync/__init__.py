@@ -1,0 +1,2 @@
+# Generated from _async/__init__.py by `python tools/mirror.py --write`: edit that file.
+"""The network of a `FakeGateway`, on which the clients' own connections are."""

@@ -1,0 +1,145 @@
+"""Coroutines without an event loop.
+
+A task runs until it waits for an event of this module, or sleeps on its clock, and goes on when the
+event has happened or the time has come. Whoever causes that, runs the tasks: all of this happens
+under the clock's lock, in the thread of a client.
+"""
+
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context
+from types import coroutine
+from typing import Any, Optional
+
+from meshapi.gateway.clock import Clock, on_clock
+from meshapi.testing.fake.clock import VirtualClock
+
+_FOREIGN = (
+    "FakeGateway: the application waits for something of an event loop ({kind}), and there is none;"
+    " use LocalGateway for it"
+)
+
+
+class Event:
+    """Something that happens once."""
+
+    def __init__(self, tasks: "Tasks") -> None:
+        self._tasks = tasks
+        self._is_set = False
+        self._waiting: list[Task] = []
+
+    def set(self) -> None:
+        """Say that it has happened."""
+        self._is_set = True
+        waiting, self._waiting = self._waiting, []
+        for task in waiting:
+            self._tasks.resume(task)
+
+    async def wait(self) -> None:
+        """Wait until it has happened."""
+        while not self._is_set:
+            await _suspend(self)
+
+    def park(self, task: "Task") -> None:
+        """Have a task wait."""
+        self._waiting.append(task)
+
+
+@coroutine
+def _suspend(event: Event) -> Generator[Event, None, None]:
+    yield event
+
+
+class Task:
+    """One coroutine under way."""
+
+    def __init__(
+        self, context: Context, steps: Coroutine[Any, Any, None], done: Callable[[], None]
+    ) -> None:
+        self._run: Callable[..., Any] = context.run
+        self._steps = steps
+        self._done = done
+
+    def step(self) -> None:
+        """Run the coroutine up to its next wait."""
+        error: Optional[BaseException] = None
+        while True:
+            try:
+                if error is None:
+                    waits_for = self._run(self._steps.send, None)
+                else:
+                    waits_for = self._run(self._steps.throw, error)
+            except StopIteration:
+                self._done()
+                return
+            if isinstance(waits_for, Event):
+                waits_for.park(self)
+                return
+            error = RuntimeError(_FOREIGN.format(kind=type(waits_for).__name__))
+
+    def close(self) -> None:
+        """End the coroutine where it waits."""
+        try:
+            self._run(self._steps.close)
+        except RuntimeError:
+            pass  # it waits for something more, and is dropped
+
+
+class Tasks(Clock):
+    """All tasks of one server, and the clock of its application."""
+
+    # There is no thread to write an upload to the disk.
+    spool_size = 1 << 62
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+        self._ready: deque[Task] = deque()
+        self._tasks: set[Task] = set()
+        self._is_running = False
+        clock.after = self.run
+
+    def start(self, steps: Coroutine[Any, Any, None]) -> None:
+        """Begin a task: `run` runs it."""
+        task: Task
+        task = Task(on_clock(self), steps, lambda: self._tasks.discard(task))
+        self._tasks.add(task)
+        self.resume(task)
+
+    def resume(self, task: Task) -> None:
+        """Let a task go on: `run` runs it."""
+        self._ready.append(task)
+
+    def run(self) -> None:
+        """Run what can run."""
+        if self._is_running:
+            return
+        self._is_running = True
+        try:
+            while self._ready:
+                self._ready.popleft().step()
+        finally:
+            self._is_running = False
+
+    def close(self) -> None:
+        """End all tasks."""
+        tasks, self._tasks = self._tasks, set()
+        self._ready.clear()
+        for task in tasks:
+            task.close()
+
+    # The clock of the application: see `meshapi.gateway.clock`.
+
+    def monotonic(self) -> float:
+        return self._clock.now
+
+    def time(self) -> float:
+        return self._clock.unix_time
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            woken = self.event()
+            self._clock.at(self._clock.now + seconds, woken.set)
+            await woken.wait()
+
+    def event(self) -> Event:
+        return Event(self)
