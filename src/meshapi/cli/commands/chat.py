@@ -4,8 +4,11 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from meshapi.cli.command import Command, CommandError, check_token, question_in
-from meshapi.cli.output import show
+from meshapi.cli.command import Command
+from meshapi.cli.connecting import connect
+from meshapi.cli.inputs import question_in, text_of
+from meshapi.cli.options import add_connection, add_model
+from meshapi.cli.output import Output
 
 if TYPE_CHECKING:
     from meshapi import ChatCompletionChunk, Stream
@@ -17,31 +20,19 @@ def _add_arguments(parser: ArgumentParser) -> None:
         nargs="*",
         help="one or more words; without any, the question is read from standard input",
     )
-    parser.add_argument("--model", help="the model to ask (default: that of the API key)")
+    add_model(parser)
     parser.add_argument("--system", help="a system message, such as 'Be brief.'")
-    parser.add_argument(
-        "--base-url", help="URL of the gateway (default: MESHAPI_BASE_URL, or the public gateway)"
-    )
+    add_connection(parser)
 
 
-def _run(arguments: Namespace) -> int:
-    check_token()
-    try:
-        question = question_in(arguments.question)
-    except UnicodeDecodeError as error:
-        raise CommandError(f"the question is not text: {error.reason}") from error
-    from meshapi import MeshAPI
-
-    messages = [{"role": "user", "content": question}]
-    if arguments.system is not None:
-        messages.insert(0, {"role": "system", "content": arguments.system})
-    try:
-        client = MeshAPI(base_url=arguments.base_url)
-        stream = client.chat.completions.stream(model=arguments.model, messages=messages)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
-    with client, stream:
-        show(_words(stream))
+def _run(arguments: Namespace, output: Output) -> int:
+    client = connect(arguments)
+    with client:
+        messages = [{"role": "user", "content": question_in(arguments.question)}]
+        if arguments.system is not None:
+            messages.insert(0, {"role": "system", "content": text_of(arguments.system)})
+        with client.chat.completions.stream(model=arguments.model, messages=messages) as stream:
+            output.show(_words(stream))
     return 0
 
 

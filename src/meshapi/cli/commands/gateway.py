@@ -7,8 +7,10 @@ import time
 from argparse import ArgumentParser, Namespace
 from typing import Optional
 
-from meshapi.cli.command import Command, CommandError
-from meshapi.cli.output import terminal
+from meshapi.cli.command import Command
+from meshapi.cli.options import integer, number
+from meshapi.cli.output import Output
+from meshapi.cli.problems import CommandError, UsageError
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -17,7 +19,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--port",
-        type=int,
+        type=integer,
         default=8000,
         help="port to listen on; 0 is any free one (default: %(default)s)",
     )
@@ -26,7 +28,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--pace",
-        type=float,
+        type=number,
         default=20.0,
         help="words per second; 0 is all at once (default: %(default)g)",
     )
@@ -38,21 +40,24 @@ def _add_arguments(parser: ArgumentParser) -> None:
         help="a further host name by which it is called, such as that of a container",
     )
     parser.add_argument(
-        "--rpm", metavar="N", type=int, help="at most N requests a minute (default: no limit)"
+        "--rpm", metavar="N", type=integer, help="at most N requests a minute (default: no limit)"
     )
     parser.add_argument(
-        "--tpm", metavar="N", type=int, help="at most N model tokens a minute (default: no limit)"
+        "--tpm",
+        metavar="N",
+        type=integer,
+        help="at most N model tokens a minute (default: no limit)",
     )
 
 
-def _run(arguments: Namespace) -> int:
+def _run(arguments: Namespace, output: Output) -> int:
     try:
         from meshapi.testing import LocalGateway
     except ModuleNotFoundError as error:
         raise CommandError(str(error)) from error
     # SIGTERM stops it like Ctrl-C; and so does SIGINT, which shells ignore for background jobs.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.default_int_handler)
     try:
         gateway = LocalGateway(
             arguments.token,
@@ -63,11 +68,13 @@ def _run(arguments: Namespace) -> int:
             requests_per_minute=arguments.rpm,
             tokens_per_minute=arguments.tpm,
         )
-    except (OSError, OverflowError, ValueError) as error:
+    except OSError as error:
         raise CommandError(f"the gateway cannot start: {_why(error, arguments)}") from error
+    except (OverflowError, ValueError) as error:
+        raise UsageError(f"the gateway cannot start: {_why(error, arguments)}") from error
     try:
         with gateway:
-            _introduce(gateway.url, gateway.token)
+            _introduce(output, gateway.url, gateway.token)
             while True:
                 time.sleep(3600)
     except KeyboardInterrupt:
@@ -91,7 +98,8 @@ def _why(error: Exception, arguments: Namespace) -> str:
     return str(error)
 
 
-def _introduce(url: str, token: str) -> None:
+def _introduce(output: Output, url: str, token: str) -> None:
+    output.record({"url": url, "token": token})
     lines = (
         f"The local gateway listens on {url}; Ctrl-C stops it.",
         "To talk to it from another terminal:",
@@ -100,7 +108,7 @@ def _introduce(url: str, token: str) -> None:
         '  meshapi realtime "What is 2+2?" --audio-out answer.wav',
     )
     # In one write: a program that starts this may stop it as soon as it has read the first line.
-    terminal().say("\n".join(lines))
+    output.say("\n".join(lines))
 
 
 GATEWAY = Command("gateway", "run a local gateway to try things out", _run, _add_arguments)
