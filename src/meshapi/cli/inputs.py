@@ -1,9 +1,11 @@
 """What a command is given to read: words, files, and standard input."""
 
+import json
 import os
 import stat
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from meshapi.cli.problems import UsageError
 
@@ -111,3 +113,16 @@ def _decoded(content: bytes, name: str) -> str:
             f"{name} is not text: expected UTF-8, got byte 0x{content[error.start]:02x} at"
             f" {error.start}"
         ) from error
+
+
+def json_in(path: str) -> Any:
+    """Return the JSON of a file.
+
+    Raises:
+        UsageError: it cannot be read, or is not JSON.
+    """
+    path = path[1:] if path.startswith("@") else path
+    try:
+        return json.loads(read_text(path))
+    except ValueError as error:
+        raise UsageError(f"{path} is not JSON: {error}") from error
