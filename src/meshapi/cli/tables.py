@@ -1,14 +1,12 @@
-"""Tables on a terminal: by rich if it is installed, else by our own means.
+"""Tables on a terminal: in columns, or if it is too narrow, row by row."""
 
-Both look the same as long as the table fits: columns with two spaces between them, titles in bold.
-"""
-
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
 from meshapi.cli.terminal import Terminal, without_controls
 
-_BETWEEN = 2
+_BETWEEN = "  "
 
 
 def show(
@@ -18,47 +16,43 @@ def show(
     right: AbstractSet[str],
     width: int,
 ) -> None:
-    """Write a table."""
+    """Write a table of text from anywhere; nothing if it has no rows."""
     rows = [[without_controls(" ".join(cell.split())) for cell in row] for row in rows]
     if not rows:
         return
-    try:
-        from rich.table import Table
-    except ModuleNotFoundError:
-        _show_plain(screen, titles, rows, right)
+    widths = [max(map(_columns, column)) for column in zip(titles, *rows)]
+    if sum(widths) + len(_BETWEEN) * (len(widths) - 1) > width:
+        screen.say("\n".join(_row_by_row(screen, titles, rows)))
         return
-    from rich.console import Console
-    from rich.text import Text
+    on_the_right = [title in right for title in titles]
+    for number, row in enumerate((titles, *rows)):
+        cells = map(_padded, row, widths, on_the_right)
+        line = _BETWEEN.join(cells).rstrip()
+        screen.say(line if number else screen.bold(line))
 
-    table = Table(box=None, padding=(0, _BETWEEN, 0, 0), pad_edge=False, header_style="bold")
-    for number, title in enumerate(titles):
-        # The first column says which row it is: it is folded rather than cut.
-        table.add_column(
-            title,
-            justify="right" if title in right else "left",
-            overflow="ellipsis" if number else "fold",
-            no_wrap=number > 0,
-        )
+
+def _row_by_row(
+    screen: Terminal, titles: Sequence[str], rows: Sequence[Sequence[str]]
+) -> Iterator[str]:
+    """No cell is cut: what is cut off an ID cannot be copied."""
     for row in rows:
-        # As Text, in which square brackets mean nothing.
-        table.add_row(*map(Text, row))
-    console = Console(
-        file=screen.stream,
-        width=width,
-        no_color=not screen.coloured,
-        force_terminal=screen.coloured,
+        yield screen.bold(row[0])
+        for title, cell in zip(titles[1:], row[1:]):
+            if cell:
+                yield f"{_BETWEEN}{title.lower()} {cell}"
+
+
+def _padded(text: str, width: int, on_the_right: bool) -> str:
+    space = " " * (width - _columns(text))
+    return space + text if on_the_right else text + space
+
+
+def _columns(text: str) -> int:
+    """How many columns of a terminal a text takes.
+
+    Source: https://www.unicode.org/reports/tr11/
+    """
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
     )
-    console.print(table)
-
-
-def _show_plain(
-    screen: Terminal, titles: Sequence[str], rows: Sequence[Sequence[str]], right: AbstractSet[str]
-) -> None:
-    widths = [max(map(len, column)) for column in zip(titles, *rows)]
-    for row in (titles, *rows):
-        cells = [
-            cell.rjust(width) if title in right else cell.ljust(width)
-            for title, cell, width in zip(titles, row, widths)
-        ]
-        line = (" " * _BETWEEN).join(cells).rstrip()
-        screen.say(screen.bold(line) if row is titles else line)
