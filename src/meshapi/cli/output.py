@@ -103,8 +103,8 @@ class Output:
                 self._screen.say("\t".join(" ".join(cell.split()) for cell in row))
 
     def note(self, text: str) -> None:
-        """Write a remark to standard error, if it is a terminal."""
-        if self._errors.interactive and not self.json:
+        """Write a remark to standard error, if a person sees all of the output."""
+        if self._errors.interactive and self.interactive:
             self._errors.say(self._errors.faint(printable(text)))
 
     def complain(self, message: str) -> None:

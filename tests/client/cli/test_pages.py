@@ -2,7 +2,6 @@
 
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,33 +12,29 @@ from meshapi.testing import LocalGateway
 if sys.platform == "win32":
     pytest.skip("terminals of POSIX", allow_module_level=True)
 
-from support.console_blocks import agrees, blocks_of, differences
+from support.console_blocks import Shown, agrees, blocks_of, differences
 
-PAGES = [path for path in sorted((ROOT / "docs").glob("*.md")) if any(blocks_of(path))]
+PAGES = sorted((ROOT / "docs").glob("command-line*.md"))
+
+BLOCKS = [block for path in PAGES for block in blocks_of(path)]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", PAGES, ids=[path.stem for path in PAGES])
-def test_a_terminal_shows_what_the_page_shows(path: Path, tmp_path: Path) -> None:
-    def run(numbered: tuple[int, list[object]]) -> list[str]:
-        number, block = numbered
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        with LocalGateway("rsk_test_cli", words_per_second=0) as gateway:
-            environment = {
-                **{name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ},
-                "MESHAPI_BASE_URL": gateway.url,
-                "MESHAPI_TOKEN": gateway.token,
-                "NO_COLOR": "1",
-                "PYTHONPATH": str(SRC),
-                "PYTHONIOENCODING": "utf-8",
-                "TERM": "xterm",
-                "HOME": str(folder),
-            }
-            return differences(block, environment, folder)
-
-    with ThreadPoolExecutor(2) as threads:
-        found = [line for lines in threads.map(run, enumerate(blocks_of(path))) for line in lines]
+@pytest.mark.parametrize("block", BLOCKS, ids=[block[0].name for block in BLOCKS])
+def test_a_terminal_shows_what_the_page_shows(
+    block: list[Shown], gateway: LocalGateway, tmp_path: Path
+) -> None:
+    environment = {
+        **{name: os.environ[name] for name in ("LANG", "PATH") if name in os.environ},
+        "HOME": str(tmp_path),
+        "MESHAPI_BASE_URL": gateway.url,
+        "MESHAPI_TOKEN": gateway.token,
+        "NO_COLOR": "1",
+        "PYTHONIOENCODING": "utf-8",
+        "PYTHONPATH": str(SRC),
+        "TERM": "xterm",
+    }
+    found = differences(block, environment, tmp_path)
     assert not found, "\n\n".join(found)
 
 
