@@ -18,6 +18,9 @@ PATIENCE = 60.0
 
 _CONTROL = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07]*\x07|[=>])")
 
+# A line that the program has written anew.
+_ERASED = re.compile(r"[^\n]*\r\x1b\[K")
+
 
 class Seen(NamedTuple):
     """What a program showed.
@@ -75,7 +78,7 @@ def seen_in_terminal(
 
 def lines_of(raw: str) -> str:
     """Return what is left of a terminal's characters as lines."""
-    return _CONTROL.sub("", raw).replace("\r\n", "\n").replace("\r", "")
+    return _CONTROL.sub("", _ERASED.sub("", raw)).replace("\r\n", "\n").replace("\r", "")
 
 
 def _talk(terminal: int, typed: list[tuple[str, str]]) -> str:

@@ -15,9 +15,10 @@ from meshapi.cli.many import Calls, add_rows, calls_in
 from meshapi.cli.options import add_connection, positive, seconds
 from meshapi.cli.output import Output, printable
 from meshapi.cli.problems import CommandError, UsageError
+from meshapi.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
-    from meshapi import BatchObject, Progress
+    from meshapi import BatchObject
 
 Request = dict[str, Any]
 
@@ -74,22 +75,15 @@ def _wait_arguments(parser: ArgumentParser) -> None:
 
 
 def _wait(arguments: Namespace, output: Output) -> int:
+    line = ProgressLine(output)
     with connect(arguments) as client:
         for name in arguments.ids:
-            batch = client.batches.wait(
-                name, timeout=arguments.limit, on_progress=_shown_by(output)
-            )
+            try:
+                batch = client.batches.wait(name, timeout=arguments.limit, on_progress=line.show)
+            finally:
+                line.end()
             _show(batch, output)
     return exit_codes.DONE
-
-
-def _shown_by(output: Output) -> Any:
-    def show(progress: "Progress") -> None:
-        total = f" of {progress.total:,}" if progress.total else ""
-        sys.stderr.write(f"\r\x1b[K{progress.done:,}{total} done\r")
-        sys.stderr.flush()
-
-    return show if output.progress else None
 
 
 def _results_arguments(parser: ArgumentParser) -> None:

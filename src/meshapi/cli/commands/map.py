@@ -12,11 +12,12 @@ from meshapi.cli.command import Command
 from meshapi.cli.connecting import connect
 from meshapi.cli.many import Calls, add_rows, calls_in
 from meshapi.cli.options import add_connection, amount, count, positive
-from meshapi.cli.output import Output, printable
+from meshapi.cli.output import Output
 from meshapi.cli.problems import CommandError, UsageError
+from meshapi.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
-    from meshapi import MapItem, MapRun, MapSummary, MeshAPI, Progress
+    from meshapi import MapItem, MapRun, MapSummary, MeshAPI
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -89,7 +90,7 @@ def _make(client: "MeshAPI", calls: Calls, arguments: Namespace, output: Output)
     journal = arguments.journal
     if journal is None and arguments.output is not None:
         journal = f"{arguments.output}.journal"
-    progress = _Progress(output, calls.total)
+    progress = ProgressLine(output, calls.total)
     run: MapRun[Any] = client.map(
         calls,
         journal=journal,
@@ -136,7 +137,9 @@ def _line(item: "MapItem[Any]") -> str:
 
 
 @contextmanager
-def _resumable(run: "MapRun[Any]", journal: Optional[str], progress: "_Progress") -> Iterator[None]:
+def _resumable(
+    run: "MapRun[Any]", journal: Optional[str], progress: ProgressLine
+) -> Iterator[None]:
     """Say how to go on, if the run is interrupted."""
     try:
         yield
@@ -167,33 +170,6 @@ def _tell(summary: "MapSummary", journal: Optional[str], output: Output) -> int:
         again = "; the same command makes them again" if journal is not None else ""
         raise CommandError(f"{summary.failed:,} of {summary.calls:,} calls failed: {codes}{again}")
     return exit_codes.DONE
-
-
-class _Progress:
-    """One line on standard error, if it is a terminal."""
-
-    def __init__(self, output: Output, total: Optional[int]) -> None:
-        self._is_shown = output.progress
-        self._total = total
-        self._width = output.width
-        self._is_open = False
-
-    def show(self, progress: "Progress") -> None:
-        if not self._is_shown:
-            return
-        total = "" if self._total is None else f" of {self._total:,}"
-        what = f", {progress.what}" if progress.what else ""
-        line = printable(f"{progress.done:,}{total} done{what}")[: self._width - 1]
-        sys.stderr.write(f"\r\x1b[K{line}")
-        sys.stderr.flush()
-        self._is_open = True
-
-    def end(self) -> None:
-        """Remove the line."""
-        if self._is_open:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
-            self._is_open = False
 
 
 MAP = Command(
