@@ -27,7 +27,7 @@ SECURITY_FLOORS = {
 def run_time_requirements() -> list[Requirement]:
     extras = PROJECT["optional-dependencies"]
     lines = [*PROJECT["dependencies"]]
-    for name in ("trio", "gateway", "http2", "socks", "aiohttp", "otel", "progress"):
+    for name in ("trio", "gateway", "http2", "socks", "aiohttp", "otel", "progress", "cli"):
         lines += extras[name]
     # Not ours to require, but the tests say from which version on they work.
     lines += [line for line in extras["dev"] if line.startswith("httpx")]
@@ -88,9 +88,9 @@ def test_every_supported_python_is_in_the_classifiers() -> None:
 
 def test_the_extras_are_the_ones_that_are_documented() -> None:
     extras = {"trio", "gateway", "http2", "socks", "aiohttp", "truststore", "otel", "hosts"}
-    extras |= {"parquet", "progress"}
+    extras |= {"parquet", "progress", "cli"}
     assert set(PROJECT["optional-dependencies"]) == {*extras, "engines", "interop", "docs", "dev"}
-    installed = "meshapi[trio,gateway,http2,socks,aiohttp,otel,progress]"
+    installed = "meshapi[trio,gateway,http2,socks,aiohttp,otel,progress,cli]"
     assert installed in PROJECT["optional-dependencies"]["dev"]
 
 

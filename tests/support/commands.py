@@ -16,6 +16,7 @@ def start(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
     if sys.platform != "win32":
         # A shell that runs the tests in the background makes them, and their children, ignore it.
         options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    options.setdefault("stdin", subprocess.DEVNULL)
     return subprocess.Popen(
         [*MESHAPI, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
     )

@@ -1,15 +1,21 @@
-"""The command `meshapi`: a demonstration, a local gateway, a chat, and a realtime session.
+"""The command `meshapi`.
 
-The exit status is 0 on success, 1 after an error (one line on stderr), 2 for a wrong command line,
-130 after Ctrl-C, and 141 if the reader of the output has gone.
+`docs/command-line.md` shows each command, and has the table of exit codes.
 
     command_line   parses a command line, runs its command, returns the exit status
-    command        the type of a command
     commands       the commands: their arguments, and what they do
+    command        the type of a command
+    parsing        command lines, with mistakes in one line and the nearest word
+    options        options that several commands have, and the types of their values
+    inputs         what a command reads: words, files by `@name`, standard input
+    connecting     the client of a command
+    output         what a command writes: for people, or with `--json` for programs; errors
+    exit_codes     the exit status of all commands
+    problems       what ends a command, in one line with what to do
+    terminal       text on a terminal, in a pipe, or in a log file
+    tables         tables on a terminal, with rich and without
     conversation   a conversation in a realtime session, by text or audio
     demonstration  what `meshapi demo` shows
-    output         the standard streams: output, and errors in one line
-    terminal       text on a terminal, in a pipe, or in a log file
     wav            WAV files of the audio that sessions take
 """
 

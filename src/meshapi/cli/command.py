@@ -1,9 +1,14 @@
 """A command of the command line: its name, its arguments, and what it does."""
 
-import os
-import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from typing import Callable, NamedTuple, Optional
+
+from meshapi.cli.output import Output
+
+
+def _no_arguments(parser: ArgumentParser) -> None:
+    pass
 
 
 class Command(NamedTuple):
@@ -13,38 +18,16 @@ class Command(NamedTuple):
         name: the name to type.
         summary: its line in `meshapi --help`.
         run: runs the command and returns the exit status. It imports what it needs itself, so that
-            `meshapi --help` loads nothing else.
-        add_arguments: adds the command's arguments to its parser.
+            `meshapi --help` loads nothing else. None for a command that only has others.
+        add_arguments: adds the command's arguments to its parser, without `--json`, which every
+            command has.
         description: the introduction of the command's own help.
+        commands: the commands below this one, such as `submit` of `batch`.
     """
 
     name: str
     summary: str
-    run: Callable[[Namespace], int]
-    add_arguments: Callable[[ArgumentParser], None] = lambda parser: None
+    run: Optional[Callable[[Namespace, Output], int]]
+    add_arguments: Callable[[ArgumentParser], None] = _no_arguments
     description: Optional[str] = None
-
-
-class CommandError(Exception):
-    """A command failed, in one line for the person who typed it."""
-
-
-def check_token() -> None:
-    """Raise CommandError if the environment has no token for the gateway."""
-    if not os.environ.get("MESHAPI_TOKEN") and not os.environ.get("MESHAPI_API_KEY"):
-        raise CommandError(
-            "no token: MESHAPI_TOKEN is not set; set it to your API key, or to the token of a local"
-            " gateway (start one with `meshapi gateway`)"
-        )
-
-
-def question_in(words: list[str]) -> str:
-    """Return the words of the command line as one question; without words, the piped input."""
-    if not words and not sys.stdin.isatty():
-        words = [sys.stdin.read()]
-    question = " ".join(words).strip()
-    if not question:
-        raise CommandError(
-            'no question: write it after the command ("What is 2+2?"), or pipe it in'
-        )
-    return question
+    commands: "Sequence[Command]" = ()

@@ -4,55 +4,46 @@ import argparse
 from collections.abc import Sequence
 from typing import Callable, Optional
 
-from meshapi import MeshAPIError, __version__
-from meshapi.cli.command import CommandError
+from meshapi import InvalidParamsError, MeshAPIError
+from meshapi.cli import exit_codes
 from meshapi.cli.commands import COMMANDS
-from meshapi.cli.output import allow_any_text, complain, let_go_of_output, replace_closed_streams
-
-_FAILED = 1
-_INTERRUPTED = 130
-_BROKEN_PIPE = 141
+from meshapi.cli.output import (
+    Output,
+    allow_any_text,
+    let_go_of_output,
+    output_of,
+    replace_closed_streams,
+)
+from meshapi.cli.parsing import parser_of
+from meshapi.cli.problems import CommandError, exit_code_of, told
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Run one command line and return its exit status."""
+    """Run one command line and return its exit status; see `exit_codes`."""
     replace_closed_streams()
-    arguments = _parser().parse_args(argv)
     allow_any_text()
-    run: Callable[[argparse.Namespace], int] = arguments.run
+    output = output_of()
     try:
-        return run(arguments)
+        arguments = parser_of(COMMANDS).parse_args(argv)
+        output = output_of(arguments.json)
+        run: Callable[[argparse.Namespace, Output], int] = arguments.run
+        return run(arguments, output)
     except CommandError as error:
-        return _fail(str(error))
+        output.complain(str(error))
+        return error.exit_code
     except MeshAPIError as error:
-        # So that a RealtimeError has the form of all other errors.
-        return _fail(MeshAPIError.__str__(error))
+        output.complain(told(error))
+        return exit_code_of(error)
+    except InvalidParamsError as error:
+        output.complain(str(error))
+        return exit_codes.UNUSABLE
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return exit_codes.INTERRUPTED
     except BrokenPipeError:
         let_go_of_output()
-        return _BROKEN_PIPE
+        return exit_codes.BROKEN_PIPE
     except OSError as error:
         # Most likely the disk is full.
         let_go_of_output()
-        return _fail(f"cannot write the output: {error.strerror or error}")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="meshapi", description="MeshAPI from the command line: one gateway, many models."
-    )
-    parser.add_argument("--version", action="version", version=f"meshapi {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="command", required=True)
-    for command in COMMANDS:
-        its_parser = commands.add_parser(
-            command.name, help=command.summary, description=command.description
-        )
-        command.add_arguments(its_parser)
-        its_parser.set_defaults(run=command.run)
-    return parser
-
-
-def _fail(message: str) -> int:
-    complain(message)
-    return _FAILED
+        output.complain(f"cannot write the output: {error.strerror or error}")
+        return exit_codes.FAILED

@@ -15,7 +15,7 @@ from meshapi import (
     MeshAPIError,
     NotFoundError,
 )
-from meshapi.cli.terminal import Terminal
+from meshapi.cli.output import Output
 from meshapi.testing import LocalGateway
 
 _MODEL = "openai/gpt-4o-mini"
@@ -29,32 +29,32 @@ class _Unexpected(Exception):
     """The library did not do what the demonstration promises."""
 
 
-def run(terminal: Terminal) -> int:
+def run(output: Output) -> int:
     """Show every part, and return the exit status: 0 if all of them went as promised."""
     started = time.perf_counter()
     with LocalGateway(words_per_second=_WORDS_PER_SECOND) as gateway:
-        terminal.say(f"A local gateway listens on {gateway.url}; nothing leaves this machine.")
-        demonstration = _Demonstration(terminal, gateway)
+        output.say(f"A local gateway listens on {gateway.url}; nothing leaves this machine.")
+        demonstration = _Demonstration(output, gateway)
         failures = demonstration.run()
-    terminal.say()
+    output.say()
     if failures:
-        terminal.say(terminal.bad(f"{failures} of these did not go as expected."))
+        output.say(output.paint.bad(f"{failures} of these did not go as expected."))
         return 1
     seconds = time.perf_counter() - started
-    terminal.say(terminal.good(f"Everything went as expected, in {seconds:.1f} s."))
-    terminal.say("Try next, the gateway in one terminal and the rest in another:")
-    terminal.say("  meshapi gateway --port 8000")
-    terminal.say("  export MESHAPI_BASE_URL=http://127.0.0.1:8000 MESHAPI_TOKEN=rsk_demo")
-    terminal.say('  meshapi chat "Write a haiku about Python."')
-    terminal.say('  meshapi realtime "Write a haiku about Python." --audio-out haiku.wav')
+    output.say(output.paint.good(f"Everything went as expected, in {seconds:.1f} s."))
+    output.say("Try next, the gateway in one terminal and the rest in another:")
+    output.say("  meshapi gateway --port 8000")
+    output.say("  export MESHAPI_BASE_URL=http://127.0.0.1:8000 MESHAPI_TOKEN=rsk_demo")
+    output.say('  meshapi chat "Write a haiku about Python."')
+    output.say('  meshapi realtime "Write a haiku about Python." --audio-out haiku.wav')
     return 0
 
 
 class _Demonstration:
     """The parts, one after another."""
 
-    def __init__(self, terminal: Terminal, gateway: LocalGateway) -> None:
-        self._terminal = terminal
+    def __init__(self, output: Output, gateway: LocalGateway) -> None:
+        self._output = output
         self._gateway = gateway
         self._count = 0
 
@@ -77,12 +77,16 @@ class _Demonstration:
     def _part(self, title: str, act: Callable[[], str]) -> bool:
         """Do one part; False if it failed."""
         self._count += 1
-        self._terminal.say(f"\n{self._count}. {self._terminal.bold(title)}")
+        self._output.say(f"\n{self._count}. {self._output.paint.bold(title)}")
         try:
-            self._note(act())
+            went = act()
         except (MeshAPIError, _Unexpected) as error:
-            self._terminal.say(f"   {self._terminal.bad(f'{type(error).__name__}: {error}')}")
+            said = f"{type(error).__name__}: {error}"
+            self._output.say(f"   {self._output.paint.bad(said)}")
+            self._output.record({"part": title, "ok": False, "said": said})
             return False
+        self._note(went)
+        self._output.record({"part": title, "ok": True, "said": went})
         return True
 
     def _call(self) -> str:
@@ -121,7 +125,7 @@ class _Demonstration:
     def _realtime(self) -> str:
         started = time.perf_counter()
         text, audio = "", b""
-        self._terminal.say(f"   > {_SUM}\n   ", end="")
+        self._output.say(f"   > {_SUM}\n   ", end="")
         with self._client() as client, client.realtime.connect(model=_REALTIME_MODEL) as session:
             session.send({"type": "conversation.item.create", "item": _say(_SUM)})
             session.send({"type": "response.create"})
@@ -132,8 +136,8 @@ class _Demonstration:
                 if message.type == "response.output_audio_transcript.delta":
                     word = str((message.event or {}).get("delta"))
                     text += word
-                    self._terminal.relay(word)
-        self._terminal.say()
+                    self._output.relay(word)
+        self._output.say()
         _expect("spoken answer", "2 + 2 = 4.", text)
         _expect("milliseconds of audio", 600, len(audio) // 48)
         return f"with {len(audio) // 48} ms of audio, in {_since(started)}"
@@ -156,7 +160,7 @@ class _Demonstration:
                 _expect("status", 404, error.status)
                 _expect("error code", "model_not_found", error.error_code)
                 _expect("request ID", True, error.request_id.startswith("req_"))
-                self._terminal.say(f"   NotFoundError: {error.message}")
+                self._output.say(f"   NotFoundError: {error.message}")
                 self._note(f"status {error.status}, code {error.error_code}")
                 return f"request {error.request_id}, in {_since(started)}"
         raise _Unexpected("an unknown model: expected NotFoundError, got a response")
@@ -165,23 +169,23 @@ class _Demonstration:
         return MeshAPI(base_url=self._gateway.url, token=self._gateway.token)
 
     def _begin_stream(self) -> "_StreamView":
-        self._terminal.say(f"   > {_COUNT}\n   ", end="")
-        return _StreamView(self._terminal)
+        self._output.say(f"   > {_COUNT}\n   ", end="")
+        return _StreamView(self._output)
 
     def _show_answer(self, question: str, response: ChatCompletionResponse) -> None:
         text = response.choices[0].message.content
-        self._terminal.say(f"   > {question}\n   {text}")
+        self._output.say(f"   > {question}\n   {text}")
         _expect("answer", "2 + 2 = 4.", text)
 
     def _note(self, text: str) -> None:
-        self._terminal.say(f"   {self._terminal.faint(text)}")
+        self._output.say(f"   {self._output.paint.faint(text)}")
 
 
 class _StreamView:
     """Shows a stream as it arrives, and how long it took."""
 
-    def __init__(self, terminal: Terminal) -> None:
-        self._terminal = terminal
+    def __init__(self, output: Output) -> None:
+        self._output = output
         self._started = time.perf_counter()
         self._first = ""
         self._text = ""
@@ -192,10 +196,10 @@ class _StreamView:
             if text and not self._first:
                 self._first = _since(self._started)
             self._text += text
-            self._terminal.relay(text)
+            self._output.relay(text)
 
     def finish(self) -> str:
-        self._terminal.say()
+        self._output.say()
         _expect("streamed answer", "1 2 3 4 5", self._text)
         return f"first word after {self._first}, all of it in {_since(self._started)}"
 

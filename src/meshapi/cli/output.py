@@ -1,36 +1,134 @@
-"""The standard streams: output and errors, also where the shell has closed a stream."""
+"""What a command writes: text and tables for people, or JSON for programs; and errors."""
 
 import os
+import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TextIO
 
 from meshapi.cli.terminal import Terminal
 
 
-def terminal() -> Terminal:
-    """Standard output, as a terminal."""
-    return Terminal(sys.stdout, os.environ)
+class Output:
+    """The standard streams of one command.
+
+    `say`, `relay`, `show` and `table` write for people and do nothing with `--json`; `record`
+    writes for programs and does nothing without it. So commands call both.
+
+    Attributes:
+        json: whether `--json` was given.
+        interactive: whether a person sees the output come: a terminal, and no `--json`.
+    """
+
+    def __init__(
+        self, stdout: TextIO, stderr: TextIO, environment: Mapping[str, str], json: bool = False
+    ) -> None:
+        self._stdout = stdout
+        self._screen = Terminal(stdout, environment)
+        self._errors = Terminal(stderr, environment)
+        self.json = json
+        self.interactive = self._screen.interactive and not json
+
+    @property
+    def paint(self) -> Terminal:
+        """Makes text bold, faint, good or bad, on a terminal in colour."""
+        return self._screen
+
+    @property
+    def progress(self) -> bool:
+        """Whether to show progress on standard error: it is a terminal that can move its cursor."""
+        return self._errors.interactive and self._errors.moving and not self.json
+
+    @property
+    def live(self) -> bool:
+        """Whether standard output is a terminal on which text can be replaced."""
+        return self.interactive and self._screen.moving
+
+    @property
+    def width(self) -> int:
+        """The number of columns of the terminal."""
+        return shutil.get_terminal_size().columns
+
+    def say(self, text: str = "", end: str = "\n") -> None:
+        """Write our own text."""
+        if not self.json:
+            self._screen.say(text, end)
+
+    def relay(self, text: str) -> None:
+        """Write text from elsewhere: on a terminal, without control characters."""
+        if not self.json:
+            self._screen.relay(text)
+
+    def show(self, pieces: Iterable[str]) -> str:
+        """Write text from elsewhere piece by piece, end its last line, and return all of it."""
+        shown: list[str] = []
+        last = "\n"
+        try:
+            for text in pieces:
+                # Noted before the text is written, as Ctrl-C may interrupt the writing.
+                shown.append(text)
+                last = text[-1:] or last
+                self.relay(text)
+        finally:
+            # After an exception, too, so that its message starts on a new line.
+            if last != "\n":
+                self.say()
+        return "".join(shown)
+
+    def record(self, value: Any) -> None:
+        """Write one line of JSON: plain values, or a response of the client."""
+        if self.json:
+            self._stdout.write(_encoded(value) + "\n")
+            self._stdout.flush()
+
+    def table(
+        self, titles: Sequence[str], rows: Iterable[Sequence[object]], right: Iterable[str] = ()
+    ) -> None:
+        """Write a table of text from anywhere; in a pipe, tabs between cells and no titles.
+
+        Args:
+            titles: the titles of the columns.
+            rows: their cells; None is an empty one.
+            right: the titles of the columns that are aligned to the right.
+        """
+        if self.json:
+            return
+        from meshapi.cli import tables
+
+        cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+        if self._screen.interactive:
+            tables.show(self._screen, titles, cells, frozenset(right), self.width)
+        else:
+            for row in cells:
+                self._screen.say("\t".join(" ".join(cell.split()) for cell in row))
+
+    def note(self, text: str) -> None:
+        """Write a remark to standard error, if a person sees all of the output."""
+        if self._errors.interactive and self.interactive:
+            self._errors.say(self._errors.faint(printable(text)))
+
+    def complain(self, message: str) -> None:
+        """Write an error to standard error, in one line."""
+        self._errors.say(f"{self._errors.bad('meshapi:')} {printable(message)}")
 
 
-def show(answer: Iterable[str]) -> None:
-    """Write an answer piece by piece, and end its last line."""
-    screen = terminal()
-    last = "\n"
-    try:
-        for text in answer:
-            # Noted before the text is written, as Ctrl-C may interrupt the writing.
-            last = text[-1:] or last
-            screen.relay(text)
-    finally:
-        # After an exception, too, so that its message starts on a new line.
-        if last != "\n":
-            screen.say()
+def output_of(json: bool = False) -> Output:
+    """Return the output of a command that runs now."""
+    return Output(sys.stdout, sys.stderr, os.environ, json)
 
 
-def complain(message: str) -> None:
-    """Print an error to standard error, in one line."""
-    screen = Terminal(sys.stderr, os.environ)
-    screen.say(f"{screen.bad('meshapi:')} {message}")
+def printable(text: str) -> str:
+    """Return text in one line, with what a terminal would not show as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _encoded(value: Any) -> str:
+    import msgspec
+
+    dump = getattr(value, "model_dump", None)
+    if dump is not None:
+        value = dump(exclude_none=True)
+    return msgspec.json.encode(value, enc_hook=str).decode()
 
 
 def replace_closed_streams() -> None:

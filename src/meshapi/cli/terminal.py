@@ -9,28 +9,38 @@ from typing import TextIO
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
+def without_controls(text: str) -> str:
+    """Return text without the characters that a terminal would obey."""
+    return _CONTROLS.sub("", text)
+
+
 class Terminal:
     """A stream that shows every piece at once, in colour if it is a terminal that can.
+
+    Attributes:
+        interactive: whether it is a terminal.
+        moving: whether it is one that can move its cursor.
+        coloured: whether it is in colour.
 
     Source: https://no-color.org
     """
 
     def __init__(self, stream: TextIO, environment: Mapping[str, str]) -> None:
-        self._stream = stream
-        self._interactive = stream.isatty()
-        plain = environment.get("NO_COLOR") or environment.get("TERM") == "dumb"
-        # Older Windows consoles print colour codes literally.
+        self.stream = stream
+        self.interactive = stream.isatty()
+        # Older Windows consoles print control sequences literally.
         capable = os.name == "posix" or "WT_SESSION" in environment
-        self._coloured = self._interactive and capable and not plain
+        self.moving = self.interactive and capable and environment.get("TERM") != "dumb"
+        self.coloured = self.moving and not environment.get("NO_COLOR")
 
     def say(self, text: str = "", end: str = "\n") -> None:
         """Write and flush."""
-        self._stream.write(text + end)
-        self._stream.flush()
+        self.stream.write(text + end)
+        self.stream.flush()
 
     def relay(self, text: str) -> None:
         """Write text from elsewhere, without control characters if this is a terminal."""
-        self.say(_CONTROLS.sub("", text) if self._interactive else text, end="")
+        self.say(without_controls(text) if self.interactive else text, end="")
 
     def bold(self, text: str) -> str:
         return self._paint(text, "1")
@@ -45,4 +55,4 @@ class Terminal:
         return self._paint(text, "31")
 
     def _paint(self, text: str, code: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self._coloured else text
+        return f"\x1b[{code}m{text}\x1b[0m" if self.coloured else text

@@ -38,7 +38,6 @@ from meshapi.gateway.http.errors import handlers
 from meshapi.gateway.http.recorder import Recorder
 from meshapi.gateway.http.replays import Replayer
 from meshapi.gateway.http.wire import dump
-from meshapi.gateway.page.exchanges import ExchangeLog
 from meshapi.gateway.page.routes import Page
 from meshapi.gateway.page.watcher import Watcher
 from meshapi.gateway.rate_limits import Kind, RateLimits
@@ -114,10 +113,9 @@ def build(state: GatewayState, hosts: Optional[Collection[str]]) -> ASGIApp:
     # The service never redirects, and a redirect would lose the body.
     app.router.redirect_slashes = False
     rules = AccessRules(state.token, hosts)
-    exchanges = ExchangeLog(state.token)
     scripted = Scripter(app, state)
     served = Recorder(Replayer(scripted, state), state, rules)
-    return Page(Watcher(served, exchanges), exchanges, rules, state)
+    return Page(Watcher(served, state.exchanges), state.exchanges, rules, state)
 
 
 async def _health(request: Request) -> Response:

@@ -17,6 +17,7 @@ from typing_extensions import Self
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from meshapi.gateway.app import build
+from meshapi.gateway.page.exchanges import ExchangeLog
 from meshapi.gateway.rate_limits import Kind, RateLimits
 from meshapi.gateway.scripts.engine import Scripts
 from meshapi.gateway.scripts.scripted import Scripted
@@ -128,6 +129,11 @@ class LocalGateway(Scripted):
     @tokens_per_minute.setter
     def tokens_per_minute(self, limit: Optional[int]) -> None:
         self._state.rate_limits.tokens = limit
+
+    @property
+    def exchanges(self) -> ExchangeLog:
+        """The last 500 requests with their responses, as the page at `/` shows them."""
+        return self._state.exchanges
 
     def advance(self, seconds: float) -> None:
         """Move the clock of the limits forward by that many of its seconds, without a wait."""

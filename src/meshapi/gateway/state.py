@@ -5,6 +5,7 @@ from typing import Any, Optional, TypeVar, cast
 
 from meshapi.gateway import clock
 from meshapi.gateway.http.request_log import RequestLog
+from meshapi.gateway.page.exchanges import ExchangeLog
 from meshapi.gateway.rate_limits import RateLimits
 from meshapi.gateway.scripts.engine import Scripts
 
@@ -32,6 +33,7 @@ class GatewayState:
             raise ValueError(f"words_per_second: expected 0 or more, got {words_per_second}")
         self.token = token
         self.requests = RequestLog(_KEPT_REQUESTS)
+        self.exchanges = ExchangeLog(token)
         self.rate_limits = RateLimits() if rate_limits is None else rate_limits
         self.scripts = Scripts() if scripts is None else scripts
         self._words_per_second = words_per_second
@@ -70,6 +72,7 @@ class GatewayState:
         The first limits and the first scripts are restored.
         """
         self.requests.clear()
+        self.exchanges.clear()
         self.rate_limits.reset()
         self.scripts.reset()
         with self._lock:

@@ -1,5 +1,6 @@
 """One local gateway for all tests of a module; commands find it by their environment."""
 
+import io
 from collections.abc import Iterator
 
 import pytest
@@ -20,3 +21,9 @@ def gateway(served: LocalGateway, monkeypatch: pytest.MonkeyPatch) -> LocalGatew
     monkeypatch.setenv("MESHAPI_TOKEN", TOKEN)
     served.reset()
     return served
+
+
+@pytest.fixture(autouse=True)
+def no_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands read what is piped in; here, nothing is."""
+    monkeypatch.setattr("sys.stdin", io.StringIO())

@@ -46,14 +46,62 @@ class TestCommandLine:
         assert stopped.value.code == 0
         assert capfd.readouterr().out == f"meshapi {meshapi.__version__}\n"
 
-    @pytest.mark.parametrize("arguments", [[], ["dance"], ["gateway", "--port", "x"]])
-    def test_refuses_what_it_does_not_know(
-        self, arguments: list[str], capfd: pytest.CaptureFixture[str]
+    @pytest.mark.parametrize(
+        ("arguments", "told"),
+        [
+            ([], "no command: expected one of "),
+            (["dance"], "unknown command 'dance'; see `meshapi --help`"),
+            (["caht"], "unknown command 'caht' (did you mean chat?); see `meshapi --help`"),
+            (
+                ["--jsn", "chat"],
+                "unknown option --jsn before the command; options follow it: `meshapi COMMAND",
+            ),
+            (
+                ["chat", "Hi", "--modle", "x"],
+                "unknown option --modle (did you mean --model?); see `meshapi chat --help`",
+            ),
+            (["chat", "--mod", "x"], "unknown option --mod"),
+            (["chat", "--model"], "-m/--model: expected one argument; see `meshapi chat --help`"),
+            (
+                ["chat", "--timeout", "0", "Hi"],
+                "--timeout: expected a number of seconds above 0, got '0'",
+            ),
+            (["demo", "now"], "unexpected argument 'now'; see `meshapi demo --help`"),
+            (
+                ["gateway", "--port", "x"],
+                "--port: expected a whole number, got 'x'; see `meshapi gateway --help`",
+            ),
+            (
+                ["completion", "bsh"],
+                "shell: expected one of bash, zsh, tcsh, got 'bsh' (did you mean bash?)",
+            ),
+        ],
+    )
+    def test_refuses_what_it_does_not_know_in_one_line(
+        self, arguments: list[str], told: str, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        with pytest.raises(SystemExit) as stopped:
-            main(arguments)
-        assert stopped.value.code == 2
-        assert "usage: meshapi" in capfd.readouterr().err
+        assert main(arguments) == 2
+        out, err = capfd.readouterr()
+        assert out == ""
+        assert err.startswith(f"meshapi: {told}")
+        assert err.count("\n") == 1
+
+    @pytest.mark.parametrize(
+        ("words", "question"),
+        [
+            (["what", "--model", "auto", "is", "2+2"], "what is 2+2"),
+            (["--model", "auto", "what", "is"], "what is"),
+            (["what", "--model", "auto", "--", "--is"], "what --is"),
+            (["--model", "auto", "--", "-x", "y"], "-x y"),
+            (["- item", "--model", "auto", "-3"], "- item -3"),
+        ],
+    )
+    def test_words_and_options_stand_in_any_order(
+        self, gateway: LocalGateway, words: list[str], question: str
+    ) -> None:
+        assert main(["chat", *words]) == 0
+        body = gateway.requests[0].json()
+        assert (body["model"], body["messages"][0]["content"]) == ("auto", question)
 
     @pytest.mark.slow
     def test_loads_an_event_loop_only_for_the_commands_that_need_one(self) -> None:
@@ -75,6 +123,7 @@ def test_a_full_disk_is_an_error_in_one_line(gateway: LocalGateway) -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [*MESHAPI, "chat", "hi"],
+            stdin=subprocess.DEVNULL,
             stdout=full,
             stderr=subprocess.PIPE,
             env=environment(gateway),

@@ -1,11 +1,16 @@
-"""`meshapi chat`: one question, and its answer as it arrives."""
+"""`meshapi chat`: one question and its answer as it arrives, or a conversation."""
 
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Union
 
-from meshapi.cli.command import Command, CommandError, check_token, question_in
-from meshapi.cli.output import show
+from meshapi.cli.command import Command
+from meshapi.cli.connecting import connect
+from meshapi.cli.inputs import json_in, question_in, text_of
+from meshapi.cli.options import add_connection, add_model
+from meshapi.cli.output import Output
+from meshapi.cli.problems import UsageError
 
 if TYPE_CHECKING:
     from meshapi import ChatCompletionChunk, Stream
@@ -15,46 +20,105 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "question",
         nargs="*",
-        help="one or more words; without any, the question is read from standard input",
+        help="one or more words; @NAME is a file, - is standard input; what is piped in follows"
+        " the words; without any of these, a conversation begins",
     )
-    parser.add_argument("--model", help="the model to ask (default: that of the API key)")
-    parser.add_argument("--system", help="a system message, such as 'Be brief.'")
+    add_model(parser)
+    parser.add_argument("-s", "--system", help="a system message, such as 'Be brief.', or @NAME")
     parser.add_argument(
-        "--base-url", help="URL of the gateway (default: MESHAPI_BASE_URL, or the public gateway)"
+        "-i",
+        "--image",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a picture to ask about: a file or a URL; may be repeated",
     )
+    parser.add_argument("--template", metavar="NAME", help="a stored prompt of the gateway")
+    parser.add_argument(
+        "--var",
+        metavar="NAME=TEXT",
+        action="append",
+        default=[],
+        help="a variable of the template; may be repeated",
+    )
+    parser.add_argument(
+        "--schema", metavar="FILE", help="a JSON schema that the answer, as JSON, must match"
+    )
+    add_connection(parser)
 
 
-def _run(arguments: Namespace) -> int:
-    check_token()
-    try:
-        question = question_in(arguments.question)
-    except UnicodeDecodeError as error:
-        raise CommandError(f"the question is not text: {error.reason}") from error
-    from meshapi import MeshAPI
+def _run(arguments: Namespace, output: Output) -> int:
+    with connect(arguments) as client:
+        options = _options(arguments)
+        system = None if arguments.system is None else text_of(arguments.system)
+        if not arguments.question and sys.stdin.isatty():
+            if arguments.image or arguments.schema:
+                raise UsageError("no question: write it after the command, beside --image/--schema")
+            from meshapi.cli.dialogue import talk
 
-    messages = [{"role": "user", "content": question}]
-    if arguments.system is not None:
-        messages.insert(0, {"role": "system", "content": arguments.system})
-    try:
-        client = MeshAPI(base_url=arguments.base_url)
-        stream = client.chat.completions.stream(model=arguments.model, messages=messages)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
-    with client, stream:
-        show(_words(stream))
+            talk(client.chat.conversation(system=system, **options), output)
+            return 0
+        messages: list[dict[str, Any]] = [{"role": "user", "content": _content(arguments)}]
+        if system is not None:
+            messages.insert(0, {"role": "system", "content": system})
+        if arguments.schema is not None:
+            options["response_format"] = _format(arguments.schema)
+        with client.chat.completions.stream(messages=messages, **options) as stream:
+            output.show(_words(stream))
+            response = stream.get_final_completion()
+    output.record(response)
+    if response.choices and response.choices[0].finish_reason == "length":
+        output.note("The answer is cut off: it has reached its limit of model tokens.")
     return 0
+
+
+def _options(arguments: Namespace) -> dict[str, Any]:
+    options: dict[str, Any] = {"model": arguments.model, "template": arguments.template}
+    variables: dict[str, str] = {}
+    for pair in arguments.var:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--var: expected NAME=TEXT, got {pair!r}")
+        variables[name] = text_of(value)
+    if variables and arguments.template is None:
+        raise UsageError("--var: expected --template beside it, whose variables these are")
+    options["variables"] = variables or None
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _content(arguments: Namespace) -> Union[str, list[dict[str, Any]]]:
+    question = question_in(arguments.question)
+    if not arguments.image:
+        return question
+    from meshapi.cli.images import image_url
+
+    pictures = [
+        {"type": "image_url", "image_url": {"url": image_url(word)}} for word in arguments.image
+    ]
+    return [{"type": "text", "text": question}, *pictures]
+
+
+def _format(path: str) -> dict[str, Any]:
+    schema = json_in(path)
+    if not isinstance(schema, dict):
+        raise UsageError(f"{path}: expected a JSON schema, which is an object")
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": "answer", "schema": schema, "strict": True},
+    }
 
 
 def _words(stream: "Stream[ChatCompletionChunk]") -> Iterator[str]:
     for chunk in stream:
         for choice in chunk.choices:
-            yield choice.delta.content or ""
+            yield choice.delta.content or choice.delta.refusal or ""
 
 
 CHAT = Command(
     "chat",
-    "ask one question",
+    "ask a question, or hold a conversation",
     _run,
     _add_arguments,
-    "Ask one question, and see the answer as it arrives. Needs the API key in MESHAPI_TOKEN.",
+    "Ask a question, and see the answer as it arrives. Without a question, on a terminal, hold a"
+    " conversation. Needs the API key in MESHAPI_TOKEN.",
 )

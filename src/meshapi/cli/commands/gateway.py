@@ -5,13 +5,19 @@ import shlex
 import signal
 import time
 from argparse import ArgumentParser, Namespace
-from typing import TYPE_CHECKING, Optional
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Optional
 
-from meshapi.cli.command import Command, CommandError
-from meshapi.cli.output import terminal
+from meshapi.cli import exit_codes
+from meshapi.cli.command import Command
+from meshapi.cli.options import integer, number
+from meshapi.cli.output import Output
+from meshapi.cli.problems import CommandError, UsageError
 
 if TYPE_CHECKING:
     from meshapi.testing import LocalGateway
+
+_LOOK_EVERY = 0.1
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -20,7 +26,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--port",
-        type=int,
+        type=integer,
         default=8000,
         help="port to listen on; 0 is any free one (default: %(default)s)",
     )
@@ -29,7 +35,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--pace",
-        type=float,
+        type=number,
         default=20.0,
         help="words per second; 0 is all at once (default: %(default)g)",
     )
@@ -41,10 +47,13 @@ def _add_arguments(parser: ArgumentParser) -> None:
         help="a further host name by which it is called, such as that of a container",
     )
     parser.add_argument(
-        "--rpm", metavar="N", type=int, help="at most N requests a minute (default: no limit)"
+        "--rpm", metavar="N", type=integer, help="at most N requests a minute (default: no limit)"
     )
     parser.add_argument(
-        "--tpm", metavar="N", type=int, help="at most N model tokens a minute (default: no limit)"
+        "--tpm",
+        metavar="N",
+        type=integer,
+        help="at most N model tokens a minute (default: no limit)",
     )
     parser.add_argument(
         "--script",
@@ -56,16 +65,19 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--strict", action="store_true", help="an error (501) for requests without a script"
     )
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="no line for each request that has ended"
+    )
 
 
-def _run(arguments: Namespace) -> int:
+def _run(arguments: Namespace, output: Output) -> int:
     try:
         from meshapi.testing import LocalGateway
     except ModuleNotFoundError as error:
         raise CommandError(str(error)) from error
     # SIGTERM stops it like Ctrl-C; and so does SIGINT, which shells ignore for background jobs.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.default_int_handler)
     try:
         gateway = LocalGateway(
             arguments.token,
@@ -77,17 +89,46 @@ def _run(arguments: Namespace) -> int:
             tokens_per_minute=arguments.tpm,
             strict=arguments.strict,
         )
-    except (OSError, OverflowError, ValueError) as error:
+    except OSError as error:
         raise CommandError(f"the gateway cannot start: {_why(error, arguments)}") from error
+    except (OverflowError, ValueError) as error:
+        raise UsageError(f"the gateway cannot start: {_why(error, arguments)}") from error
     try:
         with gateway:
             for name in arguments.script:
                 _load(gateway, name)
-            _introduce(gateway.url, gateway.token)
-            while True:
-                time.sleep(3600)
+            _introduce(output, gateway.url, gateway.token)
+            _serve(gateway, output, quiet=arguments.quiet)
+        return exit_codes.DONE
     except KeyboardInterrupt:
-        return 0
+        return exit_codes.DONE
+
+
+def _serve(gateway: "LocalGateway", output: Output, *, quiet: bool) -> None:
+    """Show each request that has ended, until Ctrl-C."""
+    version = 0
+    told: set[int] = set()
+    while True:
+        time.sleep(_LOOK_EVERY)
+        if quiet:
+            continue
+        version, oldest, lines = gateway.exchanges.since(version)
+        told = {number for number in told if number >= oldest}
+        for line in lines:
+            if line["state"] != "open" and line["number"] not in told:
+                told.add(line["number"])
+                output.record(line)
+                output.relay(_told(line))
+
+
+def _told(line: Mapping[str, Any]) -> str:
+    status = "broken off" if line["state"] == "cut" else "session over"
+    if line["status"] != 101 and line["state"] != "cut":
+        status = str(line["status"])
+    took = f"{line['seconds'] * 1000:.0f} ms"
+    parts = [line["method"], line["path"], line["model"], status, took]
+    again = [f"(attempt {line['attempt']})"] if line["attempt"] > 1 else []
+    return " ".join(filter(None, [*parts, *again])) + "\n"
 
 
 def _load(gateway: "LocalGateway", name: str) -> None:
@@ -116,16 +157,18 @@ def _why(error: Exception, arguments: Namespace) -> str:
     return str(error)
 
 
-def _introduce(url: str, token: str) -> None:
+def _introduce(output: Output, url: str, token: str) -> None:
+    output.record({"url": url, "token": token})
     lines = (
         f"The local gateway listens on {url}; Ctrl-C stops it.",
         "To talk to it from another terminal:",
         f"  export MESHAPI_BASE_URL={url} MESHAPI_TOKEN={shlex.quote(token)}",
         '  meshapi chat "What is 2+2?"',
         '  meshapi realtime "What is 2+2?" --audio-out answer.wav',
+        f"To see its requests, open {url} in a browser.",
     )
     # In one write: a program that starts this may stop it as soon as it has read the first line.
-    terminal().say("\n".join(lines))
+    output.say("\n".join(lines))
 
 
 GATEWAY = Command("gateway", "run a local gateway to try things out", _run, _add_arguments)

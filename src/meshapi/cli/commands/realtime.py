@@ -4,8 +4,12 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
-from meshapi.cli.command import Command, CommandError, check_token
-from meshapi.cli.output import show, terminal
+from meshapi.cli.command import Command
+from meshapi.cli.connecting import connect
+from meshapi.cli.inputs import text_of
+from meshapi.cli.options import add_connection, add_model
+from meshapi.cli.output import Output
+from meshapi.cli.problems import UsageError
 
 _MODEL = "openai/gpt-realtime-mini"
 
@@ -16,46 +20,45 @@ def _add_arguments(parser: ArgumentParser) -> None:
         nargs="*",
         help="without it and --audio-in, each line of standard input is a question",
     )
-    parser.add_argument(
-        "--model", default=_MODEL, help="the model to talk to (default: %(default)s)"
-    )
+    add_model(parser, _MODEL)
     parser.add_argument("--instructions", help="instructions to the model, such as 'Be brief.'")
     parser.add_argument("--audio-in", metavar="WAV", help="a file with a spoken question")
     parser.add_argument("--audio-out", metavar="WAV", help="a file for the spoken answers")
     parser.add_argument("--voice", help="the voice of the answers (default: that of the model)")
-    parser.add_argument(
-        "--base-url", help="URL of the gateway (default: MESHAPI_BASE_URL, or the public gateway)"
-    )
+    add_connection(parser)
 
 
-def _run(arguments: Namespace) -> int:
-    check_token()
-    from meshapi import MeshAPI
+def _run(arguments: Namespace, output: Output) -> int:
+    client = connect(arguments)
     from meshapi.cli.conversation import Options, converse
 
-    arguments.question = " ".join(arguments.question) or None
+    arguments.question = " ".join(map(text_of, arguments.question)) or None
     options = Options(**{name: getattr(arguments, name) for name in Options._fields})
+
+    def show(words: Iterator[str]) -> None:
+        output.record({"answer": output.show(words)})
+
     try:
-        with MeshAPI(base_url=arguments.base_url) as client:
-            converse(client, options, _lines(), show)
+        with client:
+            converse(client, options, _lines(output), show)
     except ValueError as error:
-        raise CommandError(str(error)) from error
+        raise UsageError(str(error)) from error
     return 0
 
 
-def _lines() -> Iterator[str]:
+def _lines(output: Output) -> Iterator[str]:
     """The lines that are typed or piped in; with a prompt if they are typed."""
-    screen, typed = terminal(), sys.stdin.isatty()
+    typed = sys.stdin.isatty()
     while True:
         if typed:
-            screen.say("> ", end="")
+            output.say("> ", end="")
         line = ""
         try:
             line = sys.stdin.readline()
         finally:
             # After the end of input or Ctrl-C, nothing has ended the line of the prompt.
             if typed and not line:
-                screen.say()
+                output.say()
         if not line:
             return
         yield line

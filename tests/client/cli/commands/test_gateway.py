@@ -73,7 +73,8 @@ class TestGateway:
     ) -> None:
         monkeypatch.setattr(signal, "signal", lambda *_: None)
         taken = gateway.url.rpartition(":")[2]
-        assert main(["gateway", *(word.format(taken) for word in arguments)]) == 1
+        exit_code = 1 if arguments[1] == "{}" else 2
+        assert main(["gateway", *(word.format(taken) for word in arguments)]) == exit_code
         out, err = capfd.readouterr()
         assert out == ""
         assert re.fullmatch(r"meshapi: the gateway cannot start: [^\n]+\n", err)
@@ -92,7 +93,7 @@ class TestGateway:
         self, token: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(signal, "signal", lambda *_: None)
-        assert main(["gateway", "--port", "0", "--token", token]) == 1
+        assert main(["gateway", "--port", "0", "--token", token]) == 2
         out, err = capfd.readouterr()
         assert out == ""
         assert re.fullmatch(r"meshapi: the gateway cannot start: token: [^\n]+\n", err)

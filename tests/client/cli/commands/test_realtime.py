@@ -124,7 +124,10 @@ class TestAudio:
     ) -> None:
         file = tmp_path / "out.wav"
         file.write_bytes(b"before")
-        assert main(["realtime", "Count to 6", "--model", model, "--audio-out", str(file)]) == 1
+        assert main(["realtime", "Count to 6", "--model", model, "--audio-out", str(file)]) in (
+            1,
+            4,
+        )
         assert file.read_bytes() == b"before"
         assert os.listdir(tmp_path) == ["out.wav"]
 
@@ -152,7 +155,7 @@ class TestAudio:
             file.write_bytes(content)
         elif content is not None:
             wav_file(file, **content)
-        assert main(["realtime", "--audio-in", str(file)]) == 1
+        assert main(["realtime", "--audio-in", str(file)]) == 2
         err = capfd.readouterr().err
         assert told in err
         assert re.fullmatch(r"meshapi: [^\n]+\n", err)
@@ -162,7 +165,7 @@ class TestAudio:
         self, gateway: LocalGateway, tmp_path: Path, capfd: pytest.CaptureFixture[str]
     ) -> None:
         for place in (tmp_path, tmp_path / "none" / "out.wav"):
-            assert main(["realtime", "Hi", "--audio-out", str(place)]) == 1
+            assert main(["realtime", "Hi", "--audio-out", str(place)]) == 2
             out, err = capfd.readouterr()
             assert out == ""
             assert re.fullmatch(r"meshapi: [^\n]+ cannot be written: [^\n]+\n", err)
@@ -203,7 +206,7 @@ class TestErrors:
     ) -> None:
         says("Count to 6\nCount to 3\n")
         question = [] if lines else ["Count to 6"]
-        assert main(["realtime", *question, "--model", model]) == 1
+        assert main(["realtime", *question, "--model", model]) == (4 if "broken" in model else 1)
         out, err = capfd.readouterr()
         assert out == shown
         assert re.search(told, err)
@@ -213,7 +216,7 @@ class TestErrors:
         self, gateway: LocalGateway, says: Any, capfd: pytest.CaptureFixture[str]
     ) -> None:
         says("Count to 6\nCount to 3\n")
-        assert main(["realtime", "--model", "mesh/close-1000"]) == 1
+        assert main(["realtime", "--model", "mesh/close-1000"]) == 4
         out, err = capfd.readouterr()
         assert out == "1 2 3 4 5 6\n"
         assert err.startswith("meshapi: the realtime session is over, code 1000: that was all (")
@@ -222,7 +225,7 @@ class TestErrors:
         self, gateway: LocalGateway, capfd: pytest.CaptureFixture[str]
     ) -> None:
         for arguments in (["\udcff"], ["Hi", "--model", ""]):
-            assert main(["realtime", *arguments]) == 1
+            assert main(["realtime", *arguments]) == 2
             assert re.fullmatch(r"meshapi: [^\n]+\n", capfd.readouterr().err)
 
     @pytest.mark.slow
@@ -349,7 +352,7 @@ class TestConversation:
 def test_the_question_cannot_be_the_answer_too(gateway, tmp_path, capsys):
     path = wav_file(tmp_path / "one.wav")
     before = (tmp_path / "one.wav").read_bytes()
-    assert main(["realtime", "--audio-in", path, "--audio-out", path]) == 1
+    assert main(["realtime", "--audio-in", path, "--audio-out", path]) == 2
     assert capsys.readouterr().err == (
         f"meshapi: {path} is the question, and cannot be the answer, too; name another file for"
         " --audio-out\n"

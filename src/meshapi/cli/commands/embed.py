@@ -1,0 +1,59 @@
+"""`meshapi embed`: vectors of texts."""
+
+from argparse import ArgumentParser, Namespace
+
+from meshapi.cli import exit_codes
+from meshapi.cli.command import Command
+from meshapi.cli.connecting import connect
+from meshapi.cli.inputs import is_piped, read_input, text_of
+from meshapi.cli.options import add_connection, add_model, positive
+from meshapi.cli.output import Output
+from meshapi.cli.problems import UsageError
+
+_SHOWN = 4
+"""The numbers of a vector that fit in a table."""
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "texts",
+        metavar="TEXT",
+        nargs="*",
+        help="a text each; @NAME is a file; without any, each line of standard input is one",
+    )
+    add_model(parser)
+    parser.add_argument(
+        "--dimensions", type=positive, metavar="N", help="the numbers of each vector"
+    )
+    add_connection(parser)
+
+
+def _run(arguments: Namespace, output: Output) -> int:
+    texts = [text_of(word) for word in arguments.texts]
+    if not texts and is_piped():
+        texts = [line for line in read_input().splitlines() if line.strip()]
+    if not texts or not all(text.strip() for text in texts):
+        raise UsageError("no text: write one after the command, or pipe in a text a line")
+    options = {"model": arguments.model, "dimensions": arguments.dimensions}
+    given = {name: value for name, value in options.items() if value is not None}
+    with connect(arguments) as client:
+        response = client.embeddings.create(input=texts, **given)
+    rows: list[tuple[object, ...]] = []
+    for text, found in zip(texts, response.data):
+        vector = list(found.vector())
+        output.record({"text": text, "embedding": vector})
+        first = ", ".join(f"{number:.4f}" for number in vector[:_SHOWN])
+        more = ", ..." if len(vector) > _SHOWN else ""
+        rows.append((" ".join(text.split())[:40], len(vector), f"{first}{more}"))
+    output.table(("TEXT", "SIZE", "VECTOR"), rows, right=("SIZE",))
+    output.note("--json has the whole vectors.")
+    return exit_codes.DONE
+
+
+EMBED = Command(
+    "embed",
+    "turn texts into vectors",
+    _run,
+    _add_arguments,
+    "Return one vector for each text; --json writes them in full.",
+)

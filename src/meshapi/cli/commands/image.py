@@ -1,0 +1,62 @@
+"""`meshapi image`: pictures for a prompt."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from meshapi.cli import exit_codes
+from meshapi.cli.command import Command
+from meshapi.cli.connecting import connect
+from meshapi.cli.inputs import question_in
+from meshapi.cli.options import add_connection, add_model, positive
+from meshapi.cli.output import Output, printable
+from meshapi.cli.paths import check_new
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "prompt", nargs="*", help="what to show: words, @NAME for a file, or standard input"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        default="image.png",
+        help="where to save it (default: %(default)s); several are numbered",
+    )
+    add_model(parser)
+    parser.add_argument("--size", metavar="WxH", help="such as 1024x1024")
+    parser.add_argument("-n", type=positive, metavar="N", default=1, help="how many")
+    parser.add_argument("--force", action="store_true", help="replace files that exist")
+    add_connection(parser)
+
+
+def _run(arguments: Namespace, output: Output) -> int:
+    prompt = question_in(arguments.prompt)
+    paths = _paths(arguments.output, arguments.n)
+    for path in paths:
+        check_new(path, arguments.force)
+    options = {"model": arguments.model, "size": arguments.size, "n": arguments.n}
+    given = {name: value for name, value in options.items() if value is not None}
+    with connect(arguments) as client:
+        response = client.images.generate(prompt=prompt, **given)
+        for image, path in zip(response.data, paths):
+            saved = client.images.save(image, path, overwrite=arguments.force)
+            output.record({"path": str(path), "bytes": saved.size})
+            output.say(printable(str(path)))
+    return exit_codes.DONE
+
+
+def _paths(name: str, count: int) -> list[Path]:
+    path = Path(name)
+    if count == 1:
+        return [path]
+    return [path.with_name(f"{path.stem}-{number}{path.suffix}") for number in range(1, count + 1)]
+
+
+IMAGE = Command(
+    "image",
+    "make a picture and save it",
+    _run,
+    _add_arguments,
+    "Make a picture for a prompt, and save it. Files are not replaced without --force.",
+)

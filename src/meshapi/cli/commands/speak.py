@@ -1,0 +1,61 @@
+"""`meshapi speak`: a text, spoken, in a file."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from meshapi.cli import exit_codes
+from meshapi.cli.command import Command
+from meshapi.cli.connecting import connect
+from meshapi.cli.inputs import question_in
+from meshapi.cli.options import Words, add_connection, add_model
+from meshapi.cli.output import Output, printable
+from meshapi.cli.paths import check_new
+
+_FORMATS = ("mp3", "wav", "pcm", "opus", "aac", "flac")
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "text", nargs="*", help="what to say: words, @NAME for a file, or standard input"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        default="speech.mp3",
+        help="where to save it; its ending is the format (default: %(default)s)",
+    )
+    add_model(parser)
+    parser.add_argument("--voice", help="the voice (default: that of the model)")
+    parser.add_argument(
+        "--format",
+        type=Words(_FORMATS),
+        choices=_FORMATS,
+        metavar="FORMAT",
+        help=f"{', '.join(_FORMATS)} (default: the ending of the file, or mp3)",
+    )
+    parser.add_argument("--force", action="store_true", help="replace a file that exists")
+    add_connection(parser)
+
+
+def _run(arguments: Namespace, output: Output) -> int:
+    text, path = question_in(arguments.text), Path(arguments.output)
+    check_new(path, arguments.force)
+    ending = path.suffix[1:].lower()
+    form = arguments.format or (ending if ending in _FORMATS else "mp3")
+    options = {"model": arguments.model, "voice": arguments.voice, "response_format": form}
+    given = {name: value for name, value in options.items() if value is not None}
+    with connect(arguments) as client:
+        saved = client.audio.synthesize_to(path, input=text, overwrite=arguments.force, **given)
+    output.record({"path": str(path), "bytes": saved.size})
+    output.say(printable(str(path)))
+    return exit_codes.DONE
+
+
+SPEAK = Command(
+    "speak",
+    "turn text into speech",
+    _run,
+    _add_arguments,
+    "Speak a text, and save it. A file is not replaced without --force.",
+)

@@ -1,0 +1,44 @@
+"""`meshapi transcribe`: the words in an audio file."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from meshapi.cli import exit_codes
+from meshapi.cli.command import Command
+from meshapi.cli.connecting import connect
+from meshapi.cli.options import add_connection, add_model
+from meshapi.cli.output import Output
+from meshapi.cli.problems import UsageError
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="an audio file")
+    add_model(parser, "openai/whisper-1")
+    parser.add_argument("--language", metavar="CODE", help="such as en (default: found out)")
+    add_connection(parser)
+
+
+def _run(arguments: Namespace, output: Output) -> int:
+    path = Path(arguments.file)
+    try:
+        with path.open("rb"):
+            pass
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot read {path}: {why}") from error
+    options = {"model": arguments.model, "language": arguments.language}
+    given = {name: value for name, value in options.items() if value is not None}
+    with connect(arguments) as client:
+        response = client.audio.transcribe(path, **given)
+    output.record(response)
+    output.show([response.text or ""])
+    return exit_codes.DONE
+
+
+TRANSCRIBE = Command(
+    "transcribe",
+    "write down what is said in an audio file",
+    _run,
+    _add_arguments,
+    "Write down what is said in an audio file.",
+)

@@ -1,0 +1,55 @@
+"""The client of a command, made from its options and the environment."""
+
+import os
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
+
+from meshapi.cli import exit_codes
+from meshapi.cli.problems import CommandError, UsageError
+
+if TYPE_CHECKING:
+    from meshapi import AsyncMeshAPI, MeshAPI
+
+
+def connect(arguments: Namespace) -> "MeshAPI":
+    """Return a client, to be used in a `with` block.
+
+    Args:
+        arguments: with the options that `options.add_connection` adds.
+
+    Raises:
+        CommandError: there is no token, or a setting cannot be used.
+    """
+    check_token()
+    from meshapi import MeshAPI
+
+    try:
+        return MeshAPI(**_settings(arguments))
+    except (TypeError, ValueError) as error:
+        raise UsageError(str(error)) from error
+
+
+def connect_async(arguments: Namespace) -> "AsyncMeshAPI":
+    """Return an asynchronous client; see `connect`."""
+    check_token()
+    from meshapi import AsyncMeshAPI
+
+    try:
+        return AsyncMeshAPI(**_settings(arguments))
+    except (TypeError, ValueError) as error:
+        raise UsageError(str(error)) from error
+
+
+def check_token() -> None:
+    """Raise CommandError if the environment has no token for the gateway."""
+    if not os.environ.get("MESHAPI_TOKEN") and not os.environ.get("MESHAPI_API_KEY"):
+        raise CommandError(
+            "no token: MESHAPI_TOKEN is not set; set it to your API key, or to the token of a local"
+            " gateway (start one with `meshapi gateway`)",
+            exit_codes.NO_TOKEN,
+        )
+
+
+def _settings(arguments: Namespace) -> dict[str, Any]:
+    settings = {"base_url": arguments.base_url, "timeout": arguments.timeout}
+    return {name: value for name, value in settings.items() if value is not None}

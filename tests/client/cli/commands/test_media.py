@@ -1,0 +1,97 @@
+"""`meshapi embed`, `image`, `speak`, `transcribe` and `rag`."""
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meshapi.cli import main
+from meshapi.testing import LocalGateway
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_each_text_gets_a_vector(gateway: LocalGateway, capfd: Any) -> None:
+    assert main(["embed", "one text", "another", "--json"]) == 0
+    found = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [one["text"] for one in found] == ["one text", "another"]
+    assert all(len(one["embedding"]) == 1536 for one in found)
+
+
+def test_each_line_that_is_piped_in_is_a_text(
+    gateway: LocalGateway, capfd: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("one\n\ntwo\n"))
+    assert main(["embed", "--dimensions", "8"]) == 0
+    found = [line.split("\t") for line in capfd.readouterr().out.splitlines()]
+    assert [(text, size) for text, size, _ in found] == [("one", "8"), ("two", "8")]
+
+
+def test_a_picture_is_saved_once(gateway: LocalGateway, capfd: Any) -> None:
+    assert main(["image", "a", "fox"]) == 0
+    assert capfd.readouterr().out == "image.png\n"
+    picture = Path("image.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert main(["image", "a", "fox"]) == 2
+    expected = "meshapi: image.png exists; --force replaces it, -o names another file\n"
+    assert capfd.readouterr().err == expected
+    assert main(["image", "a", "fox", "--force"]) == 0
+
+
+def test_several_pictures_are_numbered(gateway: LocalGateway, capfd: Any) -> None:
+    assert main(["image", "a fox", "-n", "2", "-o", "fox.png", "--json"]) == 0
+    found = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [one["path"] for one in found] == ["fox-1.png", "fox-2.png"]
+    assert [one["bytes"] for one in found] == [Path(one["path"]).stat().st_size for one in found]
+
+
+def test_speech_is_saved_and_written_down(gateway: LocalGateway, capfd: Any) -> None:
+    assert main(["speak", "Hello!", "-o", "hello.wav"]) == 0
+    assert capfd.readouterr().out == "hello.wav\n"
+    assert Path("hello.wav").read_bytes().startswith(b"RIFF")
+    assert main(["transcribe", "hello.wav"]) == 0
+    assert "bytes of WAV audio" in capfd.readouterr().out
+
+
+@pytest.mark.slow
+def test_documents_are_uploaded_and_found(gateway: LocalGateway, capfd: Any) -> None:
+    Path("fox.txt").write_text("The fox is red.\n", "utf-8")
+    assert main(["rag", "upload", "fox.txt"]) == 0
+    name, path, status = capfd.readouterr().out.rstrip().split("\t")
+    assert (path, status) == ("fox.txt", "ready")
+    assert main(["rag", "search", "red", "fox"]) == 0
+    assert capfd.readouterr().out.endswith("fox.txt\n  The fox is red.\n")
+    assert main(["rag", "list"]) == 0
+    assert capfd.readouterr().out == f"{name}\tfox.txt\t16\tready\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["embed"], "no text: write one after the command, or pipe in a text a line"),
+        (["embed", " "], "no text: write one after the command, or pipe in a text a line"),
+        (["image", "x", "-o", "no/x.png"], "--output: there is no folder no"),
+        (["image", "x", "-n", "0"], "-n: expected a whole number of at least 1, got '0'"),
+        (["speak", "x", "-o", "."], "--output: expected a file, got the folder ."),
+        (["speak", "x", "--format", "mp4"], "--format: expected one of mp3, wav, pcm"),
+        (["transcribe", "no.wav"], "cannot read no.wav: No such file or directory"),
+        (["rag", "upload", "no.txt"], "cannot read no.txt: No such file or directory"),
+        (["rag", "search"], "no question: write it after the command"),
+        (["rag"], "no command: expected one of upload, search, list"),
+    ],
+)
+def test_wrong_arguments_get_one_line(
+    gateway: LocalGateway, capfd: Any, arguments: list[str], message: str
+) -> None:
+    assert main(arguments) == 2
+    error = capfd.readouterr().err
+    assert error.startswith(f"meshapi: {message}")
+    assert error.count("\n") == 1
+    assert gateway.requests == []

@@ -1,0 +1,106 @@
+"""A pseudo-terminal: what a person sees who runs a program, and types into it."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Optional
+
+# How long a program may take before the test fails; a busy machine needs a few seconds at most.
+PATIENCE = 60.0
+
+_CONTROL = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07]*\x07|[=>])")
+
+# A line that the program has written anew.
+_ERASED = re.compile(r"[^\n]*\r\x1b\[K")
+
+
+class Seen(NamedTuple):
+    """What a program showed.
+
+    Fields:
+        raw: every character, with control sequences.
+        text: what is left of it as lines, without control sequences.
+        exit_code: its exit status; -15 and the like if a signal ended it.
+    """
+
+    raw: str
+    text: str
+    exit_code: int
+
+
+def seen_in_terminal(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    typed: Sequence[tuple[str, str]] = (),
+    *,
+    columns: int = 80,
+    cwd: Optional[str] = None,
+) -> Seen:
+    """Run a program on a terminal of its own, and return what it showed.
+
+    Args:
+        command: the program and its arguments.
+        environment: all of its environment.
+        typed: what to wait for, and what to type then: `("> ", "Hi\\n")`. `\\x03` is Ctrl-C,
+            `\\x04` is Ctrl-D.
+        columns: the width of the terminal.
+        cwd: the folder to run it in.
+    """
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+
+    def prepare() -> None:
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        # A shell that runs the tests in the background makes them, and their children, ignore it.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen(
+        command, stdin=its, stdout=its, stderr=its, env=environment, cwd=cwd, preexec_fn=prepare
+    ) as process:
+        os.close(its)
+        try:
+            shown = _talk(ours, list(typed))
+            exit_code = process.wait(PATIENCE)
+        finally:
+            process.kill()
+            os.close(ours)
+    return Seen(shown, lines_of(shown), exit_code)
+
+
+def lines_of(raw: str) -> str:
+    """Return what is left of a terminal's characters as lines."""
+    return _CONTROL.sub("", _ERASED.sub("", raw)).replace("\r\n", "\n").replace("\r", "")
+
+
+def _talk(terminal: int, typed: list[tuple[str, str]]) -> str:
+    """Read until the program has closed the terminal, and type in the meantime."""
+    deadline = time.monotonic() + PATIENCE
+    shown, looked = b"", 0
+    while True:
+        text = shown.decode("utf-8", "replace")
+        if typed and typed[0][0] in text[looked:]:
+            awaited, keys = typed.pop(0)
+            looked += text[looked:].index(awaited) + len(awaited)
+            os.write(terminal, keys.encode())
+            continue
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([terminal], [], [], left)[0]:
+            raise AssertionError(f"the program has not ended; so far, it has shown {text!r}")
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:
+            # How Linux says that nobody has the other end open any more.
+            piece = b""
+        if not piece:
+            assert not typed, f"the program ended before {typed[0][0]!r} was shown: {text!r}"
+            return text
+        shown += piece
