@@ -104,21 +104,38 @@ def _run(arguments: Namespace, output: Output) -> int:
         return exit_codes.DONE
 
 
+class _Log:
+    """A line for each request that has ended."""
+
+    def __init__(self, gateway: "LocalGateway", output: Output) -> None:
+        self._gateway = gateway
+        self._output = output
+        self._version = 0
+        self._told: set[int] = set()
+
+    def show(self) -> None:
+        """Show those that have ended since the last time."""
+        self._version, oldest, lines = self._gateway.exchanges.since(self._version)
+        self._told = {number for number in self._told if number >= oldest}
+        for line in lines:
+            if line["state"] != "open" and line["number"] not in self._told:
+                self._told.add(line["number"])
+                self._output.record(line)
+                self._output.relay(_told(line))
+
+
 def _serve(gateway: "LocalGateway", output: Output, *, quiet: bool) -> None:
     """Show each request that has ended, until Ctrl-C."""
-    version = 0
-    told: set[int] = set()
-    while True:
-        time.sleep(_LOOK_EVERY)
-        if quiet:
-            continue
-        version, oldest, lines = gateway.exchanges.since(version)
-        told = {number for number in told if number >= oldest}
-        for line in lines:
-            if line["state"] != "open" and line["number"] not in told:
-                told.add(line["number"])
-                output.record(line)
-                output.relay(_told(line))
+    log = _Log(gateway, output)
+    try:
+        while True:
+            time.sleep(_LOOK_EVERY)
+            if not quiet:
+                log.show()
+    except KeyboardInterrupt:
+        # The last ones, too.
+        if not quiet:
+            log.show()
 
 
 def _told(line: Mapping[str, Any]) -> str:

@@ -37,6 +37,7 @@ class TestGateway:
             out, err = process.stdout.read(), process.stderr.read()
         assert err == ""
         assert f"export MESHAPI_BASE_URL={url[0]} MESHAPI_TOKEN={TOKEN}" in out
+        assert re.search(r"^POST /v1/chat/completions 200 \d+ ms$", out, re.MULTILINE)
 
     def test_says_all_of_it_before_it_can_be_stopped(self, monkeypatch: pytest.MonkeyPatch) -> None:
         class StoppedAtOnce(io.StringIO):
@@ -108,7 +109,7 @@ class TestGateway:
         file.write_text('{"text": "rain", "respond": "No."}', "utf-8")
         answers: list[str] = []
 
-        def ask(url: str, token: str) -> None:
+        def ask(output: object, url: str, token: str) -> None:
             with meshapi.MeshAPI(base_url=url, token=token) as client:
                 messages = [{"role": "user", "content": "Will it rain?"}]
                 answers.append(client.chat.completions.create(messages=messages).text)
