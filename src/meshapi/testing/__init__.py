@@ -116,6 +116,9 @@ and the session goes on; mesh/stall sends nothing after `session.created`. Realt
                                 then closes with 1011
     mesh/close-4402             the same with `insufficient_quota` and 4402
     mesh/large-frame            sends a response whose audio is one frame of 3 MiB
+
+Other modules of this package
+    guard                       `block_network()`, which keeps tests off the network
 """
 
 from typing import TYPE_CHECKING
@@ -124,6 +127,7 @@ if TYPE_CHECKING:
     from meshapi.gateway import LocalGateway as LocalGateway
     from meshapi.gateway import RecordedRequest as RecordedRequest
     from meshapi.gateway import create_app as create_app
+    from meshapi.testing.guard import block_network as block_network
 else:
     from meshapi.testing._face import EXPORTED as __all__
     from meshapi.testing._face import __dir__, __getattr__

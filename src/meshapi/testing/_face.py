@@ -10,6 +10,7 @@ PACKAGE: Final = "meshapi.testing"
 
 _NAMES: Final = {
     "meshapi.gateway": "LocalGateway RecordedRequest create_app",
+    "meshapi.testing.guard": "block_network",
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()
