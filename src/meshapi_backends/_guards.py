@@ -1,7 +1,13 @@
-"""Asks the core whether a connection is allowed, while the network is blocked."""
+"""What tests put between clients and the network: blocks and recorders.
+
+While the network is blocked, the core is asked whether a connection is allowed.
+"""
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Optional
+
+from typing_extensions import Protocol
 
 from meshapi_backends._failures import TransportError, mark_foreign
 from meshapi_core import InvalidParamsError, Origin, SocketOptions
@@ -9,10 +15,21 @@ from meshapi_core import InvalidParamsError, Origin, SocketOptions
 if TYPE_CHECKING:
     from meshapi_core import NetworkGuard
 
-__all__ = ["GUARDS", "check_connection", "check_request"]
+__all__ = ["GUARDS", "RECORDERS", "check_connection", "check_request"]
 
 GUARDS: "Final[list[NetworkGuard]]" = []
 """Those of the `block_network()` blocks that are open; the last one decides, for all threads."""
+
+
+class Recorder(Protocol):
+    """Records what all clients send and get, and may respond by itself."""
+
+    middleware: Mapping[str, Any]
+    """The function for each kind of client: "Middleware" and "AsyncMiddleware"."""
+
+
+RECORDERS: Final[list[Recorder]] = []
+"""Those that are open; the last one gets the calls that begin."""
 
 _VARIABLE: Final = "MESHAPI_BLOCK_NETWORK"
 

@@ -144,6 +144,7 @@ if TYPE_CHECKING:
     from meshapi_core.realtime import RealtimeOptions as RealtimeOptions
     from meshapi_core.realtime import Reconnect as Reconnect
     from meshapi_core.realtime import Reconnected as Reconnected
+    from meshapi_core.redaction import concealed as concealed
     from meshapi_core.request_changes import GatheredBody as GatheredBody
     from meshapi_core.request_changes import PassedAttempt as PassedAttempt
     from meshapi_core.response_meta import ResponseMeta as ResponseMeta

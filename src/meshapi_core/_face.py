@@ -60,6 +60,7 @@ _NAMES: Final = {
         MessageWait RealtimeAuth RealtimeCall RealtimeConnected RealtimeConnection RealtimeExchange
         RealtimeMessage RealtimeOptions Reconnect Reconnected
     """,
+    "meshapi_core.redaction": "concealed",
     "meshapi_core.request_changes": "GatheredBody PassedAttempt",
     "meshapi_core.response_meta": "ResponseMeta",
     "meshapi_core.retries": "Outcome RetryPolicy",

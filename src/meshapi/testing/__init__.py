@@ -118,6 +118,7 @@ and the session goes on; mesh/stall sends nothing after `session.created`. Realt
     mesh/large-frame            sends a response whose audio is one frame of 3 MiB
 
 Other modules of this package
+    cassettes                   `cassette()`, which records exchanges and plays them back
     guard                       `block_network()`, which keeps tests off the network
 """
 
@@ -127,6 +128,7 @@ if TYPE_CHECKING:
     from meshapi.gateway import LocalGateway as LocalGateway
     from meshapi.gateway import RecordedRequest as RecordedRequest
     from meshapi.gateway import create_app as create_app
+    from meshapi.testing.cassettes.files import cassette as cassette
     from meshapi.testing.guard import block_network as block_network
 else:
     from meshapi.testing._face import EXPORTED as __all__

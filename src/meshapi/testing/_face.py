@@ -10,6 +10,7 @@ PACKAGE: Final = "meshapi.testing"
 
 _NAMES: Final = {
     "meshapi.gateway": "LocalGateway RecordedRequest create_app",
+    "meshapi.testing.cassettes.files": "cassette",
     "meshapi.testing.guard": "block_network",
 }
 _HOMES: Final = {

@@ -1,6 +1,6 @@
 """Keeps tests off the network."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Optional
 
@@ -11,7 +11,7 @@ __all__ = ["block_network"]
 
 
 @contextmanager
-def block_network(allow: Optional[Iterable[str]] = None) -> Iterator[None]:
+def block_network(allow: Optional[Iterable[str]] = None) -> Generator[None, None, None]:
     """Forbid all clients to use the network in a `with` block, except on this machine.
 
         with block_network():
