@@ -264,7 +264,7 @@ def test_a_file_that_cannot_be_written_is_an_error(tmp_path):
         (
             "a.json",
             "onec",
-            "mode: expected 'none' or 'once' or 'new_episodes' or 'all', got 'onec'",
+            "mode: expected 'once' or 'none' or 'new_episodes' or 'all', got 'onec'",
         ),
         ("a.json", None, "mode: expected .* got None"),
     ],

@@ -6,7 +6,7 @@ from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Optional, Union, get_args
+from typing import Final, Optional, Union
 
 from typing_extensions import Self
 
@@ -18,7 +18,7 @@ from meshapi_core import CassetteError, InvalidParamsError, type_name
 
 __all__ = ["cassette"]
 
-_MODES = get_args(Mode)
+_MODES: Final = ("once", "none", "new_episodes", "all")
 
 _OPEN: "set[Path]" = set()
 _LOCK = threading.Lock()
