@@ -11,8 +11,10 @@ import meshapi.testing
 from meshapi.gateway.models import FAILING_MODELS, FAILING_REALTIME_MODELS
 
 
-def test_it_has_the_gateway_its_requests_and_the_bare_application() -> None:
-    assert meshapi.testing.__all__ == ["LocalGateway", "RecordedRequest", "create_app"]
+def test_it_has_the_gateway_and_what_it_can_be_told() -> None:
+    assert {"LocalGateway", "RecordedRequest", "create_app", "reply", "completion"} <= {
+        *meshapi.testing.__all__
+    }
     assert all(hasattr(meshapi.testing, name) for name in meshapi.testing.__all__)
 
 

@@ -40,6 +40,8 @@ from meshapi.gateway.http.replays import Replayer
 from meshapi.gateway.http.wire import dump
 from meshapi.gateway.rate_limits import Kind, RateLimits
 from meshapi.gateway.realtime import endpoint as realtime
+from meshapi.gateway.scripts import control
+from meshapi.gateway.scripts.middleware import Scripter
 from meshapi.gateway.state import GatewayState
 
 _ENDPOINTS: Sequence[Callable[[GatewayState], Sequence[BaseRoute]]] = (
@@ -67,6 +69,7 @@ _ENDPOINTS: Sequence[Callable[[GatewayState], Sequence[BaseRoute]]] = (
     edits.routes,
     generations.routes,
     responses.routes,
+    control.routes,
     realtime.routes,
 )
 
@@ -107,7 +110,8 @@ def build(state: GatewayState, hosts: Optional[Collection[str]]) -> ASGIApp:
     )
     # The service never redirects, and a redirect would lose the body.
     app.router.redirect_slashes = False
-    return Recorder(Replayer(app, state), state, AccessRules(state.token, hosts))
+    scripted = Scripter(app, state)
+    return Recorder(Replayer(scripted, state), state, AccessRules(state.token, hosts))
 
 
 async def _health(request: Request) -> Response:

@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple
 
-import anyio
 from starlette.requests import Request
 
+from meshapi.gateway import clock
 from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.streams import ConnectionCut, Script, play, play_half
 from meshapi.gateway.http.wire import DONE, PING, frame
@@ -38,9 +38,10 @@ class Failure(NamedTuple):
 
 
 TIMEOUT = Failure(504, "gateway_timeout", "Upstream provider did not respond in time.")
+CLOSED = Failure(502, "upstream_error", "The provider closed the connection.")
 
 BREAKS_OFF: Mapping[str, Failure] = {
-    BROKEN_STREAM: Failure(502, "upstream_error", "The provider closed the connection."),
+    BROKEN_STREAM: CLOSED,
     ERROR_IN_STREAM: TIMEOUT,
 }
 """How models that break off their responses fail where nobody sees a response begin, as in jobs."""
@@ -81,7 +82,7 @@ async def hold_back(model: str, request: Request) -> None:
         GatewayError: 504 for `mesh/error-in-stream`.
     """
     if model == SLOW:
-        await anyio.sleep(SLOW_START)
+        await clock.sleep(SLOW_START)
     elif model == ERROR_IN_STREAM:
         raise GatewayError(*TIMEOUT)
     elif model == STALL:
@@ -101,38 +102,42 @@ async def body_of(model: str, body: bytes) -> AsyncIterator[bytes]:
 def frames_of(model: str, script: Script, pause: float) -> AsyncIterator[bytes]:
     """The frames of the stream, in the way that the model plays it."""
     if model == BROKEN_STREAM:
-        return _cut(script, pause)
+        return cut_half_way(script, pause)
     if model == ERROR_IN_STREAM:
-        return _fail(script, pause)
+        return fail_half_way(script, pause, GatewayError(*TIMEOUT))
     if model == STALL:
-        return _stall(script, pause)
+        return stall_half_way(script, pause)
     if model == SLOW:
-        return _crawl(script)
+        return crawl(script, SLOW_START, SLOW_PAUSE)
     return play(script, pause)
 
 
-async def _cut(script: Script, pause: float) -> AsyncIterator[bytes]:
+async def cut_half_way(script: Script, pause: float) -> AsyncIterator[bytes]:
+    """The first half of the stream, and then the end of the connection."""
     async for data in play_half(script, pause):
         yield data
     raise ConnectionCut
 
 
-async def _fail(script: Script, pause: float) -> AsyncIterator[bytes]:
+async def fail_half_way(script: Script, pause: float, error: GatewayError) -> AsyncIterator[bytes]:
+    """The first half of the stream, then an error, then [DONE]."""
     async for data in play_half(script, pause):
         yield data
-    yield frame({"error": GatewayError(*TIMEOUT).error})
+    yield frame({"error": error.error})
     yield DONE
 
 
-async def _stall(script: Script, pause: float) -> AsyncIterator[bytes]:
+async def stall_half_way(script: Script, pause: float) -> AsyncIterator[bytes]:
+    """The first half of the stream, and then pings without end."""
     async for data in play_half(script, pause):
         yield data
     while True:
-        await anyio.sleep(_PING_EVERY)
+        await clock.sleep(_PING_EVERY)
         yield PING
 
 
-async def _crawl(script: Script) -> AsyncIterator[bytes]:
-    await anyio.sleep(SLOW_START)
-    async for data in play(script, SLOW_PAUSE):
+async def crawl(script: Script, start: float, pause: float) -> AsyncIterator[bytes]:
+    """The whole stream, after a wait."""
+    await clock.sleep(start)
+    async for data in play(script, pause):
         yield data

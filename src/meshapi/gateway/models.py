@@ -207,10 +207,13 @@ def cost_of(model_id: str, read: int, written: int, pictures: int = 0) -> str:
     return f"{dollars:.{max(_COST_DIGITS, -int(exponent))}f}"
 
 
-def choose(model: Optional[str], fallbacks: Sequence[str]) -> str:
+def choose(model: Optional[str], fallbacks: Sequence[str], *, any_model: bool = False) -> str:
     """The first chat model among the model and its fallbacks; the default if none is named.
 
     The result may be `AUTO`, which stands for the default, or one of `FAILING_MODELS`.
+
+    Args:
+        any_model: whether the model may be one that this gateway does not know.
 
     Raises:
         GatewayError: if none of them is a chat model: 400 `model_capability_not_supported` if the
@@ -220,6 +223,8 @@ def choose(model: Optional[str], fallbacks: Sequence[str]) -> str:
     for name in wanted:
         if name == AUTO or name in CHAT_MODELS or name in FAILING_MODELS:
             return name
+    if any_model:
+        return wanted[0]
     raise _unfit(wanted[0])
 
 

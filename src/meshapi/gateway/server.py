@@ -17,8 +17,9 @@ from typing_extensions import Self
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from meshapi.gateway.app import build
-from meshapi.gateway.http.request_log import RecordedRequest
 from meshapi.gateway.rate_limits import Kind, RateLimits
+from meshapi.gateway.scripts.engine import Scripts
+from meshapi.gateway.scripts.scripted import Scripted
 from meshapi.gateway.state import GatewayState
 from meshapi.gateway.websocket import WebSocketProtocol
 
@@ -53,7 +54,7 @@ def _is_worth_logging(record: logging.LogRecord) -> bool:
 _logger.addFilter(_is_worth_logging)
 
 
-class LocalGateway:
+class LocalGateway(Scripted):
     """A gateway that serves from its construction until `close` or the end of its `with` block.
 
     Several can run at once. The server's thread is a daemon, so it never keeps a program alive.
@@ -71,6 +72,7 @@ class LocalGateway:
         tokens_per_minute: Optional[int] = None,
         window: Kind = "sliding",
         clock_speed: float = 1.0,
+        strict: bool = False,
     ) -> None:
         """Start a gateway; when this returns, it is ready for requests.
 
@@ -88,6 +90,7 @@ class LocalGateway:
             window: whether a minute is the last 60 seconds ("sliding"), or one of the minutes since
                 the gateway began ("fixed").
             clock_speed: how fast the clock of the limits runs; at 60.0, its minute is a second.
+            strict: whether a request that no script matches gets an error.
 
         Raises:
             OSError: the address is in use, or does not belong to this computer.
@@ -96,7 +99,7 @@ class LocalGateway:
         """
         self.token = token
         limits = RateLimits(requests_per_minute, tokens_per_minute, window, clock_speed)
-        self._state = GatewayState(token, words_per_second, limits)
+        self._state = GatewayState(token, words_per_second, limits, Scripts(strict=strict))
         # Bound here, not by the server's thread, so that the port is known, and ours, at once.
         self._socket = _listen(host, port)
         self.url = _url_of(self._socket)
@@ -107,11 +110,6 @@ class LocalGateway:
         self._thread.name = f"meshapi-gateway-{self.url}"
         self._thread.start()
         self._server.wait_until_ready()
-
-    @property
-    def requests(self) -> list[RecordedRequest]:
-        """The last 1,000 requests, oldest first, including those that were refused."""
-        return self._state.requests.snapshot()
 
     @property
     def requests_per_minute(self) -> Optional[int]:
@@ -134,13 +132,6 @@ class LocalGateway:
     def advance(self, seconds: float) -> None:
         """Move the clock of the limits forward by that many of its seconds, without a wait."""
         self._state.rate_limits.advance(seconds)
-
-    def reset(self) -> None:
-        """Forget all requests, what they stored and used up, and how often each model has failed.
-
-        The limits are those of the beginning again.
-        """
-        self._state.reset()
 
     def close(self) -> None:
         """Stop, cut off the responses under way, and free the port; may be called repeatedly."""

@@ -1,10 +1,12 @@
-"""The state of one gateway: its token, pace and limits, its requests, what its endpoints keep."""
+"""The state of one gateway: its token, pace, limits and scripts, its requests, what is kept."""
 
 import threading
 from typing import Any, Optional, TypeVar, cast
 
+from meshapi.gateway import clock
 from meshapi.gateway.http.request_log import RequestLog
 from meshapi.gateway.rate_limits import RateLimits
+from meshapi.gateway.scripts.engine import Scripts
 
 # Enough for any one test. A body may have megabytes, so there has to be a limit.
 _KEPT_REQUESTS = 1000
@@ -17,7 +19,11 @@ class GatewayState:
     """The state that all endpoints of one gateway share; two gateways never share it."""
 
     def __init__(
-        self, token: str, words_per_second: float, rate_limits: Optional[RateLimits] = None
+        self,
+        token: str,
+        words_per_second: float,
+        rate_limits: Optional[RateLimits] = None,
+        scripts: Optional[Scripts] = None,
     ) -> None:
         if not token or not all("!" <= char <= "~" for char in token):
             raise ValueError("token: expected printable ASCII without white space, and not empty")
@@ -27,6 +33,7 @@ class GatewayState:
         self.token = token
         self.requests = RequestLog(_KEPT_REQUESTS)
         self.rate_limits = RateLimits() if rate_limits is None else rate_limits
+        self.scripts = Scripts() if scripts is None else scripts
         self._words_per_second = words_per_second
         self._lock = threading.Lock()
         self._turns: dict[str, int] = {}
@@ -36,6 +43,10 @@ class GatewayState:
     def pause(self) -> float:
         """Seconds between two words of a stream."""
         return 1 / self._words_per_second if self._words_per_second else 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for some seconds of the gateway's clock."""
+        await clock.sleep(seconds)
 
     def next_turn(self, key: str) -> int:
         """How many times this was called with the key before; the oldest keys are forgotten."""
@@ -54,9 +65,13 @@ class GatewayState:
             return cast("S", self._stores[kind])
 
     def reset(self) -> None:
-        """Forget every request, every turn and everything stored; restore the first limits."""
+        """Forget every request, every turn, every script and everything stored.
+
+        The first limits and the first scripts are restored.
+        """
         self.requests.clear()
         self.rate_limits.reset()
+        self.scripts.reset()
         with self._lock:
             self._turns.clear()
             self._stores.clear()

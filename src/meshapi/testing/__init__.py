@@ -126,9 +126,27 @@ Other modules of this package
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from meshapi.gateway import ErrorReply as ErrorReply
+    from meshapi.gateway import Fault as Fault
     from meshapi.gateway import LocalGateway as LocalGateway
     from meshapi.gateway import RecordedRequest as RecordedRequest
+    from meshapi.gateway import Reply as Reply
+    from meshapi.gateway import Script as Script
+    from meshapi.gateway import Scripted as Scripted
+    from meshapi.gateway import ScriptedCall as ScriptedCall
+    from meshapi.gateway import ScriptedResponse as ScriptedResponse
+    from meshapi.gateway import broken_stream as broken_stream
+    from meshapi.gateway import close as close
     from meshapi.gateway import create_app as create_app
+    from meshapi.gateway import cut as cut
+    from meshapi.gateway import error as error
+    from meshapi.gateway import error_in_stream as error_in_stream
+    from meshapi.gateway import reply as reply
+    from meshapi.gateway import slow as slow
+    from meshapi.gateway import stall as stall
+    from meshapi.gateway import tool_call as tool_call
+    from meshapi.testing.builders import chunks as chunks
+    from meshapi.testing.builders import completion as completion
     from meshapi.testing.cassettes.files import cassette as cassette
     from meshapi.testing.guard import block_network as block_network
 else:

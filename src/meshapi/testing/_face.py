@@ -9,7 +9,12 @@ from typing import Any, Final
 PACKAGE: Final = "meshapi.testing"
 
 _NAMES: Final = {
-    "meshapi.gateway": "LocalGateway RecordedRequest create_app",
+    "meshapi.gateway": """
+        ErrorReply Fault LocalGateway RecordedRequest Reply Script Scripted ScriptedCall
+        ScriptedResponse broken_stream close create_app cut error error_in_stream reply slow stall
+        tool_call
+    """,
+    "meshapi.testing.builders": "chunks completion",
     "meshapi.testing.cassettes.files": "cassette",
     "meshapi.testing.guard": "block_network",
 }

@@ -5,10 +5,13 @@ import shlex
 import signal
 import time
 from argparse import ArgumentParser, Namespace
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from meshapi.cli.command import Command, CommandError
 from meshapi.cli.output import terminal
+
+if TYPE_CHECKING:
+    from meshapi.testing import LocalGateway
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -43,6 +46,16 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--tpm", metavar="N", type=int, help="at most N model tokens a minute (default: no limit)"
     )
+    parser.add_argument(
+        "--script",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="JSON with what it has to respond, and to which requests (see docs/local-gateway.md)",
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="an error (501) for requests without a script"
+    )
 
 
 def _run(arguments: Namespace) -> int:
@@ -62,16 +75,28 @@ def _run(arguments: Namespace) -> int:
             arguments.allow_host,
             requests_per_minute=arguments.rpm,
             tokens_per_minute=arguments.tpm,
+            strict=arguments.strict,
         )
     except (OSError, OverflowError, ValueError) as error:
         raise CommandError(f"the gateway cannot start: {_why(error, arguments)}") from error
     try:
         with gateway:
+            for name in arguments.script:
+                _load(gateway, name)
             _introduce(gateway.url, gateway.token)
             while True:
                 time.sleep(3600)
     except KeyboardInterrupt:
         return 0
+
+
+def _load(gateway: "LocalGateway", name: str) -> None:
+    try:
+        gateway.load_scripts(name)
+    except OSError as error:
+        raise CommandError(f"--script {name}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise CommandError(f"--script: {error}") from error
 
 
 def _why(error: Exception, arguments: Namespace) -> str:

@@ -44,7 +44,12 @@ class ToolCall:
 
 def new_call(name: str, arguments: str) -> ToolCall:
     """A call with a new ID."""
-    return ToolCall(f"call_{ulid()}", name, arguments)
+    return ToolCall(new_id(), name, arguments)
+
+
+def new_id() -> str:
+    """A new ID of a call."""
+    return f"call_{ulid()}"
 
 
 def fragments(arguments: str) -> list[str]:

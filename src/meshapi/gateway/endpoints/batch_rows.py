@@ -24,9 +24,9 @@ from meshapi.gateway.jobs import asked_to_fail
 from meshapi.gateway.models import (
     DEFAULT_EMBEDDING_MODEL,
     DEFAULT_MODEL,
-    EMBEDDING_MODELS,
-    choose_from,
 )
+from meshapi.gateway.scripts.inner import inner_answer
+from meshapi.gateway.scripts.values import Body, Reply
 from meshapi.gateway.state import GatewayState
 
 CHAT_ENDPOINT = "/v1/chat/completions"
@@ -54,27 +54,29 @@ class _Made(NamedTuple):
 
 class _Endpoint(NamedTuple):
     check: Check
-    make: Callable[[GatewayState, dict[str, Any]], _Made]
+    make: Callable[[GatewayState, dict[str, Any], Optional[Reply]], _Made]
     default_model: str
 
 
-def _chat(state: GatewayState, asked: dict[str, Any]) -> _Made:
+def _chat(state: GatewayState, asked: dict[str, Any], scripted: Optional[Reply]) -> _Made:
     body = prepared(state, asked)
-    completion = completion_of(state, body)
+    completion = completion_of(state, body, scripted)
     return _Made(completion.whole(), completion.requested, question_of(body["messages"]))
 
 
-def _response(state: GatewayState, asked: dict[str, Any]) -> _Made:
-    made = responses.make(state, asked)
+def _response(state: GatewayState, asked: dict[str, Any], scripted: Optional[Reply]) -> _Made:
+    made = responses.make(state, asked, scripted)
     question = responses_input.question_of(responses_input.messages_of(asked["input"]))
     return _Made(made.response, made.completion.requested, question)
 
 
-def _embedding(state: GatewayState, asked: dict[str, Any]) -> _Made:
-    model = choose_from(EMBEDDING_MODELS, asked.get("model"), DEFAULT_EMBEDDING_MODEL)
+def _embedding(state: GatewayState, asked: dict[str, Any], scripted: Optional[Reply]) -> _Made:
+    model = embeddings.model_of(asked, scripted)
     given = asked["input"]
     first = given if isinstance(given, str) else given[0]
-    return _Made(embeddings.embed(asked, model), model, first if isinstance(first, str) else "")
+    return _Made(
+        embeddings.embed(asked, model, scripted), model, first if isinstance(first, str) else ""
+    )
 
 
 ENDPOINTS: Mapping[str, _Endpoint] = {
@@ -125,7 +127,7 @@ def result_of(state: GatewayState, endpoint: str, row: dict[str, Any]) -> dict[s
     request_id = f"req_{ulid()}"
     error: Optional[dict[str, Any]] = None
     try:
-        status, body = 200, _body(state, ENDPOINTS[endpoint], row["body"])
+        status, body = 200, _body(state, endpoint, row["body"])
     except GatewayError as failure:
         error = failure.error
         status, body = failure.status, {"error": error, "request_id": request_id}
@@ -143,11 +145,15 @@ def _entry(row: dict[str, Any]) -> dict[str, Any]:
     return {"id": f"batch_req_{ulid()}", "custom_id": row["custom_id"]}
 
 
-def _body(state: GatewayState, endpoint: _Endpoint, asked: dict[str, Any]) -> dict[str, Any]:
+def _body(state: GatewayState, path: str, asked: dict[str, Any]) -> dict[str, Any]:
+    endpoint = ENDPOINTS[path]
     faults = list(endpoint.check(asked, ("body",)))
     if faults:
         raise invalid(*faults)
-    made = endpoint.make(state, asked)
+    scripted = inner_answer(state, path, asked)
+    if isinstance(scripted, Body):
+        return dict(scripted.value)
+    made = endpoint.make(state, asked, scripted)
     failure = _chosen_failure(state, made.text) or asked_to_fail(made.text)
     if failure:
         raise GatewayError(*failure)

@@ -8,7 +8,6 @@ is `cancelling`, then `cancelled` at the next look. A look is a GET of that batc
 count.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
@@ -17,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from meshapi.gateway import failing_models
+from meshapi.gateway import clock, failing_models
 from meshapi.gateway.endpoints.batch_rows import endpoint_of, expired, model_of, result_of
 from meshapi.gateway.endpoints.files.batch_files import BatchFiles, requests_check
 from meshapi.gateway.http.auth import protected
@@ -77,7 +76,7 @@ def routes(state: GatewayState) -> list[Route]:
             message = f"The batch is {batch.status} and can't be cancelled."
             raise GatewayError(409, "conflict", message)
         batch.status = "cancelling"
-        batch.cancelling_at = int(time.time())
+        batch.cancelling_at = int(clock.time())
         return json_response(batch.as_object())
 
     return [
@@ -96,7 +95,7 @@ class _Batch:
     completion_window: str
     metadata: Optional[dict[str, Any]]
     id: str = field(default_factory=lambda: f"batch_{ulid()}")
-    created_at: int = field(default_factory=lambda: int(time.time()))
+    created_at: int = field(default_factory=lambda: int(clock.time()))
     status: str = "validating"
     completed_at: Optional[int] = None
     cancelling_at: Optional[int] = None
@@ -171,7 +170,7 @@ def _advance(state: GatewayState, batch: _Batch) -> None:
     """Move the batch to its next status; called at each look."""
     if batch.status == "cancelling":
         batch.status = "cancelled"
-        batch.completed_at = int(time.time())
+        batch.completed_at = int(clock.time())
     elif batch.status == "validating":
         batch.status = "in_progress"
     elif batch.status == "in_progress":
@@ -189,7 +188,7 @@ def _end(state: GatewayState, batch: _Batch) -> None:
         _complete(state, batch, batch.requests[: (len(batch.requests) + 1) // 2])
     if end is not None:
         batch.status = end
-        batch.completed_at = int(time.time()) if is_known(end) else None
+        batch.completed_at = int(clock.time()) if is_known(end) else None
 
 
 def _end_of(model: str) -> Optional[str]:

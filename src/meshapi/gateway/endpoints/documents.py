@@ -5,7 +5,6 @@ of that document; then anyone who has its URL can download it. The files are rea
 DOCX, CSV and XLSX. PPTX is not supported: even the smallest valid file consists of many parts.
 """
 
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from meshapi.gateway import clock
 from meshapi.gateway.content.documents import MEDIA_TYPES, NOTE, write
 from meshapi.gateway.content.tokens import count_words
 from meshapi.gateway.failing_models import FAILED_JOBS, refuse
@@ -102,8 +102,8 @@ class _Document:
     prompt: str
     model: str
     id: str = field(default_factory=lambda: f"doc_{ulid()}")
-    created_at: float = field(default_factory=time.time)
-    updated_at: float = field(default_factory=time.time)
+    created_at: float = field(default_factory=clock.time)
+    updated_at: float = field(default_factory=clock.time)
     status: str = "processing"
     looks: int = 0
 
@@ -119,7 +119,7 @@ class _Document:
         self.looks += 1
         if self.status == "processing" and end is not None and not patient:
             self.status = end
-            self.updated_at = time.time()
+            self.updated_at = clock.time()
 
     def as_object(self, request: Request) -> dict[str, Any]:
         done = self.status == "completed"

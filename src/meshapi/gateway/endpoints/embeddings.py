@@ -32,7 +32,15 @@ from meshapi.gateway.http.validation import (
     text,
 )
 from meshapi.gateway.http.wire import dump
-from meshapi.gateway.models import DEFAULT_EMBEDDING_MODEL, EMBEDDING_MODELS, choose_from, cost_of
+from meshapi.gateway.models import (
+    AUTO,
+    DEFAULT_EMBEDDING_MODEL,
+    EMBEDDING_MODELS,
+    choose_from,
+    cost_of,
+)
+from meshapi.gateway.scripts.faults import scripted_by
+from meshapi.gateway.scripts.values import Reply
 from meshapi.gateway.state import GatewayState
 
 _DEFAULT_DIMENSIONS = 1536
@@ -107,27 +115,49 @@ def routes(state: GatewayState) -> list[Route]:
         if body.get("sparse_embedding"):
             message = "The local gateway has no sparse embeddings."
             raise GatewayError(501, "not_implemented", message)
-        model = choose_from(EMBEDDING_MODELS, body.get("model"), DEFAULT_EMBEDDING_MODEL)
-        made = embed(body, model)
+        scripted = scripted_by(request)
+        made = embed(body, model_of(body, scripted), scripted)
+        model: str = made["model"]
         user, tokens = body.get("user") or "", made["usage"]["total_tokens"]
         return await make_response(state, request, model, dump(made), user=user, tokens=tokens)
 
     return [protected(state, "/v1/embeddings", ["POST"], create)]
 
 
-def embed(body: dict[str, Any], model: str) -> dict[str, Any]:
-    """The response to a request that passes `SCHEMA`."""
+def model_of(body: dict[str, Any], scripted: Optional[Reply] = None) -> str:
+    """The model of a request that passes `SCHEMA`; with a script, it may be any.
+
+    Raises:
+        GatewayError: the model is unknown, or not for embeddings.
+    """
+    named: Optional[str] = body.get("model")
+    if scripted is not None and named is not None and named != AUTO:
+        return named
+    return choose_from(EMBEDDING_MODELS, named, DEFAULT_EMBEDDING_MODEL)
+
+
+def embed(body: dict[str, Any], model: str, scripted: Optional[Reply] = None) -> dict[str, Any]:
+    """The response to a request that passes `SCHEMA`.
+
+    Args:
+        scripted: what a script says.
+    """
+    said = Reply() if scripted is None else scripted
     inputs = list(_inputs(body["input"]))
     dimensions: int = body.get("dimensions") or _DEFAULT_DIMENSIONS
     items = [
         {
             "object": "embedding",
             "index": index,
-            "embedding": _encoded(vector_of(known_by, dimensions), body.get("encoding_format")),
+            "embedding": _encoded(
+                said.embedding
+                or vector_of(known_by if said.text is None else said.text, dimensions),
+                body.get("encoding_format"),
+            ),
         }
         for index, (known_by, _) in enumerate(inputs)
     ]
-    tokens = sum(size for _, size in inputs)
+    tokens = said.usage.get("prompt_tokens", sum(size for _, size in inputs))
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     cost = cost_of(model, tokens, 0)
     return {"object": "list", "data": items, "model": model, "usage": usage, "cost": cost}

@@ -6,7 +6,6 @@ messages come before those of the request, with the value of a variable in place
 """
 
 import re
-import time
 import uuid
 from collections.abc import Iterator
 from typing import Any, Optional, cast
@@ -15,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from meshapi.gateway import clock
 from meshapi.gateway.endpoints.chat.request import MESSAGE, SCHEMA
 from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.responses import json_response
@@ -117,7 +117,7 @@ def with_template(state: GatewayState, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _new(body: dict[str, Any]) -> dict[str, Any]:
-    now = iso(time.time())
+    now = iso(clock.time())
     return {
         "id": str(uuid.uuid4()),
         "name": body["name"],
@@ -134,7 +134,7 @@ def _update(template: dict[str, Any], body: dict[str, Any]) -> None:
     if "name" in body and body["name"] is None:
         raise invalid(*string(None, ("body", "name")))
     changed = {key: body[key] for key in ("name", *_SETTINGS) if key in body}
-    template.update(changed, updated_at=iso(time.time()))
+    template.update(changed, updated_at=iso(clock.time()))
 
 
 def _start_of(template: dict[str, Any]) -> list[Any]:

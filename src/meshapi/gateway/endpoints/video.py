@@ -8,7 +8,6 @@ stays `running`, and the other jobs of `mesh/` end as their names say.
 """
 
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -18,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from meshapi.gateway import clock
 from meshapi.gateway.content.movies import mp4
 from meshapi.gateway.content.pictures import Picture
 from meshapi.gateway.endpoints.pictures import publish
@@ -155,8 +155,8 @@ class _Task:
     body: dict[str, Any]
     request_id: str
     id: str = field(default_factory=lambda: f"vid_{ulid()}")
-    created_at: int = field(default_factory=lambda: int(time.time()))
-    updated_at: int = field(default_factory=lambda: int(time.time()))
+    created_at: int = field(default_factory=lambda: int(clock.time()))
+    updated_at: int = field(default_factory=lambda: int(clock.time()))
     status: str = "queued"
     last_frame_url: Optional[str] = None
 
@@ -184,7 +184,7 @@ class _Task:
             self.status = end or self.status
         else:
             return
-        self.updated_at = int(time.time())
+        self.updated_at = int(clock.time())
 
     def as_object(self, state: GatewayState, request: Request) -> dict[str, Any]:
         done, failed = self.status == "succeeded", self.status == "failed"

@@ -22,6 +22,7 @@ from meshapi.gateway.http.validation import (
 )
 from meshapi.gateway.http.wire import dump
 from meshapi.gateway.models import CHAT_MODELS, DEFAULT_MODEL, choose_from
+from meshapi.gateway.scripts.faults import reply_to
 from meshapi.gateway.state import GatewayState
 
 _DEFAULT_RESULTS, _MOST_RESULTS = 5, 20
@@ -52,10 +53,11 @@ def routes(state: GatewayState) -> list[Route]:
         model = choose_from(CHAT_MODELS, body.get("model"), DEFAULT_MODEL)
         results = _results(body)
         asked = body["query"]
+        said = reply_to(request)
         answer = f'Nobody searched for "{asked}": these {len(results)} pages are made up.'
         found = {
             "query": asked,
-            "answer": answer if body.get("include_answer") else None,
+            "answer": said.text if said else answer if body.get("include_answer") else None,
             "results": results,
             "provider": body.get("provider") or "native",
             "request_id": request.state.request_id,

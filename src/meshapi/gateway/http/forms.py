@@ -13,6 +13,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from meshapi.gateway import clock
 from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.query import Reader
 from meshapi.gateway.http.validation import Check, Detail, Location, detail, invalid
@@ -43,7 +44,9 @@ async def read_form(
         raise invalid(detail("missing", ("body",), _MESSAGE))
     refusals: list[GatewayError] = []
     try:
-        form = await MultiPartParser(request.headers, _pieces(request, refusals)).parse()
+        parser = MultiPartParser(request.headers, _pieces(request, refusals))
+        parser.spool_max_size = clock.spool_size()
+        form = await parser.parse()
     except (FormParserError, MultiPartException) as error:
         if refusals:
             raise refusals[0] from None

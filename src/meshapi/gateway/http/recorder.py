@@ -55,6 +55,7 @@ class Recorder:
             await recording.refuse(refusal)
         elif scope["type"] == "websocket":
             recording.add_to_log()
+            scope["state"]["recorded"] = recording.recorded()
             await self._app(scope, receive, recording.send)
         elif not self._access_rules.has_token(recording.headers) or await recording.read_ahead():
             await self._app(scope, recording.receive, recording.send)
@@ -77,6 +78,7 @@ class _Recording:
         self._most = largest_body(scope, self.headers)
         self._logged = False
         self._ahead: Optional[Message] = None
+        self._made: Optional[RecordedRequest] = None
 
     async def read_ahead(self) -> bool:
         """Read until the endpoint can begin; False if the client disconnects before that."""
@@ -90,7 +92,9 @@ class _Recording:
             more = message.get("more_body", False)
         self._ahead = {"type": "http.request", "body": bytes(arrived), "more_body": more}
         self._keep(arrived)
+        recorded = self._scope["state"]["recorded"] = self.recorded()
         if not more:
+            self._made = recorded
             self.add_to_log()
         return True
 
@@ -138,20 +142,21 @@ class _Recording:
 
     def add_to_log(self) -> None:
         """Log as much of the request as has arrived; only the first call has an effect."""
-        if self._logged:
-            return
-        self._logged = True
+        if not self._logged:
+            self._logged = True
+            self._log.add(self._made or self.recorded())
+
+    def recorded(self) -> RecordedRequest:
+        """Return the request, with as much of it as has arrived."""
         path: bytes = self._scope.get("raw_path") or self._scope["path"].encode()
         query: bytes = self._scope["query_string"]
-        self._log.add(
-            RecordedRequest(
-                method=self._scope.get("method", "GET"),
-                path=path.decode("latin-1"),
-                query=query.decode("latin-1"),
-                headers=self.headers,
-                body=bytes(self._body),
-                size=declared_size(self.headers) if self._size is None else self._size,
-            )
+        return RecordedRequest(
+            method=self._scope.get("method", "GET"),
+            path=path.decode("latin-1"),
+            query=query.decode("latin-1"),
+            headers=self.headers,
+            body=bytes(self._body),
+            size=declared_size(self.headers) if self._size is None else self._size,
         )
 
 

@@ -1,12 +1,19 @@
 """The requests that a gateway has received: `LocalGateway.requests`."""
 
+import contextlib
+import io
 import json
 import threading
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Optional
+from urllib.parse import parse_qs
 
+from python_multipart import parse_form
+from python_multipart.exceptions import FormParserError
 from starlette.datastructures import Headers
+
+from meshapi.gateway.scripts.contents import messages_in, model_in, text_in
 
 # The most bytes of all bodies together; the oldest bodies are dropped first.
 _KEPT_BODIES = 64 * 1024 * 1024
@@ -55,6 +62,59 @@ class RecordedRequest:
             ValueError: the body is not JSON.
         """
         return json.loads(self.body)
+
+    def form(self) -> dict[str, str]:
+        """The fields of the body, without its files, if it is a form; otherwise none."""
+        return _fields(self.headers.get("content-type", ""), self.body)
+
+    @property
+    def model(self) -> Optional[str]:
+        """The model that the request names; None if it names none."""
+        if self.path == "/v1/realtime":
+            return parse_qs(self.query).get("model", [None])[0]
+        return model_in(self.content())
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """The messages of a conversation; of responses, the items of the input."""
+        return messages_in(self.content())
+
+    @property
+    def text(self) -> Optional[str]:
+        """The text that scripts look at; None if there is none.
+
+        That is the last message of the user, the prompt, the query, or the inputs of embeddings.
+        """
+        return text_in(self.content())
+
+    @property
+    def asks_for_stream(self) -> bool:
+        """Whether the body has `stream: true`."""
+        content: Any = self.content()
+        return isinstance(content, dict) and content.get("stream") is True
+
+    def content(self) -> Any:
+        """The body as a JSON value, or the fields of a form; nothing is raised."""
+        try:
+            return self.json()
+        except (ValueError, RecursionError):
+            return self.form()
+
+
+def _fields(content_type: str, body: bytes) -> dict[str, str]:
+    found: dict[str, str] = {}
+
+    def add(field: Any) -> None:
+        if field.field_name and field.value is not None:
+            name = field.field_name.decode("utf-8", "replace")
+            found[name] = field.value.decode("utf-8", "replace")
+
+    if content_type.lower().startswith(("multipart/form-data", "application/x-www-form-urlenc")):
+        headers = {"Content-Type": content_type.encode("latin-1", "replace")}
+        # A form that is broken, or was cut off, has the fields before that place.
+        with contextlib.suppress(FormParserError):
+            parse_form(headers, io.BytesIO(body), add, None)
+    return found
 
 
 class RequestLog:

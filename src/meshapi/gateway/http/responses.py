@@ -10,6 +10,7 @@ from meshapi.gateway import failing_models
 from meshapi.gateway.http.streams import BreakableResponse, EventStream, Script
 from meshapi.gateway.http.wire import dump
 from meshapi.gateway.models import BROKEN_STREAM
+from meshapi.gateway.scripts import faults
 from meshapi.gateway.state import GatewayState
 
 
@@ -60,8 +61,16 @@ async def whole_response(
 
 
 def stream_response(
-    state: GatewayState, model: str, script: Script, headers: Optional[Mapping[str, str]] = None
+    state: GatewayState,
+    request: Request,
+    model: str,
+    script: Script,
+    headers: Optional[Mapping[str, str]] = None,
 ) -> Response:
     """The script as the model plays it; call `failing_models.refuse` before."""
-    frames = failing_models.frames_of(model, script, state.pause)
+    fault = faults.fault_of(request)
+    if fault is None:
+        frames = failing_models.frames_of(model, script, state.pause)
+    else:
+        frames = faults.frames_of(fault, script, state.pause)
     return EventStream(frames, headers={**(headers or {}), "Cache-Control": "no-store"})

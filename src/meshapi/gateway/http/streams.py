@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-import anyio
 from starlette.responses import StreamingResponse
 from starlette.types import Send
 
+from meshapi.gateway import clock
 from meshapi.gateway.http.wire import DONE
 
 
@@ -47,7 +47,7 @@ async def play(script: Script, pause: float) -> AsyncIterator[bytes]:
     async for frame in play_half(script, pause):
         yield frame
     for frame in script.words[_half(script) :]:
-        await anyio.sleep(pause)
+        await clock.sleep(pause)
         yield frame
     for frame in script.closing:
         yield frame
@@ -59,7 +59,7 @@ async def play_half(script: Script, pause: float) -> AsyncIterator[bytes]:
     for frame in script.opening:
         yield frame
     for frame in script.words[: _half(script)]:
-        await anyio.sleep(pause)
+        await clock.sleep(pause)
         yield frame
 
 

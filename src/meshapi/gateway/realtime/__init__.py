@@ -2,6 +2,7 @@
 
 endpoint       the upgrade
 session        one session: sends events, and waits
+scripts        what scripts of the gateway change in a response
 actions        what a session does in response to an event
 client_events  the events that a client may send
 config         the configuration of a session, and its updates

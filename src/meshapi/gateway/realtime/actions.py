@@ -21,6 +21,7 @@ class Plan:
         previous: the ID of the item before it.
         text_tokens: the text tokens of its input.
         audio_tokens: the audio tokens of its input.
+        question: what the user said last.
     """
 
     text: str
@@ -37,6 +38,7 @@ class Plan:
     previous: Optional[str]
     text_tokens: int
     audio_tokens: int
+    question: str = ""
 
 
 @dataclass(frozen=True)

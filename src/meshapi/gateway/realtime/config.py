@@ -3,9 +3,9 @@
 Source: https://platform.openai.com/docs/api-reference/realtime-client-events/session/update
 """
 
-import time
 from typing import Any, cast
 
+from meshapi.gateway import clock
 from meshapi.gateway.realtime.events import Refused, new_id
 
 Config = dict[str, Any]
@@ -38,7 +38,7 @@ def new_config(model: str) -> Config:
         "tracing": None,
         "truncation": "auto",
         "prompt": None,
-        "expires_at": int(time.time()) + _LIFETIME,
+        "expires_at": int(clock.time()) + _LIFETIME,
         "audio": {
             "input": {
                 "format": dict(_FORMAT),

@@ -206,6 +206,7 @@ class Conversation:
             previous=self._last_id(),
             text_tokens=sum(item.written for item in items),
             audio_tokens=sum(audio_tokens(item) for item in items),
+            question=question_in(items),
         )
 
     def _calls(self, items: Sequence[Item], wanted: dict[str, Any]) -> list[ToolCall]:

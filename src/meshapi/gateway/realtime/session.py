@@ -9,7 +9,7 @@ import anyio
 from anyio.abc import TaskGroup
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from meshapi.gateway.failing_models import SLOW_PAUSE, SLOW_START, TIMEOUT
+from meshapi.gateway import clock
 from meshapi.gateway.http.wire import dump
 from meshapi.gateway.models import (
     BROKEN_STREAM,
@@ -18,7 +18,6 @@ from meshapi.gateway.models import (
     CLOSE_4402,
     ERROR_IN_STREAM,
     LARGE_FRAME,
-    SLOW,
     STALL,
 )
 from meshapi.gateway.realtime.actions import Action, Cancel, Plan, Respond
@@ -26,11 +25,11 @@ from meshapi.gateway.realtime.calls import response_to
 from meshapi.gateway.realtime.conversation import Conversation
 from meshapi.gateway.realtime.events import Event, Refused, error_event, event, parse
 from meshapi.gateway.realtime.response import Response, Step
+from meshapi.gateway.realtime.scripts import Manner, Scripts
 
 # 3 MiB of base64, in one frame.
 _LARGE_AUDIO = 3 * 1024 * 1024 // 4 * 3
 
-_TIMED_OUT = Refused(TIMEOUT.code, TIMEOUT.message, kind="server_error")
 _FATAL = {
     CLOSE_1011: (1011, Refused("upstream_error", "The provider failed.", kind="server_error")),
     CLOSE_4402: (
@@ -43,10 +42,13 @@ _FATAL = {
 class Session:
     """One session, on a connection after its upgrade."""
 
-    def __init__(self, socket: WebSocket, model: str, pause: float) -> None:
+    def __init__(self, socket: WebSocket, model: str, pause: float, scripts: Scripts) -> None:
         self._socket = socket
         self._model = model
-        self._pause = SLOW_PAUSE if model == SLOW else pause
+        # How the response under way goes wrong: as the model, or as a script wants it.
+        self._manner = Manner(model, pause)
+        self._usual = self._manner
+        self._scripts = scripts
         self._conversation = Conversation(model)
         self._open = True
         # The response under way, the scope that cancels it, and the event that is set at its end.
@@ -105,11 +107,17 @@ class Session:
             if self._response is not None:
                 message = f"Response {self._response.id} is still under way."
                 raise Refused("conversation_already_has_active_response", message)
-            self._begin(action.plan, tasks)
+            await self._begin(action.plan, tasks)
         else:
             await self._send(action)
 
-    def _begin(self, plan: Plan, tasks: TaskGroup) -> None:
+    async def _begin(self, plan: Plan, tasks: TaskGroup) -> None:
+        plan, self._manner = self._scripts.turn(plan, self._usual)
+        if self._manner.closes is not None:
+            await self._close(*self._manner.closes)
+            return
+        if self._manner.model == STALL:
+            return
         if self._model == LARGE_FRAME:
             plan = replace(plan, spoken=True, calls=(), modalities=["audio"])
         self._response, self._kept = response_to(plan), 0
@@ -129,8 +137,8 @@ class Session:
     async def _respond(self, response: Response, plan: Plan, tasks: TaskGroup) -> None:
         """Send the response in the way of the model; runs in its own task."""
         try:
-            if self._model in _FATAL:
-                code, error = _FATAL[self._model]
+            if self._manner.model in _FATAL:
+                code, error = _FATAL[self._manner.model]
                 await self._send_error(error)
                 await self._close(code, error.message)
                 return
@@ -138,7 +146,7 @@ class Session:
             self._keep(response, plan)
             with self._playing:
                 await self._play(response, plan)
-            if self._model == BROKEN_STREAM:
+            if self._manner.model == BROKEN_STREAM:
                 self._open = False
                 tasks.cancel_scope.cancel()
                 return
@@ -160,12 +168,12 @@ class Session:
         steps = response.steps
         if self._model == LARGE_FRAME:
             steps = [Step("", bytes(_LARGE_AUDIO))]
-        elif self._model in (BROKEN_STREAM, ERROR_IN_STREAM):
+        elif self._manner.model in (BROKEN_STREAM, ERROR_IN_STREAM):
             steps = steps[: (len(steps) + 1) // 2]
-        elif self._model == SLOW:
-            await anyio.sleep(SLOW_START)
+        elif self._manner.start:
+            await clock.sleep(self._manner.start)
         for step in steps:
-            await anyio.sleep(self._pause)
+            await clock.sleep(self._manner.pause)
             for said in response.play(step):
                 self._keep(response, plan)
                 await self._send(said)
@@ -174,9 +182,10 @@ class Session:
         if self._playing.cancelled_caught:
             details = {"type": "cancelled", "reason": self._cancel_reason}
             await self._send_all(response.closing("cancelled", details))
-        elif self._model == ERROR_IN_STREAM:
-            await self._send_error(_TIMED_OUT)
-            error = {"type": _TIMED_OUT.kind, "code": _TIMED_OUT.code}
+        elif self._manner.model == ERROR_IN_STREAM:
+            failure = self._manner.error
+            await self._send_error(failure)
+            error = {"type": failure.kind, "code": failure.code}
             await self._send_all(response.closing("failed", {"type": "failed", "error": error}))
         elif plan.shortened:
             details = {"type": "incomplete", "reason": "max_output_tokens"}

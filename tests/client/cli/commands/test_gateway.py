@@ -4,6 +4,8 @@ import io
 import re
 import signal
 import sys
+from pathlib import Path
+from typing import Optional
 
 import pytest
 
@@ -96,3 +98,52 @@ class TestGateway:
         assert re.fullmatch(r"meshapi: the gateway cannot start: token: [^\n]+\n", err)
         with pytest.raises(ValueError, match=r"^token: expected "):
             LocalGateway(token=token)
+
+    @pytest.mark.slow
+    def test_its_scripts_come_from_files(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = tmp_path / "rain.json"
+        file.write_text('{"text": "rain", "respond": "No."}', "utf-8")
+        answers: list[str] = []
+
+        def ask(url: str, token: str) -> None:
+            with meshapi.MeshAPI(base_url=url, token=token) as client:
+                messages = [{"role": "user", "content": "Will it rain?"}]
+                answers.append(client.chat.completions.create(messages=messages).text)
+                with pytest.raises(meshapi.InternalServerError):
+                    client.models.list()
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(signal, "signal", lambda *_: None)
+        monkeypatch.setattr("meshapi.cli.commands.gateway._introduce", ask)
+        options = ["--token", TOKEN, "--pace", "0", "--strict", "--script", str(file)]
+        assert main(["gateway", "--port", "0", *options]) == 0
+        assert answers == ["No."]
+
+    @pytest.mark.parametrize(
+        ("text", "why"),
+        [
+            (None, "--script {}: No such file or directory"),
+            ('{"text": "rain"\n', "--script: rain.json:2:1: Expecting ',' delimiter"),
+            (
+                '{"respond": {"stall": 3}}',
+                "--script: rain.json: [0].respond.stall: expected an object, got 3",
+            ),
+        ],
+    )
+    @pytest.mark.skipif(sys.platform == "win32", reason="messages of POSIX")
+    def test_a_wrong_script_ends_it_in_one_line(
+        self,
+        text: Optional[str],
+        why: str,
+        tmp_path: Path,
+        capfd: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        file = tmp_path / "rain.json"
+        if text is not None:
+            file.write_text(text, "utf-8")
+        monkeypatch.setattr(signal, "signal", lambda *_: None)
+        assert main(["gateway", "--port", "0", "--token", TOKEN, "--script", str(file)]) == 1
+        assert capfd.readouterr() == ("", f"meshapi: {why.format(file)}\n")

@@ -9,12 +9,11 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any
 
-import anyio
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from meshapi.gateway import failing_models
+from meshapi.gateway import clock, failing_models
 from meshapi.gateway.content.audio import seconds_to_say, silent_mp3, tone, wav
 from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.errors import GatewayError
@@ -143,5 +142,5 @@ def _encode(body: dict[str, Any], codec: str, rate: int) -> bytes:
 async def _pieces(body: AsyncIterator[bytes], pause: float) -> AsyncIterator[bytes]:
     async for data in body:
         for start in range(0, len(data), _CHUNK):
-            await anyio.sleep(pause)
+            await clock.sleep(pause)
             yield data[start : start + _CHUNK]

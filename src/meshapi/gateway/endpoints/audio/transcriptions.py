@@ -31,6 +31,7 @@ from meshapi.gateway.models import (
     TRANSCRIPTION_MODELS,
     choose_from,
 )
+from meshapi.gateway.scripts.faults import reply_to
 from meshapi.gateway.state import GatewayState
 
 # Models that can translate audio into English.
@@ -84,7 +85,7 @@ def routes(state: GatewayState) -> list[Route]:
         async with read_form(request, {}, _TRANSLATE) as form:
             asked = form.values.get("model")
             model = choose_from(TRANSCRIPTION_MODELS, asked, _DEFAULT_TRANSLATING)
-            made = await _translated(state, model, form)
+            made = await _translated(state, request, model, form)
         return await _written(request, model, form, made)
 
     async def translations(request: Request) -> Response:
@@ -93,7 +94,7 @@ def routes(state: GatewayState) -> list[Route]:
             if model not in _TRANSLATING | FAILING_MODELS:
                 message = f"Model '{model}' can't translate audio."
                 raise GatewayError(422, "model_capability_not_supported", message)
-            made = await _translated(state, model, form)
+            made = await _translated(state, request, model, form)
         return await _written(request, model, form, made)
 
     return [
@@ -123,7 +124,9 @@ async def _transcribe(state: GatewayState, request: Request) -> Response:
         failing_models.refuse(state, model)
         upload = await _received(form, linked=True)
     language = form.values.get("language_code") or "en"
-    made = Transcription(_TRANSCRIBED.format(upload=upload), upload.seconds, language)
+    said = reply_to(request)
+    text = _TRANSCRIBED.format(upload=upload) if said is None else said.text or ""
+    made = Transcription(text, upload.seconds, language)
     state.store(Transcriptions).put(made.id, made)
     if form.values.get("webhook"):
         made.looks = 0
@@ -131,10 +134,14 @@ async def _transcribe(state: GatewayState, request: Request) -> Response:
     return await _written(request, model, form, made)
 
 
-async def _translated(state: GatewayState, model: str, form: Form) -> Transcription:
+async def _translated(
+    state: GatewayState, request: Request, model: str, form: Form
+) -> Transcription:
     failing_models.refuse(state, model)
     upload = await _received(form)
-    return Transcription(_TRANSLATED.format(upload=upload), upload.seconds, "en")
+    said = reply_to(request)
+    text = _TRANSLATED.format(upload=upload) if said is None else said.text or ""
+    return Transcription(text, upload.seconds, "en")
 
 
 def _acknowledgement(request: Request, made: Transcription) -> dict[str, Any]:

@@ -7,21 +7,27 @@ from typing import Any, Optional
 from meshapi.gateway.content.answers import REFUSAL_TEXT, answer, shorten, words
 from meshapi.gateway.content.schema_samples import sample
 from meshapi.gateway.content.tokens import count_words
-from meshapi.gateway.content.tool_calls import ToolCall
+from meshapi.gateway.content.tool_calls import ToolCall, new_id
 from meshapi.gateway.http.wire import dump
 from meshapi.gateway.mistakes import CUT_SHORT, MISTAKEN, called_by, half, mistake
 from meshapi.gateway.models import REFUSAL, WRONG_JSON_ONCE
+from meshapi.gateway.scripts.values import Reply
 from meshapi.gateway.state import GatewayState
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One choice of a response. A refusal takes the place of the text."""
+    """One choice of a response. A refusal takes the place of the text.
+
+    Attributes:
+        chunks: the deltas of the text; None for one delta a word.
+    """
 
     text: Optional[str]
     finish_reason: str
     tool_calls: Sequence[ToolCall] = ()
     refusal: Optional[str] = None
+    chunks: Optional[Sequence[str]] = None
 
     @property
     def cut_short(self) -> Optional[str]:
@@ -37,7 +43,7 @@ class Choice:
         return message
 
     def deltas(self) -> Iterator[dict[str, Any]]:
-        for word in words(self.text or ""):
+        for word in words(self.text or "") if self.chunks is None else self.chunks:
             yield {"content": word}
         for word in words(self.refusal or ""):
             yield {"refusal": word}
@@ -57,6 +63,21 @@ def choose_words(state: GatewayState, body: dict[str, Any], model: str, index: i
     called = _tool_calls(body, model)
     choice = Choice(None, "tool_calls", called) if called else _text(state, body, model, index)
     return _cut(choice, CUT_SHORT[model]) if model in CUT_SHORT else choice
+
+
+def scripted_choice(said: Reply) -> Optional[Choice]:
+    """The choice that a script says; None if it leaves the words to the gateway."""
+    if said.says <= {"usage"}:
+        return None
+    calls = [ToolCall(call.id or new_id(), call.name, call.arguments) for call in said.tool_calls]
+    silent = calls or said.refusal is not None
+    return Choice(
+        said.text if said.text is not None or silent else "",
+        said.finish_reason or ("tool_calls" if calls else "stop"),
+        calls,
+        said.refusal,
+        said.chunks,
+    )
 
 
 def text_of(message: dict[str, Any]) -> str:

@@ -34,6 +34,7 @@ from meshapi.gateway.http.validation import (
 )
 from meshapi.gateway.http.wire import dump
 from meshapi.gateway.models import STALL
+from meshapi.gateway.scripts.inner import CHAT_PATH, inner_reply
 from meshapi.gateway.state import GatewayState
 
 _MOST_MODELS = 10
@@ -75,7 +76,7 @@ def routes(state: GatewayState) -> list[Route]:
             return _all_failed(comparison.entries)
         failing_models.refuse(state, comparison.fault)
         if body.get("stream"):
-            return stream_response(state, comparison.fault, comparison.script())
+            return stream_response(state, request, comparison.fault, comparison.script())
         if all(entry.error for entry in comparison.entries):
             return _all_failed(comparison.entries)
         return await whole_response(request, comparison.fault, dump(comparison.whole()))
@@ -105,7 +106,8 @@ def _chat_body(common: dict[str, Any], model: str, override: dict[str, Any]) -> 
 def _entry(state: GatewayState, asked: dict[str, Any], request_id: str) -> Entry:
     model = asked["model"]
     try:
-        completion = completion_of(state, asked)
+        said = inner_reply(state, CHAT_PATH, asked)
+        completion = completion_of(state, asked, said)
         failing_models.refuse(state, model)
     except GatewayError as error:
         code = error.error["code"] if error.error["code"] in _CODES else _CODES[-1]

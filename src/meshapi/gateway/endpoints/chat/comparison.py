@@ -1,12 +1,12 @@
 """The response to a compare request: the result of each model, and what the judge says of them."""
 
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Optional
 
+from meshapi.gateway import clock
 from meshapi.gateway.content.answers import words
 from meshapi.gateway.content.tokens import count_words, usage
 from meshapi.gateway.endpoints.chat.completion import Completion
@@ -107,7 +107,7 @@ class Comparison:
         return {
             **self._meta(),
             "object": "compare.completion",
-            "created": int(time.time()),
+            "created": int(clock.time()),
             "results": [entry.result() for entry in self.entries],
             "comparison": verdict,
             "comparison_usage": None if verdict is None else self._usage(verdict),

@@ -1,28 +1,34 @@
 """The response to a chat request before it is sent: whole, or as a stream."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Optional
 
+from meshapi.gateway import clock
 from meshapi.gateway.content.tokens import count_words, usage
-from meshapi.gateway.endpoints.chat.choices import Choice, choose_words, text_of
+from meshapi.gateway.endpoints.chat.choices import Choice, choose_words, scripted_choice, text_of
 from meshapi.gateway.http.streams import Script
 from meshapi.gateway.http.wire import frame, ulid
 from meshapi.gateway.models import AUTO, DEFAULT_MODEL, LOOSE_DELTAS, choose, cost_of
+from meshapi.gateway.scripts.values import Reply
 from meshapi.gateway.state import GatewayState
 
 
 @dataclass(frozen=True)
 class Completion:
-    """A response before it is sent; `requested` may be `AUTO`, but `model` never is."""
+    """A response before it is sent; `requested` may be `AUTO`, but `model` never is.
+
+    Attributes:
+        completion_tokens: as a script states them; None if they are counted.
+    """
 
     requested: str
     choices: Sequence[Choice]
     prompt_tokens: int
+    completion_tokens: Optional[int] = None
     id: str = field(default_factory=lambda: f"chatcmpl-{ulid()}")
-    created: int = field(default_factory=lambda: int(time.time()))
+    created: int = field(default_factory=lambda: int(clock.time()))
 
     @property
     def model(self) -> str:
@@ -92,8 +98,9 @@ class Completion:
         }
 
     def usage(self) -> dict[str, int]:
-        completion_tokens = sum(choice.size() for choice in self.choices)
-        return usage(self.prompt_tokens, completion_tokens)
+        counted = sum(choice.size() for choice in self.choices)
+        stated = self.completion_tokens
+        return usage(self.prompt_tokens, counted if stated is None else stated)
 
     def cost(self) -> str:
         """The price in dollars, as a decimal string."""
@@ -101,16 +108,28 @@ class Completion:
         return cost_of(self.model, counts["prompt_tokens"], counts["completion_tokens"])
 
 
-def completion_of(state: GatewayState, body: dict[str, Any]) -> Completion:
+def completion_of(
+    state: GatewayState, body: dict[str, Any], scripted: Optional[Reply] = None
+) -> Completion:
     """The response to a request that passes `SCHEMA`.
+
+    Args:
+        scripted: what a script says. Any model can then be named.
 
     Raises:
         GatewayError: the model is unknown, or not for chat.
     """
     messages: list[dict[str, Any]] = body["messages"]
-    model = choose(body.get("model"), body.get("models") or [])
+    fallbacks: list[str] = body.get("models") or []
+    model = choose(body.get("model"), fallbacks, any_model=scripted is not None)
+    said = Reply() if scripted is None else scripted
+    read = sum(count_words(text_of(message)) for message in messages)
     return Completion(
         requested=model,
-        choices=[choose_words(state, body, model, index) for index in range(body.get("n") or 1)],
-        prompt_tokens=sum(count_words(text_of(message)) for message in messages),
+        choices=[
+            scripted_choice(said) or choose_words(state, body, model, index)
+            for index in range(body.get("n") or 1)
+        ],
+        prompt_tokens=said.usage.get("prompt_tokens", read),
+        completion_tokens=said.usage.get("completion_tokens"),
     )

@@ -1,10 +1,10 @@
 """The files of batches: uploaded requests, and results to download."""
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from meshapi.gateway import clock
 from meshapi.gateway.http.validation import (
     Check,
     Detail,
@@ -52,7 +52,7 @@ class BatchFile:
     model: str
     purpose: str = "batch"
     id: str = field(default_factory=lambda: f"file-{ulid()}")
-    created_at: int = field(default_factory=lambda: int(time.time()))
+    created_at: int = field(default_factory=lambda: int(clock.time()))
 
     @property
     def content(self) -> bytes:

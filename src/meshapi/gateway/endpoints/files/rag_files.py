@@ -11,12 +11,12 @@ beginning is kept.
 import hashlib
 import hmac
 import secrets
-import time
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from starlette.requests import Request
 
+from meshapi.gateway import clock
 from meshapi.gateway.content.tokens import count_words
 from meshapi.gateway.http.auth import public_url
 from meshapi.gateway.http.wire import iso, ulid
@@ -49,8 +49,8 @@ class RagFile:
     wants_embedding: bool
     metadata: dict[str, Any]
     id: str = field(default_factory=lambda: f"ragf_{ulid()}")
-    created_at: float = field(default_factory=time.time)
-    updated_at: float = field(default_factory=time.time)
+    created_at: float = field(default_factory=clock.time)
+    updated_at: float = field(default_factory=clock.time)
     uploaded: bool = False
     size: Optional[int] = None
     sha256: str = ""
@@ -77,7 +77,7 @@ class RagFile:
         self.size, self.sha256 = size, sha256
         self.chunks = _chunks(self._text(beginning))
         self.uploaded = True
-        self.updated_at = time.time()
+        self.updated_at = clock.time()
         if self.wants_embedding:
             self.queue()
 
@@ -85,7 +85,7 @@ class RagFile:
         """Request the embedding; begin again if it is ready or has failed."""
         self.embedding = "queued"
         self.error = None
-        self.updated_at = time.time()
+        self.updated_at = clock.time()
 
     def advance(self) -> None:
         """Move the embedding to its next status; called after each look."""
@@ -102,7 +102,7 @@ class RagFile:
             return
         self.error = error_of_embedding(self.model) or (None if self.size else "empty_file")
         self.embedding = "failed" if self.error else end
-        self.updated_at = time.time()
+        self.updated_at = clock.time()
 
     def _text(self, beginning: bytes) -> str:
         """The text that is searched; for a file that is not UTF-8, a sentence that says so."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import time
 from typing import Optional
 from xml.sax.saxutils import escape
 
@@ -10,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from meshapi.gateway import clock
 from meshapi.gateway.endpoints.files.rag_files import SEARCHED_BYTES, RagFile, RagFiles
 from meshapi.gateway.http.auth import public
 from meshapi.gateway.state import GatewayState
@@ -58,7 +58,7 @@ def _signature_fault(
     right = files.signature(file.id, file.expires)
     if not hmac.compare_digest(query.get("signature", "").encode(), right.encode()):
         return _WRONG_SIGNATURE
-    if file.expires < time.time():
+    if file.expires < clock.time():
         return ("AccessDenied", "The signed URL has expired.")
     return None
 

@@ -2,14 +2,13 @@
 
 import base64
 import re
-import time
 from collections.abc import Iterator
 from typing import Any, Optional
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from meshapi.gateway import failing_models
+from meshapi.gateway import clock, failing_models
 from meshapi.gateway.content.pictures import Picture, fitted
 from meshapi.gateway.content.tokens import count_words, usage
 from meshapi.gateway.endpoints.pictures import publish
@@ -83,9 +82,9 @@ async def respond_with_pictures(
         "cost": cost_of(model, words, 0, pictures=len(items)),
     }
     if body.get("stream"):
-        return stream_response(state, model, _script(model, items, charged))
+        return stream_response(state, request, model, _script(model, items, charged))
     response = {
-        "created": int(time.time()),
+        "created": int(clock.time()),
         "data": items,
         "background": body.get("background") or "auto",
         "output_format": "png",
@@ -109,7 +108,7 @@ def _script(model: str, items: list[dict[str, Any]], charged: dict[str, Any]) ->
     head = {
         "id": f"img_{ulid()}",
         "object": "image.chunk",
-        "created": int(time.time()),
+        "created": int(clock.time()),
         "model": model,
     }
     waiting = frame({**head, "data": [], "status": "processing"})

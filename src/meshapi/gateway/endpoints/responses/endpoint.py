@@ -5,7 +5,6 @@ GET of that response, and done at the second. With `mesh/stall` it is never done
 that break off their responses it ends as `failed`, and the jobs of `mesh/` end as their names say.
 """
 
-import time
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -13,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from meshapi.gateway import failing_models
+from meshapi.gateway import clock, failing_models
 from meshapi.gateway.content.tokens import count_words
 from meshapi.gateway.endpoints.chat.completion import Completion, completion_of
 from meshapi.gateway.endpoints.chat.completions import prepared
@@ -27,6 +26,8 @@ from meshapi.gateway.http.validation import detail, invalid, read_json
 from meshapi.gateway.http.wire import dump, ulid
 from meshapi.gateway.jobs import end_of, job_response
 from meshapi.gateway.models import AUTO, REFUSAL, cost_of
+from meshapi.gateway.scripts.faults import scripted_by
+from meshapi.gateway.scripts.values import Reply
 from meshapi.gateway.state import GatewayState
 from meshapi.gateway.store import Store
 
@@ -40,14 +41,15 @@ def routes(state: GatewayState) -> list[Route]:
     async def create(request: Request) -> Response:
         body = await read_json(request, SCHEMA)
         kept = state.store(_StoredResponses)
-        made = make(state, body)
+        made = make(state, body, scripted_by(request))
         model = made.completion.requested
         state.rate_limits.spend(made.response["usage"]["total_tokens"])
         failing_models.refuse(state, model, body.get("user") or "")
         headers = made.completion.headers()
         if body.get("stream"):
             kept.add(made)
-            return stream_response(state, model, script_of(made.response), headers)
+            script = script_of(made.response, made.completion.choices[0].chunks)
+            return stream_response(state, request, model, script, headers)
         if body.get("background"):
             made.looks = 0
             kept.add(made)
@@ -128,8 +130,13 @@ class _StoredResponses(Store[StoredResponse]):
             self.put(made.response["id"], made)
 
 
-def make(state: GatewayState, body: dict[str, Any]) -> StoredResponse:
+def make(
+    state: GatewayState, body: dict[str, Any], scripted: Optional[Reply] = None
+) -> StoredResponse:
     """The response to a request that passes `SCHEMA`; it is not stored yet.
+
+    Args:
+        scripted: what a script says.
 
     Raises:
         GatewayError: the request can't be served, or the response that it continues is unknown.
@@ -141,7 +148,7 @@ def make(state: GatewayState, body: dict[str, Any]) -> StoredResponse:
     previous = body.get("previous_response_id")
     earlier = kept.get(previous).conversation if previous is not None else []
     asked = prepared(state, chat_body(body, earlier))
-    completion = completion_of(state, asked)
+    completion = completion_of(state, asked, scripted)
     response = _response(body, asked["messages"], completion)
     said = [*earlier, *messages_of(body["input"]), *messages_of(response["output"])]
     return StoredResponse(response, completion, said)
@@ -153,12 +160,13 @@ def _response(
     choice = completion.choices[0]
     summary = _summary(body.get("reasoning") or {}, question_of(messages))
     cut_short = _INCOMPLETE.get(choice.finish_reason)
-    usage = _usage(completion.prompt_tokens, choice.size(), count_words(summary or ""))
+    counted = completion.usage()["completion_tokens"]
+    usage = _usage(completion.prompt_tokens, counted, count_words(summary or ""))
     response = {
         "id": f"resp_{ulid()}",
         "object": "response",
         "created_at": completion.created,
-        "completed_at": int(time.time()),
+        "completed_at": int(clock.time()),
         "status": "incomplete" if cut_short else "completed",
         "background": bool(body.get("background")),
         "error": None,

@@ -3,8 +3,9 @@
 Source: https://platform.openai.com/docs/api-reference/responses-streaming
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Optional
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Callable, Optional
 
 from meshapi.gateway.content.answers import words
 from meshapi.gateway.content.tool_calls import fragments
@@ -16,19 +17,28 @@ Item = dict[str, Any]
 
 # The type of an event, its fields, and whether it is a delta, which is sent at the pace.
 _Event = tuple[str, dict[str, Any], bool]
+_Content = Callable[[Item, dict[str, Any]], Iterator[_Event]]
 
 
 def items_of(choice: Choice, summary: Optional[str]) -> list[Item]:
-    """The output: the summary of the reasoning, if there is one, then the calls or the message."""
+    """The output: the summary of the reasoning, if there is one, then the message or the calls.
+
+    A script may have both.
+    """
     items = [_reasoning(summary)] if summary is not None else []
     if choice.tool_calls:
         calls = ((call.id, call.name, call.arguments) for call in choice.tool_calls)
-        return [*items, *(_call(*call) for call in calls)]
+        said = [_message(choice)] if choice.text is not None else []
+        return [*items, *said, *(_call(*call) for call in calls)]
     return [*items, _message(choice)]
 
 
-def script_of(response: dict[str, Any]) -> Script:
-    """The stream that ends with this response."""
+def script_of(response: dict[str, Any], chunks: Optional[Sequence[str]] = None) -> Script:
+    """The stream that ends with this response.
+
+    Args:
+        chunks: the deltas of its text; None for one delta a word.
+    """
     begun: dict[str, Any] = {
         **response,
         "status": "in_progress",
@@ -43,7 +53,7 @@ def script_of(response: dict[str, Any]) -> Script:
         ("response.in_progress", {"response": begun}, False),
     ]
     for index, item in enumerate(response["output"]):
-        events += _events_of(item, index)
+        events += _events_of(item, index, chunks)
     events.append((f"response.{response['status']}", end, False))
     return _paced(events)
 
@@ -87,12 +97,13 @@ def _message(choice: Choice) -> Item:
     }
 
 
-def _events_of(item: Item, index: int) -> Iterator[_Event]:
-    bare, content = {
+def _events_of(item: Item, index: int, chunks: Optional[Sequence[str]]) -> Iterator[_Event]:
+    kinds: Mapping[str, tuple[Callable[[Item], Item], _Content]] = {
         "reasoning": (_bare_reasoning, _summary_events),
         "function_call": (_bare_call, _call_events),
-        "message": (_bare_message, _message_events),
-    }[item["type"]]
+        "message": (_bare_message, partial(_message_events, chunks)),
+    }
+    bare, content = kinds[item["type"]]
     yield "response.output_item.added", {"output_index": index, "item": bare(item)}, False
     yield from content(item, {"item_id": item["id"], "output_index": index})
     yield "response.output_item.done", {"output_index": index, "item": item}, False
@@ -128,14 +139,16 @@ def _call_events(item: Item, at: dict[str, Any]) -> Iterator[_Event]:
     yield "response.function_call_arguments.done", {**at, **said}, False
 
 
-def _message_events(item: Item, at: dict[str, Any]) -> Iterator[_Event]:
+def _message_events(
+    chunks: Optional[Sequence[str]], item: Item, at: dict[str, Any]
+) -> Iterator[_Event]:
     for index, part in enumerate(item["content"]):
         place = {**at, "content_index": index}
         key = "refusal" if part["type"] == "refusal" else "text"
         kind = f"response.{part['type']}"
         extra: dict[str, Any] = {} if key == "refusal" else {"logprobs": []}
         yield "response.content_part.added", {**place, "part": {**part, key: ""}}, False
-        for word in words(part[key]):
+        for word in words(part[key]) if chunks is None else chunks:
             yield f"{kind}.delta", {**place, "delta": word, **extra}, True
         yield f"{kind}.done", {**place, key: part[key], **extra}, False
         yield "response.content_part.done", {**place, "part": part}, False

@@ -1,0 +1,85 @@
+"""The gateway's clock, and its waits.
+
+Behind a real socket, that is the computer's clock, and the waits are those of an event loop. A host
+that steps the application by hand, without an event loop, sets a clock of its own with `on_clock`:
+what the application then awaits is what that clock returns, and nothing else. So everything in the
+gateway that waits or tells the time does it by these functions.
+"""
+
+import time as _time
+from contextvars import Context, ContextVar, copy_context
+from typing import Final
+
+import anyio
+from typing_extensions import Protocol
+
+
+class Event(Protocol):
+    """Something that happens once."""
+
+    def set(self) -> object:
+        """Say that it has happened, and wake whoever waits for it."""
+        ...
+
+    async def wait(self) -> None:
+        """Wait until it has happened."""
+        ...
+
+
+class Clock:
+    """The computer's clock, and the waits of the running event loop.
+
+    Attributes:
+        spool_size: bytes of an upload that stay in memory. More of it goes to disk, in a thread,
+            for which the application has to wait as well.
+    """
+
+    spool_size = 1024 * 1024
+
+    def monotonic(self) -> float:
+        """Return seconds that only go forward."""
+        return _time.monotonic()
+
+    def time(self) -> float:
+        """Return the Unix time."""
+        return _time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for some seconds."""
+        await anyio.sleep(seconds)
+
+    def event(self) -> Event:
+        """Return an event that has not happened."""
+        return anyio.Event()
+
+
+_COMPUTER: Final = Clock()
+
+_CLOCK: ContextVar[Clock] = ContextVar("meshapi_gateway_clock", default=_COMPUTER)
+
+
+def on_clock(clock: Clock) -> Context:
+    """Return a copy of the present context, in which the gateway has this clock."""
+    context = copy_context()
+    context.run(_CLOCK.set, clock)
+    return context
+
+
+def time() -> float:
+    """Return the Unix time."""
+    return _CLOCK.get().time()
+
+
+async def sleep(seconds: float) -> None:
+    """Wait for some seconds."""
+    await _CLOCK.get().sleep(seconds)
+
+
+def event() -> Event:
+    """Return an event that has not happened."""
+    return _CLOCK.get().event()
+
+
+def spool_size() -> int:
+    """Return how many bytes of an upload stay in memory."""
+    return _CLOCK.get().spool_size

@@ -1,0 +1,91 @@
+"""/__gateway: scripts and recorded requests over HTTP, for programs in any language.
+
+Each path needs the gateway's token, and none of them is ever scripted.
+"""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from meshapi.gateway.http.auth import protected
+from meshapi.gateway.http.errors import GatewayError
+from meshapi.gateway.http.request_log import RecordedRequest
+from meshapi.gateway.http.responses import json_response
+from meshapi.gateway.http.validation import anything, detail, invalid, read_json
+from meshapi.gateway.scripts.engine import Script
+from meshapi.gateway.scripts.from_json import WrongScripts, add_scripts
+from meshapi.gateway.state import GatewayState
+
+PREFIX = "/__gateway/"
+
+# Headers that may hold a token.
+_SECRET = ("authorization", "api-key", "x-api-key", "cookie", "sec-websocket-protocol")
+
+
+def routes(state: GatewayState) -> list[Route]:
+    """The routes of a gateway."""
+
+    async def scripts(request: Request) -> Response:
+        if request.method == "POST":
+            return await _add(state, request)
+        return json_response({"scripts": [_script(one) for one in state.scripts.all()]})
+
+    async def unused(request: Request) -> Response:
+        return json_response(
+            {
+                "unused": [_script(one) for one in state.scripts.unused()],
+                "mistakes": state.scripts.mistakes(),
+            }
+        )
+
+    async def requests(request: Request) -> Response:
+        # Those of this path are no part of what a program did.
+        kept = [one for one in state.requests.snapshot() if not one.path.startswith(PREFIX)]
+        return json_response({"requests": [_request(one) for one in kept]})
+
+    async def reset(request: Request) -> Response:
+        state.reset()
+        return json_response({"reset": True})
+
+    return [
+        protected(state, f"{PREFIX}scripts", ["GET", "POST"], scripts),
+        protected(state, f"{PREFIX}unused", ["GET"], unused),
+        protected(state, f"{PREFIX}requests", ["GET"], requests),
+        protected(state, f"{PREFIX}reset", ["POST"], reset),
+    ]
+
+
+async def _add(state: GatewayState, request: Request) -> Response:
+    value = await read_json(request, anything)
+    try:
+        added = add_scripts(state.scripts, value, "POST /__gateway/scripts")
+    except WrongScripts as error:
+        raise invalid(detail("value_error", ("body",), str(error))) from None
+    except ValueError as error:
+        raise GatewayError(409, "conflict", str(error)) from None
+    return json_response({"added": [_script(one) for one in added]}, 201)
+
+
+def _script(script: Script) -> dict[str, Any]:
+    return {
+        "place": script.place,
+        "on": str(script.conditions),
+        "used": script.used,
+        "times": script.times,
+    }
+
+
+def _request(request: RecordedRequest) -> dict[str, Any]:
+    headers = {name: "..." if name in _SECRET else value for name, value in request.headers.items()}
+    return {
+        "method": request.method,
+        "path": request.path,
+        "model": request.model,
+        "text": request.text,
+        "headers": headers,
+        "body": request.content(),
+        "size": request.size,
+        "truncated": request.truncated,
+    }

@@ -1,0 +1,406 @@
+"""Which script a request gets.
+
+The rules:
+
+1. Scripts for the next requests come first, in the order in which they were added; then come the
+   others, in theirs. The first that matches and is not used up has the request.
+2. A script matches if each of its conditions holds. One without conditions matches everything.
+   Without conditions, it passes over requests that its response can't be for, such as a text for
+   a list of models; with conditions, that is an error.
+3. A script with one response is never used up. One with several gives each of them once, in turn.
+   With `times`, it is used up after so many requests, and the last response is given until then.
+4. A request that no script matches is the gateway's own to respond to, or an error if the scripts
+   are strict.
+
+Several threads may add scripts and ask for responses at once: each request uses up one response.
+"""
+
+import inspect
+import re
+import sys
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Union
+
+from meshapi.gateway.scripts.fits import misfit
+from meshapi.gateway.scripts.replies import action_of
+from meshapi.gateway.scripts.values import Action, Body, ErrorReply, Fault, Reply
+
+if TYPE_CHECKING:
+    from meshapi.gateway.http.request_log import RecordedRequest
+
+# More than any test has; over HTTP, anybody with the token can add some.
+_MOST_SCRIPTS = 10_000
+_MOST_MISSES = 100
+
+_SHOWN_TEXT = 60
+
+Text = Union[str, "re.Pattern[str]"]
+Made = Union[Reply, Body, ErrorReply, Fault, str, Mapping[str, Any]]
+ResponseFunction = Callable[["RecordedRequest"], Optional[Made]]
+ScriptedResponse = Union[Made, ResponseFunction]
+"""What a script responds with: `reply(...)`, `error(...)`, a fault such as `broken_stream()`, a
+text, a dict (a whole JSON body), or a function of the request that returns one of these, or None
+for the gateway's own response."""
+
+
+class Asked(NamedTuple):
+    """A request, as scripts see it.
+
+    Fields:
+        request: the whole of it, for the functions of a script.
+    """
+
+    method: str
+    path: str
+    model: Optional[str] = None
+    text: Optional[str] = None
+    request: Any = None
+
+    def __str__(self) -> str:
+        model = f", model {self.model!r}" if self.model is not None else ""
+        text = f", text {_short(self.text)!r}" if self.text is not None else ""
+        return f"{self.method} {self.path}{model}{text}"
+
+
+class Conditions(NamedTuple):
+    """What a request must be to match; None for any.
+
+    Fields:
+        text: words that its text contains, whatever their case, or a pattern to search for.
+        path: the path, or a pattern for all of it.
+    """
+
+    text: Optional[Text] = None
+    model: Optional[str] = None
+    path: Optional[Text] = None
+    method: Optional[str] = None
+    where: Optional[Callable[[Any], object]] = None
+
+    def misses(self, asked: Asked) -> list[str]:
+        """Return the conditions that do not hold; none if the request matches."""
+        missed = [
+            f"{name} is {_short(found)!r}" if found is not None else f"it has no {name}"
+            for name, wanted, found, holds in (
+                ("method", self.method, asked.method, _is),
+                ("path", self.path, asked.path, _is_all_of),
+                ("model", self.model, asked.model, _is),
+                ("text", self.text, asked.text, _is_in),
+            )
+            if wanted is not None and not (found is not None and holds(wanted, found))
+        ]
+        # Last, and only if it decides: it may rely on the others.
+        if self.where is not None and not missed and not self.where(asked.request):
+            missed.append("where is false")
+        return missed
+
+    def __str__(self) -> str:
+        parts = [_written(self.text)] if self.text is not None else []
+        for name, value in (("model", self.model), ("path", self.path), ("method", self.method)):
+            if value is not None:
+                parts.append(f"{name}={_written(value)}")
+        if self.where is not None:
+            parts.append(f"where={getattr(self.where, '__name__', '...')}")
+        return ", ".join(parts)
+
+
+class Script:
+    """One script: which requests it matches, and what they get.
+
+    Attributes:
+        place: where it was added, such as `test_weather.py:12`.
+        used: how many requests have had it.
+        times: how many can have it; None for any number.
+    """
+
+    def __init__(
+        self,
+        conditions: Conditions,
+        responses: Sequence[ScriptedResponse],
+        times: Optional[int],
+        place: str,
+    ) -> None:
+        self.conditions = conditions
+        self.place = place
+        self.used = 0
+        self.times = len(responses) if times is None and len(responses) > 1 else times
+        self._responses = tuple(responses)
+
+    @property
+    def needed(self) -> int:
+        """How many requests must have it before it counts as used."""
+        return 1 if self.times is None else self.times
+
+    @property
+    def matches_all(self) -> bool:
+        """Whether it has no conditions."""
+        return self.conditions == Conditions()
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether it has no response left."""
+        return self.times is not None and self.used >= self.times
+
+    def next(self) -> ScriptedResponse:
+        """Return the response that the next request gets."""
+        return self._responses[min(self.used, len(self._responses) - 1)]
+
+    def __str__(self) -> str:
+        return f"{self.place}: {str(self.conditions) or 'any request'}"
+
+    def __repr__(self) -> str:
+        return f"<Script {self.place}: on({self.conditions}), used {_often(self.used)}>"
+
+
+class ScriptError(Exception):
+    """A request that no script matches, though it had to, or a script that failed.
+
+    Attributes:
+        code: `not_scripted`, `script_failed` or `script_does_not_fit`.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Scripts:
+    """The scripts of one gateway."""
+
+    def __init__(self, *, strict: bool = False) -> None:
+        self.strict = strict
+        # Reentrant: `where` of a script may add another.
+        self._lock = threading.RLock()
+        self._next: list[Script] = []
+        self._others: list[Script] = []
+        self._first: list[tuple[Conditions, Sequence[ScriptedResponse], Optional[int], str]] = []
+        self._mistakes: list[str] = []
+
+    @property
+    def active(self) -> bool:
+        """Whether requests have to ask at all."""
+        return bool(self.strict or self._next or self._others)
+
+    def add(
+        self,
+        conditions: Conditions,
+        responses: Sequence[ScriptedResponse],
+        *,
+        times: Optional[int] = None,
+        place: str = "",
+        first: bool = False,
+    ) -> Script:
+        """Add a script.
+
+        Args:
+            first: whether it comes before all others, except those that were added so before.
+
+        Raises:
+            TypeError: a response or a condition has the wrong type.
+            ValueError: some responses would never be given, or there are too many scripts.
+        """
+        made = _checked_all(responses, times)
+        script = Script(_checked(conditions), made, times, place)
+        if isinstance(conditions.path, str):
+            for response in made:
+                wrong = misfit(response, conditions.path)
+                if wrong is not None:
+                    raise ValueError(wrong)
+        with self._lock:
+            if len(self._next) + len(self._others) >= _MOST_SCRIPTS:
+                raise ValueError(f"there are {_MOST_SCRIPTS} scripts already: reset the gateway")
+            (self._next if first else self._others).append(script)
+        return script
+
+    def keep(self) -> None:
+        """Have `reset` return to the scripts that there are now, with nothing used."""
+        with self._lock:
+            self._first = [
+                (one.conditions, one._responses, one.times, one.place) for one in self._others
+            ]
+
+    def reset(self) -> None:
+        """Forget all scripts, but those of `keep`, and what went wrong."""
+        with self._lock:
+            self._next.clear()
+            self._mistakes.clear()
+            self._others = [Script(*one) for one in self._first]
+
+    def all(self) -> list[Script]:
+        """Return the scripts, in the order in which they are tried."""
+        with self._lock:
+            return [*self._next, *self._others]
+
+    def unused(self) -> list[Script]:
+        """Return the scripts that fewer requests had than they are for."""
+        return [script for script in self.all() if script.used < script.needed]
+
+    def mistakes(self) -> list[str]:
+        """Return what went wrong: requests that were not scripted, and scripts that failed."""
+        with self._lock:
+            return list(self._mistakes)
+
+    def action_for(self, asked: Asked, only: Collection[type] = ()) -> Optional[Action]:
+        """Return what the request gets; None for the gateway's own response.
+
+        Args:
+            only: the kinds of responses that the request can have at all; a script with another
+                does not match. Without kinds, it can have any.
+
+        Raises:
+            ScriptError: no script matches and the scripts are strict, or a script failed.
+        """
+        try:
+            taken = self._take(asked, only)
+            if taken is None:
+                if self.strict and not only:
+                    raise ScriptError("not_scripted", self._nearest(asked))
+                return None
+            script, response = taken
+            made = response(asked.request) if callable(response) else response
+            action = None if made is None else action_of(made)
+            wrong = misfit(action, asked.path)
+            if wrong is not None:
+                raise ScriptError("script_does_not_fit", f"{script}: {wrong}")
+            return action
+        except ScriptError as error:
+            self.report(str(error))
+            raise
+        except Exception as error:
+            message = f"{asked}: a function of a script failed: {error!r}"
+            self.report(message)
+            raise ScriptError("script_failed", message) from error
+
+    def report(self, mistake: str) -> None:
+        """Keep what went wrong, for `mistakes`."""
+        with self._lock:
+            if len(self._mistakes) < _MOST_MISSES:
+                self._mistakes.append(mistake)
+
+    def _take(
+        self, asked: Asked, only: Collection[type]
+    ) -> Optional[tuple[Script, ScriptedResponse]]:
+        with self._lock:
+            for script in (*self._next, *self._others):
+                if script.is_used_up:
+                    continue
+                response = script.next()
+                if only and not isinstance(response, tuple(only)):
+                    continue
+                if script.matches_all and misfit(response, asked.path) is not None:
+                    continue
+                if not script.conditions.misses(asked):
+                    script.used += 1
+                    return script, response
+        return None
+
+    def _nearest(self, asked: Asked) -> str:
+        """Return the message for a request that no script matches."""
+        scripts = self.all()
+        if not scripts:
+            return f"{asked}: this gateway is strict, and has no scripts: add one with on(...)."
+        near = min(scripts, key=lambda script: _distance(script, asked))
+        missed = [] if near.is_used_up else near.conditions.misses(asked)
+        why = " and ".join(missed) or f"it was used {_often(near.used)}, which is all it is for"
+        listed = "; ".join(map(str, scripts[:5])) + ("; ..." if len(scripts) > 5 else "")
+        return f"{asked}: no script matches. Nearest: {near}, but {why}. All scripts: {listed}."
+
+
+def place_of_caller() -> str:
+    """Return the file and line from which a function of this package was called."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("meshapi."):
+        frame = frame.f_back
+    name = re.split(r"[\\/]", frame.f_code.co_filename)[-1]
+    return f"{name}:{frame.f_lineno}"
+
+
+def _distance(script: Script, asked: Asked) -> tuple[int, float]:
+    """Return how far a script is from a request: missed conditions, then how texts differ."""
+    wanted = script.conditions.text
+    words = wanted if isinstance(wanted, str) else getattr(wanted, "pattern", "")
+    alike = SequenceMatcher(None, words[:1000].lower(), (asked.text or "")[:1000].lower()).ratio()
+    without = script.conditions._replace(where=None)
+    return len(without.misses(asked)), -alike
+
+
+def _checked(conditions: Conditions) -> Conditions:
+    for name, value in zip(("text", "path"), (conditions.text, conditions.path)):
+        if value is not None and not _is_text(value):
+            raise TypeError(f"{name}: expected a text or a compiled pattern, got {value!r}")
+    for name, value in (("model", conditions.model), ("method", conditions.method)):
+        if value is not None and not isinstance(value, str):
+            raise TypeError(f"{name}: expected a text, got {value!r}")
+    _check_function("where", conditions.where)
+    method, path = conditions.method, conditions.path
+    if isinstance(path, str) and not path.startswith("/"):
+        raise ValueError(f"path: expected one that begins with /, such as /v1/models, got {path!r}")
+    return conditions if method is None else conditions._replace(method=method.upper())
+
+
+def _checked_all(
+    responses: Sequence[ScriptedResponse], times: Optional[int]
+) -> list[ScriptedResponse]:
+    if not responses:
+        raise TypeError("expected at least one response; reply() is the gateway's own")
+    if times is not None:
+        if not _is_whole(times) or times < 1:
+            raise ValueError(f"times: expected 1 or more, got {times!r}")
+        if times < len(responses):
+            raise ValueError(
+                f"times: expected at least {len(responses)}, one for each response, got {times}"
+            )
+    made: list[ScriptedResponse] = []
+    for response in responses:
+        if callable(response):
+            _check_function("response", response)
+            made.append(response)
+        else:
+            made.append(action_of(response))
+    return made
+
+
+def _check_function(name: str, function: object) -> None:
+    if function is None:
+        return
+    if not callable(function):
+        raise TypeError(f"{name}: expected a function of the request, got {function!r}")
+    if inspect.iscoroutinefunction(function):
+        raise TypeError(f"{name}: expected a plain function, got the coroutine function {function}")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) or (
+        isinstance(value, re.Pattern) and isinstance(value.pattern, str)
+    )
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is(wanted: Text, found: str) -> bool:
+    return wanted == found
+
+
+def _is_all_of(wanted: Text, found: str) -> bool:
+    return wanted == found if isinstance(wanted, str) else wanted.fullmatch(found) is not None
+
+
+def _is_in(wanted: Text, found: str) -> bool:
+    if isinstance(wanted, str):
+        return wanted.casefold() in found.casefold()
+    return wanted.search(found) is not None
+
+
+def _written(value: Text) -> str:
+    return repr(value) if isinstance(value, str) else f"re.compile({value.pattern!r})"
+
+
+def _often(count: int) -> str:
+    return {0: "never", 1: "once"}.get(count, f"{count} times")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN_TEXT else f"{text[: _SHOWN_TEXT - 3]}..."

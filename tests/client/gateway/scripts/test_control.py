@@ -1,0 +1,78 @@
+"""Scripts over HTTP, for programs in any language."""
+
+from typing import Any
+
+import pytest
+
+from meshapi.testing import LocalGateway
+from support.chat_calls import ask, complete, text_of
+from support.gateway_calls import call, get, post
+
+RAIN: dict[str, Any] = {"text": "rain", "respond": "No."}
+
+
+def test_scripts_are_added_and_have_their_turn(gateway: LocalGateway) -> None:
+    added = post(gateway, "/__gateway/scripts", RAIN)
+    assert added.status == 201
+    place = "POST /__gateway/scripts: [0]"
+    row = {"place": place, "on": "'rain'", "used": 0, "times": None}
+    assert added.json() == {"added": [row]}
+    assert text_of(complete(gateway, ask("Rain?"))) == "No."
+    assert get(gateway, "/__gateway/scripts").json() == {"scripts": [{**row, "used": 1}]}
+
+
+def test_unused_scripts_and_mistakes_are_told(gateway: LocalGateway) -> None:
+    post(gateway, "/__gateway/scripts", {"scripts": [RAIN], "strict": True})
+    try:
+        response = complete(gateway, ask("Snow?"))
+        assert response.code == (501, "not_scripted")
+        told = get(gateway, "/__gateway/unused").json()
+    finally:
+        gateway.strict = False
+    assert [one["on"] for one in told["unused"]] == ["'rain'"]
+    assert told["mistakes"] == [response.error["message"]]
+
+
+def test_requests_are_told_with_their_bodies_but_no_token(gateway: LocalGateway) -> None:
+    complete(gateway, ask("Rain?", model="openai/gpt-4o"))
+    (told,) = get(gateway, "/__gateway/requests").json()["requests"]
+    assert (told["method"], told["path"]) == ("POST", "/v1/chat/completions")
+    assert (told["model"], told["text"]) == ("openai/gpt-4o", "Rain?")
+    assert told["body"]["messages"] == [{"role": "user", "content": "Rain?"}]
+    assert told["headers"]["authorization"] == "..."
+    assert gateway.token not in str(told)
+
+
+def test_a_reset_forgets_all(gateway: LocalGateway) -> None:
+    post(gateway, "/__gateway/scripts", RAIN)
+    assert call(gateway, "POST", "/__gateway/reset").status == 200
+    assert get(gateway, "/__gateway/scripts").json() == {"scripts": []}
+    assert get(gateway, "/__gateway/requests").json() == {"requests": []}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/__gateway/scripts"),
+        ("GET", "/__gateway/scripts"),
+        ("GET", "/__gateway/unused"),
+        ("GET", "/__gateway/requests"),
+        ("POST", "/__gateway/reset"),
+    ],
+)
+def test_without_the_token_nothing_is_told(gateway: LocalGateway, method: str, path: str) -> None:
+    response = call(gateway, method, path, RAIN, token="rsk_test_wrong")
+    assert response.code == (401, "unauthorized")
+    assert gateway._state.scripts.all() == []
+
+
+def test_a_wrong_script_says_where(gateway: LocalGateway) -> None:
+    response = post(gateway, "/__gateway/scripts", {"respond": {"error": {"status": 200}}})
+    assert response.code == (422, "validation_error")
+    expected = "[0].respond.error: status: expected an error, 400 to 599, got 200"
+    assert expected in response.error["message"]
+
+
+def test_it_is_never_scripted_itself(gateway: LocalGateway) -> None:
+    gateway.next_error(500)
+    assert get(gateway, "/__gateway/scripts").status == 200
