@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Optional
 from typing_extensions import Protocol
 
 from meshapi_backends._failures import TransportError, mark_foreign
-from meshapi_core import InvalidParamsError, Origin, SocketOptions
+from meshapi_core import Origin, SocketOptions
 
 if TYPE_CHECKING:
     from meshapi_core import NetworkGuard
@@ -73,6 +73,6 @@ def _of_environment() -> "Optional[NetworkGuard]":
 
     try:
         return NetworkGuard.of_variable(text)
-    except InvalidParamsError as exc:
+    except ValueError as exc:
         mark_foreign(exc)
         raise

@@ -119,6 +119,7 @@ and the session goes on; mesh/stall sends nothing after `session.created`. Realt
 
 Other modules of this package
     cassettes                   `cassette()`, which records exchanges and plays them back
+    builders                    responses and chunks, made on the spot
     plugin                      the plugin of pytest, with fixtures and a mark
     guard                       `block_network()`, which keeps tests off the network
 """
