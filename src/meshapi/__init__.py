@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from meshapi_core import AuthenticationError as AuthenticationError
     from meshapi_core import BadRequestError as BadRequestError
     from meshapi_core import Base64Error as Base64Error
+    from meshapi_core import CassetteError as CassetteError
     from meshapi_core import ConflictError as ConflictError
     from meshapi_core import ContentFilterError as ContentFilterError
     from meshapi_core import ContentTooLargeError as ContentTooLargeError
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from meshapi_core import MeshAPIConfig as MeshAPIConfig
     from meshapi_core import MeshAPIError as MeshAPIError
     from meshapi_core import ModelRefusalError as ModelRefusalError
+    from meshapi_core import NetworkBlockedError as NetworkBlockedError
     from meshapi_core import NotFoundError as NotFoundError
     from meshapi_core import OutputTruncatedError as OutputTruncatedError
     from meshapi_core import OutputValidationError as OutputValidationError

@@ -92,6 +92,11 @@ def configured(token: object, given: Given) -> MeshAPIConfig:
     else:
         environment = Environment(os.environ)
         config = config_of(token, given, environment)
+        if environment.get("MESHAPI_BLOCK_NETWORK"):
+            from meshapi_core import NetworkGuard
+
+            # A wrong value is refused here, not only by the first connection.
+            NetworkGuard.of_variable(environment.get("MESHAPI_BLOCK_NETWORK"))
         level = log_level(environment)
         if level:
             from meshapi_backends import log_on_stderr

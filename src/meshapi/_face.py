@@ -28,10 +28,10 @@ _NAMES: Final = {
     "meshapi_backends": "Budget Hooks UsageTracker",
     "meshapi_core": """
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
-        Base64Error ConflictError ContentFilterError ContentTooLargeError Headers
+        Base64Error CassetteError ConflictError ContentFilterError ContentTooLargeError Headers
         InternalServerError InvalidParamsError JobFailedError JobStatusError JobTimeoutError
-        JournalError Limits MeshAPIConfig MeshAPIError ModelRefusalError NotFoundError
-        OutputTruncatedError OutputValidationError ParamsWarning PaymentRequiredError
+        JournalError Limits MeshAPIConfig MeshAPIError ModelRefusalError NetworkBlockedError
+        NotFoundError OutputTruncatedError OutputValidationError ParamsWarning PaymentRequiredError
         PermissionDeniedError ProtocolError Proxy RateLimitError RawResponse RealtimeAuth
         RealtimeConnectionClosed RealtimeError RealtimeMessage Reconnect Reconnected RedirectError
         ResponseDecodeError ResponseMeta ResponseWarning RetryPolicy SocketOptions

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from meshapi_backends._async.transports import AsyncTransport as AsyncTransport
     from meshapi_backends._async.transports import AsyncTransportResponse as AsyncTransportResponse
     from meshapi_backends._failures import TransportError as TransportError
+    from meshapi_backends._guards import GUARDS as GUARDS
+    from meshapi_backends._guards import RECORDERS as RECORDERS
     from meshapi_backends._hooks import Hooks as Hooks
     from meshapi_backends._hooks import check_hooks as check_hooks
     from meshapi_backends._http_clients.aiohttp import AiohttpTransport as AiohttpTransport

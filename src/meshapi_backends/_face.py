@@ -26,6 +26,7 @@ _NAMES: Final = {
     "meshapi_backends._async.runner": "AsyncCallRunner",
     "meshapi_backends._async.transports": "AsyncTransport AsyncTransportResponse",
     "meshapi_backends._failures": "TransportError",
+    "meshapi_backends._guards": "GUARDS RECORDERS",
     "meshapi_backends._hooks": "Hooks check_hooks",
     "meshapi_backends._http_clients.aiohttp": "AiohttpTransport",
     "meshapi_backends._http_clients.requests": "AsyncHTTPXClient HTTPXClient",

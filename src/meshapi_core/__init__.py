@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from meshapi_core.errors import AuthenticationError as AuthenticationError
     from meshapi_core.errors import BadRequestError as BadRequestError
     from meshapi_core.errors import Base64Error as Base64Error
+    from meshapi_core.errors import CassetteError as CassetteError
     from meshapi_core.errors import ConflictError as ConflictError
     from meshapi_core.errors import ContentFilterError as ContentFilterError
     from meshapi_core.errors import ContentTooLargeError as ContentTooLargeError
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from meshapi_core.errors import JournalError as JournalError
     from meshapi_core.errors import MeshAPIError as MeshAPIError
     from meshapi_core.errors import ModelRefusalError as ModelRefusalError
+    from meshapi_core.errors import NetworkBlockedError as NetworkBlockedError
     from meshapi_core.errors import NotFoundError as NotFoundError
     from meshapi_core.errors import OutputTruncatedError as OutputTruncatedError
     from meshapi_core.errors import OutputValidationError as OutputValidationError
@@ -123,6 +125,7 @@ if TYPE_CHECKING:
     from meshapi_core.messages import interrupted as interrupted
     from meshapi_core.messages import not_connected as not_connected
     from meshapi_core.messages import stream_closed as stream_closed
+    from meshapi_core.network_guard import NetworkGuard as NetworkGuard
     from meshapi_core.params.wrong_names import no_such_parameter as no_such_parameter
     from meshapi_core.pool import Decision as Decision
     from meshapi_core.pool import PoolState as PoolState
@@ -141,6 +144,7 @@ if TYPE_CHECKING:
     from meshapi_core.realtime import RealtimeOptions as RealtimeOptions
     from meshapi_core.realtime import Reconnect as Reconnect
     from meshapi_core.realtime import Reconnected as Reconnected
+    from meshapi_core.redaction import concealed as concealed
     from meshapi_core.request_changes import GatheredBody as GatheredBody
     from meshapi_core.request_changes import PassedAttempt as PassedAttempt
     from meshapi_core.response_meta import ResponseMeta as ResponseMeta

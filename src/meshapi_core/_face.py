@@ -25,13 +25,14 @@ _NAMES: Final = {
     "meshapi_core.dialing": "AwaitAttempts Dialing StartAttempt",
     "meshapi_core.errors": """
         APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError
-        Base64Error ConflictError ContentFilterError ContentTooLargeError InternalServerError
-        InvalidParamsError JobFailedError JobStatusError JobTimeoutError JournalError MeshAPIError
-        ModelRefusalError NotFoundError OutputTruncatedError OutputValidationError ParamsWarning
-        PaymentRequiredError PermissionDeniedError ProtocolError RateLimitError
-        RealtimeConnectionClosed RealtimeError RedirectError ResponseDecodeError ResponseWarning
-        StreamInterruptedError StreamUsageError StructuredOutputError ToolCallsPendingError
-        ToolLoopLimitError UnprocessableEntityError UnsupportedSchemaError
+        Base64Error CassetteError ConflictError ContentFilterError ContentTooLargeError
+        InternalServerError InvalidParamsError JobFailedError JobStatusError JobTimeoutError
+        JournalError MeshAPIError ModelRefusalError NetworkBlockedError NotFoundError
+        OutputTruncatedError OutputValidationError ParamsWarning PaymentRequiredError
+        PermissionDeniedError ProtocolError RateLimitError RealtimeConnectionClosed RealtimeError
+        RedirectError ResponseDecodeError ResponseWarning StreamInterruptedError StreamUsageError
+        StructuredOutputError ToolCallsPendingError ToolLoopLimitError UnprocessableEntityError
+        UnsupportedSchemaError
     """,
     "meshapi_core.extras": "Extras hidden_values may_be_secret",
     "meshapi_core.failures": "Advice failure_of hint_at_tls timed_out",
@@ -49,6 +50,7 @@ _NAMES: Final = {
     "meshapi_core.messages": """
         Failure Origin Request Response Stage client_closed interrupted not_connected stream_closed
     """,
+    "meshapi_core.network_guard": "NetworkGuard",
     "meshapi_core.params.wrong_names": "no_such_parameter",
     "meshapi_core.pool": "Decision PoolState",
     "meshapi_core.proxies.proxy": "Proxy",
@@ -58,6 +60,7 @@ _NAMES: Final = {
         MessageWait RealtimeAuth RealtimeCall RealtimeConnected RealtimeConnection RealtimeExchange
         RealtimeMessage RealtimeOptions Reconnect Reconnected
     """,
+    "meshapi_core.redaction": "concealed",
     "meshapi_core.request_changes": "GatheredBody PassedAttempt",
     "meshapi_core.response_meta": "ResponseMeta",
     "meshapi_core.retries": "Outcome RetryPolicy",

@@ -25,7 +25,7 @@ from typing import Optional
 from meshapi_core.errors import ResponseDecodeError
 from meshapi_core.messages import Failure, Origin
 
-__all__ = ["check_destination", "is_public", "not_public"]
+__all__ = ["check_destination", "is_loopback", "is_public", "not_public"]
 
 # Base and number of bits. A range for a special purpose, or an unassigned one, is not public.
 _NOT_PUBLIC = (
@@ -82,6 +82,28 @@ def is_public(address: str) -> bool:
     address = address.partition("%")[0]
     number = _ipv4(address) if ":" not in address else None
     return _is_public_ipv4(number) if number is not None else _is_public_ipv6(address)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by its name alone: `localhost`, or a loopback address."""
+    host = host.lower().strip("[]").rstrip(".")
+    if ":" in host:
+        return _is_loopback_ipv6(host.partition("%")[0])
+    if _NUMBER.fullmatch(host.rpartition(".")[2]):
+        number = _ipv4(host)
+        return number is not None and number >> 24 == 0x7F
+    return _LOCAL_NAME.fullmatch(host) is not None
+
+
+def _is_loopback_ipv6(text: str) -> bool:
+    from ipaddress import IPv6Address
+
+    try:
+        address = int(IPv6Address(text))
+    except ValueError:
+        return False
+    # ::1, or an IPv4 address in the form of IPv6.
+    return address == 1 or (address >> 32 == 0xFFFF and address >> 24 & 0xFF == 0x7F)
 
 
 def _is_public_name(host: str) -> Optional[bool]:

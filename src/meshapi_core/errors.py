@@ -23,6 +23,8 @@ MeshAPIError
 ├── JobTimeoutError                a job had not ended when the time limit of a wait ran out
 ├── BudgetExceededError            a budget is used up; the call was not sent
 ├── JournalError                   the journal of a run cannot be used
+├── NetworkBlockedError            a test may not connect to a host; nothing was sent
+├── CassetteError                  a cassette does not have what a call needs
 ├── ToolLoopLimitError             a tool run has reached one of its limits
 ├── ToolCallsPendingError          a turn of a conversation waits for results from elsewhere
 ├── ResponseDecodeError            a 2xx response does not have the expected form
@@ -59,6 +61,7 @@ from meshapi_core._mistakes import (
     ResponseWarning,
     StreamUsageError,
 )
+from meshapi_core._testing_errors import CassetteError, NetworkBlockedError
 from meshapi_core._tool_errors import ToolCallsPendingError, ToolLoopLimitError
 
 __all__ = [
@@ -68,6 +71,7 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "Base64Error",
+    "CassetteError",
     "ConflictError",
     "ContentFilterError",
     "ContentTooLargeError",
@@ -79,6 +83,7 @@ __all__ = [
     "JournalError",
     "MeshAPIError",
     "ModelRefusalError",
+    "NetworkBlockedError",
     "NotFoundError",
     "OutputTruncatedError",
     "OutputValidationError",

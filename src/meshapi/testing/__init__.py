@@ -123,6 +123,12 @@ and the session goes on; mesh/stall sends nothing after `session.created`. Realt
                                 then closes with 1011
     mesh/close-4402             the same with `insufficient_quota` and 4402
     mesh/large-frame            sends a response whose audio is one frame of 3 MiB
+
+Other modules of this package
+    cassettes                   `cassette()`, which records exchanges and plays them back
+    builders                    responses and chunks, made on the spot
+    plugin                      the plugin of pytest, with fixtures and a mark
+    guard                       `block_network()`, which keeps tests off the network
 """
 
 from typing import TYPE_CHECKING
@@ -149,6 +155,8 @@ if TYPE_CHECKING:
     from meshapi.gateway import tool_call as tool_call
     from meshapi.testing.builders import chunks as chunks
     from meshapi.testing.builders import completion as completion
+    from meshapi.testing.cassettes.files import cassette as cassette
+    from meshapi.testing.guard import block_network as block_network
     from meshapi.testing.fake.faults import ByteFault as ByteFault
     from meshapi.testing.fake.gateway import FakeGateway as FakeGateway
 else:

@@ -15,8 +15,10 @@ _NAMES: Final = {
         tool_call
     """,
     "meshapi.testing.builders": "chunks completion",
+    "meshapi.testing.cassettes.files": "cassette",
     "meshapi.testing.fake.faults": "ByteFault",
     "meshapi.testing.fake.gateway": "FakeGateway",
+    "meshapi.testing.guard": "block_network",
 }
 _HOMES: Final = {
     name: f"{module}:{name}" for module, names in _NAMES.items() for name in names.split()

@@ -6,6 +6,7 @@ from meshapi_backends._async.host import Acts, AsyncHost
 from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_backends._async.transports import AsyncTransport, AsyncTransportResponse
 from meshapi_backends._failures import TransportError, is_interrupt
+from meshapi_backends._guards import check_request
 from meshapi_backends._mistakes import AsyncReturned, check_piece, check_response
 from meshapi_backends._scopes import Calls
 from meshapi_core import (
@@ -50,6 +51,7 @@ class AsyncClientHost(AsyncHost[T], Generic[T]):
     async def _send(self, action: SendRequest, now: float) -> float:
         call = self.call
         try:
+            check_request(action.request.origin, self._transport)
             with self._scope.running():
                 sending: Any = self._transport.send(
                     action.request,

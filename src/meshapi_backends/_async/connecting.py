@@ -10,6 +10,7 @@ from typing import Optional
 from meshapi_backends._async.dialing import dial, permitted
 from meshapi_backends._async.networks import AsyncNetwork, AsyncNetworkStream
 from meshapi_backends._failures import TransportError, mark_failed_at, seconds_until
+from meshapi_backends._guards import check_connection
 from meshapi_backends._networks.socket_options import DEFAULT_OPTIONS
 from meshapi_backends._networks.tls_source import TLSSource
 from meshapi_backends._scopes import WaitEnded, check_ended, waiting
@@ -44,6 +45,7 @@ async def open_stream(
         TransportError: we must not connect to the server, or cannot as we were told to; or the
             proxy opens no tunnel to it.
     """
+    check_connection(origin, route, sockets)
     end = None if timeout is None else network.now() + timeout
     received = b""
     if route is None or route.proxy is None:

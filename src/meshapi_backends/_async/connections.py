@@ -23,6 +23,7 @@ from meshapi_backends._async.connecting import open_stream
 from meshapi_backends._async.networks import AsyncNetwork, AsyncNetworkStream, AsyncWaiter
 from meshapi_backends._failures import TransportError
 from meshapi_backends._forks import forget_after_fork
+from meshapi_backends._guards import GUARDS, check_connection
 from meshapi_backends._networks.socket_options import DEFAULT_OPTIONS
 from meshapi_backends._networks.tls_source import TLSSource
 from meshapi_backends._scopes import Calls, Scope, WaitEnded
@@ -159,6 +160,8 @@ class AsyncConnectionPool(AsyncPools):
         """
         waiter: Optional[AsyncWaiter] = None
         place = action.origin if self._proxies is None else _route(self._proxies, action)
+        if GUARDS:
+            check_connection(action.origin, place, self._sockets)
         while True:
             if self._dropped:
                 self._collect_dropped()
@@ -226,8 +229,7 @@ class AsyncConnectionPool(AsyncPools):
             raise TimeoutError
 
     def _look_for_lost_hints(self) -> None:
-        # A thread that was interrupted right after it had been woken has lost its hint. (A hint is
-        # the wake-up of a waiter that has not acted on it yet.)
+        # A thread that was interrupted right after it had been woken has lost its hint.
         with self._lock:
             self._state.void_hints()
             following = self._state.wake()

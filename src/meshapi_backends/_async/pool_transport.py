@@ -36,6 +36,8 @@ class AsyncPoolTransport:
     """
 
     changes_requests = True
+    # The pool asks whether it may connect.
+    offline = True
 
     def __init__(self, pools: Any, network: Callable[[], AsyncNetwork]) -> None:
         self._pools = pools

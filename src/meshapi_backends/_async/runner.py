@@ -12,6 +12,7 @@ from meshapi_backends._async.host import AsyncHost
 from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_backends._async.pipe_host import AsyncPipeHost
 from meshapi_backends._async.transports import AsyncTransport
+from meshapi_backends._guards import RECORDERS
 from meshapi_backends._listening import INFO, found_logger
 from meshapi_backends._scopes import Calls
 from meshapi_core import AnyCall, Limits, MeshAPIConfig, PipeCall, StreamCall
@@ -39,6 +40,7 @@ class AsyncCallRunner:
 
     # Found once `logging` has been loaded: a program that has not loaded it does not log.
     _logger: Any = None
+    _is_recorded = False
 
     def __init__(
         self,
@@ -61,6 +63,19 @@ class AsyncCallRunner:
         """Return a runner whose calls have one attempt each, and are otherwise the same."""
         config = self._config.with_one_attempt()
         return type(self)(config, self._transport, self._network, self._watches)
+
+    def _recorded(self) -> "AsyncCallRunner":
+        """Return a runner whose calls pass through a recorder, below the client's middleware."""
+        # Imported on first use: only tests record.
+        from meshapi_backends._async.middleware import AsyncMiddlewareTransport
+
+        below, functions = self._transport, (RECORDERS[-1].middleware["AsyncMiddleware"],)
+        if isinstance(below, AsyncMiddlewareTransport):
+            below, functions = below.transport, (*below.middleware, *functions)
+        transport: Any = AsyncMiddlewareTransport(functions, below, self._network)
+        runner = type(self)(self._config, transport, self._network, self._watches)
+        runner._is_recorded = True
+        return runner
 
     @property
     def limits(self) -> Optional[Limits]:
@@ -106,6 +121,8 @@ class AsyncCallRunner:
 
     def host(self, call: AnyCall[T], watch: "Optional[AsyncWatch]" = None) -> AsyncHost[T]:
         """Return the host of a call, which makes it, or gives it up from elsewhere."""
+        if RECORDERS and not self._is_recorded:
+            return self._recorded().host(call, watch)
         network = self._network()
         now, unix_time = network.now(), time.time()
         # Asked for each call, because logging may be configured at any time.

@@ -84,6 +84,16 @@ def library_of(client: object, kind: str) -> Any:
     raise TypeError(f"{FIELDS[kind]}: expected {expected}, got {type_name(client)}{hint}")
 
 
+# The transports of httpx that call a function or an application instead.
+_OFFLINE = frozenset({"ASGITransport", "MockTransport", "WSGITransport"})
+
+
+def is_offline(client: Any) -> bool:
+    """Whether an injected client opens no connections."""
+    found = (getattr(client, "_transport", None), *getattr(client, "_mounts", {}).values())
+    return all(type(each).__name__ in _OFFLINE for each in found if each is not None)
+
+
 class TimeLimits(dict[str, Optional[float]]):
     """The time limits of one request. httpx asks for the limit of a phase when the phase begins.
 

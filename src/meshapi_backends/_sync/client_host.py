@@ -7,6 +7,7 @@ from meshapi_backends._sync.host import Acts, Host
 from meshapi_backends._sync.networks import Network
 from meshapi_backends._sync.transports import Transport, TransportResponse
 from meshapi_backends._failures import TransportError, is_interrupt
+from meshapi_backends._guards import check_request
 from meshapi_backends._mistakes import Returned, check_piece, check_response
 from meshapi_backends._scopes import Calls
 from meshapi_core import (
@@ -51,6 +52,7 @@ class ClientHost(Host[T], Generic[T]):
     def _send(self, action: SendRequest, now: float) -> float:
         call = self.call
         try:
+            check_request(action.request.origin, self._transport)
             with self._scope.running():
                 sending: Any = self._transport.send(
                     action.request,

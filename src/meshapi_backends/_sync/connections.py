@@ -24,6 +24,7 @@ from meshapi_backends._sync.connecting import open_stream
 from meshapi_backends._sync.networks import Network, NetworkStream, Waiter
 from meshapi_backends._failures import TransportError
 from meshapi_backends._forks import forget_after_fork
+from meshapi_backends._guards import GUARDS, check_connection
 from meshapi_backends._networks.socket_options import DEFAULT_OPTIONS
 from meshapi_backends._networks.tls_source import TLSSource
 from meshapi_backends._scopes import Calls, Scope, WaitEnded
@@ -160,6 +161,8 @@ class ConnectionPool(Pools):
         """
         waiter: Optional[Waiter] = None
         place = action.origin if self._proxies is None else _route(self._proxies, action)
+        if GUARDS:
+            check_connection(action.origin, place, self._sockets)
         while True:
             if self._dropped:
                 self._collect_dropped()
@@ -227,8 +230,7 @@ class ConnectionPool(Pools):
             raise TimeoutError
 
     def _look_for_lost_hints(self) -> None:
-        # A thread that was interrupted right after it had been woken has lost its hint. (A hint is
-        # the wake-up of a waiter that has not acted on it yet.)
+        # A thread that was interrupted right after it had been woken has lost its hint.
         with self._lock:
             self._state.void_hints()
             following = self._state.wake()

@@ -38,6 +38,7 @@ from meshapi_backends._failures import (
     mark_foreign,
     mark_of_transport,
 )
+from meshapi_backends._guards import check_request
 from meshapi_backends._mistakes import Returned, check_flavour, check_piece, check_response
 from meshapi_backends._scopes import Calls, Scope
 from meshapi_core import (
@@ -60,6 +61,8 @@ class MiddlewareTransport:
     """
 
     changes_requests = True
+    # Middleware may respond by itself; whether the transport below may send is asked there.
+    offline = True
 
     def __init__(
         self,
@@ -189,6 +192,7 @@ class _Attempt:
 
     def _send(self, request: Request) -> MiddlewareResponse:
         transport, attempt = self._transport, self._attempt
+        check_request(request.origin, transport.transport)
         self._hide(attempt.secrets_of(request))
         more: dict[str, Any] = {}
         if transport.tells_sent:

@@ -37,6 +37,8 @@ class PoolTransport:
     """
 
     changes_requests = True
+    # The pool asks whether it may connect.
+    offline = True
 
     def __init__(self, pools: Any, network: Callable[[], Network]) -> None:
         self._pools = pools

@@ -13,6 +13,7 @@ from meshapi_backends._sync.host import Host
 from meshapi_backends._sync.networks import Network
 from meshapi_backends._sync.pipe_host import PipeHost
 from meshapi_backends._sync.transports import Transport
+from meshapi_backends._guards import RECORDERS
 from meshapi_backends._listening import INFO, found_logger
 from meshapi_backends._scopes import Calls
 from meshapi_core import AnyCall, Limits, MeshAPIConfig, PipeCall, StreamCall
@@ -40,6 +41,7 @@ class CallRunner:
 
     # Found once `logging` has been loaded: a program that has not loaded it does not log.
     _logger: Any = None
+    _is_recorded = False
 
     def __init__(
         self,
@@ -62,6 +64,19 @@ class CallRunner:
         """Return a runner whose calls have one attempt each, and are otherwise the same."""
         config = self._config.with_one_attempt()
         return type(self)(config, self._transport, self._network, self._watches)
+
+    def _recorded(self) -> "CallRunner":
+        """Return a runner whose calls pass through a recorder, below the client's middleware."""
+        # Imported on first use: only tests record.
+        from meshapi_backends._sync.middleware import MiddlewareTransport
+
+        below, functions = self._transport, (RECORDERS[-1].middleware["Middleware"],)
+        if isinstance(below, MiddlewareTransport):
+            below, functions = below.transport, (*below.middleware, *functions)
+        transport: Any = MiddlewareTransport(functions, below, self._network)
+        runner = type(self)(self._config, transport, self._network, self._watches)
+        runner._is_recorded = True
+        return runner
 
     @property
     def limits(self) -> Optional[Limits]:
@@ -107,6 +122,8 @@ class CallRunner:
 
     def host(self, call: AnyCall[T], watch: "Optional[Watch]" = None) -> Host[T]:
         """Return the host of a call, which makes it, or gives it up from elsewhere."""
+        if RECORDERS and not self._is_recorded:
+            return self._recorded().host(call, watch)
         network = self._network()
         now, unix_time = network.now(), time.time()
         # Asked for each call, because logging may be configured at any time.

@@ -86,6 +86,8 @@ class Transport(Protocol):
     - `tells_sent`: if true, `send` gets two more arguments. `until` is a time by which the head
       must have arrived. `sent` is a function to call with the time at which the whole request had
       been sent; it returns the new `until`.
+    - `offline`: whether it opens no connections, so that `block_network()` lets its requests pass.
+      False if missing.
     - `changes_requests`: if true, `send` gets two more arguments. `attempt` counts the attempts of
       the call from 0. `hide` is a function to call with what the transport adds to a request and
       no error may show.

@@ -23,6 +23,7 @@ from meshapi_backends._http_clients.requests import (
     TimeLimits,
     bare_request,
     header_fields,
+    is_offline,
     library_of,
     make_request,
 )
@@ -57,6 +58,11 @@ class AsyncHTTPXTransport:
     def closed(self) -> bool:
         """Whether `aclose` has been called, or the injected client was closed."""
         return self._is_closed()
+
+    @property
+    def offline(self) -> bool:
+        """Whether the injected client opens no connections. See `AsyncTransport`."""
+        return is_offline(self._client)
 
     def closed_failure(self) -> Failure:
         """The failure of a call after that."""

@@ -24,6 +24,7 @@ from meshapi_backends._http_clients.requests import (
     TimeLimits,
     bare_request,
     header_fields,
+    is_offline,
     library_of,
     make_request,
 )
@@ -58,6 +59,11 @@ class HTTPXTransport:
     def closed(self) -> bool:
         """Whether `close` has been called, or the injected client was closed."""
         return self._is_closed()
+
+    @property
+    def offline(self) -> bool:
+        """Whether the injected client opens no connections. See `Transport`."""
+        return is_offline(self._client)
 
     def closed_failure(self) -> Failure:
         """The failure of a call after that."""

@@ -1,0 +1,154 @@
+"""A plugin of pytest: a gateway and clients for tests, cassettes, and no network.
+
+pytest loads it wherever this package is installed, so it imports nothing but pytest before a test
+uses it.
+
+Source: https://docs.pytest.org/en/stable/how-to/writing_plugins.html
+"""
+
+import re
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from meshapi import AsyncMeshAPI, MeshAPI
+    from meshapi.testing import LocalGateway
+
+_MARK = "meshapi_cassette"
+_MODES = ("once", "none", "new_episodes", "all")
+
+# Some systems allow 255 bytes for a name, and a character may have four of them.
+_LONGEST_NAME = 60
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    group = parser.getgroup("meshapi", "tests of programs that use MeshAPI")
+    group.addoption(
+        "--meshapi-record",
+        choices=_MODES,
+        default=None,
+        metavar="MODE",
+        help="the mode of all cassettes, in place of their own: " + ", ".join(_MODES),
+    )
+    about = "forbid the clients of MeshAPI to connect to other machines"
+    group.addoption("--meshapi-block-network", action="store_true", default=None, help=about)
+    parser.addini("meshapi_block_network", about, type="bool", default=False)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the mark, and block the network if asked to."""
+    config.addinivalue_line(
+        "markers",
+        f"{_MARK}(path=None, mode='once'): record what clients of MeshAPI send and get in"
+        " cassettes/<module>/<test>.json, and play it back the next time",
+    )
+    if config.getoption("--meshapi-block-network") or config.getini("meshapi_block_network"):
+        from meshapi.testing.guard import block_network
+
+        block = block_network()
+        block.__enter__()
+
+        def leave() -> None:
+            block.__exit__(None, None, None)
+
+        config.add_cleanup(leave)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Run a marked test with its cassette."""
+    mark = item.get_closest_marker(_MARK)
+    if mark is None:
+        return (yield)
+    from meshapi.testing.cassettes.files import cassette
+
+    path, mode = _arguments(item, mark)
+    try:
+        tape = cassette(path, mode)
+    except ValueError as exc:
+        _refuse(item, str(exc))
+    with tape:
+        return (yield)
+
+
+def _arguments(item: pytest.Item, mark: pytest.Mark) -> "tuple[Path, Any]":
+    """The path and the mode of a test's cassette."""
+    given: dict[str, Any] = {**dict(zip(("path", "mode"), mark.args)), **mark.kwargs}
+    path, mode = given.pop("path", None), given.pop("mode", "once")
+    got = ", ".join(given)
+    if len(mark.args) > 2:
+        got = f"{len(mark.args)} positional arguments"
+    elif not (path is None or isinstance(path, str) or hasattr(path, "__fspath__")):
+        got = f"path={path!r}"
+    if got:
+        _refuse(item, f"expected path (a str or a Path) and mode, got {got}")
+    mode = item.config.getoption("--meshapi-record") or mode
+    return item.path.parent / (path or _default_path(item)), mode
+
+
+def _refuse(item: pytest.Item, why: str) -> NoReturn:
+    pytest.fail(f"@pytest.mark.{_MARK} of {item.nodeid}: {why}", pytrace=False)
+
+
+def _default_path(item: pytest.Item) -> "Path":
+    from pathlib import Path
+
+    name = ".".join(item.nodeid.split("::")[1:])
+    plain = re.sub(r"[^\w.\[\]-]", "_", name)
+    if plain != name or len(plain) > _LONGEST_NAME:
+        from hashlib import sha256
+
+        # Two tests must not have the same file, whatever their parameters.
+        plain = f"{plain[:_LONGEST_NAME]}-{sha256(name.encode()).hexdigest()[:8]}"
+    return Path("cassettes", item.path.stem, f"{plain}.json")
+
+
+@pytest.fixture
+def meshapi_gateway() -> "Generator[LocalGateway, None, None]":
+    """A gateway on this machine, new for each test, that streams as fast as it can."""
+    from meshapi.testing import LocalGateway
+
+    with LocalGateway(words_per_second=0) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def meshapi_client(meshapi_gateway: "LocalGateway") -> "Generator[MeshAPI, None, None]":
+    """A client of `meshapi_gateway`."""
+    from meshapi import MeshAPI
+
+    url, token = meshapi_gateway.url, meshapi_gateway.token
+    with MeshAPI(base_url=url, token=token, proxy=None) as client:
+        yield client
+
+
+@pytest.fixture
+def async_meshapi_client(
+    meshapi_gateway: "LocalGateway",
+) -> "Generator[AsyncMeshAPI, None, None]":
+    """An async client of `meshapi_gateway`, for a test on asyncio or trio, whoever runs it."""
+    from meshapi import AsyncMeshAPI
+
+    url, token = meshapi_gateway.url, meshapi_gateway.token
+    client = AsyncMeshAPI(base_url=url, token=token, proxy=None)
+    try:
+        yield client
+    finally:
+        _close(client)
+
+
+def _close(client: "AsyncMeshAPI") -> None:
+    """Close a client outside the event loop of its test, which has ended or stands still."""
+    import asyncio
+
+    # Not `asyncio.run`, which would replace the current loop of the test's plugin.
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(client.aclose())
+    finally:
+        loop.close()
