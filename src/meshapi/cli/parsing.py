@@ -1,7 +1,6 @@
 """Parses command lines: argparse, with errors in one line and the nearest known word."""
 
 import argparse
-import difflib
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -132,5 +131,7 @@ class Parser(argparse.ArgumentParser):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return a question that names the nearest known word, or nothing if none is near."""
+    import difflib
+
     matches = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean {matches[0]}?)" if matches else ""
