@@ -7,12 +7,12 @@ from meshapi.cli.options import Words
 from meshapi.cli.output import Output
 from meshapi.cli.problems import CommandError
 
-_SHELLS = ("bash", "zsh", "tcsh")
+_SHELLS = ("bash", "zsh")
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "shell", type=Words(_SHELLS), choices=_SHELLS, help="the shell: bash, zsh or tcsh"
+        "shell", type=Words(_SHELLS), choices=_SHELLS, help="the shell: bash or zsh"
     )
 
 
