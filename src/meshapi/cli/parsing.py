@@ -4,11 +4,14 @@ import argparse
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn, Optional
+from typing import TYPE_CHECKING, Any, NoReturn, Optional
 
 from meshapi import __version__
 from meshapi.cli.command import Command
 from meshapi.cli.problems import UsageError
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 # Not a lone dash, a negative number, or a sentence that begins with a dash.
 _OPTION = re.compile(r"-[^\d\s][^\s=]*(=|$)")
@@ -75,6 +78,10 @@ class Parser(argparse.ArgumentParser):
         if rest:
             self._take(rest, found)
         return found, []
+
+    def print_help(self, file: "Optional[SupportsWrite[str]]" = None) -> None:
+        """Print the help; unlike argparse, raise what goes wrong with it."""
+        (file or sys.stdout).write(self.format_help())
 
     def exit(self, status: int = 0, message: Optional[str] = None) -> NoReturn:
         """End after `--help` or `--version`, or raise BrokenPipeError."""
