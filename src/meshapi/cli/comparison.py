@@ -1,7 +1,7 @@
 """The answers of several models on a terminal: in panes side by side, or one after another."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from meshapi.cli.output import Output
 from meshapi.cli.terminal import without_controls
@@ -50,7 +50,9 @@ class Answers:
 
 
 def _message_of(error: object) -> str:
-    return str(error.get("message", error)) if isinstance(error, Mapping) else str(error)
+    if not isinstance(error, Mapping):
+        return str(error)
+    return str(cast("Mapping[str, object]", error).get("message", "unknown"))
 
 
 def _one_after_another(
