@@ -72,7 +72,7 @@ def _show_usage(usage: Any, output: Output) -> None:
         return
     fields = _object(usage)
     total, cost = fields.get("total_requests"), _dollars(fields.get("total_cost_usd"))
-    output.relay(f"Usage: {total} requests, {cost}\n")
+    output.relay(f"Requests: {total}, cost {cost}\n")
     _show_costs("model", fields.get("by_model"), output)
 
 

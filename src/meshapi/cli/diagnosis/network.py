@@ -29,10 +29,7 @@ def check_name(place: Place) -> tuple[Finding, list[Address]]:
     try:
         found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        advice = (
-            f"check the spelling of {place.host!r}, and whether this machine is online:"
-            " another name of the internet fails, too, if it is not"
-        )
+        advice = f"check the spelling of {place.host!r}, and whether this machine is online"
         return wrong("name", f"{place.host} has no address: {_why(error)}", advice), []
     if [place.host] == sorted({str(entry[4][0]) for entry in found}):
         return well("name", f"{place.host} needs no look-up"), [(place.host, place.port)]

@@ -69,7 +69,7 @@ def test_usage_has_the_balance_the_models_and_the_days(
     capfd.readouterr()
     assert main(["usage", "--days", "2"]) == 0
     said = capfd.readouterr().out
-    assert said.startswith("Balance: $100.00 available, $0.00 reserved\nUsage: 1 requests, $0.0")
+    assert said.startswith("Balance: $100.00 available, $0.00 reserved\nRequests: 1, cost $0.0")
     assert "\nopenai/gpt-4o\t1\t$0.0" in said
     assert said.count("\n20") == 2
     assert main(["usage", "--json", "--model", "acme/none"]) == 0
