@@ -48,7 +48,7 @@ def seen_in_terminal(
 
     Args:
         command: the program and its arguments.
-        environment: all of its environment.
+        environment: all of its environment, but for a width that another terminal has.
         typed: what to wait for, and what to type then: `("> ", "Hi\\n")`. `\\x03` is Ctrl-C,
             `\\x04` is Ctrl-D.
         columns: the width of the terminal.
@@ -63,6 +63,9 @@ def seen_in_terminal(
         # A shell that runs the tests in the background makes them, and their children, ignore it.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
+    environment = {
+        name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES")
+    }
     with subprocess.Popen(
         command, stdin=its, stdout=its, stderr=its, env=environment, cwd=cwd, preexec_fn=prepare
     ) as process:

@@ -14,6 +14,10 @@
     problems       what ends a command, in one line with what to do
     terminal       text on a terminal, in a pipe, or in a log file
     tables         tables on a terminal, with rich and without
+    dialogue       a conversation in text, a turn for each line
+    images         pictures for a question
+    comparison     answers side by side, or one after another
+    diagnosis      what `meshapi doctor` checks
     conversation   a conversation in a realtime session, by text or audio
     demonstration  what `meshapi demo` shows
     wav            WAV files of the audio that sessions take

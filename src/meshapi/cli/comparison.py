@@ -1,7 +1,7 @@
 """The answers of several models on a terminal: in panes side by side, or one after another."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from meshapi.cli.output import Output
 from meshapi.cli.terminal import without_controls
@@ -17,14 +17,14 @@ _NARROWEST = 24
 
 def follow(stream: "Iterable[CompareStreamEvent]", models: Sequence[str], output: Output) -> None:
     """Show the answers as they arrive, then the comparison."""
-    answers = _Answers(models)
+    answers = Answers(models)
     if output.live and output.width >= _NARROWEST * len(models) and _has_rich():
         _in_panes(stream, answers, output)
     else:
         _one_after_another(stream, answers, output)
 
 
-class _Answers:
+class Answers:
     """What each model has said so far, and the comparison."""
 
     def __init__(self, models: Sequence[str]) -> None:
@@ -50,11 +50,13 @@ class _Answers:
 
 
 def _message_of(error: object) -> str:
-    return str(error.get("message", error)) if isinstance(error, Mapping) else str(error)
+    if not isinstance(error, Mapping):
+        return str(error)
+    return str(cast("Mapping[str, object]", error).get("message", "unknown"))
 
 
 def _one_after_another(
-    stream: "Iterable[CompareStreamEvent]", answers: _Answers, output: Output
+    stream: "Iterable[CompareStreamEvent]", answers: Answers, output: Output
 ) -> None:
     """Show the first answer as it arrives, and each other once those before it have ended."""
     column = _Column(output)
@@ -76,7 +78,7 @@ class _Column:
         self._done: set[str] = set()
         self._shown = -1
 
-    def show(self, answers: _Answers) -> None:
+    def show(self, answers: Answers) -> None:
         for model, text in answers.texts.items():
             if model in self._done:
                 continue
@@ -96,7 +98,7 @@ class _Column:
             self._shown = -1
 
 
-def _in_panes(stream: "Iterable[CompareStreamEvent]", answers: _Answers, output: Output) -> None:
+def _in_panes(stream: "Iterable[CompareStreamEvent]", answers: Answers, output: Output) -> None:
     from rich.console import Console
     from rich.live import Live
 
@@ -106,13 +108,13 @@ def _in_panes(stream: "Iterable[CompareStreamEvent]", answers: _Answers, output:
     with Live(console=console, refresh_per_second=12) as live:
         for event in stream:
             answers.add(event)
-            live.update(_panes(answers))
+            live.update(panes(answers))
     if answers.comparison:
         output.say(output.paint.bold("comparison"))
         output.show([answers.comparison])
 
 
-def _panes(answers: _Answers) -> "Table":
+def panes(answers: Answers) -> "Table":
     from rich.panel import Panel
     from rich.table import Table
     from rich.text import Text

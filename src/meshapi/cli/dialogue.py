@@ -1,5 +1,7 @@
 """A conversation in text on a terminal, one turn for each line that is typed."""
 
+from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Optional
 
 from meshapi import MeshAPIError
@@ -61,7 +63,6 @@ def _line(output: Output) -> Optional[str]:
 
 def _load_history() -> None:
     """Let the arrow keys bring back earlier lines, where Python has readline."""
-    try:
-        import readline  # noqa: F401  # `input` uses it once it is loaded
-    except ImportError:
-        pass
+    # `input` uses it once it is loaded.
+    with suppress(ImportError):
+        import_module("readline")

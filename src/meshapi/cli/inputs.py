@@ -1,6 +1,5 @@
 """What a command is given to read: words, files, and standard input."""
 
-import json
 import os
 import stat
 import sys
@@ -121,6 +120,8 @@ def json_in(path: str) -> Any:
     Raises:
         UsageError: it cannot be read, or is not JSON.
     """
+    import json
+
     path = path[1:] if path.startswith("@") else path
     try:
         return json.loads(read_text(path))

@@ -1,7 +1,6 @@
 """What a command writes: text and tables for people, or JSON for programs; and errors."""
 
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
@@ -47,6 +46,8 @@ class Output:
     @property
     def width(self) -> int:
         """The number of columns of the terminal."""
+        import shutil
+
         return shutil.get_terminal_size().columns
 
     def say(self, text: str = "", end: str = "\n") -> None:

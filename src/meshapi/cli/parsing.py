@@ -1,15 +1,17 @@
 """Parses command lines: argparse, with errors in one line and the nearest known word."""
 
 import argparse
-import difflib
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn, Optional
+from typing import TYPE_CHECKING, Any, NoReturn, Optional
 
 from meshapi import __version__
 from meshapi.cli.command import Command
 from meshapi.cli.problems import UsageError
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 # Not a lone dash, a negative number, or a sentence that begins with a dash.
 _OPTION = re.compile(r"-[^\d\s][^\s=]*(=|$)")
@@ -77,6 +79,10 @@ class Parser(argparse.ArgumentParser):
             self._take(rest, found)
         return found, []
 
+    def print_help(self, file: "Optional[SupportsWrite[str]]" = None) -> None:
+        """Print the help; unlike argparse, raise what goes wrong with it."""
+        (file or sys.stdout).write(self.format_help())
+
     def exit(self, status: int = 0, message: Optional[str] = None) -> NoReturn:
         """End after `--help` or `--version`, or raise BrokenPipeError."""
         sys.stdout.flush()
@@ -132,5 +138,7 @@ class Parser(argparse.ArgumentParser):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return a question that names the nearest known word, or nothing if none is near."""
+    import difflib
+
     matches = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean {matches[0]}?)" if matches else ""

@@ -73,7 +73,7 @@ class TestCommandLine:
             ),
             (
                 ["completion", "bsh"],
-                "shell: expected one of bash, zsh, tcsh, got 'bsh' (did you mean bash?)",
+                "shell: expected one of bash, zsh, got 'bsh' (did you mean bash?)",
             ),
         ],
     )

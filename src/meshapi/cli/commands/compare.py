@@ -32,7 +32,8 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, output: Output) -> int:
-    models = list(dict.fromkeys(filter(None, map(str.strip, arguments.models.split(",")))))
+    named: str = arguments.models
+    models = list(dict.fromkeys(name.strip() for name in named.split(",") if name.strip()))
     if not 2 <= len(models) <= _MOST:
         raise UsageError(f"--models: expected 2 to {_MOST} models, got {len(models)}")
     with connect(arguments) as client:

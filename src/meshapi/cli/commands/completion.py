@@ -7,12 +7,12 @@ from meshapi.cli.options import Words
 from meshapi.cli.output import Output
 from meshapi.cli.problems import CommandError
 
-_SHELLS = ("bash", "zsh", "tcsh")
+_SHELLS = ("bash", "zsh")
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "shell", type=Words(_SHELLS), choices=_SHELLS, help="the shell: bash, zsh or tcsh"
+        "shell", type=Words(_SHELLS), choices=_SHELLS, help="the shell: bash or zsh"
     )
 
 
@@ -20,9 +20,7 @@ def _run(arguments: Namespace, output: Output) -> int:
     try:
         import shtab
     except ModuleNotFoundError as error:
-        raise CommandError(
-            "completion needs shtab: pip install shtab, or in a checkout, pip install '.[cli]'"
-        ) from error
+        raise CommandError("completion needs shtab: pip install shtab") from error
     from meshapi.cli.commands import COMMANDS
     from meshapi.cli.parsing import parser_of
 

@@ -4,7 +4,6 @@ import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Union
-from urllib.parse import urlsplit
 
 from meshapi.cli import exit_codes
 from meshapi.cli.command import Command
@@ -72,6 +71,8 @@ def _client(arguments: Namespace, *, with_token: bool) -> "Union[MeshAPI, str]":
 
 def _way(client: "MeshAPI", timeout: float) -> "Generator[Finding, None, bool]":
     """Check the way to the gateway; return whether it leads there."""
+    from urllib.parse import urlsplit
+
     from meshapi.cli.diagnosis.findings import well
     from meshapi.cli.diagnosis.network import (
         Place,

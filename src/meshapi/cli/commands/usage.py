@@ -1,16 +1,13 @@
 """`meshapi usage`: the balance, what was used, and how close the rate limits are."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from collections.abc import Iterable
+from typing import Any, Callable, Optional, cast
 
 from meshapi.cli.command import Command
 from meshapi.cli.connecting import connect
 from meshapi.cli.options import add_connection, positive
 from meshapi.cli.output import Output
-
-if TYPE_CHECKING:
-    pass
 
 _LIMITS = (
     ("requests_per_minute", "requests a minute"),
@@ -59,56 +56,56 @@ def _raw(ask: Callable[[], Any]) -> Any:
 
 
 def _show_balance(balance: Any, output: Output) -> None:
-    if not isinstance(balance, Mapping):
+    if balance is None:
         output.say("Balance: this token may not see it.")
         return
+    fields = _object(balance)
     available, reserved = (
-        _dollars(balance.get(f"{name}_usd")) for name in ("available", "reserved")
+        _dollars(fields.get(f"{name}_usd")) for name in ("available", "reserved")
     )
     output.relay(f"Balance: {available} available, {reserved} reserved\n")
 
 
 def _show_usage(usage: Any, output: Output) -> None:
-    if not isinstance(usage, Mapping):
+    if usage is None:
         output.say("Usage: this token may not see it.")
         return
-    total, cost = usage.get("total_requests"), _dollars(usage.get("total_cost_usd"))
-    output.relay(f"Usage: {total} requests, {cost}\n")
-    output.table(
-        ("MODEL", "REQUESTS", "COST"),
-        [
-            (row.get("model"), row.get("requests"), _dollars(row.get("cost_usd")))
-            for row in _rows(usage.get("by_model"))
-        ],
-        right=("REQUESTS", "COST"),
-    )
+    fields = _object(usage)
+    total, cost = fields.get("total_requests"), _dollars(fields.get("total_cost_usd"))
+    output.relay(f"Requests: {total}, cost {cost}\n")
+    _show_costs("model", fields.get("by_model"), output)
 
 
 def _show_limits(limits: Any, output: Output) -> None:
-    key = limits.get("key") if isinstance(limits, Mapping) else None
-    rows = []
+    key = _object(_object(limits).get("key"))
+    rows: list[tuple[object, ...]] = []
     for name, title in _LIMITS:
-        row = key.get(name) if isinstance(key, Mapping) else None
-        if isinstance(row, Mapping):
+        if name in key:
+            row = _object(key[name])
             most = row.get("limit")
             rows.append((title, row.get("current"), "no limit" if most is None else most))
     output.table(("RATE LIMIT", "NOW", "MOST"), rows, right=("NOW", "MOST"))
 
 
 def _show_days(trend: Any, output: Output) -> None:
-    days = trend.get("data") if isinstance(trend, Mapping) else trend
-    output.table(
-        ("DAY", "REQUESTS", "COST"),
-        [
-            (row.get("date"), row.get("requests"), _dollars(row.get("cost_usd")))
-            for row in _rows(days)
-        ],
-        right=("REQUESTS", "COST"),
-    )
+    _show_costs("date", _object(trend).get("data", trend), output)
 
 
-def _rows(value: Any) -> list[Mapping[str, Any]]:
-    return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list) else []
+def _show_costs(name: str, values: Any, output: Output) -> None:
+    rows = [
+        (row.get(name), row.get("requests"), _dollars(row.get("cost_usd")))
+        for row in map(_object, _array(values))
+    ]
+    output.table((name.upper(), "REQUESTS", "COST"), rows, right=("REQUESTS", "COST"))
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """A JSON object; an empty one if it is something else."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _array(value: Any) -> list[Any]:
+    return [*cast("Iterable[Any]", value)] if isinstance(value, list) else []
 
 
 def _dollars(amount: Optional[object]) -> str:

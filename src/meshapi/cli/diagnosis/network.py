@@ -3,7 +3,7 @@
 import socket
 import ssl
 import time
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 from meshapi.cli.diagnosis.findings import Finding, well, wrong
 
@@ -29,10 +29,7 @@ def check_name(place: Place) -> tuple[Finding, list[Address]]:
     try:
         found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        advice = (
-            f"check the spelling of {place.host!r}, and whether this machine is online:"
-            " another name of the internet fails, too, if it is not"
-        )
+        advice = f"check the spelling of {place.host!r}, and whether this machine is online"
         return wrong("name", f"{place.host} has no address: {_why(error)}", advice), []
     if [place.host] == sorted({str(entry[4][0]) for entry in found}):
         return well("name", f"{place.host} needs no look-up"), [(place.host, place.port)]
@@ -46,7 +43,7 @@ def check_connection(
     place: Place, addresses: list[Address], timeout: float
 ) -> tuple[Finding, Optional[Address]]:
     """Connect to the first address that accepts; also return it."""
-    failures = []
+    failures: list[str] = []
     for address in addresses:
         started = time.monotonic()
         try:
@@ -92,9 +89,10 @@ def _advice_for(error: ssl.SSLCertVerificationError) -> str:
     )
 
 
-def _name_of(issuer: object) -> str:
-    parts = dict(pair for group in issuer for pair in group) if isinstance(issuer, tuple) else {}
-    return str(parts.get("organizationName") or parts.get("commonName") or "somebody unnamed")
+def _name_of(issuer: Any) -> str:
+    """The name in what `getpeercert` says about an issuer: groups of pairs."""
+    parts: dict[str, str] = dict(pair for group in issuer for pair in group)
+    return parts.get("organizationName") or parts.get("commonName") or "somebody unnamed"
 
 
 def _why(error: Exception) -> str:

@@ -1,0 +1,112 @@
+"""Commands on a real terminal: what is typed, Ctrl-C, narrow and plain terminals."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from meshapi.testing import LocalGateway
+
+if sys.platform == "win32":
+    pytest.skip("terminals of POSIX", allow_module_level=True)
+
+from support.commands import MESHAPI, TOKEN, environment
+from support.pseudo_terminal import seen_in_terminal
+
+pytestmark = pytest.mark.slow
+
+CTRL_C, CTRL_D = "\x03", "\x04"
+
+
+def test_ctrl_c_ends_an_answer_and_the_conversation_goes_on() -> None:
+    with LocalGateway(token=TOKEN, words_per_second=20) as gateway:
+        seen = seen_in_terminal(
+            [*MESHAPI, "chat"],
+            {**environment(gateway), "TERM": "dumb"},
+            [
+                ("> ", "Repeat: one\n"),
+                ("> ", "Count to 1000\n"),
+                ("1 2 3", CTRL_C),
+                ("turn is forgotten", ""),
+                ("> ", f"half a line{CTRL_C}"),
+                ("> ", "/new\n"),
+                ("> ", "\n"),
+                ("> ", "Repeat: two\n"),
+                ("> ", CTRL_D),
+            ],
+        )
+        messages = [request.json()["messages"] for request in gateway.requests]
+    assert seen.exit_code == 0
+    assert "\none\n> Count to 1000\n1 2 3" in seen.text
+    assert seen.text.endswith("> Repeat: two\ntwo\n> \n")
+    assert "meshapi:" not in seen.text
+    # The first turn was sent again with the second; after /new, none was.
+    assert [len(sent) for sent in messages] == [1, 3, 1]
+
+
+def test_an_error_ends_a_turn_and_the_conversation_goes_on(gateway: LocalGateway) -> None:
+    seen = seen_in_terminal(
+        [*MESHAPI, "chat", "--model", "mesh/error-in-stream"],
+        {**environment(gateway), "TERM": "dumb"},
+        [("> ", "Count to 6\n"), ("> ", "/exit\n")],
+    )
+    assert seen.exit_code == 0
+    assert seen.text.count("meshapi: Upstream") == 1
+
+
+def test_ctrl_c_ends_a_single_answer() -> None:
+    with LocalGateway(token=TOKEN, words_per_second=20) as gateway:
+        seen = seen_in_terminal(
+            [*MESHAPI, "chat", "Count to 1000"], environment(gateway), [("1 2 3", CTRL_C)]
+        )
+    assert seen.exit_code == 130
+    assert seen.text.endswith("\n")
+    assert "Traceback" not in seen.text
+
+
+@pytest.mark.parametrize(
+    ("variables", "coloured"),
+    [({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False), ({"NO_COLOR": "1"}, False)],
+)
+def test_colours_are_for_terminals_that_want_them(
+    variables: dict[str, str], coloured: bool, gateway: LocalGateway
+) -> None:
+    own = {name: value for name, value in environment(gateway).items() if name != "NO_COLOR"}
+    seen = seen_in_terminal(
+        [*MESHAPI, "models", "claude"], {"TERM": "xterm", **own, **variables}, columns=20
+    )
+    assert seen.exit_code == 0
+    assert ("\x1b" in seen.raw) is coloured
+    assert seen.text.startswith("anthropic/claude-haiku-4.5\n  kind text\n")
+
+
+def test_a_reader_that_leaves_ends_help_quietly() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [*MESHAPI, "chat", "--help"],
+            stdin=subprocess.DEVNULL,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_words_that_are_not_utf_8_are_refused_in_one_line(gateway: LocalGateway) -> None:
+    done = subprocess.run(
+        [*map(os.fsencode, MESHAPI), b"chat", b"caf\xe9"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=environment(gateway),
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"meshapi: messages[0].content")
+    assert done.stderr.count(b"\n") == 1
