@@ -88,6 +88,9 @@ class AsyncTransport(Protocol):
     - `changes_requests`: if true, `send` gets two more arguments. `attempt` counts the attempts of
       the call from 0. `hide` is a function to call with what the transport adds to a request and
       no error may show.
+    - `async_network`: a function that returns the network by which the client tells the time and
+      waits, in place of that of the running program; see `AsyncNetwork`. A transport that has it
+      needs no `send`: then the client opens its own connections on that network.
     """
 
     async def send(
