@@ -47,6 +47,7 @@ def test_chunks_are_what_a_stream_yields() -> None:
     assert [chunk.text for chunk in chunks("he", finish_reason=None)] == ["", "he"]
 
 
+@pytest.mark.slow
 @given(st.lists(lines, max_size=4), st.integers(1, 40))
 def test_pieces_are_the_same_stream_wherever_they_are_cut(texts: "list[str]", cut: int) -> None:
     pieces = chunks(*texts, cut=cut)

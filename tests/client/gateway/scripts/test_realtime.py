@@ -26,6 +26,7 @@ def texts_of(events: "list[Any]") -> str:
     return "".join(event["delta"] for event in events if event["type"] in deltas)
 
 
+@pytest.mark.slow
 def test_a_response_has_the_words_of_the_script(gateway: LocalGateway) -> None:
     gateway.on("weather", reply(tool_calls=[tool_call("get_weather", {"city": "Paris"})]), "Sunny.")
     with opened(gateway) as session:
