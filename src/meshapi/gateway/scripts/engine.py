@@ -329,9 +329,13 @@ def _checked(conditions: Conditions) -> Conditions:
     for name, value in zip(("text", "path"), (conditions.text, conditions.path)):
         if value is not None and not _is_text(value):
             raise TypeError(f"{name}: expected a text or a compiled pattern, got {value!r}")
-    for name, value in (("model", conditions.model), ("method", conditions.method)):
-        if value is not None and not isinstance(value, str):
-            raise TypeError(f"{name}: expected a text, got {value!r}")
+    plain: Sequence[tuple[str, object]] = (
+        ("model", conditions.model),
+        ("method", conditions.method),
+    )
+    for name, word in plain:
+        if word is not None and not isinstance(word, str):
+            raise TypeError(f"{name}: expected a text, got {word!r}")
     _check_function("where", conditions.where)
     method, path = conditions.method, conditions.path
     if isinstance(path, str) and not path.startswith("/"):
@@ -371,9 +375,10 @@ def _check_function(name: str, function: object) -> None:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) or (
-        isinstance(value, re.Pattern) and isinstance(value.pattern, str)
-    )
+    if not isinstance(value, re.Pattern):
+        return isinstance(value, str)
+    pattern: Any = getattr(value, "pattern", None)  # pyright: ignore[reportUnknownArgumentType]
+    return isinstance(pattern, str)
 
 
 def _is_whole(value: object) -> bool:

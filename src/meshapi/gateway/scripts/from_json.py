@@ -80,12 +80,12 @@ def add_scripts(scripts: Scripts, value: object, source: str) -> list[Script]:
     rows = value
     at = ""
     if isinstance(value, dict) and "scripts" in value:
-        given = _object(value, source, ("scripts", "strict"))
+        given = _object(cast("object", value), source, ("scripts", "strict"))
         rows, strict, at = given["scripts"], given.get("strict"), "scripts"
         if strict is not None and not isinstance(strict, bool):
             raise WrongScripts(f"{source}: strict: expected true or false, got {strict!r}")
     if isinstance(rows, dict):
-        rows = [rows]
+        rows = [cast("object", rows)]
     if not isinstance(rows, list):
         raise WrongScripts(f"{source}: expected a script or a list of scripts, got {_brief(rows)}")
     trial = Scripts()
@@ -119,7 +119,7 @@ def _parsed(value: object, place: str) -> _Parsed:
         raise WrongScripts(f'{place}: respond is missing; {{"reply": {{}}}} is the gateway\'s own')
     responses: Any = given["respond"]
     many = isinstance(responses, list)
-    rows: list[object] = responses if many else [responses]
+    rows = cast("list[object]", responses) if many else [cast("object", responses)]
     made = [
         _action(row, f"{place}.respond[{number}]" if many else f"{place}.respond")
         for number, row in enumerate(rows)
@@ -143,7 +143,7 @@ def _action(value: object, place: str) -> Action:
     known = ", ".join(_KINDS)
     if len(given) != 1 or next(iter(given)) not in _KINDS:
         raise WrongScripts(
-            f"{place}: expected a text or an object with one of {known}, got {_brief(value)}"
+            f"{place}: expected a text or an object with one of {known}, got {_brief(cast('object', value))}"
         )
     ((kind, inner),) = given.items()
     place = f"{place}.{kind}"

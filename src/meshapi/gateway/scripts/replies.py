@@ -8,7 +8,7 @@ import json as _json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional, Union
+from typing import Any, Optional, Union, cast
 
 from meshapi.gateway.scripts.values import (
     Action,
@@ -146,7 +146,7 @@ def tool_call(
         _check_text("raw_arguments", raw_arguments)
         return ScriptedCall(name, raw_arguments, call_id)
     if not isinstance(arguments, str):
-        if arguments is not None and not isinstance(arguments, Mapping):
+        if arguments is not None and not _is(arguments, Mapping):
             raise TypeError(f"arguments: expected a dict or JSON, got {arguments!r}")
         return ScriptedCall(name, _dumped("arguments", dict(arguments or {})), call_id)
     try:
@@ -282,8 +282,9 @@ def action_of(response: object) -> Action:
     if isinstance(response, str):
         return reply(response)
     if isinstance(response, Mapping):
-        _dumped("response", response)
-        return Body(response)
+        body = cast("Mapping[str, Any]", response)
+        _dumped("response", body)
+        return Body(body)
     raise TypeError(
         "response: expected reply(...), error(...), a fault such as broken_stream(), a text, a dict"
         f" (a JSON body), or a function of the request, got {response!r}"
@@ -323,7 +324,7 @@ def _texts(name: str, values: Sequence[str]) -> tuple[str, ...]:
 def _calls(calls: Optional[Sequence[ScriptedCall]]) -> tuple[ScriptedCall, ...]:
     made = tuple(calls or ())
     for call in made:
-        if not isinstance(call, ScriptedCall):
+        if not _is(call, ScriptedCall):
             raise TypeError(f"tool_calls: expected [tool_call(name, arguments), ...], got {call!r}")
     return made
 

@@ -34,12 +34,12 @@ class Reply:
     text: Optional[str] = None
     tool_calls: tuple[ScriptedCall, ...] = ()
     finish_reason: Optional[str] = None
-    usage: Mapping[str, int] = field(default_factory=dict)
+    usage: Mapping[str, int] = field(default_factory=dict[str, int])
     refusal: Optional[str] = None
     chunks: Optional[tuple[str, ...]] = None
     embedding: Optional[tuple[float, ...]] = None
     delay: float = 0.0
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def says(self) -> frozenset[str]:
@@ -70,7 +70,7 @@ class ErrorReply:
     code: str
     message: str
     retry_after: Optional[float] = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
