@@ -117,3 +117,19 @@ class AsyncTransport(Protocol):
     async def aclose(self) -> None:
         """Close everything, including responses that are being read. Harmless twice."""
         ...
+
+
+class AsyncNetworkTransport(Protocol):
+    """Brings a network in place of sockets, for a client's own connections, and its clock.
+
+    Realtime sessions are on it as well. It uses neither proxies nor the client's `sockets`, and no
+    TLS if the network says `needs_tls = False`.
+    """
+
+    def async_network(self) -> Any:
+        """Return the network of the running program; see `AsyncNetwork`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close everything. Harmless twice."""
+        ...

@@ -118,3 +118,19 @@ class Transport(Protocol):
     def close(self) -> None:
         """Close everything, including responses that are being read. Harmless twice."""
         ...
+
+
+class NetworkTransport(Protocol):
+    """Brings a network in place of sockets, for a client's own connections, and its clock.
+
+    Realtime sessions are on it as well. It uses neither proxies nor the client's `sockets`, and no
+    TLS if the network says `needs_tls = False`.
+    """
+
+    def network(self) -> Any:
+        """Return the network of the running program; see `Network`."""
+        ...
+
+    def close(self) -> None:
+        """Close everything. Harmless twice."""
+        ...
