@@ -149,15 +149,16 @@ class FakeGateway(FakeNetworks, Scripted):
         self.clock.waits.clear()
 
     def client(self, **options: Any) -> "MeshAPI":
-        """Return a blocking client of this gateway."""
+        """Return a blocking client of this gateway; the options are the arguments of `MeshAPI`."""
         from meshapi import MeshAPI
 
-        return MeshAPI(**{"token": self.token, "base_url": self.url, "transport": self, **options})
+        return MeshAPI(**self._with_defaults(options))
 
     def async_client(self, **options: Any) -> "AsyncMeshAPI":
-        """Return an async client of this gateway."""
+        """Return an async client; the options are the arguments of `AsyncMeshAPI`."""
         from meshapi import AsyncMeshAPI
 
-        return AsyncMeshAPI(
-            **{"token": self.token, "base_url": self.url, "transport": self, **options}
-        )
+        return AsyncMeshAPI(**self._with_defaults(options))
+
+    def _with_defaults(self, options: dict[str, Any]) -> dict[str, Any]:
+        return {"token": self.token, "base_url": self.url, "transport": self, **options}

@@ -136,7 +136,7 @@ class Connection:
 
     def send(self, event: Any) -> None:
         """Send one event of a response."""
-        data = self._http.send(event)
+        data: Optional[bytes] = self._http.send(event)
         if data:
             self._pipe.send(data, head=isinstance(event, (h11.Response, h11.InformationalResponse)))
 
