@@ -47,6 +47,7 @@ class CancelScope(Protocol):
         kind: Optional[type[BaseException]],
         value: Optional[BaseException],
         traceback: Optional[TracebackType],
+        /,
     ) -> Optional[bool]: ...
 
 
@@ -58,7 +59,9 @@ class TaskGroup(Protocol):
         """Cancels the block and its tasks."""
         ...
 
-    def start_soon(self, function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> object:
+    def start_soon(
+        self, function: Callable[..., Coroutine[Any, Any, None]], /, *args: Any
+    ) -> object:
         """Begin a task."""
         ...
 
@@ -69,6 +72,7 @@ class TaskGroup(Protocol):
         kind: Optional[type[BaseException]],
         value: Optional[BaseException],
         traceback: Optional[TracebackType],
+        /,
     ) -> Optional[bool]: ...
 
 

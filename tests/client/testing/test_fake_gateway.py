@@ -456,21 +456,23 @@ async def test_a_session_calls_functions_and_is_interrupted(world):
         return f"sunny in {city}"
 
     with FakeGateway(words_per_second=2) as gateway:
-        async with client_of(world, gateway) as client:
-            async with client.realtime.connect(model=MODEL) as session:
-                turns = session.turns(tools=[get_weather])
-                await session.send_text("get_weather in Rome")
-                calls, said = [await turns.receive(60) for _ in range(2)]
-                assert [call.parsed_arguments for call in calls.tool_calls] == [{"city": "Rome"}]
-                assert "sunny in Rome" in said.transcript
-                began = gateway.clock.now
-                assert began > 0
+        async with (
+            client_of(world, gateway) as client,
+            client.realtime.connect(model=MODEL) as session,
+        ):
+            turns = session.turns(tools=[get_weather])
+            await session.send_text("get_weather in Rome")
+            calls, said = [await turns.receive(60) for _ in range(2)]
+            assert [call.parsed_arguments for call in calls.tool_calls] == [{"city": "Rome"}]
+            assert "sunny in Rome" in said.transcript
+            began = gateway.clock.now
+            assert began > 0
 
-                await session.send_text("Count to 100.")
-                await session.send({"type": "response.cancel"})
-                cut = await turns.receive(60)
-                assert (cut.status, cut.reason) == ("cancelled", "client_cancelled")
-                assert gateway.clock.now - began < 45
+            await session.send_text("Count to 100.")
+            await session.send({"type": "response.cancel"})
+            cut = await turns.receive(60)
+            assert (cut.status, cut.reason) == ("cancelled", "client_cancelled")
+            assert gateway.clock.now - began < 45
 
 
 @pytest.mark.parametrize(

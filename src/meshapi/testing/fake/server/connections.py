@@ -42,7 +42,7 @@ class Connection:
         self._app = app
         self._server = server
         self._next_fault = next_fault
-        self._http = h11.Connection(h11.SERVER)
+        self._http: Any = h11.Connection(h11.SERVER)
         self._exchange: Optional[Exchange] = None
         self._socket: Optional[Socket] = None
         pipe.deliver = self.receive_data
