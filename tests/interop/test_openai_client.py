@@ -89,7 +89,7 @@ def test_a_rate_limit_is_retried(client: Any, gateway: LocalGateway) -> None:
 def test_streams_that_break_off(client: Any, gateway: LocalGateway) -> None:
     gateway.next_response(broken_stream("one two"), error_in_stream("one two", message="Gone."))
     stream = client.chat.completions.create(model="m", messages=QUESTION, stream=True)
-    with pytest.raises(Exception, match="incomplete chunked read|peer closed|Connection error"):
+    with pytest.raises(Exception, match=r"incomplete chunked read|peer closed|Connection error"):
         list(stream)
     stream = client.chat.completions.create(model="m", messages=QUESTION, stream=True)
     with pytest.raises(openai.APIError, match="Gone"):

@@ -10,7 +10,14 @@
 It speaks the wire protocol of the service, checks what it is sent, and responds to the same
 question in the same way each time, so that a test can state exactly what it expects. `LocalGateway`
 serves over a real socket; `create_app` returns the bare ASGI application, for a server of your own.
-Both need `pip install '.[gateway]'`.
+Both need `pip install '.[gateway]'`. What your tests want it to respond, they say with scripts:
+
+    gateway.on("weather", reply(tool_calls=[tool_call("get_weather", {"city": "Paris"})]), "Sunny.")
+    gateway.next_error(429, retry_after=2)
+    ...
+    gateway.assert_all_used()
+
+`builders` makes responses and streams without a gateway: `completion("hi")`, `chunks("he", "llo")`.
 
 `FakeGateway` is the same without sockets, threads and waits: a transport, with a clock of its own
 (room `fake`); `ByteFault` says what happens to the bytes of a response. `completion` and `chunks`

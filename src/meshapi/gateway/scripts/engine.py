@@ -17,7 +17,6 @@ Several threads may add scripts and ask for responses at once: each request uses
 
 import inspect
 import re
-import sys
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from difflib import SequenceMatcher
@@ -112,6 +111,7 @@ class Script:
         place: where it was added, such as `test_weather.py:12`.
         used: how many requests have had it.
         times: how many can have it; None for any number.
+        responses: what they get, in turn.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class Script:
         self.place = place
         self.used = 0
         self.times = len(responses) if times is None and len(responses) > 1 else times
-        self._responses = tuple(responses)
+        self.responses = tuple(responses)
 
     @property
     def needed(self) -> int:
@@ -144,7 +144,7 @@ class Script:
 
     def next(self) -> ScriptedResponse:
         """Return the response that the next request gets."""
-        return self._responses[min(self.used, len(self._responses) - 1)]
+        return self.responses[min(self.used, len(self.responses) - 1)]
 
     def __str__(self) -> str:
         return f"{self.place}: {str(self.conditions) or 'any request'}"
@@ -217,7 +217,7 @@ class Scripts:
         """Have `reset` return to the scripts that there are now, with nothing used."""
         with self._lock:
             self._first = [
-                (one.conditions, one._responses, one.times, one.place) for one in self._others
+                (one.conditions, one.responses, one.times, one.place) for one in self._others
             ]
 
     def reset(self) -> None:
@@ -309,9 +309,11 @@ class Scripts:
 
 def place_of_caller() -> str:
     """Return the file and line from which a function of this package was called."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("meshapi."):
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("meshapi."):
         frame = frame.f_back
+    if frame is None:
+        return "somewhere"
     name = re.split(r"[\\/]", frame.f_code.co_filename)[-1]
     return f"{name}:{frame.f_lineno}"
 
@@ -329,16 +331,12 @@ def _checked(conditions: Conditions) -> Conditions:
     for name, value in zip(("text", "path"), (conditions.text, conditions.path)):
         if value is not None and not _is_text(value):
             raise TypeError(f"{name}: expected a text or a compiled pattern, got {value!r}")
-    plain: Sequence[tuple[str, object]] = (
-        ("model", conditions.model),
-        ("method", conditions.method),
-    )
-    for name, word in plain:
-        if word is not None and not isinstance(word, str):
+    for name, word in (("model", conditions.model), ("method", conditions.method)):
+        if word is not None and not _is_word(word):
             raise TypeError(f"{name}: expected a text, got {word!r}")
     _check_function("where", conditions.where)
     method, path = conditions.method, conditions.path
-    if isinstance(path, str) and not path.startswith("/"):
+    if isinstance(path, str) and path[:1] != "/":
         raise ValueError(f"path: expected one that begins with /, such as /v1/models, got {path!r}")
     return conditions if method is None else conditions._replace(method=method.upper())
 
@@ -379,6 +377,10 @@ def _is_text(value: object) -> bool:
         return isinstance(value, str)
     pattern: Any = getattr(value, "pattern", None)  # pyright: ignore[reportUnknownArgumentType]
     return isinstance(pattern, str)
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _is_whole(value: object) -> bool:

@@ -139,11 +139,12 @@ def _pattern(value: object, place: str) -> "re.Pattern[str]":
 def _action(value: object, place: str) -> Action:
     if isinstance(value, str):
         return replies.reply(value)
+    shown = value
     given = cast("_Object", value) if isinstance(value, dict) else {}
     known = ", ".join(_KINDS)
     if len(given) != 1 or next(iter(given)) not in _KINDS:
         raise WrongScripts(
-            f"{place}: expected a text or an object with one of {known}, got {_brief(cast('object', value))}"
+            f"{place}: expected a text or an object with one of {known}, got {_brief(shown)}"
         )
     ((kind, inner),) = given.items()
     place = f"{place}.{kind}"
