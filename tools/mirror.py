@@ -51,6 +51,7 @@ NAMES = {
     "asynccontextmanager": "contextmanager",
     "iscoroutinefunction": "isfunction",
     "_async": "_sync",
+    "async_network": "network",
 }
 """Names that do not follow the `Async` prefix rule."""
 

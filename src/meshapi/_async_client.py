@@ -44,7 +44,13 @@ if TYPE_CHECKING:
     from meshapi._raw_clients import AsyncRawMeshAPI
     from meshapi._realtime import AsyncRealtimeResource
     from meshapi.telemetry.options import OpenTelemetryOptions
-    from meshapi_backends import AsyncHTTPXClient, AsyncMiddleware, AsyncWatch, Hooks
+    from meshapi_backends import (
+        AsyncHTTPXClient,
+        AsyncMiddleware,
+        AsyncNetworkTransport,
+        AsyncWatch,
+        Hooks,
+    )
     from meshapi_core.flows import FilePath, OnProgress, SavedFile
 
 
@@ -55,7 +61,7 @@ class AsyncConnections(TypedDict, total=False):
     proxy: Union[None, str, Proxy, NotGiven]
     tls: "Optional[TLSArgument]"
     sockets: SocketOptions
-    transport: Optional[AsyncTransport]
+    transport: "Union[None, AsyncTransport, AsyncNetworkTransport]"
     async_httpx_client: "Optional[AsyncHTTPXClient]"
     middleware: "Sequence[AsyncMiddleware]"
     hooks: "Optional[Hooks]"
@@ -97,7 +103,7 @@ class AsyncMeshAPI(AsyncBulkClient):
         proxy: Union[None, str, Proxy, NotGiven] = NOT_GIVEN,
         tls: "Optional[TLSArgument]" = None,
         sockets: SocketOptions = DEFAULT_SOCKETS,
-        transport: Optional[AsyncTransport] = None,
+        transport: "Union[None, AsyncTransport, AsyncNetworkTransport]" = None,
         async_httpx_client: "Optional[AsyncHTTPXClient]" = None,
         middleware: "Sequence[AsyncMiddleware]" = (),
         hooks: "Optional[Hooks]" = None,

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from meshapi._raw_clients import RawMeshAPI
     from meshapi._realtime import RealtimeResource
     from meshapi.telemetry.options import OpenTelemetryOptions
-    from meshapi_backends import Hooks, HTTPXClient, Middleware, Watch
+    from meshapi_backends import Hooks, HTTPXClient, Middleware, NetworkTransport, Watch
     from meshapi_core.flows import FilePath, OnProgress, SavedFile
 
 
@@ -66,7 +66,7 @@ class Connections(TypedDict, total=False):
     proxy: Union[None, str, Proxy, NotGiven]
     tls: "Optional[TLSArgument]"
     sockets: SocketOptions
-    transport: Optional[Transport]
+    transport: "Union[None, Transport, NetworkTransport]"
     httpx_client: "Optional[HTTPXClient]"
     middleware: "Sequence[Middleware]"
     hooks: "Optional[Hooks]"
@@ -150,7 +150,7 @@ class MeshAPI(BulkClient):
         proxy: Union[None, str, Proxy, NotGiven] = NOT_GIVEN,
         tls: "Optional[TLSArgument]" = None,
         sockets: SocketOptions = DEFAULT_SOCKETS,
-        transport: Optional[Transport] = None,
+        transport: "Union[None, Transport, NetworkTransport]" = None,
         httpx_client: "Optional[HTTPXClient]" = None,
         middleware: "Sequence[Middleware]" = (),
         hooks: "Optional[Hooks]" = None,

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         AsyncRealtimeSession as AsyncRealtimeSession,
     )
     from meshapi_backends._async.runner import AsyncCallRunner as AsyncCallRunner
+    from meshapi_backends._async.transports import AsyncNetworkTransport as AsyncNetworkTransport
     from meshapi_backends._async.transports import AsyncTransport as AsyncTransport
     from meshapi_backends._async.transports import AsyncTransportResponse as AsyncTransportResponse
     from meshapi_backends._failures import TransportError as TransportError
@@ -90,6 +91,7 @@ if TYPE_CHECKING:
     from meshapi_backends._sync.raw_runner import RawCallRunner as RawCallRunner
     from meshapi_backends._sync.realtime.session import RealtimeSession as RealtimeSession
     from meshapi_backends._sync.runner import CallRunner as CallRunner
+    from meshapi_backends._sync.transports import NetworkTransport as NetworkTransport
     from meshapi_backends._sync.transports import Transport as Transport
     from meshapi_backends._sync.transports import TransportResponse as TransportResponse
     from meshapi_backends._watching import AsyncWatch as AsyncWatch

@@ -24,7 +24,9 @@ _NAMES: Final = {
     "meshapi_backends._async.raw_runner": "AsyncRawCallRunner",
     "meshapi_backends._async.realtime.session": "AsyncRealtimeSession",
     "meshapi_backends._async.runner": "AsyncCallRunner",
-    "meshapi_backends._async.transports": "AsyncTransport AsyncTransportResponse",
+    "meshapi_backends._async.transports": """
+        AsyncNetworkTransport AsyncTransport AsyncTransportResponse
+    """,
     "meshapi_backends._failures": "TransportError",
     "meshapi_backends._guards": "GUARDS RECORDERS",
     "meshapi_backends._hooks": "Hooks check_hooks",
@@ -50,7 +52,7 @@ _NAMES: Final = {
     "meshapi_backends._sync.raw_runner": "RawCallRunner",
     "meshapi_backends._sync.realtime.session": "RealtimeSession",
     "meshapi_backends._sync.runner": "CallRunner",
-    "meshapi_backends._sync.transports": "Transport TransportResponse",
+    "meshapi_backends._sync.transports": "NetworkTransport Transport TransportResponse",
     "meshapi_backends._watching": "AsyncWatch Watch",
 }
 _HOMES: Final = {

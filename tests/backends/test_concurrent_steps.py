@@ -57,7 +57,7 @@ def texts(ends: Any) -> list[str]:
     return [end.value.text for end in ends]
 
 
-over_http_1 = on_transports(lambda sender, world: not sender.http2)
+over_http_1 = on_transports(lambda sender, world: sender.sockets and not sender.http2)
 
 
 @over_http_1

@@ -397,7 +397,11 @@ async def test_where_a_call_is_interrupted_or_its_client_closed(
 # Other transports
 
 
-@on_transports(lambda sender, world: sender.hides and not sender.http2 and sender.name != "native")
+@on_transports(
+    lambda sender, world: (
+        sender.sockets and sender.hides and not sender.http2 and sender.name != "native"
+    )
+)
 async def test_whatever_happens_over_another_transport(
     world: World, sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:

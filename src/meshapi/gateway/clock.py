@@ -7,8 +7,10 @@ gateway that waits or tells the time does it by these functions.
 """
 
 import time as _time
+from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
-from typing import Final
+from types import TracebackType
+from typing import Any, Final, Optional
 
 import anyio
 from typing_extensions import Protocol
@@ -24,6 +26,54 @@ class Event(Protocol):
     async def wait(self) -> None:
         """Wait until it has happened."""
         ...
+
+
+class CancelScope(Protocol):
+    """A block that can be cancelled."""
+
+    @property
+    def cancelled_caught(self) -> bool:
+        """Whether it has been."""
+        ...
+
+    def cancel(self) -> object:
+        """Cancel it, if it is entered, or else when it is."""
+        ...
+
+    def __enter__(self) -> Any: ...
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        value: Optional[BaseException],
+        traceback: Optional[TracebackType],
+        /,
+    ) -> Optional[bool]: ...
+
+
+class TaskGroup(Protocol):
+    """A block with tasks, which end before it does."""
+
+    @property
+    def cancel_scope(self) -> CancelScope:
+        """Cancels the block and its tasks."""
+        ...
+
+    def start_soon(
+        self, function: Callable[..., Coroutine[Any, Any, None]], /, *args: Any
+    ) -> object:
+        """Begin a task."""
+        ...
+
+    async def __aenter__(self) -> Any: ...
+
+    async def __aexit__(
+        self,
+        kind: Optional[type[BaseException]],
+        value: Optional[BaseException],
+        traceback: Optional[TracebackType],
+        /,
+    ) -> Optional[bool]: ...
 
 
 class Clock:
@@ -51,6 +101,14 @@ class Clock:
     def event(self) -> Event:
         """Return an event that has not happened."""
         return anyio.Event()
+
+    def cancel_scope(self) -> CancelScope:
+        """Return a block that can be cancelled."""
+        return anyio.CancelScope()
+
+    def task_group(self) -> TaskGroup:
+        """Return a block with tasks, which end before it does."""
+        return anyio.create_task_group()
 
 
 _COMPUTER: Final = Clock()
@@ -83,3 +141,13 @@ def event() -> Event:
 def spool_size() -> int:
     """Return how many bytes of an upload stay in memory."""
     return _CLOCK.get().spool_size
+
+
+def cancel_scope() -> CancelScope:
+    """Return a block that can be cancelled."""
+    return _CLOCK.get().cancel_scope()
+
+
+def task_group() -> TaskGroup:
+    """Return a block with tasks, which end before it does."""
+    return _CLOCK.get().task_group()

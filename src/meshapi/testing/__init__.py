@@ -19,6 +19,10 @@ Both need `pip install '.[gateway]'`. What your tests want it to respond, they s
 
 `builders` makes responses and streams without a gateway: `completion("hi")`, `chunks("he", "llo")`.
 
+`FakeGateway` is the same without sockets, threads and waits: a transport, with a clock of its own
+(room `fake`); `ByteFault` says what happens to the bytes of a response. `completion` and `chunks`
+(`builders`) are responses without a gateway.
+
 Requests from web pages of other hosts, and requests for a host name that is not the gateway's, get
 a 403: otherwise any site could use the gateway through its visitors' browsers. Add host names with
 `LocalGateway(allowed_hosts=[...])`. A body of more than 32 MiB gets a 413, as it does from the

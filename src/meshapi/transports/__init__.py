@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from meshapi_backends import AsyncHTTPXTransport as AsyncHTTPXTransport
     from meshapi_backends import AsyncMiddleware as AsyncMiddleware
     from meshapi_backends import AsyncMiddlewareResponse as AsyncMiddlewareResponse
+    from meshapi_backends import AsyncNetworkTransport as AsyncNetworkTransport
     from meshapi_backends import AsyncTransport as AsyncTransport
     from meshapi_backends import AsyncTransportResponse as AsyncTransportResponse
     from meshapi_backends import BytesResponse as BytesResponse
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from meshapi_backends import HTTPXTransport as HTTPXTransport
     from meshapi_backends import Middleware as Middleware
     from meshapi_backends import MiddlewareResponse as MiddlewareResponse
+    from meshapi_backends import NetworkTransport as NetworkTransport
     from meshapi_backends import Transport as Transport
     from meshapi_backends import TransportError as TransportError
     from meshapi_backends import TransportResponse as TransportResponse

@@ -11,9 +11,9 @@ PACKAGE: Final = "meshapi.transports"
 _NAMES: Final = {
     "meshapi_backends": """
         AiohttpTransport AsyncBytesResponse AsyncCallNext AsyncHTTPCoreTransport AsyncHTTPXTransport
-        AsyncMiddleware AsyncMiddlewareResponse AsyncTransport AsyncTransportResponse BytesResponse
-        CallNext HTTPCoreTransport HTTPXTransport Middleware MiddlewareResponse Transport
-        TransportError TransportResponse
+        AsyncMiddleware AsyncMiddlewareResponse AsyncNetworkTransport AsyncTransport
+        AsyncTransportResponse BytesResponse CallNext HTTPCoreTransport HTTPXTransport Middleware
+        MiddlewareResponse NetworkTransport Transport TransportError TransportResponse
     """,
     "meshapi_core": "Failure Request",
 }

@@ -90,6 +90,9 @@ class AsyncTransport(Protocol):
     - `changes_requests`: if true, `send` gets two more arguments. `attempt` counts the attempts of
       the call from 0. `hide` is a function to call with what the transport adds to a request and
       no error may show.
+    - `async_network`: a function that returns the network by which the client tells the time and
+      waits, in place of that of the running program; see `AsyncNetwork`. A transport that has it
+      needs no `send`: then the client opens its own connections on that network.
     """
 
     async def send(
@@ -115,4 +118,20 @@ class AsyncTransport(Protocol):
 
     async def aclose(self) -> None:
         """Close everything, including responses that are being read. Harmless twice."""
+        ...
+
+
+class AsyncNetworkTransport(Protocol):
+    """Brings a network in place of sockets, for a client's own connections, and its clock.
+
+    Realtime sessions are on it as well. It uses neither proxies nor the client's `sockets`, and no
+    TLS if the network says `needs_tls = False`.
+    """
+
+    def async_network(self) -> Any:
+        """Return the network of the running program; see `AsyncNetwork`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close everything. Harmless twice."""
         ...

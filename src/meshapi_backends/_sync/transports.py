@@ -91,6 +91,9 @@ class Transport(Protocol):
     - `changes_requests`: if true, `send` gets two more arguments. `attempt` counts the attempts of
       the call from 0. `hide` is a function to call with what the transport adds to a request and
       no error may show.
+    - `network`: a function that returns the network by which the client tells the time and
+      waits, in place of that of the running program; see `Network`. A transport that has it
+      needs no `send`: then the client opens its own connections on that network.
     """
 
     def send(
@@ -116,4 +119,20 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Close everything, including responses that are being read. Harmless twice."""
+        ...
+
+
+class NetworkTransport(Protocol):
+    """Brings a network in place of sockets, for a client's own connections, and its clock.
+
+    Realtime sessions are on it as well. It uses neither proxies nor the client's `sockets`, and no
+    TLS if the network says `needs_tls = False`.
+    """
+
+    def network(self) -> Any:
+        """Return the network of the running program; see `Network`."""
+        ...
+
+    def close(self) -> None:
+        """Close everything. Harmless twice."""
         ...

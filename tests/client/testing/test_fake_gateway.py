@@ -28,6 +28,7 @@ from meshapi.testing.fake.clock import VirtualClock
 from meshapi.testing.fake.gateway import FakeNetworks
 from meshapi_core.endpoints import Completions
 from support.flavours import World, on_every_flavour
+from support.gateway_sessions import MODEL
 from support.scripted_server import ScriptedServer
 
 ASK: dict[str, Any] = {
@@ -443,3 +444,58 @@ def test_rate_limits_end_with_their_minute():
             client.chat.completions.create(**ASK)
         gateway.advance(61)
         client.chat.completions.create(**ASK)
+
+
+# Realtime
+
+
+@on_every_flavour
+async def test_a_session_calls_functions_and_is_interrupted(world):
+    def get_weather(city: str) -> str:
+        """Return the weather in a city."""
+        return f"sunny in {city}"
+
+    with FakeGateway(words_per_second=2) as gateway:
+        async with (
+            client_of(world, gateway) as client,
+            client.realtime.connect(model=MODEL) as session,
+        ):
+            turns = session.turns(tools=[get_weather])
+            await session.send_text("get_weather in Rome")
+            calls, said = [await turns.receive(60) for _ in range(2)]
+            assert [call.parsed_arguments for call in calls.tool_calls] == [{"city": "Rome"}]
+            assert "sunny in Rome" in said.transcript
+            began = gateway.clock.now
+            assert began > 0
+
+            await session.send_text("Count to 100.")
+            await session.send({"type": "response.cancel"})
+            cut = await turns.receive(60)
+            assert (cut.status, cut.reason) == ("cancelled", "client_cancelled")
+            assert gateway.clock.now - began < 45
+
+
+@pytest.mark.parametrize(
+    "model", ["mesh/broken-stream", "mesh/slow", "mesh/stall", "mesh/close-1011", "mesh/nobody"]
+)
+@on_every_flavour
+async def test_a_session_fails_as_its_model_does(world, model):
+    with FakeGateway() as gateway:
+        async with client_of(world, gateway, retry=ONCE) as client:
+            try:
+                async with client.realtime.connect(model=model) as session:
+                    turns = session.turns()
+                    await session.send_text("What is 2+2?")
+                    outcome: Any = (await turns.receive(20)).status
+            except MeshAPIError as exc:
+                outcome = exc.error_code
+    assert (
+        outcome
+        == {
+            "mesh/broken-stream": "lost",
+            "mesh/slow": "completed",
+            "mesh/stall": "read_timeout",
+            "mesh/close-1011": "upstream_error",
+            "mesh/nobody": "model_not_found",
+        }[model]
+    )

@@ -5,8 +5,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Optional
 
-import anyio
-from anyio.abc import TaskGroup
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from meshapi.gateway import clock
@@ -53,8 +51,8 @@ class Session:
         self._open = True
         # The response under way, the scope that cancels it, and the event that is set at its end.
         self._response: Optional[Response] = None
-        self._playing = anyio.CancelScope()
-        self._idle = anyio.Event()
+        self._playing = clock.cancel_scope()
+        self._idle = clock.event()
         self._cancel_reason = ""
         # How many items of the response under way are part of the conversation.
         self._kept = 0
@@ -62,13 +60,13 @@ class Session:
     async def serve(self) -> None:
         """Run the session; return when the connection is closed, or has to be dropped."""
         await self._send(event("session.created", session=self._conversation.config))
-        async with anyio.create_task_group() as tasks:
+        async with clock.task_group() as tasks:
             try:
                 await self._listen(tasks)
             finally:
                 tasks.cancel_scope.cancel()
 
-    async def _listen(self, tasks: TaskGroup) -> None:
+    async def _listen(self, tasks: clock.TaskGroup) -> None:
         while True:
             message = await self._socket.receive()
             if message["type"] == "websocket.disconnect":
@@ -86,7 +84,7 @@ class Session:
         await self._send_error(refused)
         await self._close(1003, "binary frames are not supported")
 
-    async def _handle(self, text: str, tasks: TaskGroup) -> None:
+    async def _handle(self, text: str, tasks: clock.TaskGroup) -> None:
         cause: Any = None
         try:
             received = parse(text)
@@ -100,7 +98,7 @@ class Session:
                 Refused("invalid_event", "The event is nested too deeply."), cause
             )
 
-    async def _perform(self, action: Action, tasks: TaskGroup) -> None:
+    async def _perform(self, action: Action, tasks: clock.TaskGroup) -> None:
         if isinstance(action, Cancel):
             await self._cancel(action)
         elif isinstance(action, Respond):
@@ -111,7 +109,7 @@ class Session:
         else:
             await self._send(action)
 
-    async def _begin(self, plan: Plan, tasks: TaskGroup) -> None:
+    async def _begin(self, plan: Plan, tasks: clock.TaskGroup) -> None:
         plan, self._manner = self._scripts.turn(plan, self._usual)
         if self._manner.closes is not None:
             await self._close(*self._manner.closes)
@@ -121,7 +119,7 @@ class Session:
         if self._model == LARGE_FRAME:
             plan = replace(plan, spoken=True, calls=(), modalities=["audio"])
         self._response, self._kept = response_to(plan), 0
-        self._playing, self._idle = anyio.CancelScope(), anyio.Event()
+        self._playing, self._idle = clock.cancel_scope(), clock.event()
         tasks.start_soon(self._respond, self._response, plan, tasks)
 
     async def _cancel(self, wanted: Cancel) -> None:
@@ -134,7 +132,7 @@ class Session:
         elif wanted.wanted:
             raise Refused("response_cancel_not_active", "There is no such response under way.")
 
-    async def _respond(self, response: Response, plan: Plan, tasks: TaskGroup) -> None:
+    async def _respond(self, response: Response, plan: Plan, tasks: clock.TaskGroup) -> None:
         """Send the response in the way of the model; runs in its own task."""
         try:
             if self._manner.model in _FATAL:

@@ -48,8 +48,7 @@ class ByteFault:
         cls, data: bytes = b"\x16\x03\x01 garbage\r\n\r\n", after: int = 0, of: Part = "response"
     ) -> Self:
         """Other bytes come in place of the rest, and then the connection is closed."""
-        if not isinstance(data, bytes):
-            raise TypeError(f"data: expected bytes, got {type(data).__name__}")
+        _check_kind("data", data, bytes, "bytes")
         return cls("garbage", _bytes("after", after), _part(of), data)
 
     @classmethod
@@ -61,12 +60,15 @@ class ByteFault:
 
 
 def _bytes(name: str, value: int) -> int:
-    given: object = value
-    if not isinstance(given, int):
-        raise TypeError(f"{name}: expected a number of bytes, got {type(value).__name__}")
+    _check_kind(name, value, int, "a number of bytes")
     if value < 0:
         raise ValueError(f"{name}: expected 0 or more, got {value}")
     return value
+
+
+def _check_kind(name: str, value: object, kind: type, expected: str) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name}: expected {expected}, got {type(value).__name__}")
 
 
 def _part(of: Part) -> Part:

@@ -68,11 +68,7 @@ class FakeNetworks:
 
     def next_fault(self, fault: ByteFault, *, times: int = 1) -> None:
         """Have something happen to the bytes of the next response, or of several."""
-        given: object = fault
-        if not isinstance(given, ByteFault):
-            is_response = isinstance(given, (ErrorReply, Fault, Reply))
-            hint = "; pass it to next_response" if is_response else ""
-            raise TypeError(f"fault: expected a ByteFault, got {type(given).__name__}{hint}")
+        _check_fault(fault)
         for _ in range(times):
             self._host.add_fault(fault)
 
@@ -94,6 +90,13 @@ class FakeNetworks:
         traceback: Optional[TracebackType],
     ) -> None:
         self.close()
+
+
+def _check_fault(fault: object) -> None:
+    if not isinstance(fault, ByteFault):
+        is_response = isinstance(fault, (ErrorReply, Fault, Reply))
+        hint = "; pass it to next_response" if is_response else ""
+        raise TypeError(f"fault: expected a ByteFault, got {type(fault).__name__}{hint}")
 
 
 class FakeGateway(FakeNetworks, Scripted):
@@ -149,15 +152,16 @@ class FakeGateway(FakeNetworks, Scripted):
         self.clock.waits.clear()
 
     def client(self, **options: Any) -> "MeshAPI":
-        """Return a blocking client of this gateway."""
+        """Return a blocking client of this gateway; the options are the arguments of `MeshAPI`."""
         from meshapi import MeshAPI
 
-        return MeshAPI(**{"token": self.token, "base_url": self.url, "transport": self, **options})
+        return MeshAPI(**self._with_defaults(options))
 
     def async_client(self, **options: Any) -> "AsyncMeshAPI":
-        """Return an async client of this gateway."""
+        """Return an async client; the options are the arguments of `AsyncMeshAPI`."""
         from meshapi import AsyncMeshAPI
 
-        return AsyncMeshAPI(
-            **{"token": self.token, "base_url": self.url, "transport": self, **options}
-        )
+        return AsyncMeshAPI(**self._with_defaults(options))
+
+    def _with_defaults(self, options: dict[str, Any]) -> dict[str, Any]:
+        return {"token": self.token, "base_url": self.url, "transport": self, **options}

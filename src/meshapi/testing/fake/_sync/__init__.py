@@ -1,2 +1,7 @@
 # Generated from _async/__init__.py by `python tools/mirror.py --write`: edit that file.
-"""The network of a `FakeGateway`, on which the clients' own connections are."""
+"""The network of a `FakeGateway`, on which the clients' own connections are.
+
+network  the network, its waiters, and the calls of runs
+streams  its network streams
+waiting  waits on the virtual clock
+"""

@@ -1,4 +1,7 @@
-"""One HTTP/1.1 connection of the server. What it sends is what uvicorn would send."""
+"""One HTTP/1.1 connection of the server, which may become a WebSocket.
+
+What it sends is what uvicorn would send.
+"""
 
 from collections.abc import Callable
 from typing import Any, Optional
@@ -9,13 +12,10 @@ import h11
 from meshapi.testing.fake.faults import ByteFault
 from meshapi.testing.fake.server.messages import Exchange
 from meshapi.testing.fake.server.pipes import Pipe
+from meshapi.testing.fake.server.sockets import Socket
 from meshapi.testing.fake.server.tasks import Tasks
 
 _WRONG = b"Invalid HTTP request received."
-
-NO_REALTIME = (
-    "FakeGateway has no realtime sessions: for those, use LocalGateway, which has real connections"
-)
 
 
 class Connection:
@@ -42,8 +42,9 @@ class Connection:
         self._app = app
         self._server = server
         self._next_fault = next_fault
-        self._http = h11.Connection(h11.SERVER)
+        self._http: Any = h11.Connection(h11.SERVER)
         self._exchange: Optional[Exchange] = None
+        self._socket: Optional[Socket] = None
         pipe.deliver = self.receive_data
         pipe.left = self.left
         pipe.drained = self.drained
@@ -51,24 +52,30 @@ class Connection:
     @property
     def is_idle(self) -> bool:
         """Whether no request is under way."""
-        return self._exchange is None
+        return self._exchange is None and self._socket is None
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes of the client."""
-        self._http.receive_data(data)
-        self._handle_events()
+        if self._socket is None:
+            self._http.receive_data(data)
+            self._handle_events()
+        else:
+            self._socket.receive_data(data)
         self._tasks.run()
 
     def left(self) -> None:
         """The connection is gone."""
-        if self._exchange is not None:
+        if self._socket is not None:
+            self._socket.left()
+        elif self._exchange is not None:
             self._exchange.disconnected()
-            self._tasks.run()
+        self._tasks.run()
 
     def drained(self) -> None:
         """The client has read what was there."""
-        if self._exchange is not None:
-            self._exchange.drained()
+        waiting = self._socket or self._exchange
+        if waiting is not None:
+            waiting.drained()
             self._tasks.run()
 
     def _handle_events(self) -> None:
@@ -80,7 +87,8 @@ class Connection:
                 self._refuse()
                 return
             if isinstance(event, h11.Request):
-                self._begin(event)
+                if self._begin(event):
+                    return
             elif isinstance(event, h11.Data):
                 if self._exchange is not None:
                     self._exchange.add(event.data)
@@ -92,12 +100,17 @@ class Connection:
             else:
                 return  # NEED_DATA, PAUSED, or the end of the connection
 
-    def _begin(self, request: h11.Request) -> None:
+    def _begin(self, request: h11.Request) -> bool:
+        """Begin a response; whether it is an upgrade, after which no HTTP follows."""
         self._pipe.damage(self._next_fault())
         headers = [(name.lower(), value) for name, value in request.headers]
         path, _, query = request.target.partition(b"?")
         if any(name == b"upgrade" and value.lower() == b"websocket" for name, value in headers):
-            raise RuntimeError(NO_REALTIME)
+            lines = [b"%s %s HTTP/1.1" % (request.method, request.target)]
+            lines += [b"%s: %s" % header for header in headers]
+            upgrade = b"\r\n".join([*lines, b"", b""])
+            self._socket = Socket(upgrade, self._pipe, self._tasks, self._app, self._server)
+            return True
         scope = {
             "type": "http",
             # From 2.4 on, a response learns of a disconnection from `send`, and needs no other task
@@ -119,10 +132,11 @@ class Connection:
             scope, self._pipe, self._tasks, self.send, self._http.they_are_waiting_for_100_continue
         )
         self._tasks.start(self._exchange.run(self._app, self._over))
+        return False
 
     def send(self, event: Any) -> None:
         """Send one event of a response."""
-        data = self._http.send(event)
+        data: Optional[bytes] = self._http.send(event)
         if data:
             self._pipe.send(data, head=isinstance(event, (h11.Response, h11.InformationalResponse)))
 

@@ -62,8 +62,7 @@ class Pipe(Changing):
                 return  # the client does not learn of it
             self.ended = how
             self.changed()
-            if how != "lost" or self._damage is not None:
-                self.left()
+            self.left()
 
     # The client's side.
 

@@ -5,14 +5,19 @@ event has happened or the time has come. Whoever causes that, runs the tasks: al
 under the clock's lock, in the thread of a client.
 """
 
+import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
 from contextvars import Context
 from types import coroutine
 from typing import Any, Optional
 
 from meshapi.gateway.clock import Clock, on_clock
 from meshapi.testing.fake.clock import VirtualClock
+from meshapi.testing.fake.server.groups import Cancelled, CancelScope, TaskGroup
+
+_logger = logging.getLogger("meshapi.testing")
 
 _FOREIGN = (
     "FakeGateway: the application waits for something of an event loop ({kind}), and there is none;"
@@ -59,10 +64,14 @@ class Task:
         self._run: Callable[..., Any] = context.run
         self._steps = steps
         self._done = done
+        self._is_over = False
+        self.scopes: list[CancelScope] = []
 
     def step(self) -> None:
         """Run the coroutine up to its next wait."""
-        error: Optional[BaseException] = None
+        if self._is_over:
+            return
+        error = self._cancelled()
         while True:
             try:
                 if error is None:
@@ -70,15 +79,22 @@ class Task:
                 else:
                     waits_for = self._run(self._steps.throw, error)
             except StopIteration:
+                self._is_over = True
                 self._done()
                 return
-            if isinstance(waits_for, Event):
+            error = self._cancelled()
+            if error is None and isinstance(waits_for, Event):
                 waits_for.park(self)
                 return
-            error = RuntimeError(_FOREIGN.format(kind=type(waits_for).__name__))
+            error = error or RuntimeError(_FOREIGN.format(kind=type(waits_for).__name__))
+
+    def _cancelled(self) -> Optional[BaseException]:
+        scope = next((scope for scope in self.scopes if scope.cancel_called), None)
+        return None if scope is None else Cancelled(scope)
 
     def close(self) -> None:
         """End the coroutine where it waits."""
+        self._is_over = True
         try:
             self._run(self._steps.close)
         except RuntimeError:
@@ -96,14 +112,35 @@ class Tasks(Clock):
         self._ready: deque[Task] = deque()
         self._tasks: set[Task] = set()
         self._is_running = False
+        self._current: Optional[Task] = None
         clock.after = self.run
 
-    def start(self, steps: Coroutine[Any, Any, None]) -> None:
+    def start(self, steps: Coroutine[Any, Any, None]) -> Task:
         """Begin a task: `run` runs it."""
         task: Task
         task = Task(on_clock(self), steps, lambda: self._tasks.discard(task))
         self._tasks.add(task)
         self.resume(task)
+        return task
+
+    def current(self) -> Task:
+        """Return the task that runs."""
+        assert self._current is not None
+        return self._current
+
+    def later(self, seconds: float, call: Callable[[], object]) -> None:
+        """Make a call after some seconds."""
+        self._clock.at(self._clock.now + seconds, call)
+
+    @contextmanager
+    def logging(self) -> Generator[None, None, None]:
+        """Log what the application raises in a block, unless it is that its client has left."""
+        try:
+            yield
+        except OSError:
+            pass
+        except Exception:
+            _logger.exception("Exception in ASGI application")
 
     def resume(self, task: Task) -> None:
         """Let a task go on: `run` runs it."""
@@ -116,8 +153,10 @@ class Tasks(Clock):
         self._is_running = True
         try:
             while self._ready:
-                self._ready.popleft().step()
+                self._current = self._ready.popleft()
+                self._current.step()
         finally:
+            self._current = None
             self._is_running = False
 
     def close(self) -> None:
@@ -143,3 +182,9 @@ class Tasks(Clock):
 
     def event(self) -> Event:
         return Event(self)
+
+    def cancel_scope(self) -> CancelScope:
+        return CancelScope(self)
+
+    def task_group(self) -> TaskGroup:
+        return TaskGroup(self)
