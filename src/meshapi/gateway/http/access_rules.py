@@ -60,7 +60,7 @@ class AccessRules:
         host = headers.get("host")
         if host is None or self._hosts is None:
             return None
-        name = _name_in(host)
+        name = host_name(host)
         if name is not None and (self._is_ours(name) or _is_address(name)):
             return None
         return _forbidden(
@@ -73,7 +73,7 @@ class AccessRules:
         if origin is None:
             return None
         place = origin.partition("://")[2]
-        name = _name_in(place)
+        name = host_name(place)
         if name is not None and (place == headers.get("host") or self._is_ours(name)):
             return None
         return _forbidden(
@@ -117,7 +117,7 @@ def _forbidden(message: str) -> GatewayError:
     return GatewayError(403, "forbidden", message)
 
 
-def _name_in(authority: str) -> Optional[str]:
+def host_name(authority: str) -> Optional[str]:
     """The host name in `host:port`, normalised by `_plain`; None if there is none."""
     found = _AUTHORITY.fullmatch(authority)
     return None if found is None else _plain(found[1] or found[2])
