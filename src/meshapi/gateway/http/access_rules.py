@@ -17,7 +17,7 @@ from typing import Optional
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from meshapi.gateway.http.auth import bearer_token
+from meshapi.gateway.http.auth import bearer_token, is_token
 from meshapi.gateway.http.errors import GatewayError
 
 # The most bytes of a body that is read whole, the same limit as the service's, and of a form,
@@ -54,7 +54,7 @@ class AccessRules:
 
     def has_token(self, headers: Headers) -> bool:
         """Whether the request has the token; without it, its body is not kept."""
-        return bearer_token(headers) == self._token
+        return is_token(self._token, bearer_token(headers))
 
     def _wrong_host(self, headers: Headers) -> Optional[GatewayError]:
         host = headers.get("host")
