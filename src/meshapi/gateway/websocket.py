@@ -113,10 +113,12 @@ class WebSocketProtocol(WSProtocol):
             self._begin_close(1009, f"a message may have at most {MESSAGE_LIMIT} bytes")
         elif event.message_finished:
             whole, self._message = self._message, bytearray()
-            kind: Any = (
-                {"text": whole.decode()} if isinstance(data, str) else {"bytes": bytes(whole)}
-            )
-            self.queue.put_nowait({"type": "websocket.receive", **kind})
+            message: Any = {"type": "websocket.receive"}
+            if isinstance(data, str):
+                message["text"] = whole.decode()
+            else:
+                message["bytes"] = bytes(whole)
+            self.queue.put_nowait(message)
             if not self.read_paused:
                 self.read_paused = True
                 self.transport.pause_reading()
