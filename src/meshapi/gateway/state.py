@@ -1,5 +1,6 @@
 """The state of one gateway: its token, pace, limits and scripts, its requests, what is kept."""
 
+import hashlib
 import threading
 from typing import Any, Optional, TypeVar, cast
 
@@ -12,6 +13,7 @@ from meshapi.gateway.scripts.engine import Scripts
 # Enough for any one test. A body may have megabytes, so there has to be a limit.
 _KEPT_REQUESTS = 1000
 _KEPT_TURNS = 10_000
+_LONGEST_KEY = 200
 
 S = TypeVar("S")
 
@@ -52,6 +54,12 @@ class GatewayState:
 
     def next_turn(self, key: str) -> int:
         """How many times this was called with the key before; the oldest keys are forgotten."""
+        # Part of it may be a text of any length.
+        key = (
+            key
+            if len(key) <= _LONGEST_KEY
+            else hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
+        )
         with self._lock:
             turn = self._turns.pop(key, 0)
             self._turns[key] = turn + 1

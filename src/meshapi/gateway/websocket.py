@@ -34,8 +34,8 @@ class WebSocketProtocol(WSProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.logger = logging.getLogger("meshapi.testing")
-        self._parts: list[Any] = []
-        self._size = 0
+        # The message that arrives, without the borders of its fragments: each could be empty.
+        self._message = bytearray()
         self._gone = asyncio.Event()
         self._deadline: Optional[asyncio.TimerHandle] = None
 
@@ -108,21 +108,26 @@ class WebSocketProtocol(WSProtocol):
 
     def _collect(self, event: _Data) -> None:
         data = event.data
-        self._parts.append(data)
-        self._size += len(data.encode() if isinstance(data, str) else data)
-        if self._size > MESSAGE_LIMIT:
+        self._message += data.encode() if isinstance(data, str) else data
+        if len(self._message) > MESSAGE_LIMIT:
             self._begin_close(1009, f"a message may have at most {MESSAGE_LIMIT} bytes")
         elif event.message_finished:
-            self.queue.put_nowait(self._message())
+            whole, self._message = self._message, bytearray()
+            message: Any = {"type": "websocket.receive"}
+            if isinstance(data, str):
+                message["text"] = whole.decode()
+            else:
+                message["bytes"] = bytes(whole)
+            self.queue.put_nowait(message)
             if not self.read_paused:
                 self.read_paused = True
                 self.transport.pause_reading()
 
-    def _message(self) -> Any:
-        parts, self._parts, self._size = self._parts, [], 0
-        if isinstance(parts[0], str):
-            return {"type": "websocket.receive", "text": "".join(parts)}
-        return {"type": "websocket.receive", "bytes": b"".join(parts)}
+    def handle_ping(self, event: events.Ping) -> None:
+        # A peer that sends pings and reads nothing would have their pongs pile up. RFC 6455,
+        # section 5.5.3, allows leaving some out.
+        if self.writable.is_set():
+            super().handle_ping(event)
 
     def _reject(self, response: Any) -> None:
         if response is not None:
@@ -132,7 +137,7 @@ class WebSocketProtocol(WSProtocol):
     def _begin_close(self, code: int, reason: str) -> None:
         """Send a close frame, and give the peer time to send its own."""
         self.close_sent = True
-        self._parts, self._size = [], 0
+        self._message = bytearray()
         if self.conn.state is ConnectionState.OPEN and not self.transport.is_closing():
             self.transport.write(self.conn.send(events.CloseConnection(code=code, reason=reason)))
         if self.read_paused:

@@ -1,5 +1,6 @@
 """What one gateway remembers."""
 
+from meshapi.gateway.footprint import footprint
 from meshapi.gateway.state import GatewayState
 
 
@@ -12,3 +13,10 @@ def test_turns_are_counted_for_each_key_until_there_are_too_many() -> None:
     # The oldest are forgotten.
     assert state.next_turn("a") == 0
     assert state.next_turn("key 9999") == 1
+
+
+def test_turns_are_counted_for_texts_of_any_length() -> None:
+    state = GatewayState("rsk_test", 0)
+    long, other = "x" * 1_000_000, "x" * 999_999 + "y"
+    assert [state.next_turn(key) for key in (long, other, long)] == [0, 0, 1]
+    assert footprint(state._turns) < 10_000

@@ -8,6 +8,7 @@ import time
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from meshapi.gateway.footprint import footprint
 from meshapi.testing import LocalGateway
 from support.gateway_calls import TOKEN, call
 from support.gateway_sessions import MODEL, loud, opened, raw_upgrade, upgrade
@@ -57,6 +58,35 @@ class TestLimits:
                     assert not events
                     assert closed.rcvd is not None
                     assert closed.rcvd.code == 1009
+
+    def test_of_messages_hold_for_thousands_of_fragments(self) -> None:
+        fragment, ping = b"\x82\0\0\0\0xy", b"\x89\x80\0\0\0\0"
+        target = f"/v1/realtime?model={MODEL}&api_key={TOKEN}"
+        with LocalGateway(token=TOKEN) as gateway, raw_upgrade(gateway, target) as peer:
+            assert peer.recv(1)
+            peer.sendall(b"\x01" + fragment + (b"\0" + fragment) * 1000 + ping)
+            received = b""
+            while not received.endswith(b"\x8a\0"):
+                received += peer.recv(65536)
+            (protocol,) = gateway._server.server_state.connections
+            kept = [one for one in vars(protocol).values() if isinstance(one, (list, bytearray))]
+            assert footprint(kept) < 10_000
+
+    @pytest.mark.slow
+    def test_of_pongs_hold_for_a_peer_that_reads_none(self) -> None:
+        with LocalGateway(token=TOKEN) as gateway:
+            # Accepted sockets have the buffers of the one that listens.
+            gateway._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
+            target = f"/v1/realtime?model={MODEL}&api_key={TOKEN}"
+            with raw_upgrade(gateway, target) as peer:
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                assert peer.recv(1)
+                # The connection stays usable, and is closed in order.
+                peer.sendall((b"\x89\xfd\0\0\0\0" + bytes(125)) * 15_000)
+                peer.sendall(b"\x88\x80\0\0\0\0")
+                received = b"".join(iter(lambda: peer.recv(65536), b""))
+        assert 0 < received.count(b"\x8a\x7d") < 15_000
+        assert received.endswith(b"\x88\0")
 
 
 class TestLocalGateway:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from meshapi.cli import exit_codes
 from meshapi.cli.command import Command
 from meshapi.cli.options import integer, number
-from meshapi.cli.output import Output
+from meshapi.cli.output import Output, printable
 from meshapi.cli.problems import CommandError, UsageError
 
 if TYPE_CHECKING:
@@ -145,7 +145,8 @@ def _told(line: Mapping[str, Any]) -> str:
     took = f"{line['seconds'] * 1000:.0f} ms"
     parts = [line["method"], line["path"], line["model"], status, took]
     again = [f"(attempt {line['attempt']})"] if line["attempt"] > 1 else []
-    return " ".join(filter(None, [*parts, *again])) + "\n"
+    # A model may have line breaks in it, with which anybody could write further lines.
+    return printable(" ".join(filter(None, [*parts, *again]))) + "\n"
 
 
 def _load(gateway: "LocalGateway", name: str) -> None:

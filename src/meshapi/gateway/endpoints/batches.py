@@ -189,6 +189,7 @@ def _end(state: GatewayState, batch: _Batch) -> None:
     if end is not None:
         batch.status = end
         batch.completed_at = int(clock.time()) if is_known(end) else None
+    state.store(_Batches).changed(batch.id)
 
 
 def _end_of(model: str) -> Optional[str]:

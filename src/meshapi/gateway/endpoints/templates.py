@@ -82,6 +82,7 @@ def routes(state: GatewayState) -> list[Route]:
             return Response(status_code=204)
         if request.method == "PATCH":
             _update(template, await read_json(request, _UPDATE))
+            templates.changed(template_id)
         return json_response(template)
 
     return [

@@ -17,7 +17,7 @@ from typing import Optional
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from meshapi.gateway.http.auth import bearer_token
+from meshapi.gateway.http.auth import bearer_token, is_token
 from meshapi.gateway.http.errors import GatewayError
 
 # The most bytes of a body that is read whole, the same limit as the service's, and of a form,
@@ -54,13 +54,13 @@ class AccessRules:
 
     def has_token(self, headers: Headers) -> bool:
         """Whether the request has the token; without it, its body is not kept."""
-        return bearer_token(headers) == self._token
+        return is_token(self._token, bearer_token(headers))
 
     def _wrong_host(self, headers: Headers) -> Optional[GatewayError]:
         host = headers.get("host")
         if host is None or self._hosts is None:
             return None
-        name = _name_in(host)
+        name = host_name(host)
         if name is not None and (self._is_ours(name) or _is_address(name)):
             return None
         return _forbidden(
@@ -73,7 +73,7 @@ class AccessRules:
         if origin is None:
             return None
         place = origin.partition("://")[2]
-        name = _name_in(place)
+        name = host_name(place)
         if name is not None and (place == headers.get("host") or self._is_ours(name)):
             return None
         return _forbidden(
@@ -117,7 +117,7 @@ def _forbidden(message: str) -> GatewayError:
     return GatewayError(403, "forbidden", message)
 
 
-def _name_in(authority: str) -> Optional[str]:
+def host_name(authority: str) -> Optional[str]:
     """The host name in `host:port`, normalised by `_plain`; None if there is none."""
     found = _AUTHORITY.fullmatch(authority)
     return None if found is None else _plain(found[1] or found[2])

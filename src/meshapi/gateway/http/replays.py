@@ -16,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from meshapi.gateway import clock
-from meshapi.gateway.http.auth import bearer_token
+from meshapi.gateway.http.auth import bearer_token, is_token
 from meshapi.gateway.state import GatewayState
 
 _MOST_RESPONSES = 10_000
@@ -100,9 +100,8 @@ class Replayer:
             return None
         headers = Headers(scope=scope)
         # Without the token, nobody learns what others were told.
-        return (
-            headers.get("idempotency-key") if bearer_token(headers) == self._state.token else None
-        )
+        is_allowed = is_token(self._state.token, bearer_token(headers))
+        return headers.get("idempotency-key") if is_allowed else None
 
 
 class _Ahead:

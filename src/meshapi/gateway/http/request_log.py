@@ -18,6 +18,11 @@ from meshapi.gateway.scripts.contents import messages_in, model_in, text_in
 # The most bytes of all bodies together; the oldest bodies are dropped first.
 _KEPT_BODIES = 64 * 1024 * 1024
 
+# The most bytes of all heads together; a thousand ordinary ones take about 4 MiB. A header takes
+# more memory than its bytes, and anybody can send thousands of short ones.
+_KEPT_HEADS = 16 * 1024 * 1024
+_PER_HEADER = 200
+
 
 class RecordedHeaders(Headers):
     """Headers whose `repr` has only their names: a value may be a token."""
@@ -127,14 +132,15 @@ class RequestLog:
         # Bytes of all bodies, and how many of the oldest requests have lost their bodies.
         self._kept = 0
         self._stripped = 0
+        self._heads = 0
 
     def add(self, request: RecordedRequest) -> None:
         with self._lock:
             self._requests.append(request)
             self._kept += len(request.body)
-            if len(self._requests) > self._most:
-                self._kept -= len(self._requests.popleft().body)
-                self._stripped = max(0, self._stripped - 1)
+            self._heads += _head_size(request)
+            while len(self._requests) > self._most or self._heads > _KEPT_HEADS:
+                self._drop()
             while self._kept > _KEPT_BODIES:
                 old = self._requests[self._stripped]
                 self._requests[self._stripped] = replace(old, body=b"")
@@ -144,8 +150,20 @@ class RequestLog:
     def clear(self) -> None:
         with self._lock:
             self._requests.clear()
-            self._kept = self._stripped = 0
+            self._kept = self._stripped = self._heads = 0
 
     def snapshot(self) -> list[RecordedRequest]:
         with self._lock:
             return list(self._requests)
+
+    def _drop(self) -> None:
+        dropped = self._requests.popleft()
+        self._kept -= len(dropped.body)
+        self._heads -= _head_size(dropped)
+        self._stripped = max(0, self._stripped - 1)
+
+
+def _head_size(request: RecordedRequest) -> int:
+    """Return about how many bytes of memory the head of a request takes."""
+    headers = sum(len(name) + len(value) + _PER_HEADER for name, value in request.headers.raw)
+    return len(request.path) + len(request.query) + headers

@@ -1,6 +1,7 @@
 """The last requests and what they got, for the page: within bounds, whatever is sent.
 
-Of each body, the beginning is kept; of all of them, 16 MiB. The oldest are dropped first.
+Of each body, the beginning is kept; of all of them, with their heads and with what each header and
+piece takes beside its bytes, 16 MiB. The oldest are dropped first.
 """
 
 import hashlib
@@ -26,6 +27,9 @@ _MODEL: Final = re.compile(
     rb"""|name="model"\r\n\r\n([^\r\n]{1,200})"""
 )
 _HEAD: Final = 64 * 1024
+
+_PER_OBJECT: Final = 200
+"""Bytes that a header or a piece takes in memory beside its own, rounded up from CPython's."""
 
 _RETRY_WITHIN: Final = 120.0
 """Seconds after which the same request without a key is another call."""
@@ -59,6 +63,10 @@ class Exchange:
         began: seconds since the gateway began.
         state: "open", "complete", or "cut" for a response that was broken off, by either side.
         version: grows with each change of any exchange.
+        kept: the bytes that it takes in memory.
+        said: those of them that are the data of its pieces.
+        identity: what the attempts of one call have in common, once the request has come.
+        is_dropped: whether it is not shown any more; then nothing is added to it.
     """
 
     number: int
@@ -82,6 +90,9 @@ class Exchange:
     state: str = "open"
     version: int = 0
     kept: int = 0
+    said: int = 0
+    identity: Optional[tuple[str, str, bytes]] = None
+    is_dropped: bool = False
 
 
 class ExchangeLog:
@@ -114,6 +125,7 @@ class ExchangeLog:
             exchange = Exchange(self._count, now, method, path, query, headers, token)
             exchange.call = exchange.number
             self._exchanges.append(exchange)
+            self._count_bytes(exchange, len(path) + len(query) + _size_of(headers))
             if len(self._exchanges) > MOST_EXCHANGES:
                 self._drop()
             self._touch(exchange)
@@ -123,9 +135,14 @@ class ExchangeLog:
         """Add a piece of a request's body."""
         with self._lock:
             exchange.size += len(data)
-            self._keep(exchange, exchange.body, data)
+            if exchange.is_dropped:
+                return
+            data = data[: max(0, MOST_OF_BODY - len(exchange.body))]
+            exchange.body += data
+            self._count_bytes(exchange, len(data))
             if ended:
                 exchange.model = _model_in(exchange)
+                exchange.identity = _identity(exchange)
                 self._find_call(exchange)
             self._touch(exchange)
 
@@ -136,6 +153,7 @@ class ExchangeLog:
         with self._lock:
             exchange.status, exchange.response_headers = status, headers
             exchange.first = now - exchange.began
+            self._count_bytes(exchange, _size_of(headers))
             self._touch(exchange)
 
     def add(self, exchange: Exchange, now: float, data: bytes, *, sent: bool = True) -> None:
@@ -144,15 +162,16 @@ class ExchangeLog:
             return
         with self._lock:
             exchange.response_size += len(data)
+            if exchange.is_dropped:
+                return
             if len(exchange.pieces) > MOST_CHUNKS:
                 exchange.pieces[-1].size += len(data)
             else:
-                room = MOST_OF_BODY - sum(len(piece.data) for piece in exchange.pieces[-1:])
-                kept = bytearray()
-                if exchange.kept < 2 * MOST_OF_BODY:
-                    self._keep(exchange, kept, data[: max(0, room)])
-                piece = Piece(now - exchange.began, bytes(kept), len(data), sent)
+                kept = data[: max(0, MOST_OF_BODY - exchange.said)]
+                exchange.said += len(kept)
+                piece = Piece(now - exchange.began, kept, len(data), sent)
                 exchange.pieces.append(piece)
+                self._count_bytes(exchange, len(kept) + _PER_OBJECT)
             self._touch(exchange)
 
     def end(self, exchange: Exchange, now: float, state: str) -> None:
@@ -165,8 +184,8 @@ class ExchangeLog:
     def clear(self) -> None:
         """Forget all of them; those under way are not shown any more."""
         with self._lock:
-            self._exchanges.clear()
-            self._kept = 0
+            while self._exchanges:
+                self._drop()
             self.version += 1
 
     def since(self, version: int) -> tuple[int, int, list[dict[str, Any]]]:
@@ -187,16 +206,18 @@ class ExchangeLog:
             found = next((one for one in self._exchanges if one.number == number), None)
             return None if found is None else self._details(found)
 
-    def _keep(self, exchange: Exchange, into: bytearray, data: bytes) -> None:
-        data = data[: max(0, MOST_OF_BODY - len(into))]
-        into += data
-        exchange.kept += len(data)
-        self._kept += len(data)
+    def _count_bytes(self, exchange: Exchange, size: int) -> None:
+        if exchange.is_dropped:
+            return
+        exchange.kept += size
+        self._kept += size
         while self._kept > MOST_BYTES and len(self._exchanges) > 1:
             self._drop()
 
     def _drop(self) -> None:
-        self._kept -= self._exchanges.popleft().kept
+        dropped = self._exchanges.popleft()
+        dropped.is_dropped = True
+        self._kept -= dropped.kept
 
     def _touch(self, exchange: Exchange) -> None:
         self.version += 1
@@ -204,9 +225,8 @@ class ExchangeLog:
 
     def _find_call(self, exchange: Exchange) -> None:
         """Find the earlier attempts of the same call: by its key, else by what was sent."""
-        key = _identity(exchange)
         for other in reversed(self._exchanges):
-            if other is exchange or _identity(other) != key:
+            if other is exchange or other.identity != exchange.identity:
                 continue
             is_failed = other.state == "cut" or other.status >= 400
             is_late = exchange.began - other.began > _RETRY_WITHIN
@@ -260,6 +280,10 @@ class ExchangeLog:
     def _scrubber(self, exchange: Exchange) -> Scrubber:
         # The one that was sent, too: somebody's real one may have been sent by mistake.
         return Scrubber((self._token, exchange.token))
+
+
+def _size_of(headers: list[tuple[bytes, bytes]]) -> int:
+    return sum(len(name) + len(value) + _PER_OBJECT for name, value in headers)
 
 
 def _key_of(exchange: Exchange) -> bytes:

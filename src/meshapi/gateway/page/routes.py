@@ -1,10 +1,12 @@
 """The page, and what it asks for.
 
-Who may see it: a browser on this computer, and whoever has the gateway's token. The page itself has
-no data in it. A page of another site, or of another port of this computer, gets nothing: a browser
-says where a request comes from.
+Who may see it: a browser on this computer that names it by a loopback address or as `localhost`,
+and whoever has the gateway's token. The page itself has no data in it. A page of another site, or
+of another port of this computer, gets nothing: a browser says where a request comes from. A proxy
+or a tunnel on this computer connects from here for others: the name that they use, or the headers
+that proxies add, tell their requests apart.
 
-Source: https://www.w3.org/TR/fetch-metadata/, https://www.w3.org/TR/CSP3/
+Source: https://www.w3.org/TR/fetch-metadata/, https://www.w3.org/TR/CSP3/, RFC 7239
 """
 
 import base64
@@ -23,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from meshapi.gateway.http.access_rules import AccessRules
+from meshapi.gateway.http.access_rules import AccessRules, host_name
 from meshapi.gateway.http.errors import GatewayError, envelope
 from meshapi.gateway.http.wire import dump, ulid
 from meshapi.gateway.page.exchanges import ExchangeLog
@@ -35,6 +37,8 @@ _LINE_EVERY: Final = 10.0
 """Seconds after which an empty line is sent, so that the end of a connection is noticed."""
 
 _MOST_WATCHERS: Final = 20
+
+_ADDED_BY_PROXIES: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 _PLACE: Final = "/__gateway/"
 _FAULTS: Final = "/__gateway/faults/"
@@ -168,13 +172,18 @@ class Page:
         if self._rules.has_token(request.headers):
             return
         client = request.client
-        if client is not None and _is_loopback(client.host) and _is_own(request.headers):
+        is_here = client is not None and _is_loopback(client.host)
+        if is_here and _is_direct(request.headers) and _is_own(request.headers):
             return
         message = "Only a browser on this computer sees the requests without the gateway's token."
         raise GatewayError(401, "unauthorized", message)
 
 
-_PRIVATE: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_PRIVATE: Final = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 async def _show(request: Request) -> Response:
@@ -183,7 +192,6 @@ async def _show(request: Request) -> Response:
         **_PRIVATE,
         "Content-Security-Policy": policy,
         "Cross-Origin-Opener-Policy": "same-origin",
-        "Cross-Origin-Resource-Policy": "same-origin",
         "Referrer-Policy": "no-referrer",
         "X-Frame-Options": "DENY",
     }
@@ -221,6 +229,16 @@ def _is_loopback(host: str) -> bool:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
     return (mapped or address).is_loopback
+
+
+def _is_direct(headers: Headers) -> bool:
+    """Whether a request names this computer as only its own programs can, and no proxy sent it on.
+
+    With DNS rebinding, the page of another site has a host name that resolves to this computer.
+    """
+    name = host_name(headers.get("host", ""))
+    is_named = name is not None and (name == "localhost" or _is_loopback(name))
+    return is_named and not any(added in headers for added in _ADDED_BY_PROXIES)
 
 
 def _is_own(headers: Headers) -> bool:

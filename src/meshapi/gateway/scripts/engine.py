@@ -22,6 +22,7 @@ from collections.abc import Collection, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Union
 
+from meshapi.gateway.footprint import footprint
 from meshapi.gateway.scripts.fits import misfit
 from meshapi.gateway.scripts.replies import action_of
 from meshapi.gateway.scripts.values import Action, Body, ErrorReply, Fault, Reply
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 # More than any test has; over HTTP, anybody with the token can add some.
 _MOST_SCRIPTS = 10_000
+_MOST_BYTES = 64 * 1024 * 1024
 _MOST_MISSES = 100
 
 _SHOWN_TEXT = 60
@@ -112,6 +114,7 @@ class Script:
         used: how many requests have had it.
         times: how many can have it; None for any number.
         responses: what they get, in turn.
+        size: the bytes of memory that it takes.
     """
 
     def __init__(
@@ -124,6 +127,7 @@ class Script:
         self.conditions = conditions
         self.place = place
         self.used = 0
+        self.size = footprint((conditions, responses))
         self.times = len(responses) if times is None and len(responses) > 1 else times
         self.responses = tuple(responses)
 
@@ -176,6 +180,7 @@ class Scripts:
         self._others: list[Script] = []
         self._first: list[tuple[Conditions, Sequence[ScriptedResponse], Optional[int], str]] = []
         self._mistakes: list[str] = []
+        self._bytes = 0
 
     @property
     def active(self) -> bool:
@@ -198,7 +203,8 @@ class Scripts:
 
         Raises:
             TypeError: a response or a condition has the wrong type.
-            ValueError: some responses would never be given, or there are too many scripts.
+            ValueError: some responses would never be given, or there are too many scripts, or they
+                take too much memory.
         """
         made = _checked_all(responses, times)
         script = Script(_checked(conditions), made, times, place)
@@ -210,6 +216,9 @@ class Scripts:
         with self._lock:
             if len(self._next) + len(self._others) >= _MOST_SCRIPTS:
                 raise ValueError(f"there are {_MOST_SCRIPTS} scripts already: reset the gateway")
+            if self._bytes + script.size > _MOST_BYTES:
+                raise ValueError(f"scripts may take {_MOST_BYTES} bytes: reset the gateway")
+            self._bytes += script.size
             (self._next if first else self._others).append(script)
         return script
 
@@ -226,12 +235,21 @@ class Scripts:
             self._next.clear()
             self._mistakes.clear()
             self._others = [Script(*one) for one in self._first]
+            self._bytes = sum(one.size for one in self._others)
 
     def discard(self, place: str) -> None:
         """Forget the scripts that were added at a place."""
+        self._forget(lambda one: one.place == place)
+
+    def withdraw(self, scripts: Collection[Script]) -> None:
+        """Forget these scripts."""
+        self._forget(lambda one: one in scripts)
+
+    def _forget(self, is_one: Callable[[Script], bool]) -> None:
         with self._lock:
-            self._next = [one for one in self._next if one.place != place]
-            self._others = [one for one in self._others if one.place != place]
+            self._next = [one for one in self._next if not is_one(one)]
+            self._others = [one for one in self._others if not is_one(one)]
+            self._bytes = sum(one.size for one in (*self._next, *self._others))
 
     def all(self) -> list[Script]:
         """Return the scripts, in the order in which they are tried."""

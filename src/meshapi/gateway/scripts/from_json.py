@@ -74,7 +74,7 @@ def add_scripts(scripts: Scripts, value: object, source: str) -> list[Script]:
 
     Raises:
         WrongScripts: they are wrong; then none is added.
-        ValueError: there are too many scripts already.
+        ValueError: there are too many scripts already; then none is added, either.
     """
     strict: Any = None
     rows = value
@@ -93,9 +93,16 @@ def add_scripts(scripts: Scripts, value: object, source: str) -> list[Script]:
     for number, row in enumerate(cast("list[object]", rows)):
         parsed.append(_parsed(row, f"{source}: {at}[{number}]"))
         with_place(parsed[-1].place, partial(_add, trial, parsed[-1]))
+    added: list[Script] = []
+    try:
+        for one in parsed:
+            added.append(_add(scripts, one))
+    except ValueError:
+        scripts.withdraw(frozenset(added))
+        raise
     if strict is not None:
         scripts.strict = strict
-    return [_add(scripts, one) for one in parsed]
+    return added
 
 
 def _add(scripts: Scripts, one: _Parsed) -> Script:

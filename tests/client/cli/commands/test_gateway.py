@@ -1,5 +1,6 @@
 """The command `meshapi gateway`."""
 
+import http.client
 import io
 import re
 import signal
@@ -38,6 +39,24 @@ class TestGateway:
         assert err == ""
         assert f"export MESHAPI_BASE_URL={url[0]} MESHAPI_TOKEN={TOKEN}" in out
         assert re.search(r"^POST /v1/chat/completions 200 \d+ ms$", out, re.MULTILINE)
+
+    @pytest.mark.slow
+    @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+    def test_no_request_writes_further_lines(self) -> None:
+        with start("gateway", "--port", "0", "--token", TOKEN) as process:
+            assert process.stdout
+            url = re.search(r"127\.0\.0\.1:\d+", process.stdout.readline())
+            assert url
+            connection = http.client.HTTPConnection(url[0], timeout=10)
+            headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+            forged = b'{"model": "a\nGET /forged 200 1 ms\x1b[2J"}'
+            connection.request("POST", "/v1/chat/completions", forged, headers)
+            assert connection.getresponse().status == 422
+            connection.close()
+            assert interrupted(process, signal.SIGINT) == 0
+            out = process.stdout.read()
+        assert "POST /v1/chat/completions a\\nGET /forged 200 1 ms\\x1b[2J 422" in out
+        assert "\nGET /forged" not in out
 
     def test_says_all_of_it_before_it_can_be_stopped(self, monkeypatch: pytest.MonkeyPatch) -> None:
         class StoppedAtOnce(io.StringIO):

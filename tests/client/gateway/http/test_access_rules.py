@@ -8,6 +8,7 @@ from typing import Any, Optional
 
 import pytest
 
+from meshapi.gateway.http import request_log
 from meshapi.gateway.http.request_log import RecordedHeaders, RecordedRequest, RequestLog
 from meshapi.testing import LocalGateway
 from support.gateway_calls import TOKEN, Response
@@ -222,3 +223,18 @@ def test_the_log_keeps_the_newest_bodies_and_the_sizes_of_all() -> None:
     log.clear()
     log.add(request_of(MIB, 0))
     assert len(log.snapshot()[0].body) == MIB
+
+
+def test_the_log_keeps_no_more_headers_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody can send them, also without the token."""
+    monkeypatch.setattr(request_log, "_KEPT_HEADS", 1_000_000)
+    log = RequestLog(50)
+    for number in range(20):
+        headers = RecordedHeaders(raw=[(b"a", b"")] * 1000)
+        log.add(RecordedRequest("GET", f"/{number}", "", headers, b"", 0))
+    assert [request.path for request in log.snapshot()] == [
+        f"/{number}" for number in range(16, 20)
+    ]
+    for number in range(60):
+        log.add(request_of(1, number))
+    assert len(log.snapshot()) == 50

@@ -1,5 +1,6 @@
 """The exchanges that the page shows: their bounds, and which belong together."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,8 +34,42 @@ def test_what_is_kept_has_bounds(sizes: list[tuple[int, int]]) -> None:
         assert details is not None
         assert details["body_size"] == sent
         assert details["size"] == 3 * received
-        assert exchange.kept <= 3 * exchanges.MOST_OF_BODY
+        assert exchange.kept <= 2 * exchanges.MOST_OF_BODY + 1000
     assert log._kept == sum(one.kept for one in log._exchanges) <= exchanges.MOST_BYTES
+
+
+@pytest.mark.parametrize("ended", ["cleared", "dropped"])
+def test_what_is_not_shown_any_more_takes_no_room(
+    ended: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchanges, "MOST_BYTES", 10_000)
+    log = ExchangeLog("rsk_test")
+    open_one = begin(log)
+    if ended == "cleared":
+        log.clear()
+    else:
+        begin(log, body=bytes(20_000))
+    for _ in range(100):
+        log.add(open_one, 0.0, bytes(1000))
+        log.receive(open_one, bytes(1000), ended=False)
+    log.respond(open_one, 0.0, 200, KEY)
+    begin(log)
+    begin(log)
+    assert len(log.since(0)[2]) == 2
+    assert (len(open_one.body), len(open_one.pieces)) == (2, 0)
+
+
+def test_thousands_of_headers_and_pieces_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchanges, "MOST_BYTES", 100_000)
+    log = ExchangeLog("rsk_test")
+    for _ in range(5):
+        begin(log, headers=[(b"a", b"")] * 300)
+    assert len(log.since(0)[2]) == 1
+    for _ in range(5):
+        exchange = begin(log)
+        for _ in range(300):
+            log.add(exchange, 0.0, b"x")
+    assert len(log.since(0)[2]) == 1
 
 
 def test_the_oldest_go_first() -> None:

@@ -5,7 +5,7 @@ import json
 import re
 import socket
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
@@ -148,6 +148,13 @@ def test_no_token_is_shown(gateway: LocalGateway, stream: bool) -> None:
         ({"Origin": "http://evil.example"}, 403),
         ({"Host": "evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        # A browser leaves out Sec-Fetch-Site for addresses like these.
+        ({"Host": "0.0.0.0"}, 401),
+        ({"Host": "192.168.1.7"}, 401),
+        # A proxy on this computer, for another one.
+        ({"X_Forwarded_For": "192.0.2.7"}, 401),
+        ({"Forwarded": "for=192.0.2.7"}, 401),
+        ({"Via": "1.1 proxy"}, 401),
         ({"Origin": "http://127.0.0.1:1", "Authorization": f"Bearer {TOKEN}"}, 200),
     ],
 )
@@ -173,12 +180,32 @@ def test_another_computer_needs_the_token() -> None:
 
     app = create_app(token=TOKEN)
     for host, status in (("192.0.2.7", 401), ("127.0.0.1", 404), ("::ffff:127.0.0.1", 404)):
-        with TestClient(app, client=(host, 1)) as client:
+        with TestClient(app, "http://127.0.0.1", client=(host, 1)) as client:
             assert client.get("/__gateway/exchanges/1").status_code == status
             if status == 401:
                 assert client.get("/__gateway/live").status_code == 401
             authorized = {"Authorization": f"Bearer {TOKEN}"}
             assert client.get("/__gateway/exchanges/1", headers=authorized).status_code == 404
+
+
+@pytest.mark.parametrize("hosts", [None, ["gateway.example"]])
+def test_a_name_that_resolves_to_this_computer_shows_nothing_without_the_token(
+    hosts: Optional[list[str]],
+) -> None:
+    """DNS rebinding of a gateway that serves any name, or a tunnel to one with an allowed name."""
+    from starlette.testclient import TestClient
+
+    from meshapi.testing import create_app
+
+    app = create_app(token=TOKEN, allowed_hosts=hosts)
+    url = "http://gateway.example"
+    headers = {"Origin": url, "Sec-Fetch-Site": "same-origin"}
+    with TestClient(app, url, client=("127.0.0.1", 1), headers=headers) as client:
+        for path in ("/__gateway/exchanges/1", "/__gateway/live"):
+            assert client.get(path).status_code == 401
+        assert client.post("/__gateway/faults/stall").status_code == 401
+        authorized = {"Authorization": f"Bearer {TOKEN}"}
+        assert client.get("/__gateway/exchanges/1", headers=authorized).status_code == 404
 
 
 def test_a_fault_is_switched_on_for_one_call(gateway: LocalGateway) -> None:

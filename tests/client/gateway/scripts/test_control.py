@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from meshapi.gateway.scripts import engine
 from meshapi.testing import LocalGateway
 from support.chat_calls import ask, complete, text_of
 from support.gateway_calls import call, get, post
@@ -71,6 +72,24 @@ def test_a_wrong_script_says_where(gateway: LocalGateway) -> None:
     assert response.code == (422, "validation_error")
     expected = "[0].respond.error: status: expected an error, 400 to 599, got 200"
     assert expected in response.error["message"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "most"), [("_MOST_SCRIPTS", 3), ("_MOST_BYTES", 60_000)], ids=["number", "bytes"]
+)
+def test_scripts_have_a_bound(
+    gateway: LocalGateway, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
+) -> None:
+    monkeypatch.setattr(engine, limit, most)
+    large = {"text": "rain", "respond": {"body": {"x": [[]] * 300}}}
+    assert post(gateway, "/__gateway/scripts", {"scripts": [large, large]}).status == 201
+    response = post(gateway, "/__gateway/scripts", {"scripts": [RAIN, large], "strict": True})
+    assert response.code == (409, "conflict")
+    # Not even those that would have fitted.
+    assert len(gateway._state.scripts.all()) == 2
+    assert not gateway.strict
+    gateway.reset()
+    assert post(gateway, "/__gateway/scripts", {"scripts": [large, large]}).status == 201
 
 
 def test_it_is_never_scripted_itself(gateway: LocalGateway) -> None:

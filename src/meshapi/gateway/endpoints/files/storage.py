@@ -46,6 +46,7 @@ async def _put(state: GatewayState, request: Request) -> Response:
         size += len(data)
         digest.update(data)
     file.take(bytes(beginning), size, digest.hexdigest())
+    files.changed(file.id)
     return Response(headers={"ETag": f'"{file.sha256}"'})
 
 

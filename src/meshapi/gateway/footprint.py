@@ -1,0 +1,34 @@
+"""How much memory a value takes, for the bounds of what the gateway keeps."""
+
+import sys
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, Final, cast
+
+_SEQUENCES: Final = (list, tuple, set, frozenset, deque)
+
+
+def footprint(value: object, enough: int = sys.maxsize) -> int:
+    """Return about how many bytes a value takes, with all that is in it.
+
+    What stands in it several times counts each time. JSON takes up to thirty times as much memory
+    parsed as it has bytes, so the size of a body does not tell.
+
+    Args:
+        enough: counting stops beyond this.
+    """
+    found = 0
+    left: list[Iterable[Any]] = [(value,)]
+    while left and found <= enough:
+        for one in left.pop():
+            found += sys.getsizeof(one)
+            if isinstance(one, dict):
+                entries: dict[Any, Any] = one
+                left += (entries.keys(), entries.values())
+            elif isinstance(one, _SEQUENCES):
+                left.append(cast("Iterable[Any]", one))
+            elif hasattr(one, "__dataclass_fields__"):
+                left.append(vars(one).values())
+            if found > enough:
+                break
+    return found
