@@ -62,14 +62,14 @@ _SPENT: Final = frozenset(
 )
 
 
-class Received(Struct, Generic[T], frozen=True):
+class Received(Struct, Generic[T], frozen=True, gc=False):
     """The response to one attempt: typed, and as it came."""
 
     value: T
     response: Response
 
 
-class _Reading(Struct, Generic[T], frozen=True):
+class _Reading(Struct, Generic[T], frozen=True, gc=False):
     reader: Reader[T]
     earlier: int
 

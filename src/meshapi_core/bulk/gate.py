@@ -42,6 +42,7 @@ class Gate:
     Attributes:
         admission: decides.
         follows: whether the limits that the gateway names are kept.
+        has_budget: whether the run has one.
         prices: of models, for costs that the gateway does not name.
 
     Raises:
@@ -53,6 +54,7 @@ class Gate:
     ) -> None:
         self.follows = plan.rate_limit == "auto"
         self._budget = budget = plan.budget
+        self.has_budget = budget is not None
         self._is_counted = is_counted
         self.prices = NO_PRICES if budget is None else budget.prices
         given = None if isinstance(plan.rate_limit, str) else plan.rate_limit
@@ -68,14 +70,14 @@ class Gate:
         self._counts_tokens = has_token_limit or budget is not None
         self._looked_at = 0.0
 
-    def admit(self, job: Job, now: float, *, going_on: int, failed: int) -> Decision:
+    def admit(self, job: Job, now: float, *, going_on: int = 0, failed: int = 0) -> Decision:
         """Decide whether an attempt begins now. If so, the job has its slot.
 
         Args:
             job: the call.
             now: the time.
-            going_on: how many calls have begun, and have no result.
-            failed: how many calls have failed.
+            going_on: how many calls have begun, and have no result; only a budget needs it.
+            failed: how many calls have failed; the same.
         """
         admission = self.admission
         if job.guess is None and (self._counts_tokens or admission.per_minute[1] is not None):
@@ -84,7 +86,7 @@ class Gate:
             now,
             tokens=0 if job.guess is None else job.guess.total,
             cost=None,
-            spent=self._spent(going_on),
+            spent=self._spent(going_on) if self.has_budget else _NO_USAGE,
             failures=failed,
             again=job.attempts > 0,
         )

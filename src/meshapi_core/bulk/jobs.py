@@ -15,7 +15,7 @@ from meshapi_core._base_error import MeshAPIError
 from meshapi_core.bulk.estimates import EstimatedTokens
 from meshapi_core.bulk.inputs import Entry, Inputs
 from meshapi_core.bulk.items import MapItem
-from meshapi_core.bulk.journals.recording import Known, Recording
+from meshapi_core.bulk.journals.recording import UNKNOWN, Known, Recording
 from meshapi_core.flows.concurrent import CallEnd, StartPull
 from meshapi_core.flows.steps import Flow
 from meshapi_core.signals import END_OF_STREAM
@@ -23,7 +23,7 @@ from meshapi_core.signals import END_OF_STREAM
 __all__ = ["Job", "Jobs"]
 
 
-class Job(Struct):
+class Job(Struct, gc=False):
     """A call that is to be made.
 
     Fields:
@@ -110,11 +110,21 @@ class Jobs:
         """
         if self._again and self._again[0][0] <= now:
             return self._again[0][2]
+        inputs, recording = self._inputs, self._recording
         while self._next is None and not self.is_ending and has_room():
-            entry: Optional[Entry] = yield from self._pulled()
+            if self._has_all or self._is_pulling:
+                break
+            if inputs.source is not None:
+                self._is_pulling = True
+                yield StartPull(inputs.source)
+                break
+            entry = self._pulled()
             if entry is None:
                 break
-            yield from self._look_up(entry)
+            if recording.has_journal:
+                yield from self._look_up(entry)
+            else:
+                self._next = Job(entry, UNKNOWN)
         return self._next
 
     def begin(self, job: Job) -> None:
@@ -137,14 +147,8 @@ class Jobs:
         self.stop()
         self._again.clear()
 
-    def _pulled(self) -> Flow[Optional[Entry]]:
-        """Return the next call of the program's iterable; None if it is not there yet, or never."""
-        if self._has_all or self._is_pulling:
-            return None
-        if self._inputs.source is not None:
-            self._is_pulling = True
-            yield StartPull(self._inputs.source)
-            return None
+    def _pulled(self) -> Optional[Entry]:
+        """Return the next call of the program's iterable; None at its end."""
         try:
             entry = self._inputs.next()
         except Exception as exc:

@@ -68,9 +68,12 @@ _AHEAD: Final = {"completion": 2, "input": 4}
 order of the input, more have to wait: for the slowest of those that began together."""
 
 _BATCH: Final = 8
-"""An eighth of the calls that may be under way, and at least so many, are taken together when they
-have ended. Calls that begin in their place are sent before the next are taken: otherwise all calls
-would begin and end in step, and the gateway and the program would wait for each other in turns."""
+_PARTS: Final = 32
+"""One part of the calls that may be under way, and at least a batch, is taken together when it has
+ended. Calls that begin in its place are sent before the next are taken: otherwise all calls would
+begin and end in step, and the gateway and the program would wait for each other in turns. Python's
+garbage collector would also run in each turn, as it counts what is allocated before anything is
+freed: 700 objects, which some 20 calls have."""
 
 _UNTOLD: Final = 4
 """Calls that may be under way until the account's limits are known, or one has ended."""
@@ -118,6 +121,9 @@ class Run(Generic[T]):
         self._told_at = -inf
         self._now = 0.0
         self._wait = inf
+        # Calls that there is room for, and ends that are taken together: see `_begin_turn`.
+        self._room = 0
+        self._batch = _BATCH
         # Whether nothing begins before something has ended, or a time has come.
         self._is_held = False
 
@@ -141,7 +147,7 @@ class Run(Generic[T]):
             if item is not None:
                 yield Emit(item)
                 in_a_row += 1
-                if in_a_row >= self._batch():
+                if in_a_row >= self._batch:
                     in_a_row = 0
                     yield from self._receive(0.0)
             elif self._running or self._jobs:
@@ -195,7 +201,7 @@ class Run(Generic[T]):
         """Begin as many attempts as there may be now."""
         started: list[tuple[int, Any]] = []
         jobs = self._jobs
-        self._wait = inf
+        self._wait, self._room = inf, 0
         while True:
             job: Optional[Job] = yield from jobs.following(self._now, self._has_room)
             is_rash = not self._knows_limits and len(self._running) >= _UNTOLD
@@ -219,14 +225,25 @@ class Run(Generic[T]):
             yield StartCalls(started)
 
     def _has_room(self) -> bool:
-        """Whether one more call may be begun, or be among the results that wait."""
-        waiting = len(self._running) + self._jobs.again + len(self.results)
-        return waiting < _AHEAD[self._plan.order] * self._admission.concurrency
+        """Whether one more call may be begun, or be among the results that wait.
+
+        Each one that is asked for takes as much room, whichever it becomes. So they are counted
+        anew only where the room seems to be used up.
+        """
+        if self._room <= 0:
+            waiting = len(self._running) + self._jobs.again + len(self.results)
+            self._room = _AHEAD[self._plan.order] * self._admission.concurrency - waiting
+        self._room -= 1
+        return self._room >= 0
 
     def _is_admitted(self, job: Job) -> bool:
         """Whether an attempt begins now; it has a slot then."""
-        going_on = len(self._running) + self._jobs.again
-        given = self._gate.admit(job, self._now, going_on=going_on, failed=self.results.failed)
+        gate = self._gate
+        if gate.has_budget:
+            going_on = len(self._running) + self._jobs.again
+            given = gate.admit(job, self._now, going_on=going_on, failed=self.results.failed)
+        else:
+            given = gate.admit(job, self._now)
         if type(given) is Slot:
             job.slot = given
             return True
@@ -248,13 +265,10 @@ class Run(Generic[T]):
         self._jobs.drop()
         self._error = self._error or error
 
-    def _batch(self) -> int:
-        """How many calls that have ended are taken together."""
-        return max(_BATCH, self._admission.concurrency // _BATCH)
-
     def _receive(self, seconds: float) -> Flow[None]:
         """Take what has ended; wait for it so many seconds at most."""
-        given: Ends = yield NextEnds(None if seconds == inf else seconds, self._batch())
+        self._batch = max(_BATCH, self._admission.concurrency // _PARTS)
+        given: Ends = yield NextEnds(None if seconds == inf else seconds, self._batch)
         self._now = self.results.now = given.now
         self._is_held = False
         if given.ends:
