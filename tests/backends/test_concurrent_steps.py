@@ -350,6 +350,26 @@ def test_eager_tasks_that_end_at_once_are_neither_kept_nor_lost() -> None:
     asyncio.run(asyncio.wait_for(main(), 10.0))
 
 
+@pytest.mark.parametrize("taken", [1, 5])
+def test_tasks_on_trio_make_one_call_after_another_and_all_end(taken: int) -> None:
+    def working() -> int:
+        root: Any = trio.lowlevel.current_root_task()
+        tasks = [task for nursery in root.child_nurseries for task in nursery.child_tasks]
+        return sum("trio_calls" in task.name for task in tasks)
+
+    async def main(server: ScriptedServer) -> None:
+        async with AsyncMeshAPI(base_url=server.url, token="rsk_test_trio") as client:
+            run: Any = client._runner.open_flow(keeping(["m"] * 5, 2))
+            for _ in range(taken):
+                await run.__anext__()
+                assert 1 <= working() <= 2
+            await run.aclose()
+            assert working() == 0
+
+    with ScriptedServer(Desk().script) as server:
+        trio.run(main, server)
+
+
 @on_every_flavour
 async def test_calls_see_the_context_of_the_program(world: World) -> None:
     seen: list[str] = []
