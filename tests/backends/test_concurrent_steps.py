@@ -18,6 +18,7 @@ import trio
 
 import meshapi_backends
 from meshapi import AsyncMeshAPI, Hooks, Limits, MeshAPI, RetryPolicy, Timeout
+from meshapi_backends._networks import blocking_calls
 from meshapi_core import APIConnectionError, APIStatusError, StreamUsageError
 from meshapi_core.flows import (
     PULL,
@@ -53,6 +54,18 @@ def call_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "meshapi-call"]
 
 
+@pytest.fixture(autouse=True)
+def patient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the end of a flow wait for its threads for as long as a loaded machine needs.
+
+    Not where an HTTP client cannot be woken: its threads end when the server does.
+    """
+    callspec = getattr(request.node, "callspec", None)
+    sender = callspec.params.get("sender") if callspec is not None else None
+    if sender is None or sender.closes:
+        monkeypatch.setattr(blocking_calls, "_PATIENCE", PATIENCE)
+
+
 def texts(ends: Any) -> list[str]:
     return [end.value.text for end in ends]
 
@@ -70,7 +83,7 @@ async def test_so_many_calls_are_under_way_at_once(world: World, sender: Sender)
             assert await run.until_done() == 8
     assert texts(ends) == ["together"] * 8
     assert sorted(end.number for end in ends) == [*range(8)]
-    assert server.most_open <= 4
+    assert desk.most == 4
     assert not call_threads()
 
 
