@@ -126,9 +126,11 @@ def what_a_run_has(client: MeshAPI) -> None:
             assert_type(item.result(), ChatCompletionResponse)
             assert_type(item.cost, Optional[Decimal])
             assert_type(item.id, str)
+            assert_type(item.finish_reason, Optional[str])
     assert_type(run.summary(), MapSummary)
     assert_type(run.until_done(), MapSummary)
     assert_type(run.summary().errors, Mapping[str, int])
+    assert_type(run.summary().truncated, int)
     assert_type(run.to_jsonl("a.jsonl"), SavedRows)
     assert_type(run.to_parquet(Path("a.parquet"), overwrite=False), SavedRows)
 
