@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, Optional
 
 from typing_extensions import TypeAlias
 
-from meshapi_core._json_kinds import is_object
+from meshapi_core._json_kinds import is_array, is_object
 from meshapi_core.types.chat import ChatCompletionResponse
 from meshapi_core.types.responses import ResponsesResponse
 
@@ -68,7 +68,7 @@ def _of_response(response: ResponsesResponse) -> Optional[str]:
             reason = "tool_calls"
         elif kind == "message":
             parts: object = item.get("content")
-            if isinstance(parts, list) and any(map(_is_refusal, parts)):
+            if is_array(parts) and any(map(_is_refusal, parts)):
                 return _REFUSAL
     return reason
 

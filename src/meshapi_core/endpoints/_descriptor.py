@@ -19,6 +19,7 @@ What `create` is depends on where it is looked up, and type checkers see what Py
     Completions(runner).create(...)      a coroutine that returns one, where it is an `AsyncRunner`
     Completions(runner).create(...)      RawResponse[ChatCompletionResponse], where it is a
                                          `RawRunner`, and so on
+    Completions(runner).create.build     `build` of the class, whatever the runner
 
 `@stream_endpoint` does the same for a `StreamCall`, and returns a `Stream` or an `AsyncStream`.
 `@flow_endpoint` is for a generator function that makes several calls: see `meshapi_core.flows`.
@@ -32,8 +33,8 @@ The types: each decorator is a generic descriptor. Its `__init__` takes the func
 overloads of its `__get__` return them again: looked up on the class (`resource` is None), the
 descriptor itself; on a `Resource[Runner]`, a function that returns the response; on a
 `Resource[AsyncRunner]`, one that returns a coroutine; on those of a `RawRunner` and an
-`AsyncRawRunner`, the same with a `RawResponse`. So hover, completion and "go to definition" lead to
-the one declaration.
+`AsyncRawRunner`, the same with a `RawResponse`. `Method` is such a function that has `build`. So
+hover, completion and "go to definition" lead to the one declaration.
 
 At run time:
 
@@ -60,6 +61,7 @@ from typing import (
     Generic,
     NoReturn,
     Optional,
+    Protocol,
     TypeVar,
     Union,
     cast,
@@ -88,7 +90,18 @@ R = TypeVar("R")
 S = TypeVar("S")
 T = TypeVar("T")
 B_co = TypeVar("B_co", covariant=True)
+T_co = TypeVar("T_co", covariant=True)
 R_co = TypeVar("R_co", bound=Union[Runner, AsyncRunner, RawRunner, AsyncRawRunner], covariant=True)
+
+
+class Method(Protocol[P, T_co, B_co]):
+    """A method of a client, as type checkers see it: a function that also builds its call."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co: ...
+
+    def build(self, *args: P.args, **kwargs: P.kwargs) -> B_co:
+        """Return the call as a value, without making it. See `Declared.build`."""
+        ...
 
 
 class Resource(Generic[R_co]):
@@ -150,6 +163,7 @@ class Declared(Generic[P, B_co]):
             raise
 
     def _keep(self, resource: Any, bound: Callable[..., Any], returned: Any = None) -> Any:
+        vars(bound)["build"] = self.build
         return store(resource, self._name, bound, self._build, returned)
 
 
@@ -159,19 +173,19 @@ class endpoint(Declared[P, Call[T]], Generic[P, T]):  # noqa: N801 - used as a d
     @overload
     def __get__(self, resource: None, owner: type, /) -> Self: ...
     @overload
-    def __get__(self, resource: Resource[Runner], owner: type, /) -> Callable[P, T]: ...
+    def __get__(self, resource: Resource[Runner], owner: type, /) -> Method[P, T, Call[T]]: ...
     @overload
     def __get__(
         self, resource: Resource[AsyncRunner], owner: type, /
-    ) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    ) -> Method[P, Coroutine[Any, Any, T], Call[T]]: ...
     @overload
     def __get__(
         self, resource: Resource[RawRunner], owner: type, /
-    ) -> Callable[P, RawResponse[T]]: ...
+    ) -> Method[P, RawResponse[T], Call[T]]: ...
     @overload
     def __get__(
         self, resource: Resource[AsyncRawRunner], owner: type, /
-    ) -> Callable[P, Coroutine[Any, Any, RawResponse[T]]]: ...
+    ) -> Method[P, Coroutine[Any, Any, RawResponse[T]], Call[T]]: ...
     def __get__(self, resource: Any, owner: type, /) -> Any:
         """Return this descriptor, the blocking function or the coroutine function."""
         if resource is None:
