@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Optional, TypeVar, Union
 
 from typing_extensions import Self
 
-from meshapi_core._closing import AsyncCloses
+from meshapi_core._closing import AsyncRunCloses
 from meshapi_core.bulk.items import MapItem
 from meshapi_core.bulk.results import Stopped
 from meshapi_core.bulk.run import Run
@@ -23,7 +23,7 @@ __all__ = ["AsyncMapRun"]
 T = TypeVar("T")
 
 
-class AsyncMapRun(AsyncCloses, Generic[T]):
+class AsyncMapRun(AsyncRunCloses, Generic[T]):
     """A run of many calls: iterate over it for their results, as they come.
 
     Nothing is sent before the first result is asked for. A loop that ends early leaves calls under

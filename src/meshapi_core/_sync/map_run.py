@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Optional, TypeVar, Union
 
 from typing_extensions import Self
 
-from meshapi_core._closing import Closes
+from meshapi_core._closing import RunCloses
 from meshapi_core.bulk.items import MapItem
 from meshapi_core.bulk.results import Stopped
 from meshapi_core.bulk.run import Run
@@ -24,7 +24,7 @@ __all__ = ["MapRun"]
 T = TypeVar("T")
 
 
-class MapRun(Closes, Generic[T]):
+class MapRun(RunCloses, Generic[T]):
     """A run of many calls: iterate over it for their results, as they come.
 
     Nothing is sent before the first result is asked for. A loop that ends early leaves calls under
