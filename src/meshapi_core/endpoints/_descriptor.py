@@ -26,7 +26,6 @@ What `create` is depends on where it is looked up, and type checkers see what Py
 `@item_flow_endpoint` is for one that also hands over items on its way, and returns an `ItemStream`
 or an `AsyncItemStream`. `@stream_endpoint_as` and `@item_flow_endpoint_as` return one of a pair of
 classes instead, made from that stream; the functions that they take return the two classes.
-`@overloaded_flow` is for a flow whose result is of a type that the program passes.
 
 The types: each decorator is a generic descriptor. Its `__init__` takes the function as
 `Callable[Concatenate[Any, P], ...]`, which drops `self` and captures the parameters in `P`. The
@@ -64,7 +63,6 @@ from typing import (
     Protocol,
     TypeVar,
     Union,
-    cast,
     overload,
 )
 
@@ -240,16 +238,6 @@ class flow_endpoint(Declared[P, Flow[T]], Generic[P, T]):  # noqa: N801 - used a
         return self._keep(resource, bound)
 
 
-def overloaded_flow(build: Callable[..., Flow[Any]]) -> Callable[..., Any]:
-    """Return a `flow_endpoint`, for a method whose types are declared as overloads.
-
-    That is for methods that are generic in a type which the program passes, such as `parse`: the
-    overloads of `__get__` cannot bind it. The overloads of the method say what `Resource[Runner]`
-    and `Resource[AsyncRunner]` return, by the type of `self`.
-    """
-    return cast("Callable[..., Any]", flow_endpoint(build))
-
-
 class item_flow_endpoint(Declared[P, ItemFlow[T, R]], Generic[P, T, R]):  # noqa: N801 - used as a decorator, named as those are
     """Declares a flow whose items a program iterates over; see `meshapi_core.endpoints`."""
 
@@ -273,11 +261,6 @@ class item_flow_endpoint(Declared[P, ItemFlow[T, R]], Generic[P, T, R]):  # noqa
             return self
         bound = opening(resource._runner.open_flow, self._build)
         return self._keep(resource, bound)
-
-
-def overloaded_item_flow(build: Callable[..., ItemFlow[Any, Any]]) -> Callable[..., Any]:
-    """Return an `item_flow_endpoint`, for a method whose types are declared as overloads."""
-    return cast("Callable[..., Any]", item_flow_endpoint(build))
 
 
 class OpenedAs(Declared[P, B_co], Generic[P, B_co, S, A]):
