@@ -35,7 +35,7 @@ from meshapi_core import (
     endpoints,
     hidden_values,
 )
-from meshapi_core.endpoints import AsyncRunner, lists_keywords
+from meshapi_core.endpoints import AsyncRunner, explains_arguments, lists_keywords
 
 if TYPE_CHECKING:
     from meshapi._connections import TLSArgument
@@ -142,6 +142,7 @@ class AsyncMeshAPI(AsyncBulkClient):
     _init = __init__
 
     @classmethod
+    @explains_arguments
     @lists_keywords
     def from_config(cls, config: MeshAPIConfig, **connections: Unpack[AsyncConnections]) -> Self:
         """Return a client with a configuration that exists already; see `MeshAPI.from_config`.
@@ -161,6 +162,7 @@ class AsyncMeshAPI(AsyncBulkClient):
 
         return AsyncRealtimeResource(self._config, self._sockets, self._watches)
 
+    @explains_arguments
     async def download(
         self,
         url: Optional[str],

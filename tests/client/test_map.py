@@ -14,7 +14,7 @@ from meshapi import APIStatusError, Budget, InvalidParamsError
 from meshapi.testing import LocalGateway
 from meshapi_core import Call, JournalError
 from meshapi_core.bulk import MapItem
-from meshapi_core.endpoints import Audio, Completions, Embeddings
+from meshapi_core.endpoints import Audio, Completions, Embeddings, Responses
 from support.flavours import World, on_every_flavour
 from support.turns import by_turns
 
@@ -228,6 +228,22 @@ async def test_recorded_results_are_not_asked_for_again(
     some = [*calls[1:5], ask("new"), ask(0)]
     _, summary = await run(world, gateway, some, journal=journal, via=via)
     assert (summary.calls, summary.recorded) == (6, 5)
+
+
+@on_every_flavour
+async def test_answers_that_are_not_whole_are_counted(
+    world: World, gateway: LocalGateway, tmp_path: Path
+) -> None:
+    whole = Responses.create.build(model=MODEL, input="hi")
+    models = ["mesh/length", "mesh/content-filter", "mesh/refusal"]
+    options: dict[str, Any] = {"order": "input", "journal": tmp_path / "run.jsonl"}
+    for recorded in (0, 4):
+        calls: list[Call[Any]] = [*(ask(0, model) for model in models), whole]
+        items, summary = await run(world, gateway, calls, **options)
+        reasons = [item.finish_reason for item in items]
+        assert reasons == ["length", "content_filter", "refusal", "stop"]
+        assert (summary.truncated, summary.filtered, summary.refused) == (1, 1, 1)
+        assert (summary.succeeded, summary.recorded) == (4, recorded)
 
 
 @on_every_flavour

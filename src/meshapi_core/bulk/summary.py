@@ -8,6 +8,7 @@ from msgspec import Struct, field
 
 from meshapi_core._html import table_html
 from meshapi_core._log_safe import one_line
+from meshapi_core.bulk.finish_reasons import NOT_WHOLE, finish_reason_of
 from meshapi_core.bulk.items import MapItem
 from meshapi_core.usage.money import added
 from meshapi_core.usage.totals import TotalUsage
@@ -26,6 +27,9 @@ class MapSummary(Struct, frozen=True, kw_only=True):
     Fields:
         calls: items that the run has had: succeeded, failed or skipped.
         succeeded, failed: how many have a response, and how many an error.
+        truncated, filtered, refused: how many of the responses are not whole: cut off at a limit
+            of model tokens, stopped by a content filter, or a refusal of the model. They are among
+            `succeeded`: see `MapItem.finish_reason`.
         skipped: failed calls whose items were left out (`on_error="skip"`), among `failed`.
         recorded: those whose results were read from the journal of an earlier run.
         attempts: of this run.
@@ -40,6 +44,9 @@ class MapSummary(Struct, frozen=True, kw_only=True):
     calls: int = 0
     succeeded: int = 0
     failed: int = 0
+    truncated: int = 0
+    filtered: int = 0
+    refused: int = 0
     skipped: int = 0
     recorded: int = 0
     attempts: int = 0
@@ -55,6 +62,8 @@ class MapSummary(Struct, frozen=True, kw_only=True):
         about = "~" if usage.estimated else ""
         more = f" + {usage.unpriced:,} unpriced" if usage.unpriced else ""
         rows = [("calls", f"{self.calls:,}"), ("succeeded", f"{self.succeeded:,}")]
+        kinds = {"truncated": self.truncated, "filtered": self.filtered, "refused": self.refused}
+        rows += [(f"- {name}", f"{count:,}") for name, count in kinds.items() if count]
         rows.append(("failed", f"{self.failed:,}"))
         rows += [(f"- {one_line(code, 60)}", f"{count:,}") for code, count in self.errors.items()]
         for name, count in (("skipped", self.skipped), ("recorded", self.recorded)):
@@ -90,6 +99,7 @@ class SummaryCounts:
         self._unpriced = self._estimated = 0
         self._cost = Decimal(0)
         self._errors: dict[str, int] = {}
+        self._not_whole: dict[str, int] = {}
 
     def add(self, item: MapItem[Any], *, skipped: bool = False) -> None:
         """Count an item.
@@ -100,6 +110,10 @@ class SummaryCounts:
         """
         if item.error is None:
             self._succeeded += 1
+            reason = finish_reason_of(item.value)
+            if reason in NOT_WHOLE:
+                name = NOT_WHOLE[reason]
+                self._not_whole[name] = self._not_whole.get(name, 0) + 1
         else:
             self._failed += 1
             code, codes = item.error.error_code, self._errors
@@ -170,6 +184,7 @@ class SummaryCounts:
             calls=self.done,
             succeeded=self._succeeded,
             failed=self._failed,
+            **self._not_whole,
             skipped=self._skipped,
             recorded=self._recorded,
             attempts=self._attempts,
