@@ -12,10 +12,10 @@ from meshapi_core.endpoints import Completions
 from support.bench_servers import bench_server
 from support.flavours import World, on_every_flavour
 
-TRACED = 100
+TRACED = 50
 """Calls after which memory is traced: what was allocated before is not counted, and half of that
 is replaced, so counted, some calls later. That is 50 KB, which must not look like growth."""
-FIRST, LAST = range(200, 300, 10), range(900, 1000, 10)
+FIRST, LAST = range(150, 200, 10), range(450, 500, 10)
 """Calls after which the memory is read. The least of each counts: between two readings, there may
 be a response of some 100 KB under way."""
 MOST = 40
