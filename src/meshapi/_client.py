@@ -276,7 +276,6 @@ class Client(Portable, Resources[R_co]):
         """Return the client's transport, behind middleware."""
         raise NotImplementedError
 
-    @explains_arguments
     def with_options(
         self,
         *,

@@ -223,7 +223,6 @@ async def test_a_budget_of_seconds_does_not_wait_for_the_source(
         ("settings", (5,), {}, "positional arguments: expected none, got 1; write token_variable"),
         ("from_settings", (), {}, "settings: expected a value, got nothing"),
         ("from_config", (), {}, "config: expected a value, got nothing"),
-        ("with_options", (5,), {}, "positional arguments: expected none, got 1; "),
         ("download", ("u",), {}, "path: expected a value, got nothing; write path=..."),
     ],
 )

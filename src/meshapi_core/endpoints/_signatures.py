@@ -108,6 +108,9 @@ def explains_arguments(method: F) -> F:
         except TypeError as exc:
             explain_arguments(method, args[1:], kwargs, exc)
             raise
+        finally:
+            # Error trackers show the locals of frames that raise.
+            del args, kwargs
 
     @wraps(method)
     async def async_explaining(*args: Any, **kwargs: Any) -> Any:
