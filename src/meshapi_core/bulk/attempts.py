@@ -9,7 +9,8 @@ fill it with errors.
     an attempt has failed with            what follows
     ------------------------------------  --------------------------------------------------------
     429, or 503 with a wait               all calls wait, then this one is sent again, at most
-                                          `MOST_REFUSALS` times
+                                          `MOST_REFUSALS` times; where it is the limit of one
+                                          model, its calls wait alone (`pacing.models`)
     the same, to wait for more than       the run ends: later is another day
     `LONGEST_WAIT`
     401, 402, or a code that says that    the run ends: every further call would fail, too

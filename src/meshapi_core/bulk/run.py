@@ -197,7 +197,7 @@ class Run(Generic[T]):
         jobs = self._jobs
         self._wait = inf
         while True:
-            job: Optional[Job] = yield from jobs.following(self._now, self._has_room)
+            job: Optional[Job] = yield from jobs.following(self._now, self._has_room, self._give_up)
             is_rash = not self._knows_limits and len(self._running) >= _UNTOLD
             if job is None or is_rash:
                 left = self._admission.time_left(self._now) if jobs.is_pulling else inf
@@ -225,7 +225,7 @@ class Run(Generic[T]):
 
     def _is_admitted(self, job: Job) -> bool:
         """Whether an attempt begins now; it has a slot then."""
-        going_on = len(self._running) + self._jobs.again
+        going_on = len(self._running) + self._jobs.begun
         given = self._gate.admit(job, self._now, going_on=going_on, failed=self.results.failed)
         if type(given) is Slot:
             job.slot = given
@@ -235,7 +235,7 @@ class Run(Generic[T]):
         elif isinstance(given, Stop):
             self._stop_at(given.limit)
             # What is sent again goes on.
-            self._wait = self._jobs.wait(self._now)
+            self._wait = 0.0 if self._jobs.begun else self._jobs.wait(self._now)
         return False
 
     def _stop_at(self, limit: str) -> None:
@@ -263,7 +263,7 @@ class Run(Generic[T]):
             yield from self._tell()
 
     def _take(self, ends: Sequence[CallEnd]) -> Flow[None]:
-        """Take what has ended, and record it."""
+        """Take what has ended."""
         taking, now = self._taking, self._now
         for end in ends:
             if end.number == PULL:
@@ -278,6 +278,15 @@ class Run(Generic[T]):
                 is_ending = self._error is not None
                 job = self._running.pop(end.number)
                 yield from taking.error(job, end.error, now, is_ending=is_ending)
+        yield from self._record()
+
+    def _give_up(self, job: Job) -> Flow[None]:
+        """Fail a call whose model refuses everything."""
+        self._taking.give_up(job)
+        yield from self._record()
+
+    def _record(self) -> Flow[None]:
+        """Record the results that there are, and hand them over."""
         try:
             yield from self._recording.write()
         except MeshAPIError as exc:
