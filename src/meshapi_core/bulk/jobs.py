@@ -228,6 +228,12 @@ class Jobs:
             if job.attempts:
                 self.send_again(job, 0.0)
 
+    def take_again(self) -> list[Job]:
+        """Return the calls that were to be sent again, after `stop`; they are not any more."""
+        jobs = [job for _, _, job in sorted(self._again)]
+        self._again.clear()
+        return jobs
+
     def drop(self) -> None:
         """Have no calls at all from now on. With a journal, another run makes them."""
         self.stop()

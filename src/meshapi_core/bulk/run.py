@@ -195,14 +195,13 @@ class Run(Generic[T]):
         """Begin as many attempts as there may be now."""
         started: list[tuple[int, Any]] = []
         jobs = self._jobs
-        self._wait = inf
+        left = self._admission.time_left(self._now)
+        if not left:
+            yield from self._end_time()
         while True:
             job: Optional[Job] = yield from jobs.following(self._now, self._has_room, self._give_up)
             is_rash = not self._knows_limits and len(self._running) >= _UNTOLD
             if job is None or is_rash:
-                left = self._admission.time_left(self._now) if jobs.is_pulling else inf
-                if not left:
-                    self._stop_at("seconds")
                 self._wait = min(jobs.wait(self._now), left or inf)
                 break
             if not self._is_admitted(job):
@@ -217,6 +216,15 @@ class Run(Generic[T]):
             started.append((index, attempt(job.entry.call, key, job.attempts)))
         if started:
             yield StartCalls(started)
+
+    def _end_time(self) -> Flow[None]:
+        """Fail the calls that wait to be sent again, because the budget's seconds are used up."""
+        jobs = self._jobs
+        if jobs.begun or jobs.is_pulling:
+            self._stop_at("seconds")
+            for job in jobs.take_again():
+                self._taking.fail(job)
+            yield from self._record()
 
     def _has_room(self) -> bool:
         """Whether one more call may be begun, or be among the results that wait."""

@@ -127,6 +127,11 @@ class Taking(Generic[T]):
             job.failures += not is_crowded
             self._jobs.send_again(job, now + what.delay)
 
+    def fail(self, job: Job) -> None:
+        """Fail a call that was to be sent again, with the error of its last attempt."""
+        assert job.error is not None
+        self._fail(job, job.error)
+
     def give_up(self, job: Job) -> None:
         """Fail a call whose model stands apart, and would refuse it."""
         refusal = job.error
