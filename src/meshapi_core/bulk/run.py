@@ -35,6 +35,7 @@ from meshapi_core.bulk.pacing.slots import Hold, Slot, Stop
 from meshapi_core.bulk.results import Results
 from meshapi_core.bulk.summary import MapSummary
 from meshapi_core.bulk.taking import Taking
+from meshapi_core.bulk.telling import LONG_WAIT, Telling
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.endpoints.account import Usage
 from meshapi_core.flows.concurrent import (
@@ -47,7 +48,6 @@ from meshapi_core.flows.concurrent import (
     StartCalls,
 )
 from meshapi_core.flows.steps import Emit, Flow, GetConfig, ItemFlow, Now, RandomBytes
-from meshapi_core.progress import OnProgress, progress_functions, tell_progress
 
 if TYPE_CHECKING:
     from meshapi_core.bulk.by_batch import RunByBatch
@@ -74,9 +74,6 @@ would begin and end in step, and the gateway and the program would wait for each
 
 _UNTOLD: Final = 4
 """Calls that may be under way until the account's limits are known, or one has ended."""
-
-_TOLD_OFTEN: Final = 0.1
-"""Seconds between two times that the program is told of progress: nobody sees more of a bar."""
 
 _NAME_BYTES: Final = 13
 """Random bytes in the idempotency keys of a run that has no journal: as in those of the client."""
@@ -113,9 +110,8 @@ class Run(Generic[T]):
         self._running: dict[int, Job] = {}
         self._jobs = Jobs(inputs, self._recording, self._hand_over, self._end_with)
         self._error: Optional[BaseException] = None
-        self._told = 0
+        self._telling = Telling(plan, self.results)
         self._knows_limits = True
-        self._told_at = -inf
         self._now = 0.0
         self._wait = inf
         # Whether nothing begins before something has ended, or a time has come.
@@ -154,7 +150,7 @@ class Run(Generic[T]):
                 break
         yield from self._recording.begin()
         yield from self._recording.close()
-        yield from self._tell()
+        yield from self._telling.tell(self._now)
         if self._error is not None:
             raise self._error
         results.stopped = results.stopped or "completed"
@@ -163,9 +159,7 @@ class Run(Generic[T]):
     def _begin(self) -> Flow[None]:
         plan = self._plan
         config: MeshAPIConfig = yield GetConfig()
-        self._functions: tuple[OnProgress, ...] = yield from progress_functions(
-            plan.on_progress, plan.progress, "calls"
-        )
+        yield from self._telling.begin()
         yield from self._recording.open(config)
         drawn: bytes = yield RandomBytes(_NAME_BYTES)
         self._name = drawn.hex()
@@ -215,6 +209,7 @@ class Run(Generic[T]):
             key = job.known.idempotency_key or f"{self._name}x{index}"
             started.append((index, attempt(job.entry.call, key, job.attempts)))
         if started:
+            self._telling.goes_on = True
             yield StartCalls(started)
 
     def _end_time(self) -> Flow[None]:
@@ -262,13 +257,26 @@ class Run(Generic[T]):
 
     def _receive(self, seconds: float) -> Flow[None]:
         """Take what has ended; wait for it so many seconds at most."""
+        if seconds >= LONG_WAIT:
+            yield from self._tell_wait(seconds)
         given: Ends = yield NextEnds(None if seconds == inf else seconds, self._batch())
         self._now = self.results.now = given.now
         self._is_held = False
         if given.ends:
             yield from self._take(given.ends)
-        if self._now - self._told_at >= _TOLD_OFTEN:
-            yield from self._tell()
+        yield from self._telling.often(self._now)
+
+    def _tell_wait(self, seconds: float) -> Flow[None]:
+        """Tell the program if nothing begins for a while."""
+        now, jobs = self._now, self._jobs
+        cooling = self._admission.cooling(now)
+        if cooling and jobs:
+            yield from self._telling.wait(now, cooling, "the gateway asked for a pause")
+        elif self._is_held:
+            yield from self._telling.wait(now, seconds, "the rate limit is used up")
+        elif not self._running:
+            reason = "to send calls again that have failed"
+            yield from self._telling.wait(now, jobs.wait(now), reason)
 
     def _take(self, ends: Sequence[CallEnd]) -> Flow[None]:
         """Take what has ended."""
@@ -286,6 +294,7 @@ class Run(Generic[T]):
                 is_ending = self._error is not None
                 job = self._running.pop(end.number)
                 yield from taking.error(job, end.error, now, is_ending=is_ending)
+                self.results.refused = taking.refused
         yield from self._record()
 
     def _give_up(self, job: Job) -> Flow[None]:
@@ -302,12 +311,6 @@ class Run(Generic[T]):
             self._end_with(exc)
         for item in self._recording.taken():
             self._hand_over(item)
-
-    def _tell(self) -> Flow[None]:
-        """Tell the program how far the run has come."""
-        if self._functions and self._told != self.results.done:
-            self._told, self._told_at = self.results.done, self._now
-            yield from tell_progress(self._functions, self.results.progress())
 
     def _take_limits(self, end: CallEnd) -> None:
         # A gateway that does not know them, or does not tell, names them in its headers perhaps.

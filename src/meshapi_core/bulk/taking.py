@@ -39,6 +39,9 @@ class Taking(Generic[T]):
         policy: of the client.
         stop_at: ends the run without an error, at this limit of a budget.
         end_with: ends it with an error.
+
+    Attributes:
+        refused: how many attempts the gateway refused because it had too many requests.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Taking(Generic[T]):
         stop_at: Callable[[str], object],
         end_with: Callable[[Exception], object],
     ) -> None:
+        self.refused = 0
         self._gate = gate
         self._recording = recording
         self._jobs = jobs
@@ -148,6 +152,7 @@ class Taking(Generic[T]):
     def _refusal(self, job: Job, error: MeshAPIError, now: float, *, is_ending: bool) -> Flow[None]:
         """Take a refusal. All calls wait, or those of the model alone: see `pacing.models`."""
         admission, models, model = self._gate.admission, self._jobs.models, job.model
+        self.refused += 1
         whose = models.refuse(model, job.slot.begun, now)
         if whose == "new":
             admission.mark()
