@@ -16,6 +16,7 @@ fill it with errors.
     401, 402, or a code that says that    the run ends: every further call would fail, too
     the money is used up, or that the
     client is closed
+    no connection, again and again        all calls wait: see `pacing.outages`
     the process may open no more files    the same as for anything else, but it is not to blame
     anything else that is retried         this call alone waits, as a single call would
     anything else                         the call has failed

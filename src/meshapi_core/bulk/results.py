@@ -1,5 +1,6 @@
 """The results of a run: counted, and handed over as the program has asked for."""
 
+from copy import copy
 from typing import Generic, Literal, Optional, TypeVar
 
 from typing_extensions import TypeAlias
@@ -15,6 +16,7 @@ from meshapi_core.progress import Progress
 __all__ = ["Results", "Stopped"]
 
 T = TypeVar("T")
+E = TypeVar("E", bound=MeshAPIError)
 
 Stopped: TypeAlias = Literal["completed", "budget", "cancelled", "error"]
 
@@ -83,6 +85,26 @@ class Results(Generic[T]):
         self._counts.add(item, skipped=handed is None and self._on_error == "skip")
         self._handover.add(item.index, handed)
         return item.error if self._on_error == "raise" else None
+
+    def unreachable(self, error: E, seconds: float) -> E:
+        """Return the error that ends the run because the gateway cannot be reached.
+
+        Args:
+            error: of the last attempt.
+            seconds: since the first one that got no connection.
+        """
+        if self.journal is None:
+            how = "with journal=, the same command would go on from there"
+        else:
+            how = "the same command goes on from there, with its journal"
+        made = copy(error)
+        made.message = (
+            f"{error.message}; the gateway could not be reached for {seconds:.0f} s,"
+            f" so the run ends after {self.done:,} calls: {how}"
+        )
+        made.args = (made.message,)
+        made.__cause__ = error
+        return made
 
     def next(self) -> Optional[MapItem[T]]:
         """Return the next result for the program; None if it is not there yet."""

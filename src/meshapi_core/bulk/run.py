@@ -171,6 +171,7 @@ class Run(Generic[T]):
         self._gate, self._admission = gate, gate.admission
         self._taking: Taking[T] = Taking(
             gate,
+            self.results,
             self._recording,
             self._jobs,
             config.retry_policy,
@@ -270,7 +271,9 @@ class Run(Generic[T]):
         """Tell the program if nothing begins for a while."""
         now, jobs = self._now, self._jobs
         cooling = self._admission.cooling(now)
-        if cooling and jobs:
+        if self._gate.outages.is_on:
+            yield from self._telling.wait(now, seconds, "the gateway cannot be reached")
+        elif cooling and jobs:
             yield from self._telling.wait(now, cooling, "the gateway asked for a pause")
         elif self._is_held:
             yield from self._telling.wait(now, seconds, "the rate limit is used up")
@@ -294,7 +297,6 @@ class Run(Generic[T]):
                 is_ending = self._error is not None
                 job = self._running.pop(end.number)
                 yield from taking.error(job, end.error, now, is_ending=is_ending)
-                self.results.refused = taking.refused
         yield from self._record()
 
     def _give_up(self, job: Job) -> Flow[None]:
@@ -314,6 +316,8 @@ class Run(Generic[T]):
 
     def _take_limits(self, end: CallEnd) -> None:
         # A gateway that does not know them, or does not tell, names them in its headers perhaps.
+        if end.error is None:
+            self._gate.outages.hear()
         found: Any = getattr(end.value, "key", None)
         if found:
             self._admission.adopt(self._now, found)

@@ -18,6 +18,8 @@ from meshapi_core.bulk.item_usage import cost_in_usage, usage_of
 from meshapi_core.bulk.items import MapItem
 from meshapi_core.bulk.jobs import Job, Jobs
 from meshapi_core.bulk.journals.recording import Recording
+from meshapi_core.bulk.pacing.outages import is_unreachable
+from meshapi_core.bulk.results import Results
 from meshapi_core.flows.polling import random_number
 from meshapi_core.flows.steps import Flow
 from meshapi_core.headers import find_request_id
@@ -34,26 +36,25 @@ class Taking(Generic[T]):
 
     Args:
         gate: gets back their slots.
+        results: counts refusals.
         recording: takes results.
         jobs: take the calls that are sent again.
         policy: of the client.
         stop_at: ends the run without an error, at this limit of a budget.
         end_with: ends it with an error.
-
-    Attributes:
-        refused: how many attempts the gateway refused because it had too many requests.
     """
 
     def __init__(
         self,
         gate: Gate,
+        results: Results[T],
         recording: Recording[T],
         jobs: Jobs,
         policy: RetryPolicy,
         stop_at: Callable[[str], object],
         end_with: Callable[[Exception], object],
     ) -> None:
-        self.refused = 0
+        self._results = results
         self._gate = gate
         self._recording = recording
         self._jobs = jobs
@@ -68,6 +69,8 @@ class Taking(Generic[T]):
     def response(self, job: Job, received: Received[T], now: float) -> None:
         """Take a response."""
         gate, response = self._gate, received.response
+        if gate.outages.listens:
+            gate.outages.hear()
         entry, value = job.entry, received.value
         usage = usage_of(entry.call, value, response.body, prices=gate.prices)
         cost = cost_in_usage(usage)
@@ -103,6 +106,7 @@ class Taking(Generic[T]):
         if job.is_apart:
             models.end(job.model)
         if not isinstance(error, MeshAPIError) or isinstance(error, BudgetExceededError):
+            self._gate.outages.end(job.slot)
             # Nothing was sent: the program's middleware has failed, or a budget of the client.
             admission.end(job.slot, now, tokens=0, result="failed")
             if isinstance(error, BudgetExceededError):
@@ -113,6 +117,13 @@ class Taking(Generic[T]):
                 self._end_with(error)
             return
         job.error = error
+        if is_unreachable(error.outcome) and not has_no_file(error):
+            if (yield from self._unreachable(job, error, now, is_ending=is_ending)):
+                return
+        elif error.status:
+            self._gate.outages.hear()
+        else:
+            self._gate.outages.end(job.slot)
         if is_refusal(error):
             yield from self._refusal(job, error, now, is_ending=is_ending)
             return
@@ -130,6 +141,26 @@ class Taking(Generic[T]):
             job.refusals += is_crowded
             job.failures += not is_crowded
             self._jobs.send_again(job, now + what.delay)
+
+    def _unreachable(
+        self, job: Job, error: MeshAPIError, now: float, *, is_ending: bool
+    ) -> Flow[bool]:
+        """Take that an attempt got no connection. Return whether all calls wait for the gateway."""
+        outages, outcome = self._gate.outages, error.outcome
+        assert outcome is not None
+        random: float = yield from random_number()
+        is_last = job.failures >= self._policy.max_retries > 0
+        ends_run = outages.fail(now, job.slot, outcome, random, is_last=is_last)
+        if not outages.is_on:
+            return False
+        self._gate.admission.end(job.slot, now, tokens=0, result="lost")
+        if ends_run:
+            self._end_with(self._results.unreachable(error, outages.lasted(now)))
+        elif is_ending:
+            self._fail(job, error)
+        else:
+            self._jobs.send_again(job, now)
+        return True
 
     def fail(self, job: Job) -> None:
         """Fail a call that was to be sent again, with the error of its last attempt."""
@@ -152,7 +183,7 @@ class Taking(Generic[T]):
     def _refusal(self, job: Job, error: MeshAPIError, now: float, *, is_ending: bool) -> Flow[None]:
         """Take a refusal. All calls wait, or those of the model alone: see `pacing.models`."""
         admission, models, model = self._gate.admission, self._jobs.models, job.model
-        self.refused += 1
+        self._results.refused += 1
         whose = models.refuse(model, job.slot.begun, now)
         if whose == "new":
             admission.mark()

@@ -8,5 +8,6 @@
 - `learned`: a limit that the gateway does not name.
 - `remaining`: what others who use the account leave of a limit.
 - `concurrency`: how many attempts may be under way; "auto" finds out.
+- `outages`: a gateway that cannot be reached.
 - `reservations`: what attempts under way may still spend of a budget.
 """
