@@ -18,6 +18,7 @@ from meshapi_core.bulk.inputs import Entry, Inputs
 from meshapi_core.bulk.items import MapItem
 from meshapi_core.bulk.journals.recording import Known, Recording
 from meshapi_core.bulk.pacing.models import Models
+from meshapi_core.bulk.uploads import unreadable
 from meshapi_core.flows.concurrent import CallEnd, StartPull
 from meshapi_core.flows.steps import Flow
 from meshapi_core.signals import END_OF_STREAM
@@ -279,7 +280,12 @@ class Jobs:
         try:
             known: Known = yield from self._recording.look_up(entry)
         except (MeshAPIError, OSError) as exc:
-            self._fail(exc)
+            error = unreadable(entry.call, exc)
+            if error is None:
+                self._fail(exc)
+            else:
+                # Without the size of its file it has no key, so that it cannot be recorded.
+                self._hand_over(MapItem(index=entry.index, id=entry.id, error=error))
             return
         if known.item is None:
             self._next = Job(entry, known)

@@ -18,13 +18,14 @@ from meshapi_core.bulk.item_usage import cost_in_usage, usage_of
 from meshapi_core.bulk.items import MapItem
 from meshapi_core.bulk.jobs import Job, Jobs
 from meshapi_core.bulk.journals.recording import Recording
-from meshapi_core.bulk.pacing.outages import is_unreachable
+from meshapi_core.bulk.pacing.outages import is_reached, is_unreachable
 from meshapi_core.bulk.results import Results
+from meshapi_core.bulk.uploads import unreadable
 from meshapi_core.flows.polling import random_number
 from meshapi_core.flows.steps import Flow
 from meshapi_core.headers import find_request_id
 from meshapi_core.retries import RetryPolicy
-from meshapi_core.usage import BudgetExceededError
+from meshapi_core.usage import BudgetExceededError, TotalUsage
 
 __all__ = ["Taking"]
 
@@ -105,6 +106,12 @@ class Taking(Generic[T]):
         job.attempts += 1
         if job.is_apart:
             models.end(job.model)
+        if not isinstance(error, MeshAPIError):
+            found = unreadable(job.entry.call, error)
+            if found is not None:
+                error = found
+                # Nothing was sent.
+                job.attempts -= found.outcome is None
         if not isinstance(error, MeshAPIError) or isinstance(error, BudgetExceededError):
             self._gate.outages.end(job.slot)
             # Nothing was sent: the program's middleware has failed, or a budget of the client.
@@ -120,7 +127,7 @@ class Taking(Generic[T]):
         if is_unreachable(error.outcome) and not has_no_file(error):
             if (yield from self._unreachable(job, error, now, is_ending=is_ending)):
                 return
-        elif error.status:
+        elif is_reached(error.outcome):
             self._gate.outages.hear()
         else:
             self._gate.outages.end(job.slot)
@@ -232,7 +239,9 @@ class Taking(Generic[T]):
         """Take the error of a call that is not sent again."""
         error.attempts = job.attempts
         entry = job.entry
-        usage = usage_of(entry.call, error=error, prices=self._gate.prices)
+        usage = TotalUsage()
+        if job.attempts:
+            usage = usage_of(entry.call, error=error, prices=self._gate.prices)
         self._gate.spend(job, usage)
         item: MapItem[T] = MapItem(
             index=entry.index,

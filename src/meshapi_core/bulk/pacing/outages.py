@@ -21,7 +21,7 @@ from typing import Any, Final, Optional
 
 from meshapi_core.retries import Outcome
 
-__all__ = ["FIRST", "LONGEST", "MOST_FAILURES", "Outages", "is_unreachable"]
+__all__ = ["FIRST", "LONGEST", "MOST_FAILURES", "Outages", "is_reached", "is_unreachable"]
 
 MOST_FAILURES: Final = 10
 """Fewer may be those of one call, or of a gateway that is busy: they go by the retry policy."""
@@ -40,6 +40,11 @@ _MOST_DOUBLINGS: Final = 10
 def is_unreachable(outcome: Optional[Outcome]) -> bool:
     """Return whether an attempt got no connection to the gateway."""
     return outcome is not None and outcome.stage in ("connect", "verify")
+
+
+def is_reached(outcome: Optional[Outcome]) -> bool:
+    """Return whether an attempt had a connection to the gateway."""
+    return outcome is not None and outcome.stage in ("request", "response", "complete")
 
 
 class Outages:

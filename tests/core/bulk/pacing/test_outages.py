@@ -12,6 +12,7 @@ from meshapi_core.bulk.pacing.outages import (
     LONGEST,
     MOST_FAILURES,
     Outages,
+    is_reached,
     is_unreachable,
 )
 from meshapi_core.retries import Outcome
@@ -110,4 +111,6 @@ STAGES: Any = ["pool", "closed", "connect", "verify", "request", "response", "co
 @pytest.mark.parametrize("stage", STAGES)
 def test_what_was_sent_has_reached_somebody(stage: Any) -> None:
     assert is_unreachable(Outcome("POST", stage)) == (stage in ("connect", "verify"))
+    assert is_reached(Outcome("POST", stage)) == (stage in ("request", "response", "complete"))
     assert not is_unreachable(None)
+    assert not is_reached(None)
