@@ -18,7 +18,7 @@ What comes out:
 - the package `journals`: the file that each result is written to.
 - `items`: the result of each call, and `item_usage` what it used; `saving`: items in a file.
 - `handover`: results that wait for the program.
-- `summary`: a run in numbers.
+- `summary`: a run in numbers; `telling`: what the program is told while it goes on.
 """
 
 from typing import TYPE_CHECKING
