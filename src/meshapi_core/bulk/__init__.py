@@ -19,7 +19,7 @@ What comes out:
 - `items`: the result of each call, and `item_usage` what it used; `saving`: items in a file.
 - `finish_reasons`: why the model stopped, where its answer may not be whole.
 - `handover`: results that wait for the program.
-- `summary`: a run in numbers.
+- `summary`: a run in numbers; `telling`: what the program is told while it goes on.
 """
 
 from typing import TYPE_CHECKING

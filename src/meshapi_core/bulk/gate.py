@@ -14,7 +14,8 @@ from meshapi_core.bulk.item_usage import NO_PRICES
 from meshapi_core.bulk.jobs import Job
 from meshapi_core.bulk.options import Plan
 from meshapi_core.bulk.pacing.admission import Admission
-from meshapi_core.bulk.pacing.slots import Decision
+from meshapi_core.bulk.pacing.outages import Outages
+from meshapi_core.bulk.pacing.slots import Decision, Hold, Slot
 from meshapi_core.bulk.room import most_at_once
 from meshapi_core.messages import Response
 from meshapi_core.response_meta import RateLimitHeaders
@@ -43,6 +44,7 @@ class Gate:
         admission: decides.
         follows: whether the limits that the gateway names are kept.
         has_budget: whether the run has one.
+        outages: hold all calls but one while the gateway cannot be reached.
         prices: of models, for costs that the gateway does not name.
 
     Raises:
@@ -52,6 +54,7 @@ class Gate:
     def __init__(
         self, plan: Plan, now: float, connections: Any, files: Optional[int], *, is_counted: bool
     ) -> None:
+        self.outages = Outages()
         self.follows = plan.rate_limit == "auto"
         self._budget = budget = plan.budget
         self.has_budget = budget is not None
@@ -79,10 +82,14 @@ class Gate:
             going_on: how many calls have begun, and have no result; only a budget needs it.
             failed: how many calls have failed; the same.
         """
-        admission = self.admission
+        admission, outages = self.admission, self.outages
+        if outages.is_on:
+            wait = min(outages.wait(now), admission.time_left(now))
+            if wait:
+                return Hold(wait)
         if job.guess is None and (self._counts_tokens or admission.per_minute[1] is not None):
             job.guess = estimated_tokens(job.entry.call)
-        return admission.admit(
+        given = admission.admit(
             now,
             tokens=0 if job.guess is None else job.guess.total,
             cost=None,
@@ -90,6 +97,9 @@ class Gate:
             failures=failed,
             again=job.attempts > 0,
         )
+        if outages.is_on and type(given) is Slot:
+            outages.begin(given)
+        return given
 
     def headers_of(self, response: Response, now: float) -> Optional[RateLimitHeaders]:
         """Return the rate limits in the headers, now and then: to read them takes long."""
