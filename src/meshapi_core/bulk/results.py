@@ -32,7 +32,7 @@ class Results(Generic[T]):
         stopped: why the run has ended; None if it goes on, or was closed.
         limit: the limit of the budget that is used up; "" for none.
         now: the time of the last result.
-        refused: how many attempts the gateway refused because it had too many requests.
+        rate_limited: how many attempts the gateway refused because it had too many requests.
         journal: the path of the run's journal, if it has one.
     """
 
@@ -40,7 +40,7 @@ class Results(Generic[T]):
         self.stopped: Optional[Stopped] = None
         self.limit = ""
         self.now = 0.0
-        self.refused = 0
+        self.rate_limited = 0
         self.journal = plan.journal
         self._began: Optional[float] = None
         self._on_error = plan.on_error
@@ -121,7 +121,7 @@ class Results(Generic[T]):
             stopped: why the run has ended, if it has.
         """
         seconds = 0.0 if self._began is None else self.now - self._began
-        return self._counts.summary(seconds, stopped, self.limit, self.refused)
+        return self._counts.summary(seconds, stopped, self.limit, self.rate_limited)
 
     def progress(self) -> Progress:
         """Return how far the run has come, with failures and money in words."""

@@ -33,8 +33,8 @@ class MapSummary(Struct, frozen=True, kw_only=True):
         skipped: failed calls whose items were left out (`on_error="skip"`), among `failed`.
         recorded: those whose results were read from the journal of an earlier run.
         attempts: of this run, of calls that have ended.
-        refused: attempts so far that the gateway refused because it had too many requests. Their
-            calls are sent again.
+        rate_limited: attempts so far that the gateway refused because it had too many requests.
+            Their calls are sent again.
         usage: of all calls, with those of earlier runs.
         cost: in US dollars, as far as it is known: see `usage.unpriced`.
         seconds: since the run began.
@@ -52,7 +52,7 @@ class MapSummary(Struct, frozen=True, kw_only=True):
     skipped: int = 0
     recorded: int = 0
     attempts: int = 0
-    refused: int = 0
+    rate_limited: int = 0
     usage: TotalUsage = TotalUsage()
     cost: Decimal = Decimal(0)
     seconds: float = 0.0
@@ -73,8 +73,8 @@ class MapSummary(Struct, frozen=True, kw_only=True):
             if count:
                 rows.append((name, f"{count:,}"))
         rows.append(("attempts", f"{self.attempts:,}"))
-        if self.refused:
-            rows.append(("refused", f"{self.refused:,}"))
+        if self.rate_limited:
+            rows.append(("rate limited", f"{self.rate_limited:,}"))
         rows.append(("input tokens", f"{usage.input_tokens:,}"))
         rows.append(("output tokens", f"{usage.output_tokens:,}"))
         rows.append(("US dollars", f"{about}{self.cost:f}{more}"))
@@ -180,13 +180,13 @@ class SummaryCounts:
         seconds: float = 0.0,
         stopped: Optional[str] = None,
         limit: str = "",
-        refused: int = 0,
+        rate_limited: int = 0,
     ) -> MapSummary:
         """Return the numbers so far.
 
         Args:
             seconds: since the run began.
-            stopped, limit, refused: as in the summary.
+            stopped, limit, rate_limited: as in the summary.
         """
         errors = sorted(self._errors.items(), key=lambda pair: -pair[1])
         return MapSummary(
@@ -197,7 +197,7 @@ class SummaryCounts:
             skipped=self._skipped,
             recorded=self._recorded,
             attempts=self._attempts,
-            refused=refused,
+            rate_limited=rate_limited,
             usage=self.usage(),
             cost=self._cost,
             seconds=seconds,

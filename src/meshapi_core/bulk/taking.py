@@ -190,7 +190,7 @@ class Taking(Generic[T]):
     def _refusal(self, job: Job, error: MeshAPIError, now: float, *, is_ending: bool) -> Flow[None]:
         """Take a refusal. All calls wait, or those of the model alone: see `pacing.models`."""
         admission, models, model = self._gate.admission, self._jobs.models, job.model
-        self._results.refused += 1
+        self._results.rate_limited += 1
         whose = models.refuse(model, job.slot.begun, now)
         if whose == "new":
             admission.mark()

@@ -41,7 +41,7 @@ def test_a_pause_that_the_gateway_asks_for_is_told() -> None:
     assert len(waits) <= 5
     assert all(when > waits[-1][0] for when, what in said[-3:])
     assert summary.succeeded == 60
-    assert 0 < summary.refused == summary.attempts - 60
+    assert 0 < summary.rate_limited == summary.attempts - 60
 
 
 @pytest.mark.parametrize("wait", [None, 2.0])
@@ -57,7 +57,7 @@ def test_a_wait_for_the_rate_limit_is_told() -> None:
     said, summary = told(None, 8, rate_limit=PerMinute(requests=4))
     assert any(what.endswith(" s: the rate limit is used up") for _, what in said)
     assert said[-1][1] == ""
-    assert summary.refused == 0
+    assert summary.rate_limited == 0
 
 
 def test_a_wait_of_a_retry_is_told_when_nothing_else_is_to_do() -> None:
