@@ -51,7 +51,7 @@ def tests(session: nox.Session) -> None:
 def thorough(session: nox.Session) -> None:
     """The tests with many examples, the same ones each time, and nothing left out."""
     session.install("-e", ".[dev]")
-    pytest(session, "-m", "", profile="gate")
+    pytest(session, "-m", "", profile=os.environ.get("HYPOTHESIS_PROFILE") or "gate")
 
 
 @nox.session

@@ -31,7 +31,7 @@ settings.register_profile(
     print_blob=bool(os.environ.get("CI")),
 )
 settings.register_profile(
-    # The thorough profile, for .ci/run; pytest -m '' runs every test.
+    # The thorough profile; pytest -m '' runs every test.
     "gate",
     max_examples=100,
     deadline=None,
@@ -40,6 +40,12 @@ settings.register_profile(
     print_blob=True,
     stateful_step_count=50,
     suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    # Half of it, for .ci/run: each example takes 2 ms, and those of the gate are two minutes more.
+    "ci",
+    parent=settings.get_profile("gate"),
+    max_examples=50,
 )
 settings.register_profile(
     # For running the same tests again, on another Python or with other dependencies.
@@ -62,15 +68,23 @@ settings.register_profile(
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE") or "quick"
 settings.load_profile(PROFILE)
 
+# See support/turns.py.
+TURN = int(os.environ["MESHAPI_TESTS_TURN"]) if "MESHAPI_TESTS_TURN" in os.environ else None
+
 # The rule of 0.25 s holds for the profile with few examples only.
 pytest_plugins = ["support.workers", *(["support.slow_rule"] if PROFILE == "quick" else [])]
 
 
-def pytest_collection_modifyitems(items: "list[pytest.Item]") -> None:
-    """Mark exhaustive tests as slow, so that `-m 'not slow'` deselects them, too."""
-    for item in items:
-        if turns.is_passed_over(item):
+def pytest_collection_modifyitems(config: pytest.Config, items: "list[pytest.Item]") -> None:
+    """Leave rows to other flavours; mark exhaustive tests as slow, for `-m 'not slow'`."""
+    others = set(turns.passed_over(items, TURN))
+    if TURN is None:
+        for item in others:
             item.add_marker("exhaustive")
+    elif others:
+        config.hook.pytest_deselected(items=[*others])
+        items[:] = [item for item in items if item not in others]
+    for item in items:
         if item.get_closest_marker("exhaustive") is not None:
             item.add_marker("slow")
 

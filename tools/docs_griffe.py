@@ -49,6 +49,7 @@ DECORATORS = {
     "endpoint": "",
     "flow_endpoint": "",
     "list_endpoint": "",
+    "_parsing": "",
     "stream_endpoint": "Stream",
     "_tool_run": "ToolRun",
 }

@@ -37,7 +37,7 @@ from meshapi_core import (
     endpoints,
     hidden_values,
 )
-from meshapi_core.endpoints import AsyncRunner, lists_keywords
+from meshapi_core.endpoints import AsyncRunner, explains_arguments, lists_keywords
 
 if TYPE_CHECKING:
     from meshapi._connections import TLSArgument
@@ -150,6 +150,7 @@ class AsyncMeshAPI(AsyncBulkClient):
     _init = __init__
 
     @classmethod
+    @explains_arguments
     @lists_keywords
     def from_config(cls, config: MeshAPIConfig, **connections: Unpack[AsyncConnections]) -> Self:
         """Return a client with a configuration that exists already; see `MeshAPI.from_config`.
@@ -169,6 +170,7 @@ class AsyncMeshAPI(AsyncBulkClient):
 
         return AsyncRealtimeResource(self._config, self._sockets, self._watches, self._own_network)
 
+    @explains_arguments
     async def download(
         self,
         url: Optional[str],

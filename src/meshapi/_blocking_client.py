@@ -48,7 +48,7 @@ from meshapi_core import (
     endpoints,
     hidden_values,
 )
-from meshapi_core.endpoints import Runner, lists_keywords
+from meshapi_core.endpoints import Runner, explains_arguments, lists_keywords
 
 if TYPE_CHECKING:
     from meshapi._connections import TLSArgument
@@ -197,6 +197,7 @@ class MeshAPI(BulkClient):
     _init = __init__
 
     @classmethod
+    @explains_arguments
     @lists_keywords
     def from_config(cls, config: MeshAPIConfig, **connections: Unpack[Connections]) -> Self:
         """Return a client with a configuration that exists already.
@@ -219,6 +220,7 @@ class MeshAPI(BulkClient):
 
         return RealtimeResource(self._config, self._sockets, self._watches, self._own_network)
 
+    @explains_arguments
     def download(
         self,
         url: Optional[str],

@@ -8,7 +8,7 @@ from typing_extensions import TypeAlias, TypedDict, Unpack
 
 from meshapi._client import Client
 from meshapi_core import Call
-from meshapi_core.endpoints import AsyncRunner, R_co, Runner, lists_keywords
+from meshapi_core.endpoints import AsyncRunner, R_co, Runner, explains_arguments, lists_keywords
 
 if TYPE_CHECKING:
     from meshapi_backends import Budget
@@ -80,6 +80,7 @@ class BulkClient(_Planner[Runner]):
         template: Template[Row, T],
         **options: Unpack[MapOptions],
     ) -> "MapRun[T]": ...
+    @explains_arguments
     @lists_keywords
     def map(
         self, calls: Iterable[Any], *, template: Any = None, **options: Unpack[MapOptions]
@@ -163,6 +164,7 @@ class BulkClient(_Planner[Runner]):
         output_tokens: Optional[int] = None,
         via: Literal["live", "batch"] = "live",
     ) -> "Estimate": ...
+    @explains_arguments
     def estimate(
         self,
         calls: Iterable[Any],
@@ -217,6 +219,7 @@ class AsyncBulkClient(_Planner[AsyncRunner]):
         template: Template[Row, T],
         **options: Unpack[MapOptions],
     ) -> "AsyncMapRun[T]": ...
+    @explains_arguments
     @lists_keywords
     def map(self, calls: Many[Any], *, template: Any = None, **options: Unpack[MapOptions]) -> Any:
         """Make many calls, several at a time, and return their results as they come.
@@ -260,6 +263,7 @@ class AsyncBulkClient(_Planner[AsyncRunner]):
         output_tokens: Optional[int] = None,
         via: Literal["live", "batch"] = "live",
     ) -> "Estimate": ...
+    @explains_arguments
     async def estimate(
         self,
         calls: Many[Any],

@@ -36,7 +36,7 @@ from meshapi_core import (
     check_kind,
     hidden_values,
 )
-from meshapi_core.endpoints import R_co
+from meshapi_core.endpoints import R_co, explains_arguments
 
 if TYPE_CHECKING:
     from meshapi._client_settings import ClientSettings
@@ -162,6 +162,7 @@ class Portable:
         return client
 
     @classmethod
+    @explains_arguments
     def from_settings(cls, settings: "ClientSettings") -> Self:
         """Return a client with the settings of one in another process: see `settings`.
 
@@ -170,6 +171,7 @@ class Portable:
         """
         return cls._made(**carried(settings))
 
+    @explains_arguments
     def settings(self, *, token_variable: Optional[str] = None) -> "ClientSettings":
         """Return what another process needs to make the same client; it can be pickled.
 
@@ -372,6 +374,7 @@ class Client(Portable, Resources[R_co]):
         """Whether the calls of this client count towards a budget already."""
         return budget is not None and any(watch.counts(budget) for watch in self._watches)
 
+    @explains_arguments
     def track_usage(
         self, *, budget: "Optional[Budget]" = None, prices: "Iterable[ModelInfo]" = ()
     ) -> "UsageTracker":

@@ -142,7 +142,9 @@ def check_ended() -> None:
 
 def leave_scope() -> None:
     """Leave the current scope for the rest of this context: what runs here ends in its own way."""
-    _current.set(None)
+    # To change a context takes longer than to look.
+    if _current.get() is not None:
+        _current.set(None)
 
 
 def current_scope() -> Optional[Scope]:

@@ -65,8 +65,29 @@ class AsyncCloses(_Asynchronous):
         await self.aclose()
 
 
+class AsyncRunCloses(AsyncCloses):
+    """The same for a run, which programs await."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:
+
+        def __await__(self) -> NoReturn:
+            kind = type(self).__name__
+            raise TypeError(
+                f"{kind} cannot be awaited: use `async for item in run`, or"
+                " `await run.until_done()`, which drops the results"
+            )
+
+
 class Closes(_NeverCopied):
     """The blocking twin of `AsyncCloses`, which needs no second name for `close()`."""
+
+    __slots__ = ()
+
+
+class RunCloses(Closes):
+    """The blocking twin of `AsyncRunCloses`."""
 
     __slots__ = ()
 

@@ -18,6 +18,7 @@ import trio
 
 import meshapi_backends
 from meshapi import AsyncMeshAPI, Hooks, Limits, MeshAPI, RetryPolicy, Timeout
+from meshapi_backends._networks import blocking_calls
 from meshapi_core import APIConnectionError, APIStatusError, StreamUsageError
 from meshapi_core.flows import (
     PULL,
@@ -53,6 +54,18 @@ def call_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "meshapi-call"]
 
 
+@pytest.fixture(autouse=True)
+def patient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the end of a flow wait for its threads for as long as a loaded machine needs.
+
+    Not where an HTTP client cannot be woken: its threads end when the server does.
+    """
+    callspec = getattr(request.node, "callspec", None)
+    sender = callspec.params.get("sender") if callspec is not None else None
+    if sender is None or sender.closes:
+        monkeypatch.setattr(blocking_calls, "_PATIENCE", PATIENCE)
+
+
 def texts(ends: Any) -> list[str]:
     return [end.value.text for end in ends]
 
@@ -70,7 +83,7 @@ async def test_so_many_calls_are_under_way_at_once(world: World, sender: Sender)
             assert await run.until_done() == 8
     assert texts(ends) == ["together"] * 8
     assert sorted(end.number for end in ends) == [*range(8)]
-    assert server.most_open <= 4
+    assert desk.most == 4
     assert not call_threads()
 
 
@@ -348,6 +361,26 @@ def test_eager_tasks_that_end_at_once_are_neither_kept_nor_lost() -> None:
                 await c._runner.open_flow(keeping(["stop"], 1)).until_done()
 
     asyncio.run(asyncio.wait_for(main(), 10.0))
+
+
+@pytest.mark.parametrize("taken", [1, 5])
+def test_tasks_on_trio_make_one_call_after_another_and_all_end(taken: int) -> None:
+    def working() -> int:
+        root: Any = trio.lowlevel.current_root_task()
+        tasks = [task for nursery in root.child_nurseries for task in nursery.child_tasks]
+        return sum("trio_calls" in task.name for task in tasks)
+
+    async def main(server: ScriptedServer) -> None:
+        async with AsyncMeshAPI(base_url=server.url, token="rsk_test_trio") as client:
+            run: Any = client._runner.open_flow(keeping(["m"] * 5, 2))
+            for _ in range(taken):
+                await run.__anext__()
+                assert 1 <= working() <= 2
+            await run.aclose()
+            assert working() == 0
+
+    with ScriptedServer(Desk().script) as server:
+        trio.run(main, server)
 
 
 @on_every_flavour

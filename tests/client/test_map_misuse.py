@@ -1,5 +1,7 @@
 """Programs that use a run in ways that it is not made for: no result is lost or looks complete."""
 
+import asyncio
+import inspect
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 
 from meshapi import (
+    AsyncMeshAPI,
     AuthenticationError,
     Budget,
     InvalidParamsError,
@@ -100,6 +103,15 @@ async def test_a_run_that_is_closed_while_it_is_saved_leaves_no_file(
         ({"timeout": 5}, "write client.with_options(timeout=...).map(...)"),
         ({"max_retries": 5}, "write client.with_options(max_retries=...).map(...)"),
         ({"retries": 5}, "write client.with_options(max_retries=...).map(...)"),
+        *(
+            ({name: 5}, "no such parameter; write concurrency=...")
+            for name in ("n_jobs", "max_workers", "workers", "batch_size", "num_threads")
+        ),
+        ({"rpm": 5}, "write rate_limit=PerMinute(requests=...)"),
+        ({"tpm": 5}, "write rate_limit=PerMinute(tokens=...)"),
+        ({"max_cost": 5}, "write budget=Budget(cost_usd=...)"),
+        ({"callback": print}, "the loop over the run has the results, and on_progress=..."),
+        ({"verbose": True}, "no such parameter; write progress=True"),
         ({"via": "batch", "concurrency": 5}, 'given together with via="batch"; leave it out'),
         ({"via": "batch", "rate_limit": None}, 'given together with via="batch"; leave it out'),
     ],
@@ -194,3 +206,101 @@ async def test_a_budget_of_seconds_does_not_wait_for_the_source(
     async with world.client(gateway.url, token=TOKEN) as client:
         run = client.map(calls(), budget=Budget(seconds=0.1))
         assert (await run.until_done()).limit == "seconds"
+
+
+@pytest.mark.parametrize("kind", [MeshAPI, AsyncMeshAPI])
+@pytest.mark.parametrize(
+    ("method", "given", "options", "said"),
+    [
+        ("map", ([], ask), {}, "positional arguments: expected at most 1 (calls), got 2; write"),
+        ("map", ([], ask), {}, "write template=..."),
+        ("map", (), {}, "calls: expected a value, got nothing; write calls=..."),
+        ("map", (), {"rows": []}, "rows: no such parameter; did you mean calls?"),
+        ("estimate", ([], ask), {}, "got 2; write template=..."),
+        ("estimate", ([],), {"journal": "x"}, "journal: no such parameter"),
+        ("track_usage", (5,), {}, "positional arguments: expected none, got 1; write budget=..."),
+        ("track_usage", (), {"bugdet": 5}, "bugdet: no such parameter; did you mean budget?"),
+        ("settings", (5,), {}, "positional arguments: expected none, got 1; write token_variable"),
+        ("from_settings", (), {}, "settings: expected a value, got nothing"),
+        ("from_config", (), {}, "config: expected a value, got nothing"),
+        ("download", ("u",), {}, "path: expected a value, got nothing; write path=..."),
+    ],
+)
+def test_wrong_arguments_of_a_client_name_no_base_class(
+    kind: Any, method: str, given: tuple[Any, ...], options: dict[str, Any], said: str
+) -> None:
+    client = kind(token=TOKEN)
+    with pytest.raises(InvalidParamsError) as caught:
+        returned = getattr(client, method)(*given, **options)
+        if inspect.iscoroutine(returned):
+            returned.send(None)
+    assert said in str(caught.value)
+    assert "Client" not in str(caught.value)
+    assert inspect.iscoroutinefunction(client.estimate) is (kind is AsyncMeshAPI)
+
+
+def test_what_the_input_raises_is_not_explained() -> None:
+    class Rows:
+        def __iter__(self) -> Any:
+            raise TypeError("of the program")
+
+    with MeshAPI(token=TOKEN) as client, pytest.raises(TypeError, match=r"^of the program$"):
+        client.map(Rows())
+
+
+@on_every_flavour
+async def test_a_run_that_has_ended_has_no_second_loop(world: World, gateway: LocalGateway) -> None:
+    async with world.client(gateway.url, token=TOKEN) as client:
+        run = world.dress(client.map(asks(2)))
+        assert len([item async for item in run]) == 2
+        with pytest.raises(StreamUsageError, match="cannot be iterated again"):
+            async for _ in run:
+                pass
+
+
+def test_a_run_on_an_event_loop_is_not_awaited() -> None:
+    async def main() -> None:
+        await AsyncMeshAPI(token=TOKEN).map(asks(1))  # type: ignore[misc]
+
+    with pytest.raises(TypeError, match="use `async for item in run`"):
+        asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", [MeshAPI, AsyncMeshAPI])
+@pytest.mark.parametrize("method", ["run", "submit"])
+@pytest.mark.parametrize("option", ["template", "journal", "rate_limit", "concurrency"])
+def test_options_of_map_are_named_where_batches_do_not_have_them(
+    kind: Any, method: str, option: str
+) -> None:
+    batches: Any = kind(token=TOKEN).batches
+    with pytest.raises(InvalidParamsError, match=r'client\.map.* with via="batch"'):
+        returned = getattr(batches, method)(asks(1), **{option: None})
+        returned.send(None)
+
+
+class Table:
+    """What a DataFrame is to this library."""
+
+    columns = ("text",)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+
+@pytest.mark.parametrize("method", ["run", "submit"])
+def test_a_table_is_not_a_batch(method: str) -> None:
+    with MeshAPI(token=TOKEN) as client, pytest.raises(InvalidParamsError) as caught:
+        [*getattr(client.batches, method)(Table())]
+    assert "calls: expected an iterable of calls, got" in str(caught.value)
+    assert 'write client.map(df.to_dict("records"), template=' in str(caught.value)
+
+
+@on_every_flavour
+async def test_a_tracker_counts_what_is_made_in_its_block(
+    world: World, gateway: LocalGateway
+) -> None:
+    async with world.client(gateway.url, token=TOKEN) as client:
+        with client.track_usage() as usage:
+            run = world.dress(client.map(asks(2)))
+        summary = await run.until_done()
+        assert (usage.total.requests, summary.usage.requests) == (0, 2)

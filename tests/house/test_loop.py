@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -112,10 +113,14 @@ class TestRule:
 
 
 TABLES = """
-from support.turns import is_passed_over
+from support.turns import passed_over
 
-def pytest_collection_modifyitems(items):
-    items[:] = [item for item in items if not is_passed_over(item)]
+def pytest_addoption(parser):
+    parser.addoption("--turn", type=int)
+
+def pytest_collection_modifyitems(config, items):
+    others = passed_over(items, config.option.turn)
+    items[:] = [item for item in items if item not in others]
 """
 
 IN_TURN = """
@@ -138,6 +143,20 @@ def test_two_tables(world, row, what, more, over): pass
 @pytest.mark.parametrize("row", range(2))
 @on_every_flavour
 def test_whole(world, row): pass
+
+@pytest.mark.parametrize("row", range(4))
+@on_every_flavour
+def test_unmarked(world, row): pass
+
+@pytest.mark.exhaustive
+@on_every_flavour
+def test_exhaustive(world): pass
+
+@pytest.mark.parametrize(
+    ("sender", "world"),
+    [(s, w) for s in "abc" for w in ["sync", "asyncio", "trio"] if s != "b" or w == "sync"],
+)
+def test_with_gaps(sender, world): pass
 """
 
 
@@ -146,7 +165,7 @@ class TestTurns:
     def test_each_row_is_tried_on_one_flavour_and_each_flavour_has_its_share(self, tmp_path):
         (tmp_path / "conftest.py").write_text(TABLES)
         (tmp_path / "test_it.py").write_text(IN_TURN)
-        (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = by_turns\n")
+        (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n  by_turns\n  exhaustive\n")
         done = run_pytest(tmp_path, "-vv")
         ran = re.findall(r"test_(\w+)\[([\w-]+)\] PASSED", done)
         of_one = [name for table, name in ran if table == "one_table"]
@@ -155,6 +174,27 @@ class TestTurns:
         assert len({(row, over) for _, row, _, _, over in of_two}) == len(of_two) == 18
         assert len({(world, over) for world, _, _, _, over in of_two}) == 6
         assert sum(table == "whole" for table, _ in ran) == 6
+        assert sum(table == "unmarked" for table, _ in ran) == 12
+
+    @pytest.mark.slow
+    def test_when_all_tables_take_turns_each_row_gets_to_every_flavour(self, tmp_path):
+        (tmp_path / "conftest.py").write_text(TABLES)
+        (tmp_path / "test_it.py").write_text(IN_TURN)
+        (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n  by_turns\n  exhaustive\n")
+        turns = []
+        for turn in range(3):
+            done = run_pytest(tmp_path, "-vv", "--turn", str(turn))
+            turns.append(re.findall(r"test_(\w+)\[([\w-]+)\] PASSED", done))
+        names = ("one_table", "two_tables", "unmarked", "exhaustive", "with_gaps")
+        assert [sum(name == table for table, _ in turns[0]) for name in names] == [4, 18, 4, 1, 3]
+        every = Counter(test for turn in turns for test in turn)
+        assert len(every) == (4 + 18 + 2 + 4 + 1 + 2) * 3 + 1
+        # What is not long, and what has one flavour only, is never left out.
+        again = {f"{table} {name}" for (table, name), count in every.items() if count > 1}
+        assert again == {
+            *(f"whole {world}-{row}" for world in ("sync", "asyncio", "trio") for row in range(2)),
+            "with_gaps b-sync",
+        }
 
 
 CONFTEST = """

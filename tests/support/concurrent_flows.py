@@ -67,16 +67,24 @@ class Desk:
 
     Args:
         party: how many calls of "together" are responded to at the same time.
+
+    Attributes:
+        most: the most requests that had no response at the same time. These are calls under way,
+            while a connection may be open for longer: the server closes it when it comes to it.
     """
 
     def __init__(self, party: int = 1) -> None:
         self.left = threading.Semaphore(0)
         self.go_on = threading.Event()
+        self.most = 0
+        self._open = 0
+        self._lock = threading.Lock()
         self._all_there = threading.Barrier(party)
 
     def script(self, peer: Peer) -> None:
         for request in peer.requests():
             model = request.json()["model"]
+            self._count(1)
             if model == "never":
                 peer.wait_until_left()
                 self.left.release()
@@ -86,7 +94,13 @@ class Desk:
             if model == "together":
                 self._all_there.wait(PATIENCE)
             busy = failed(503, "provider_not_available")
+            self._count(-1)  # first: the client may begin another call as soon as this is sent
             peer.send(busy if model == "busy" else good(model))
+
+    def _count(self, more: int) -> None:
+        with self._lock:
+            self._open += more
+            self.most = max(self.most, self._open)
 
     def saw_leaving(self, count: int) -> bool:
         """Wait until so many calls of "never" have been given up."""

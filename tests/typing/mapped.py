@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Optional, Union
 
+from msgspec import Struct
 from typing_extensions import TypedDict, assert_type
 
 from meshapi import (
@@ -26,13 +27,17 @@ from meshapi import (
     MapSummary,
     MeshAPI,
     MeshAPIError,
+    ModelInfo,
+    ParsedChatCompletion,
+    ParsedResponse,
     PerMinute,
     Progress,
+    ResponseList,
     SavedRows,
 )
 from meshapi.engines import Calls
 from meshapi_core import Call
-from meshapi_core.endpoints import Audio, Completions, Embeddings
+from meshapi_core.endpoints import Audio, Completions, Embeddings, Responses
 
 
 class Row(TypedDict):
@@ -91,6 +96,32 @@ def calls_of_any_iterable(client: MeshAPI) -> None:
     assert_type(client.map([Audio.synthesize.build(input="hi")]), MapRun[bytes])
 
 
+class City(Struct):
+    name: str
+
+
+def calls_with_a_value(client: MeshAPI) -> None:
+    asked = Completions.parse.build(messages=[], response_format=City)
+    assert_type(asked, Call[ParsedChatCompletion[City]])
+    assert_type(client.map([asked]), MapRun[ParsedChatCompletion[City]])
+    assert_type(next(client.map([asked])).result().parsed, City)
+    assert_type(client.map(ROWS, template=asked), MapRun[ParsedChatCompletion[City]])
+    cities = Responses.parse.build(input="{text}", response_format=list[City])
+    assert_type(cities, Call[ParsedResponse[list[City]]])
+    assert_type(client.estimate(ROWS, template=cities), Estimate)
+
+
+def calls_of_a_client(client: MeshAPI) -> None:
+    chat = client.chat.completions
+    assert_type(chat.create.build(model="m", messages=[]), Call[ChatCompletionResponse])
+    assert_type(client.embeddings.create.build(input="hi"), Call[EmbeddingsResponse])
+    assert_type(client.models.list.build(), Call[ResponseList[ModelInfo]])
+    asked = chat.parse.build(messages=[], response_format=City)
+    assert_type(asked, Call[ParsedChatCompletion[City]])
+    other = client.responses.parse.build(input="{text}", response_format=City)
+    assert_type(client.map(ROWS, template=other), MapRun[ParsedResponse[City]])
+
+
 def rows_and_templates(client: MeshAPI) -> None:
     assert_type(client.map(ROWS, template=CHAT), MapRun[ChatCompletionResponse])
     assert_type(client.map(DICTS, template=CHAT), MapRun[ChatCompletionResponse])
@@ -126,9 +157,11 @@ def what_a_run_has(client: MeshAPI) -> None:
             assert_type(item.result(), ChatCompletionResponse)
             assert_type(item.cost, Optional[Decimal])
             assert_type(item.id, str)
+            assert_type(item.finish_reason, Optional[str])
     assert_type(run.summary(), MapSummary)
     assert_type(run.until_done(), MapSummary)
     assert_type(run.summary().errors, Mapping[str, int])
+    assert_type(run.summary().truncated, int)
     assert_type(run.to_jsonl("a.jsonl"), SavedRows)
     assert_type(run.to_parquet(Path("a.parquet"), overwrite=False), SavedRows)
 
@@ -177,6 +210,12 @@ def another_process(client: MeshAPI) -> None:
 
 
 async def on_an_event_loop(client: AsyncMeshAPI) -> None:
+    chat = client.chat.completions
+    assert_type(chat.create.build(messages=[]), Call[ChatCompletionResponse])
+    assert_type(client.models.list.build(), Call[ResponseList[ModelInfo]])
+    asked = chat.parse.build(messages=[], response_format=City)
+    assert_type(asked, Call[ParsedChatCompletion[City]])
+    assert_type(client.map([asked]), AsyncMapRun[ParsedChatCompletion[City]])
     assert_type(client.map([CHAT]), AsyncMapRun[ChatCompletionResponse])
     assert_type(client.map(pairs()), AsyncMapRun[ChatCompletionResponse])
     assert_type(client.map(as_they_come()), AsyncMapRun[ChatCompletionResponse])

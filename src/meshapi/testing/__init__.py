@@ -160,9 +160,9 @@ if TYPE_CHECKING:
     from meshapi.testing.builders import chunks as chunks
     from meshapi.testing.builders import completion as completion
     from meshapi.testing.cassettes.files import cassette as cassette
-    from meshapi.testing.guard import block_network as block_network
     from meshapi.testing.fake.faults import ByteFault as ByteFault
     from meshapi.testing.fake.gateway import FakeGateway as FakeGateway
+    from meshapi.testing.guard import block_network as block_network
 else:
     from meshapi.testing._face import EXPORTED as __all__
     from meshapi.testing._face import __dir__, __getattr__

@@ -1,10 +1,14 @@
 """Calls that run at the same time on trio: a system task for each.
 
 Not in a nursery: a program may iterate without a block around it, so there is none to be left.
+
+A task that has made a call waits for the next one, as to spawn a task and to open a cancel scope
+takes a tenth of the time of a call.
 """
 
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
+from functools import partial
 from typing import Any, Optional
 
 import trio
@@ -18,6 +22,29 @@ from meshapi_core import AnyCall
 from meshapi_core.flows import PULL, CallEnd
 
 
+class _Worker:
+    """A task that makes one call after another.
+
+    Args:
+        number, call: the first one.
+    """
+
+    __slots__ = ("call", "number", "scope", "task")
+
+    task: trio.lowlevel.Task
+
+    def __init__(self, number: int, call: AnyCall[Any]) -> None:
+        self.scope = trio.CancelScope()
+        self.number = number
+        self.call: Optional[AnyCall[Any]] = call
+
+    def go_on(self, number: int, call: AnyCall[Any]) -> None:
+        """Make another call, which sees the context variables of now."""
+        self.number, self.call = number, call
+        self.task.context = copy_context()
+        trio.lowlevel.reschedule(self.task)
+
+
 class CallsOnTrio(LoopEnded):
     """See `UnderWay`."""
 
@@ -26,6 +53,8 @@ class CallsOnTrio(LoopEnded):
         self._token = trio.lowlevel.current_trio_token()
         self._make_host = make_host
         self._scopes: dict[int, trio.CancelScope] = {}
+        # Workers that have nothing to do; a dictionary, to take any of them out.
+        self._idle: dict[_Worker, None] = {}
         self._left = 0
         self._is_pulling = False
         self._waiting: Optional[trio.Event] = None
@@ -36,42 +65,62 @@ class CallsOnTrio(LoopEnded):
 
     def forget(self) -> None:
         """Forget the tasks, in a forked child: their loop is the parent's."""
-        self._scopes = {}
+        self._scopes, self._idle = {}, {}
 
     def start(self, calls: Sequence[tuple[int, AnyCall[Any]]]) -> None:
         self._check_loop()
         for number, call in calls:
-            scope = self._scopes[number] = trio.CancelScope()
-            self._spawn(self._run, number, call, scope)
+            if self._idle:
+                worker, _ = self._idle.popitem()
+                worker.go_on(number, call)
+            else:
+                worker = _Worker(number, call)
+                self._spawn(self._work, worker)
+            self._scopes[number] = worker.scope
 
     def _spawn(self, function: Any, *args: Any) -> None:
         self._left += 1
         trio.lowlevel.spawn_system_task(function, *args, context=copy_context())
 
-    async def _run(self, number: int, call: AnyCall[Any], scope: trio.CancelScope) -> None:
-        leave_scope()
+    async def _work(self, worker: _Worker) -> None:
+        scope = worker.scope
+        worker.task = trio.lowlevel.current_task()
         try:
-            # A task that has been cancelled before it begins does not begin.
             with scope:
-                if not scope.cancel_called:
-                    value = await self._make_host(call).result()
-                    # The list of now, not of before the call: `take` has replaced it.
-                    self._ends.append(CallEnd(number, value))
-        except Exception as exc:
-            self._ends.append(CallEnd(number, None, exc))
+                # A call that has been cancelled before it begins does not begin.
+                while not scope.cancel_called:
+                    await self._make(worker)
+                    self._over(worker.number, scope)
+                    self._idle[worker] = None
+                    await trio.lowlevel.wait_task_rescheduled(partial(self._leave, worker))
         except trio.Cancelled:
             raise
         except BaseException as exc:
             self._raised.append(exc)
         finally:
-            self._over(number, scope)
+            self._over(worker.number, scope)
+            self._left -= 1
+            self._changed.set()
+
+    async def _make(self, worker: _Worker) -> None:
+        leave_scope()
+        call, worker.call = worker.call, None
+        assert call is not None
+        try:
+            value = await self._make_host(call).result()
+            # The list of now, not of before the call: `take` has replaced it.
+            self._ends.append(CallEnd(worker.number, value))
+        except Exception as exc:
+            self._ends.append(CallEnd(worker.number, None, exc))
+
+    def _leave(self, worker: _Worker, _raise_cancel: object) -> trio.lowlevel.Abort:
+        self._idle.pop(worker, None)
+        return trio.lowlevel.Abort.SUCCEEDED
 
     def _over(self, number: int, scope: trio.CancelScope) -> None:
         if self._scopes.get(number) is scope:
             del self._scopes[number]
-        self._left -= 1
         self.wake()
-        self._changed.set()
 
     def pull(self, source: Any) -> None:
         self._check_loop()
@@ -96,6 +145,8 @@ class CallsOnTrio(LoopEnded):
         finally:
             self._is_pulling = False
             self._over(PULL, scope)
+            self._left -= 1
+            self._changed.set()
 
     async def _next_asked(self) -> None:
         self._asked = trio.Event()
@@ -144,9 +195,12 @@ class CallsOnTrio(LoopEnded):
 
     def _cancel(self) -> None:
         scopes, self._scopes = self._scopes, {}
+        idle, self._idle = self._idle, {}
         pull = scopes.pop(PULL, None)
         for scope in scopes.values():
             scope.cancel()
+        for worker in idle:
+            worker.scope.cancel()
         if pull is not None and self._pulling is not None:
             self._pulling.is_ending = True
             self._asked.set()
@@ -154,7 +208,7 @@ class CallsOnTrio(LoopEnded):
                 pull.cancel()
 
     def abandon(self) -> None:
-        if self._scopes:
+        if self._scopes or self._idle:
             try:
                 self._token.run_sync_soon(self._cancel)
             except trio.RunFinishedError:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Optional, TypeVar, Union
 
 from typing_extensions import Self
 
-from meshapi_core._closing import AsyncCloses
+from meshapi_core._closing import AsyncRunCloses
 from meshapi_core.bulk.items import MapItem
 from meshapi_core.bulk.results import Stopped
 from meshapi_core.bulk.run import Run
@@ -23,7 +23,7 @@ __all__ = ["AsyncMapRun"]
 T = TypeVar("T")
 
 
-class AsyncMapRun(AsyncCloses, Generic[T]):
+class AsyncMapRun(AsyncRunCloses, Generic[T]):
     """A run of many calls: iterate over it for their results, as they come.
 
     Nothing is sent before the first result is asked for. A loop that ends early leaves calls under
@@ -82,8 +82,9 @@ class AsyncMapRun(AsyncCloses, Generic[T]):
     async def to_jsonl(self, path: FilePath, *, overwrite: bool = True) -> SavedRows:
         """Write the results that are left to a file, one JSON object a line, and return its size.
 
-        Each has `id`, `output`, `error`, `usage`, `cost`, `attempts` and `request_id`, in the order
-        of the loop. All of the file appears at the path, or nothing does.
+        Each has `id`, `output`, `finish_reason`, `error`, `usage`, `cost`, `attempts` and
+        `request_id`, in the order of the loop. All of the file appears at the path, or nothing
+        does.
 
         Args:
             path: where to write it.
@@ -104,9 +105,9 @@ class AsyncMapRun(AsyncCloses, Generic[T]):
     async def to_parquet(self, path: FilePath, *, overwrite: bool = True) -> SavedRows:
         """Write the results that are left to a Parquet file, and return its size; needs pyarrow.
 
-        The columns are `id`, `output` (JSON), `text`, `error`, `error_code`, `input_tokens`,
-        `output_tokens`, `cost`, `attempts` and `request_id`. All of the file appears at the path,
-        or nothing does.
+        The columns are `id`, `output` (JSON), `text`, `finish_reason`, `error`, `error_code`,
+        `input_tokens`, `output_tokens`, `cost`, `attempts` and `request_id`. All of the file
+        appears at the path, or nothing does.
 
         Args and Raises: as for `to_jsonl`.
             ModuleNotFoundError: pyarrow is not installed; the extra `parquet` installs it.

@@ -287,6 +287,10 @@ def check_iterable(calls: object, if_async: str) -> None:
     """
     if isinstance(calls, (Call, StreamCall)):
         raise InvalidParamsError("calls", "an iterable of calls", "one call", "write [call]")
+    if hasattr(calls, "columns") or hasattr(calls, "column_names"):
+        # A table iterates over the names of its columns.
+        hint = 'write client.map(df.to_dict("records"), template=..., via="batch")'
+        raise InvalidParamsError("calls", "an iterable of calls", type_name(calls), hint)
     if not is_iterable(calls):
         hint = if_async if hasattr(calls, "__aiter__") else ""
         raise InvalidParamsError("calls", "an iterable of calls", type_name(calls), hint)

@@ -17,8 +17,9 @@ What comes out:
 - `by_batch`: the run that makes batches of the calls.
 - the package `journals`: the file that each result is written to.
 - `items`: the result of each call, and `item_usage` what it used; `saving`: items in a file.
+- `finish_reasons`: why the model stopped, where its answer may not be whole.
 - `handover`: results that wait for the program.
-- `summary`: a run in numbers.
+- `summary`: a run in numbers; `telling`: what the program is told while it goes on.
 """
 
 from typing import TYPE_CHECKING

@@ -9,23 +9,25 @@ fill it with errors.
     an attempt has failed with            what follows
     ------------------------------------  --------------------------------------------------------
     429, or 503 with a wait               all calls wait, then this one is sent again, at most
-                                          `MOST_REFUSALS` times
+                                          `MOST_REFUSALS` times; where it is the limit of one
+                                          model, its calls wait alone (`pacing.models`)
     the same, to wait for more than       the run ends: later is another day
     `LONGEST_WAIT`
     401, 402, or a code that says that    the run ends: every further call would fail, too
     the money is used up, or that the
     client is closed
+    no connection, again and again        all calls wait: see `pacing.outages`
     the process may open no more files    the same as for anything else, but it is not to blame
     anything else that is retried         this call alone waits, as a single call would
     anything else                         the call has failed
 """
 
-import errno
 from typing import Any, Final, Generic, Optional, TypeVar, cast
 
 from msgspec import Struct, structs
 
 from meshapi_core._copies import copied
+from meshapi_core.bulk.uploads import NO_FILES
 from meshapi_core.calls import Call
 from meshapi_core.errors import APIStatusError, AuthenticationError, PaymentRequiredError
 from meshapi_core.messages import Response
@@ -52,8 +54,6 @@ half a minute, that is some ten minutes, in which a limit by the minute has let 
 LONGEST_WAIT: Final = 3600.0
 """Seconds that a gateway may ask all calls to wait: limits by the hour exist."""
 
-_NO_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
-
 _LONGEST_POWER: Final = 60
 
 # The gateway's words for an account that has no money left, whatever the status.
@@ -62,14 +62,14 @@ _SPENT: Final = frozenset(
 )
 
 
-class Received(Struct, Generic[T], frozen=True):
+class Received(Struct, Generic[T], frozen=True, gc=False):
     """The response to one attempt: typed, and as it came."""
 
     value: T
     response: Response
 
 
-class _Reading(Struct, Generic[T], frozen=True):
+class _Reading(Struct, Generic[T], frozen=True, gc=False):
     reader: Reader[T]
     earlier: int
 
@@ -144,7 +144,7 @@ def is_refusal(error: Exception) -> bool:
 def has_no_file(error: Exception) -> bool:
     """Return whether the process may open no further connections: another call must end first."""
     cause = error.__cause__
-    return isinstance(cause, OSError) and cause.errno in _NO_FILES
+    return isinstance(cause, OSError) and cause.errno in NO_FILES
 
 
 def retry(

@@ -22,7 +22,7 @@ from meshapi_core.calls import AnyCall
 from meshapi_core.multipart import Multipart
 from meshapi_core.usage.metered import MODEL_PATHS
 
-__all__ = ["GUESSED_OUTPUT", "MEDIA_TOKENS", "EstimatedTokens", "estimated_tokens"]
+__all__ = ["GUESSED_OUTPUT", "MEDIA_TOKENS", "EstimatedTokens", "estimated_tokens", "model_of"]
 
 GUESSED_OUTPUT: Final = 300
 """The model tokens of an answer that nothing limits: about 200 words."""
@@ -94,7 +94,12 @@ class _Asked(Struct):
     n: Any = 1
 
 
+class _Model(Struct):
+    model: Any = ""
+
+
 _DECODER: Final = msgspec.json.Decoder(_Asked)
+_MODEL: Final = msgspec.json.Decoder(_Model)
 _NOTHING: Final = EstimatedTokens("", 0, 0)
 
 
@@ -138,6 +143,18 @@ def estimated_tokens(call: AnyCall[Any], expected: Optional[int] = None) -> Esti
         others = tuple(more)
     output = _written(asked, expected)
     return EstimatedTokens(model, read + extra // _BYTES_A_TOKEN, output, others)
+
+
+def model_of(call: AnyCall[Any]) -> str:
+    """Return the ID of the model that a call asks; "" if it names none, or several."""
+    body: object = getattr(call, "body", b"")
+    if isinstance(body, Multipart):
+        return dict(body.fields).get("model", "")
+    try:
+        model: object = _MODEL.decode(body if isinstance(body, bytes) else b"").model
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""
+    return model if isinstance(model, str) else ""
 
 
 def _compared(asked: _Asked) -> list[str]:

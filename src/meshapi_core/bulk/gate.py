@@ -14,7 +14,8 @@ from meshapi_core.bulk.item_usage import NO_PRICES
 from meshapi_core.bulk.jobs import Job
 from meshapi_core.bulk.options import Plan
 from meshapi_core.bulk.pacing.admission import Admission
-from meshapi_core.bulk.pacing.slots import Decision
+from meshapi_core.bulk.pacing.outages import Outages
+from meshapi_core.bulk.pacing.slots import Decision, Hold, Slot
 from meshapi_core.bulk.room import most_at_once
 from meshapi_core.messages import Response
 from meshapi_core.response_meta import RateLimitHeaders
@@ -42,6 +43,8 @@ class Gate:
     Attributes:
         admission: decides.
         follows: whether the limits that the gateway names are kept.
+        has_budget: whether the run has one.
+        outages: hold all calls but one while the gateway cannot be reached.
         prices: of models, for costs that the gateway does not name.
 
     Raises:
@@ -51,8 +54,10 @@ class Gate:
     def __init__(
         self, plan: Plan, now: float, connections: Any, files: Optional[int], *, is_counted: bool
     ) -> None:
+        self.outages = Outages()
         self.follows = plan.rate_limit == "auto"
         self._budget = budget = plan.budget
+        self.has_budget = budget is not None
         self._is_counted = is_counted
         self.prices = NO_PRICES if budget is None else budget.prices
         given = None if isinstance(plan.rate_limit, str) else plan.rate_limit
@@ -68,26 +73,33 @@ class Gate:
         self._counts_tokens = has_token_limit or budget is not None
         self._looked_at = 0.0
 
-    def admit(self, job: Job, now: float, *, going_on: int, failed: int) -> Decision:
+    def admit(self, job: Job, now: float, *, going_on: int = 0, failed: int = 0) -> Decision:
         """Decide whether an attempt begins now. If so, the job has its slot.
 
         Args:
             job: the call.
             now: the time.
-            going_on: how many calls have begun, and have no result.
-            failed: how many calls have failed.
+            going_on: how many calls have begun, and have no result; only a budget needs it.
+            failed: how many calls have failed; the same.
         """
-        admission = self.admission
+        admission, outages = self.admission, self.outages
+        if outages.is_on:
+            wait = min(outages.wait(now), admission.time_left(now))
+            if wait:
+                return Hold(wait)
         if job.guess is None and (self._counts_tokens or admission.per_minute[1] is not None):
             job.guess = estimated_tokens(job.entry.call)
-        return admission.admit(
+        given = admission.admit(
             now,
             tokens=0 if job.guess is None else job.guess.total,
             cost=None,
-            spent=self._spent(going_on),
+            spent=self._spent(going_on) if self.has_budget else _NO_USAGE,
             failures=failed,
             again=job.attempts > 0,
         )
+        if outages.is_on and type(given) is Slot:
+            outages.begin(given)
+        return given
 
     def headers_of(self, response: Response, now: float) -> Optional[RateLimitHeaders]:
         """Return the rate limits in the headers, now and then: to read them takes long."""

@@ -31,7 +31,7 @@ __all__ = ["Entry", "Inputs", "call_of_line"]
 _BUILD: Final = "Completions.create.build(...), from meshapi_core.endpoints, makes one"
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One call of a run.
 
     Fields:
@@ -113,7 +113,7 @@ class Inputs:
             if is_mapping(item):
                 given_id = _row_id(item, index)
             call = self._make(item, index)
-        elif is_mapping(item) and "url" in item and "body" in item:
+        elif item.__class__ is not Call and is_mapping(item) and "url" in item and "body" in item:
             given_id, call = call_of_line(item, f"calls[{index}]")
         if call.__class__ is not Call:
             if call.__class__ is tuple and len(call) == 2:

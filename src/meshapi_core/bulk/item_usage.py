@@ -121,11 +121,12 @@ def plainly_used(body: bytes) -> Optional[TotalUsage]:
         return None
     if read is None:
         return None
-    cost: Optional[Decimal] = None
-    for place in (head, used):
-        for amount in (place.cost, place.cost_usd, place.total_cost_usd):
-            if amount is not None and cost is None:
-                cost = usd(amount)
+    cost = usd(head.cost)
+    if cost is None:
+        for place in (head, used):
+            for amount in (place.cost, place.cost_usd, place.total_cost_usd):
+                if amount is not None and cost is None:
+                    cost = usd(amount)
     return TotalUsage(
         requests=1,
         input_tokens=read,

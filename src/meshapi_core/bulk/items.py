@@ -6,6 +6,7 @@ from typing import Any, Final, Generic, Optional, TypeVar, cast
 import msgspec
 from msgspec import Struct
 
+from meshapi_core.bulk.finish_reasons import finish_reason_of
 from meshapi_core.bulk.item_usage import body_of
 from meshapi_core.codec.parsing import parse
 from meshapi_core.errors import MeshAPIError, ResponseDecodeError
@@ -45,6 +46,19 @@ class MapItem(Struct, Generic[T], frozen=True, kw_only=True):
     request_id: str = ""
     recorded: bool = False
 
+    @property
+    def finish_reason(self) -> Optional[str]:
+        """How the model's answer ended; None where there is none.
+
+        "stop", "length" (cut off at a limit of model tokens), "content_filter", "refusal",
+        "tool_calls" or another; of several choices, of the first that is not whole. Of the
+        Responses API, "length" is `status="incomplete"`. After a `StructuredOutputError`, it is
+        that of the response in the error.
+        """
+        if self.error is None:
+            return finish_reason_of(self.value)
+        return finish_reason_of(getattr(self.error, "response", None))
+
     def result(self) -> T:
         """Return the response.
 
@@ -60,6 +74,7 @@ class MapItem(Struct, Generic[T], frozen=True, kw_only=True):
 
         - `id`, `attempts`, `request_id`: as in the item.
         - `output`: the response as the gateway sent it; bytes become base64. None if there is none.
+        - `finish_reason`: as in the item.
         - `error`: `code`, `message`, `status` (0 without a response) and whatever else is known.
         - `usage`: `input_tokens`, `output_tokens`, `cached_tokens` and `reasoning_tokens`.
         - `cost`: as a float; `item.cost` is exact.
@@ -78,6 +93,7 @@ class MapItem(Struct, Generic[T], frozen=True, kw_only=True):
         return {
             "id": self.id,
             "output": None,
+            "finish_reason": self.finish_reason,
             "error": None if self.error is None else error_fields(self.error),
             "usage": {
                 "input_tokens": usage.input_tokens,

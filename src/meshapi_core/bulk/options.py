@@ -100,12 +100,18 @@ def _check_rate_limit(value: Any) -> None:
 
 _INSTEAD: Final = {
     **dict.fromkeys(
-        "batchsize maxconcurrency maxparallel maxworkers nworkers parallelism workers".split(),
+        "batchsize maxconcurrency maxparallel maxworkers njobs numproc numthreads numworkers"
+        " nworkers parallelism processes semaphore threads workers".split(),
         "write concurrency=...",
     ),
     **dict.fromkeys("rpm requestsperminute".split(), "write rate_limit=PerMinute(requests=...)"),
     **dict.fromkeys("tpm tokensperminute".split(), "write rate_limit=PerMinute(tokens=...)"),
     **dict.fromkeys("maxcost costusd maxcostusd".split(), "write budget=Budget(cost_usd=...)"),
+    **dict.fromkeys(
+        "callback callbacks onresult progresscallback".split(),
+        "the loop over the run has the results, and on_progress=... is told how many there are",
+    ),
+    **dict.fromkeys("progressbar showprogress tqdm verbose".split(), "write progress=True"),
     **dict.fromkeys(
         "maxretries retries retry".split(),
         "write client.with_options(max_retries=...).map(...)",

@@ -1,5 +1,6 @@
 """The results of a run: counted, and handed over as the program has asked for."""
 
+from copy import copy
 from typing import Generic, Literal, Optional, TypeVar
 
 from typing_extensions import TypeAlias
@@ -15,6 +16,7 @@ from meshapi_core.progress import Progress
 __all__ = ["Results", "Stopped"]
 
 T = TypeVar("T")
+E = TypeVar("E", bound=MeshAPIError)
 
 Stopped: TypeAlias = Literal["completed", "budget", "cancelled", "error"]
 
@@ -30,6 +32,7 @@ class Results(Generic[T]):
         stopped: why the run has ended; None if it goes on, or was closed.
         limit: the limit of the budget that is used up; "" for none.
         now: the time of the last result.
+        rate_limited: how many attempts the gateway refused because it had too many requests.
         journal: the path of the run's journal, if it has one.
     """
 
@@ -37,6 +40,7 @@ class Results(Generic[T]):
         self.stopped: Optional[Stopped] = None
         self.limit = ""
         self.now = 0.0
+        self.rate_limited = 0
         self.journal = plan.journal
         self._began: Optional[float] = None
         self._on_error = plan.on_error
@@ -82,6 +86,26 @@ class Results(Generic[T]):
         self._handover.add(item.index, handed)
         return item.error if self._on_error == "raise" else None
 
+    def unreachable(self, error: E, seconds: float) -> E:
+        """Return the error that ends the run because the gateway cannot be reached.
+
+        Args:
+            error: of the last attempt.
+            seconds: since the first one that got no connection.
+        """
+        if self.journal is None:
+            how = "with journal=, the same command would go on from there"
+        else:
+            how = "the same command goes on from there, with its journal"
+        made = copy(error)
+        made.message = (
+            f"{error.message}; the gateway could not be reached for {seconds:.0f} s,"
+            f" so the run ends after {self.done:,} calls: {how}"
+        )
+        made.args = (made.message,)
+        made.__cause__ = error
+        return made
+
     def next(self) -> Optional[MapItem[T]]:
         """Return the next result for the program; None if it is not there yet."""
         return self._handover.next()
@@ -97,7 +121,7 @@ class Results(Generic[T]):
             stopped: why the run has ended, if it has.
         """
         seconds = 0.0 if self._began is None else self.now - self._began
-        return self._counts.summary(seconds, stopped, self.limit)
+        return self._counts.summary(seconds, stopped, self.limit, self.rate_limited)
 
     def progress(self) -> Progress:
         """Return how far the run has come, with failures and money in words."""

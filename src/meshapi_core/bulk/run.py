@@ -35,6 +35,7 @@ from meshapi_core.bulk.pacing.slots import Hold, Slot, Stop
 from meshapi_core.bulk.results import Results
 from meshapi_core.bulk.summary import MapSummary
 from meshapi_core.bulk.taking import Taking
+from meshapi_core.bulk.telling import LONG_WAIT, Telling
 from meshapi_core.config import MeshAPIConfig
 from meshapi_core.endpoints.account import Usage
 from meshapi_core.flows.concurrent import (
@@ -47,7 +48,6 @@ from meshapi_core.flows.concurrent import (
     StartCalls,
 )
 from meshapi_core.flows.steps import Emit, Flow, GetConfig, ItemFlow, Now, RandomBytes
-from meshapi_core.progress import OnProgress, progress_functions, tell_progress
 
 if TYPE_CHECKING:
     from meshapi_core.bulk.by_batch import RunByBatch
@@ -68,15 +68,15 @@ _AHEAD: Final = {"completion": 2, "input": 4}
 order of the input, more have to wait: for the slowest of those that began together."""
 
 _BATCH: Final = 8
-"""An eighth of the calls that may be under way, and at least so many, are taken together when they
-have ended. Calls that begin in their place are sent before the next are taken: otherwise all calls
-would begin and end in step, and the gateway and the program would wait for each other in turns."""
+_PARTS: Final = 32
+"""One part of the calls that may be under way, and at least a batch, is taken together when it has
+ended. Calls that begin in its place are sent before the next are taken: otherwise all calls would
+begin and end in step, and the gateway and the program would wait for each other in turns. Python's
+garbage collector would also run in each turn, as it counts what is allocated before anything is
+freed: 700 objects, which some 20 calls have."""
 
 _UNTOLD: Final = 4
 """Calls that may be under way until the account's limits are known, or one has ended."""
-
-_TOLD_OFTEN: Final = 0.1
-"""Seconds between two times that the program is told of progress: nobody sees more of a bar."""
 
 _NAME_BYTES: Final = 13
 """Random bytes in the idempotency keys of a run that has no journal: as in those of the client."""
@@ -113,11 +113,13 @@ class Run(Generic[T]):
         self._running: dict[int, Job] = {}
         self._jobs = Jobs(inputs, self._recording, self._hand_over, self._end_with)
         self._error: Optional[BaseException] = None
-        self._told = 0
+        self._telling = Telling(plan, self.results)
         self._knows_limits = True
-        self._told_at = -inf
         self._now = 0.0
         self._wait = inf
+        # Calls that there is room for, and ends that are taken together: see `_begin_turn`.
+        self._room = 0
+        self._batch = _BATCH
         # Whether nothing begins before something has ended, or a time has come.
         self._is_held = False
 
@@ -141,7 +143,7 @@ class Run(Generic[T]):
             if item is not None:
                 yield Emit(item)
                 in_a_row += 1
-                if in_a_row >= self._batch():
+                if in_a_row >= self._batch:
                     in_a_row = 0
                     yield from self._receive(0.0)
             elif self._running or self._jobs:
@@ -154,7 +156,7 @@ class Run(Generic[T]):
                 break
         yield from self._recording.begin()
         yield from self._recording.close()
-        yield from self._tell()
+        yield from self._telling.tell(self._now)
         if self._error is not None:
             raise self._error
         results.stopped = results.stopped or "completed"
@@ -163,9 +165,7 @@ class Run(Generic[T]):
     def _begin(self) -> Flow[None]:
         plan = self._plan
         config: MeshAPIConfig = yield GetConfig()
-        self._functions: tuple[OnProgress, ...] = yield from progress_functions(
-            plan.on_progress, plan.progress, "calls"
-        )
+        yield from self._telling.begin()
         yield from self._recording.open(config)
         drawn: bytes = yield RandomBytes(_NAME_BYTES)
         self._name = drawn.hex()
@@ -177,6 +177,7 @@ class Run(Generic[T]):
         self._gate, self._admission = gate, gate.admission
         self._taking: Taking[T] = Taking(
             gate,
+            self.results,
             self._recording,
             self._jobs,
             config.retry_policy,
@@ -195,14 +196,14 @@ class Run(Generic[T]):
         """Begin as many attempts as there may be now."""
         started: list[tuple[int, Any]] = []
         jobs = self._jobs
-        self._wait = inf
+        self._wait, self._room = inf, 0
+        left = self._admission.time_left(self._now)
+        if not left:
+            yield from self._end_time()
         while True:
-            job: Optional[Job] = yield from jobs.following(self._now, self._has_room)
+            job: Optional[Job] = yield from jobs.following(self._now, self._has_room, self._give_up)
             is_rash = not self._knows_limits and len(self._running) >= _UNTOLD
             if job is None or is_rash:
-                left = self._admission.time_left(self._now) if jobs.is_pulling else inf
-                if not left:
-                    self._stop_at("seconds")
                 self._wait = min(jobs.wait(self._now), left or inf)
                 break
             if not self._is_admitted(job):
@@ -216,17 +217,38 @@ class Run(Generic[T]):
             key = job.known.idempotency_key or f"{self._name}x{index}"
             started.append((index, attempt(job.entry.call, key, job.attempts)))
         if started:
+            self._telling.goes_on = True
             yield StartCalls(started)
 
+    def _end_time(self) -> Flow[None]:
+        """Fail the calls that wait to be sent again, because the budget's seconds are used up."""
+        jobs = self._jobs
+        if jobs.begun or jobs.is_pulling:
+            self._stop_at("seconds")
+            for job in jobs.take_again():
+                self._taking.fail(job)
+            yield from self._record()
+
     def _has_room(self) -> bool:
-        """Whether one more call may be begun, or be among the results that wait."""
-        waiting = len(self._running) + self._jobs.again + len(self.results)
-        return waiting < _AHEAD[self._plan.order] * self._admission.concurrency
+        """Whether one more call may be begun, or be among the results that wait.
+
+        Each one that is asked for takes as much room, whichever it becomes. So they are counted
+        anew only where the room seems to be used up.
+        """
+        if self._room <= 0:
+            waiting = len(self._running) + self._jobs.again + len(self.results)
+            self._room = _AHEAD[self._plan.order] * self._admission.concurrency - waiting
+        self._room -= 1
+        return self._room >= 0
 
     def _is_admitted(self, job: Job) -> bool:
         """Whether an attempt begins now; it has a slot then."""
-        going_on = len(self._running) + self._jobs.again
-        given = self._gate.admit(job, self._now, going_on=going_on, failed=self.results.failed)
+        gate = self._gate
+        if gate.has_budget:
+            going_on = len(self._running) + self._jobs.begun
+            given = gate.admit(job, self._now, going_on=going_on, failed=self.results.failed)
+        else:
+            given = gate.admit(job, self._now)
         if type(given) is Slot:
             job.slot = given
             return True
@@ -235,7 +257,7 @@ class Run(Generic[T]):
         elif isinstance(given, Stop):
             self._stop_at(given.limit)
             # What is sent again goes on.
-            self._wait = self._jobs.wait(self._now)
+            self._wait = 0.0 if self._jobs.begun else self._jobs.wait(self._now)
         return False
 
     def _stop_at(self, limit: str) -> None:
@@ -248,22 +270,34 @@ class Run(Generic[T]):
         self._jobs.drop()
         self._error = self._error or error
 
-    def _batch(self) -> int:
-        """How many calls that have ended are taken together."""
-        return max(_BATCH, self._admission.concurrency // _BATCH)
-
     def _receive(self, seconds: float) -> Flow[None]:
         """Take what has ended; wait for it so many seconds at most."""
-        given: Ends = yield NextEnds(None if seconds == inf else seconds, self._batch())
+        self._batch = max(_BATCH, self._admission.concurrency // _PARTS)
+        if seconds >= LONG_WAIT:
+            yield from self._tell_wait(seconds)
+        given: Ends = yield NextEnds(None if seconds == inf else seconds, self._batch)
         self._now = self.results.now = given.now
         self._is_held = False
         if given.ends:
             yield from self._take(given.ends)
-        if self._now - self._told_at >= _TOLD_OFTEN:
-            yield from self._tell()
+        yield from self._telling.often(self._now)
+
+    def _tell_wait(self, seconds: float) -> Flow[None]:
+        """Tell the program if nothing begins for a while."""
+        now, jobs = self._now, self._jobs
+        cooling = self._admission.cooling(now)
+        if self._gate.outages.is_on:
+            yield from self._telling.wait(now, seconds, "the gateway cannot be reached")
+        elif cooling and jobs:
+            yield from self._telling.wait(now, cooling, "the gateway asked for a pause")
+        elif self._is_held:
+            yield from self._telling.wait(now, seconds, "the rate limit is used up")
+        elif not self._running:
+            reason = "to send calls again that have failed"
+            yield from self._telling.wait(now, jobs.wait(now), reason)
 
     def _take(self, ends: Sequence[CallEnd]) -> Flow[None]:
-        """Take what has ended, and record it."""
+        """Take what has ended."""
         taking, now = self._taking, self._now
         for end in ends:
             if end.number == PULL:
@@ -278,6 +312,15 @@ class Run(Generic[T]):
                 is_ending = self._error is not None
                 job = self._running.pop(end.number)
                 yield from taking.error(job, end.error, now, is_ending=is_ending)
+        yield from self._record()
+
+    def _give_up(self, job: Job) -> Flow[None]:
+        """Fail a call whose model refuses everything."""
+        self._taking.give_up(job)
+        yield from self._record()
+
+    def _record(self) -> Flow[None]:
+        """Record the results that there are, and hand them over."""
         try:
             yield from self._recording.write()
         except MeshAPIError as exc:
@@ -286,14 +329,10 @@ class Run(Generic[T]):
         for item in self._recording.taken():
             self._hand_over(item)
 
-    def _tell(self) -> Flow[None]:
-        """Tell the program how far the run has come."""
-        if self._functions and self._told != self.results.done:
-            self._told, self._told_at = self.results.done, self._now
-            yield from tell_progress(self._functions, self.results.progress())
-
     def _take_limits(self, end: CallEnd) -> None:
         # A gateway that does not know them, or does not tell, names them in its headers perhaps.
+        if end.error is None:
+            self._gate.outages.hear()
         found: Any = getattr(end.value, "key", None)
         if found:
             self._admission.adopt(self._now, found)

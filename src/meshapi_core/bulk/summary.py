@@ -8,6 +8,7 @@ from msgspec import Struct, field
 
 from meshapi_core._html import table_html
 from meshapi_core._log_safe import one_line
+from meshapi_core.bulk.finish_reasons import NOT_WHOLE, finish_reason_of
 from meshapi_core.bulk.items import MapItem
 from meshapi_core.usage.money import added
 from meshapi_core.usage.totals import TotalUsage
@@ -26,9 +27,14 @@ class MapSummary(Struct, frozen=True, kw_only=True):
     Fields:
         calls: items that the run has had: succeeded, failed or skipped.
         succeeded, failed: how many have a response, and how many an error.
+        truncated, filtered, refused: how many of the responses are not whole: cut off at a limit
+            of model tokens, stopped by a content filter, or a refusal of the model. They are among
+            `succeeded`: see `MapItem.finish_reason`.
         skipped: failed calls whose items were left out (`on_error="skip"`), among `failed`.
         recorded: those whose results were read from the journal of an earlier run.
-        attempts: of this run.
+        attempts: of this run, of calls that have ended.
+        rate_limited: attempts so far that the gateway refused because it had too many requests.
+            Their calls are sent again.
         usage: of all calls, with those of earlier runs.
         cost: in US dollars, as far as it is known: see `usage.unpriced`.
         seconds: since the run began.
@@ -40,9 +46,13 @@ class MapSummary(Struct, frozen=True, kw_only=True):
     calls: int = 0
     succeeded: int = 0
     failed: int = 0
+    truncated: int = 0
+    filtered: int = 0
+    refused: int = 0
     skipped: int = 0
     recorded: int = 0
     attempts: int = 0
+    rate_limited: int = 0
     usage: TotalUsage = TotalUsage()
     cost: Decimal = Decimal(0)
     seconds: float = 0.0
@@ -55,12 +65,16 @@ class MapSummary(Struct, frozen=True, kw_only=True):
         about = "~" if usage.estimated else ""
         more = f" + {usage.unpriced:,} unpriced" if usage.unpriced else ""
         rows = [("calls", f"{self.calls:,}"), ("succeeded", f"{self.succeeded:,}")]
+        kinds = {"truncated": self.truncated, "filtered": self.filtered, "refused": self.refused}
+        rows += [(f"- {name}", f"{count:,}") for name, count in kinds.items() if count]
         rows.append(("failed", f"{self.failed:,}"))
         rows += [(f"- {one_line(code, 60)}", f"{count:,}") for code, count in self.errors.items()]
         for name, count in (("skipped", self.skipped), ("recorded", self.recorded)):
             if count:
                 rows.append((name, f"{count:,}"))
         rows.append(("attempts", f"{self.attempts:,}"))
+        if self.rate_limited:
+            rows.append(("rate limited", f"{self.rate_limited:,}"))
         rows.append(("input tokens", f"{usage.input_tokens:,}"))
         rows.append(("output tokens", f"{usage.output_tokens:,}"))
         rows.append(("US dollars", f"{about}{self.cost:f}{more}"))
@@ -90,6 +104,7 @@ class SummaryCounts:
         self._unpriced = self._estimated = 0
         self._cost = Decimal(0)
         self._errors: dict[str, int] = {}
+        self._not_whole: dict[str, int] = {}
 
     def add(self, item: MapItem[Any], *, skipped: bool = False) -> None:
         """Count an item.
@@ -100,6 +115,10 @@ class SummaryCounts:
         """
         if item.error is None:
             self._succeeded += 1
+            reason = finish_reason_of(item.value)
+            if reason in NOT_WHOLE:
+                name = NOT_WHOLE[reason]
+                self._not_whole[name] = self._not_whole.get(name, 0) + 1
         else:
             self._failed += 1
             code, codes = item.error.error_code, self._errors
@@ -157,22 +176,28 @@ class SummaryCounts:
         )
 
     def summary(
-        self, seconds: float = 0.0, stopped: Optional[str] = None, limit: str = ""
+        self,
+        seconds: float = 0.0,
+        stopped: Optional[str] = None,
+        limit: str = "",
+        rate_limited: int = 0,
     ) -> MapSummary:
         """Return the numbers so far.
 
         Args:
             seconds: since the run began.
-            stopped, limit: as in the summary.
+            stopped, limit, rate_limited: as in the summary.
         """
         errors = sorted(self._errors.items(), key=lambda pair: -pair[1])
         return MapSummary(
             calls=self.done,
             succeeded=self._succeeded,
             failed=self._failed,
+            **self._not_whole,
             skipped=self._skipped,
             recorded=self._recorded,
             attempts=self._attempts,
+            rate_limited=rate_limited,
             usage=self.usage(),
             cost=self._cost,
             seconds=seconds,

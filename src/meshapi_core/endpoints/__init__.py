@@ -124,6 +124,7 @@ if TYPE_CHECKING:
     from meshapi_core.endpoints._descriptor import stream_endpoint as stream_endpoint
     from meshapi_core.endpoints._descriptor import stream_endpoint_as as stream_endpoint_as
     from meshapi_core.endpoints._lists import list_endpoint as list_endpoint
+    from meshapi_core.endpoints._signatures import explains_arguments as explains_arguments
     from meshapi_core.endpoints._signatures import lists_keywords as lists_keywords
     from meshapi_core.endpoints.account import APIVersions as APIVersions
     from meshapi_core.endpoints.account import Balance as Balance

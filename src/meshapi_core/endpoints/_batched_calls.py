@@ -1,14 +1,14 @@
 """The methods of `batches` for calls: `submit`, `results` and `run`."""
 
-from collections.abc import AsyncIterable, Coroutine, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Optional, TypeVar, Union, overload
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Optional, TypeVar, Union, cast, overload
 
 from meshapi_core.calls import Call
 from meshapi_core.endpoints._descriptor import (
     R_co,
     Resource,
-    overloaded_flow,
-    overloaded_item_flow,
+    flow_endpoint,
+    item_flow_endpoint,
 )
 from meshapi_core.flows.polling import JobFailure, JobKind, Waiting
 from meshapi_core.flows.steps import Flow, ItemFlow
@@ -75,6 +75,21 @@ JOB: JobKind[BatchObject] = JobKind(
     failure=_failure,
     progress=_progress,
 )
+
+
+def overloaded_flow(build: Callable[..., Flow[Any]]) -> Callable[..., Any]:
+    """Return a `flow_endpoint`, for a method whose types are declared as overloads.
+
+    That is for methods that are generic in a type which the program passes, such as `submit`: the
+    overloads of `__get__` cannot bind it. The overloads of the method say what `Resource[Runner]`
+    and `Resource[AsyncRunner]` return, by the type of `self`.
+    """
+    return cast("Callable[..., Any]", flow_endpoint(build))
+
+
+def overloaded_item_flow(build: Callable[..., ItemFlow[Any, Any]]) -> Callable[..., Any]:
+    """Return an `item_flow_endpoint`, for a method whose types are declared as overloads."""
+    return cast("Callable[..., Any]", item_flow_endpoint(build))
 
 
 class BatchedCalls(Resource[R_co]):

@@ -19,21 +19,21 @@ What `create` is depends on where it is looked up, and type checkers see what Py
     Completions(runner).create(...)      a coroutine that returns one, where it is an `AsyncRunner`
     Completions(runner).create(...)      RawResponse[ChatCompletionResponse], where it is a
                                          `RawRunner`, and so on
+    Completions(runner).create.build     `build` of the class, whatever the runner
 
 `@stream_endpoint` does the same for a `StreamCall`, and returns a `Stream` or an `AsyncStream`.
 `@flow_endpoint` is for a generator function that makes several calls: see `meshapi_core.flows`.
 `@item_flow_endpoint` is for one that also hands over items on its way, and returns an `ItemStream`
 or an `AsyncItemStream`. `@stream_endpoint_as` and `@item_flow_endpoint_as` return one of a pair of
 classes instead, made from that stream; the functions that they take return the two classes.
-`@overloaded_flow` is for a flow whose result is of a type that the program passes.
 
 The types: each decorator is a generic descriptor. Its `__init__` takes the function as
 `Callable[Concatenate[Any, P], ...]`, which drops `self` and captures the parameters in `P`. The
 overloads of its `__get__` return them again: looked up on the class (`resource` is None), the
 descriptor itself; on a `Resource[Runner]`, a function that returns the response; on a
 `Resource[AsyncRunner]`, one that returns a coroutine; on those of a `RawRunner` and an
-`AsyncRawRunner`, the same with a `RawResponse`. So hover, completion and "go to definition" lead to
-the one declaration.
+`AsyncRawRunner`, the same with a `RawResponse`. `Method` is such a function that has `build`. So
+hover, completion and "go to definition" lead to the one declaration.
 
 At run time:
 
@@ -60,9 +60,9 @@ from typing import (
     Generic,
     NoReturn,
     Optional,
+    Protocol,
     TypeVar,
     Union,
-    cast,
     overload,
 )
 
@@ -88,7 +88,18 @@ R = TypeVar("R")
 S = TypeVar("S")
 T = TypeVar("T")
 B_co = TypeVar("B_co", covariant=True)
+T_co = TypeVar("T_co", covariant=True)
 R_co = TypeVar("R_co", bound=Union[Runner, AsyncRunner, RawRunner, AsyncRawRunner], covariant=True)
+
+
+class Method(Protocol[P, T_co, B_co]):
+    """A method of a client, as type checkers see it: a function that also builds its call."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co: ...
+
+    def build(self, *args: P.args, **kwargs: P.kwargs) -> B_co:
+        """Return the call as a value, without making it. See `Declared.build`."""
+        ...
 
 
 class Resource(Generic[R_co]):
@@ -150,6 +161,7 @@ class Declared(Generic[P, B_co]):
             raise
 
     def _keep(self, resource: Any, bound: Callable[..., Any], returned: Any = None) -> Any:
+        vars(bound)["build"] = self.build
         return store(resource, self._name, bound, self._build, returned)
 
 
@@ -159,19 +171,19 @@ class endpoint(Declared[P, Call[T]], Generic[P, T]):  # noqa: N801 - used as a d
     @overload
     def __get__(self, resource: None, owner: type, /) -> Self: ...
     @overload
-    def __get__(self, resource: Resource[Runner], owner: type, /) -> Callable[P, T]: ...
+    def __get__(self, resource: Resource[Runner], owner: type, /) -> Method[P, T, Call[T]]: ...
     @overload
     def __get__(
         self, resource: Resource[AsyncRunner], owner: type, /
-    ) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    ) -> Method[P, Coroutine[Any, Any, T], Call[T]]: ...
     @overload
     def __get__(
         self, resource: Resource[RawRunner], owner: type, /
-    ) -> Callable[P, RawResponse[T]]: ...
+    ) -> Method[P, RawResponse[T], Call[T]]: ...
     @overload
     def __get__(
         self, resource: Resource[AsyncRawRunner], owner: type, /
-    ) -> Callable[P, Coroutine[Any, Any, RawResponse[T]]]: ...
+    ) -> Method[P, Coroutine[Any, Any, RawResponse[T]], Call[T]]: ...
     def __get__(self, resource: Any, owner: type, /) -> Any:
         """Return this descriptor, the blocking function or the coroutine function."""
         if resource is None:
@@ -226,16 +238,6 @@ class flow_endpoint(Declared[P, Flow[T]], Generic[P, T]):  # noqa: N801 - used a
         return self._keep(resource, bound)
 
 
-def overloaded_flow(build: Callable[..., Flow[Any]]) -> Callable[..., Any]:
-    """Return a `flow_endpoint`, for a method whose types are declared as overloads.
-
-    That is for methods that are generic in a type which the program passes, such as `parse`: the
-    overloads of `__get__` cannot bind it. The overloads of the method say what `Resource[Runner]`
-    and `Resource[AsyncRunner]` return, by the type of `self`.
-    """
-    return cast("Callable[..., Any]", flow_endpoint(build))
-
-
 class item_flow_endpoint(Declared[P, ItemFlow[T, R]], Generic[P, T, R]):  # noqa: N801 - used as a decorator, named as those are
     """Declares a flow whose items a program iterates over; see `meshapi_core.endpoints`."""
 
@@ -259,11 +261,6 @@ class item_flow_endpoint(Declared[P, ItemFlow[T, R]], Generic[P, T, R]):  # noqa
             return self
         bound = opening(resource._runner.open_flow, self._build)
         return self._keep(resource, bound)
-
-
-def overloaded_item_flow(build: Callable[..., ItemFlow[Any, Any]]) -> Callable[..., Any]:
-    """Return an `item_flow_endpoint`, for a method whose types are declared as overloads."""
-    return cast("Callable[..., Any]", item_flow_endpoint(build))
 
 
 class OpenedAs(Declared[P, B_co], Generic[P, B_co, S, A]):

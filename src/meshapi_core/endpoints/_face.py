@@ -36,7 +36,7 @@ _NAMES: Final = {
         stream_endpoint stream_endpoint_as
     """,
     "meshapi_core.endpoints._lists": "list_endpoint",
-    "meshapi_core.endpoints._signatures": "lists_keywords",
+    "meshapi_core.endpoints._signatures": "explains_arguments lists_keywords",
     "meshapi_core.endpoints.account": "APIVersions Balance Usage",
     "meshapi_core.endpoints.audio": "Audio",
     "meshapi_core.endpoints.batches": "Batches",

@@ -4,12 +4,13 @@ As `_descriptor` does it for an endpoint with a whole response; but the method o
 returns an `AsyncList`, which a program awaits or iterates over.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from typing_extensions import ParamSpec, Self
 
-from meshapi_core.endpoints._descriptor import Resource, endpoint
+from meshapi_core.calls import Call
+from meshapi_core.endpoints._descriptor import Method, Resource, endpoint
 from meshapi_core.protocols import AsyncRawRunner, AsyncRunner, RawRunner, Runner
 from meshapi_core.raw_response import RawResponse
 
@@ -26,19 +27,19 @@ class list_endpoint(endpoint[P, T]):  # noqa: N801 - used as a decorator, named 
     @overload
     def __get__(self, resource: None, owner: type, /) -> Self: ...
     @overload
-    def __get__(self, resource: Resource[Runner], owner: type, /) -> Callable[P, T]: ...
+    def __get__(self, resource: Resource[Runner], owner: type, /) -> Method[P, T, Call[T]]: ...
     @overload
     def __get__(
         self, resource: Resource[AsyncRunner], owner: type, /
-    ) -> Callable[P, "AsyncList[T]"]: ...
+    ) -> Method[P, "AsyncList[T]", Call[T]]: ...
     @overload
     def __get__(
         self, resource: Resource[RawRunner], owner: type, /
-    ) -> Callable[P, RawResponse[T]]: ...
+    ) -> Method[P, RawResponse[T], Call[T]]: ...
     @overload
     def __get__(
         self, resource: Resource[AsyncRawRunner], owner: type, /
-    ) -> Callable[P, Coroutine[Any, Any, RawResponse[T]]]: ...
+    ) -> Method[P, Coroutine[Any, Any, RawResponse[T]], Call[T]]: ...
     def __get__(self, resource: Any, owner: type, /) -> Any:
         """Return this descriptor, or a function whose result a program can iterate over."""
         if resource is None or getattr(resource._runner, "returns_raw", False):

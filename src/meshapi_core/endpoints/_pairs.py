@@ -7,12 +7,15 @@ the state of its flow, and a conversation begins a flow for each of its turns.
 `TypedStreamEndpoint` is for `stream`, which also takes a type as `response_format`: the call asks
 for its schema then, and another pair of classes is made, which have the value. A type checker sees
 a function with two overloads (`ChatStreaming` and the like), as no `Callable` can say that.
+
+`ParseEndpoint` is for `parse`, a flow that is generic in that type, and whose `build` returns a
+call. A type checker sees a function with that method (`ChatParsing` and the like).
 """
 
 from collections.abc import Callable
 from functools import partial
 from inspect import iscoroutinefunction
-from typing import Any, Generic, NoReturn, TypeVar, Union, overload
+from typing import Any, Generic, NoReturn, Protocol, TypeVar, Union, overload
 
 from typing_extensions import Concatenate, ParamSpec, Self
 
@@ -25,8 +28,8 @@ from meshapi_core.endpoints._descriptor import (
     Pair,
     Resource,
     explain_arguments,
+    flow_endpoint,
     opening,
-    store,
 )
 from meshapi_core.protocols import AsyncRawRunner, AsyncRunner, RawRunner, Runner
 
@@ -36,6 +39,9 @@ B = TypeVar("B")
 S = TypeVar("S")
 T = TypeVar("T")
 F = TypeVar("F")
+A_co = TypeVar("A_co", covariant=True)
+B_co = TypeVar("B_co", covariant=True)
+S_co = TypeVar("S_co", covariant=True)
 
 _KEYWORD = "response_format"
 
@@ -126,4 +132,40 @@ class TypedStreamEndpoint(Declared[P, StreamCall[T]], Generic[P, T, F, A]):
                 raise
             return plain(open_it(call))
 
-        return store(resource, self._name, opening_method, build, plain)
+        return self._keep(resource, opening_method, plain)
+
+
+class ParseMethod(Protocol[S_co, A_co, B_co]):
+    """What `ParseEndpoint` is to a type checker, for `S` and `A` of the two clients."""
+
+    @overload
+    def __get__(self, resource: None, owner: type, /) -> B_co: ...
+    @overload
+    def __get__(self, resource: Resource[Runner], owner: type, /) -> S_co: ...
+    @overload
+    def __get__(self, resource: Resource[AsyncRunner], owner: type, /) -> A_co: ...
+
+
+class ParseEndpoint(flow_endpoint[..., Any]):
+    """A method that asks for a value of a type, and may ask again. It is a `ParseMethod`.
+
+    Args:
+        build: makes the flow.
+        call: makes one call of the same arguments.
+    """
+
+    def __init__(self, build: Callable[..., Any], call: Callable[..., Any]) -> None:
+        super().__init__(build)
+        self._call = call
+
+    def build(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Return one call as a value, whose result has the value in `.parsed`.
+
+        Raises:
+            UnsupportedSchemaError, InvalidParamsError: as for the method.
+        """
+        try:
+            return self._call(*args, **kwargs)
+        except TypeError as exc:
+            explain_arguments(self._build, args, kwargs, exc)
+            raise

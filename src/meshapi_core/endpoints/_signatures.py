@@ -1,9 +1,9 @@
 """The signatures of endpoints and of other methods: for `help()`, notebooks and mocks."""
 
 from collections.abc import Callable, Generator
-from functools import cache
+from functools import cache, wraps
 from inspect import Parameter, Signature, iscoroutinefunction, signature
-from typing import Any, NoReturn, TypeVar, get_args, get_origin
+from typing import Any, NoReturn, TypeVar, cast, get_args, get_origin
 
 from typing_extensions import Unpack
 
@@ -12,7 +12,7 @@ from meshapi_core.flows.steps import Emit
 from meshapi_core.protocols import AsyncItemStream, AsyncStream, ItemStream, Stream
 from meshapi_core.raw_response import RawResponse
 
-__all__ = ["lists_keywords", "signature_of"]
+__all__ = ["explains_arguments", "lists_keywords", "signature_of"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -92,3 +92,28 @@ def lists_keywords(function: F) -> F:
     listed = declared.replace(parameters=[*parameters, *_keywords(function)])
     vars(function)["__signature__"] = listed
     return function
+
+
+def explains_arguments(method: F) -> F:
+    """Have a method refuse arguments as endpoints do: with what to write, and no name of a base.
+
+    Python's TypeError names the class that declares the method, which programs do not know.
+    """
+    from meshapi_core.endpoints._descriptor import explain_arguments
+
+    @wraps(method)
+    def explaining(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(*args, **kwargs)
+        except TypeError as exc:
+            explain_arguments(method, args[1:], kwargs, exc)
+            raise
+        finally:
+            # Error trackers show the locals of frames that raise.
+            del args, kwargs
+
+    @wraps(method)
+    async def async_explaining(*args: Any, **kwargs: Any) -> Any:
+        return await explaining(*args, **kwargs)
+
+    return cast("F", async_explaining if iscoroutinefunction(method) else explaining)

@@ -3,12 +3,12 @@
 Source: https://developers.meshapi.ai/docs (chat completions)
 """
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union
 
 import msgspec
-from typing_extensions import Concatenate, ParamSpec, TypeForm, Unpack
+from typing_extensions import Concatenate, ParamSpec, Unpack
 
 from meshapi_core import endpoints
 from meshapi_core.accumulators import AccumulatorFactory
@@ -20,12 +20,10 @@ from meshapi_core.endpoints._descriptor import (
     R_co,
     Resource,
     endpoint,
-    overloaded_flow,
 )
-from meshapi_core.endpoints._pairs import TypedStreamEndpoint, made_as
+from meshapi_core.endpoints._pairs import ParseEndpoint, ParseMethod, TypedStreamEndpoint, made_as
 from meshapi_core.flows.steps import Flow
 from meshapi_core.params.encoding import encode_conversation, refuse_unknown
-from meshapi_core.protocols import AsyncRunner, Runner
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types._base import OpenRecord, Record
 from meshapi_core.types.chat import (
@@ -47,7 +45,13 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from meshapi_core.conversation import Content, Dialogue, Message, TrimRule
-    from meshapi_core.structured.opening import AsyncChatStreaming, ChatStreaming
+    from meshapi_core.structured.opening import (
+        AsyncChatParsing,
+        AsyncChatStreaming,
+        ChatParseCalls,
+        ChatParsing,
+        ChatStreaming,
+    )
     from meshapi_core.tools import AsyncToolRun, ToolRun
     from meshapi_core.tools.chat import ChatDialect
     from meshapi_core.tools.loop import ToolLoop
@@ -82,6 +86,21 @@ def _typed_stream(
     build: Callable[Concatenate[Any, P], StreamCall[T]],
 ) -> "TypedStreamEndpoint[P, T, ChatStreaming, AsyncChatStreaming]":
     return TypedStreamEndpoint(build, "ChatCompletionStream", "completion_asked")
+
+
+def _parsing(
+    build: Callable[..., Flow[Any]],
+) -> "ParseMethod[ChatParsing, AsyncChatParsing, ChatParseCalls]":
+    made: Any = ParseEndpoint(build, _parse_call)
+    method: ParseMethod[ChatParsing, AsyncChatParsing, ChatParseCalls] = made
+    return method
+
+
+def _parse_call(*args: Any, **kwargs: Any) -> Call[Any]:
+    # Imported on first use, as for all that asks for a type.
+    from meshapi_core.structured.parsed_calls import completion_call
+
+    return completion_call(Completions.create.build, *args, **kwargs)
 
 
 class Completions(Resource[R_co]):
@@ -127,25 +146,7 @@ class Completions(Resource[R_co]):
         within = fields.get("timeout") if params is None else params.timeout
         return Call(method="POST", path=_PATH, body=body, reader=reader, answer_within=within)
 
-    @overload
-    def parse(
-        self: "Completions[Runner]",
-        params: Optional[ChatCompletionParams] = None,
-        *,
-        response_format: TypeForm[T],
-        validation_retries: int = 0,
-        **fields: Unpack[ChatParseFields],
-    ) -> "ParsedChatCompletion[T]": ...
-    @overload
-    def parse(
-        self: "Completions[AsyncRunner]",
-        params: Optional[ChatCompletionParams] = None,
-        *,
-        response_format: TypeForm[T],
-        validation_retries: int = 0,
-        **fields: Unpack[ChatParseFields],
-    ) -> "Coroutine[Any, Any, ParsedChatCompletion[T]]": ...
-    @overloaded_flow
+    @_parsing
     def parse(
         self,
         params: Optional[ChatCompletionParams] = None,
@@ -168,7 +169,7 @@ class Completions(Resource[R_co]):
 
         Returns:
             The response of `create`, whose `.parsed` is the value. `.rejected` has the responses
-            before it that did not match.
+            before it that did not match. `parse.build(...)` makes one call, for `client.map`.
 
         Raises:
             UnsupportedSchemaError: the type has no JSON schema; nothing was sent.

@@ -4,11 +4,11 @@ Source: https://developers.meshapi.ai/docs (responses),
     https://platform.openai.com/docs/api-reference/responses-streaming
 """
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union
 
 from msgspec import Struct
-from typing_extensions import Concatenate, ParamSpec, TypeForm, Unpack
+from typing_extensions import Concatenate, ParamSpec, Unpack
 
 from meshapi_core._json_kinds import is_object
 from meshapi_core._raw_data import keep_extra
@@ -19,14 +19,12 @@ from meshapi_core.codec.parsing import parse
 from meshapi_core.endpoints._descriptor import (
     R_co,
     endpoint,
-    overloaded_flow,
 )
-from meshapi_core.endpoints._pairs import TypedStreamEndpoint, made_as
+from meshapi_core.endpoints._pairs import ParseEndpoint, ParseMethod, TypedStreamEndpoint, made_as
 from meshapi_core.endpoints._stored_responses import PATH, StoredResponses
 from meshapi_core.envelopes import is_blank
 from meshapi_core.flows.steps import Flow
 from meshapi_core.params.encoding import encode_params, refuse_unknown
-from meshapi_core.protocols import AsyncRunner, Runner
 from meshapi_core.readers import ChunkReader, JSONReader
 from meshapi_core.types import response_events as events
 from meshapi_core.types.responses import (
@@ -42,7 +40,13 @@ from meshapi_core.types.responses import (
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from meshapi_core.structured.opening import AsyncResponsesStreaming, ResponsesStreaming
+    from meshapi_core.structured.opening import (
+        AsyncResponsesParsing,
+        AsyncResponsesStreaming,
+        ResponsesParseCalls,
+        ResponsesParsing,
+        ResponsesStreaming,
+    )
     from meshapi_core.tools import AsyncToolRun, ToolRun
     from meshapi_core.tools.loop import ToolLoop
     from meshapi_core.tools.options import BeforeCall, OnToolError
@@ -91,6 +95,21 @@ def _typed_stream(
     build: Callable[Concatenate[Any, P], StreamCall[T]],
 ) -> "TypedStreamEndpoint[P, T, ResponsesStreaming, AsyncResponsesStreaming]":
     return TypedStreamEndpoint(build, "ResponsesStream", "response_asked")
+
+
+def _parsing(
+    build: Callable[..., Flow[Any]],
+) -> "ParseMethod[ResponsesParsing, AsyncResponsesParsing, ResponsesParseCalls]":
+    made: Any = ParseEndpoint(build, _parse_call)
+    method: ParseMethod[ResponsesParsing, AsyncResponsesParsing, ResponsesParseCalls] = made
+    return method
+
+
+def _parse_call(*args: Any, **kwargs: Any) -> Call[Any]:
+    # Imported on first use, as for all that asks for a type.
+    from meshapi_core.structured.parsed_calls import response_call
+
+    return response_call(Responses.create.build, *args, **kwargs)
 
 
 def _run_class() -> "type[ToolRun[ResponsesResponse]]":
@@ -147,25 +166,7 @@ class Responses(StoredResponses[R_co]):
             answer_within=fields.get("timeout") if params is None else params.timeout,
         )
 
-    @overload
-    def parse(
-        self: "Responses[Runner]",
-        params: Optional[ResponsesParams] = None,
-        *,
-        response_format: TypeForm[T],
-        validation_retries: int = 0,
-        **fields: Unpack[ResponsesParseFields],
-    ) -> "ParsedResponse[T]": ...
-    @overload
-    def parse(
-        self: "Responses[AsyncRunner]",
-        params: Optional[ResponsesParams] = None,
-        *,
-        response_format: TypeForm[T],
-        validation_retries: int = 0,
-        **fields: Unpack[ResponsesParseFields],
-    ) -> "Coroutine[Any, Any, ParsedResponse[T]]": ...
-    @overloaded_flow
+    @_parsing
     def parse(
         self,
         params: Optional[ResponsesParams] = None,

@@ -46,6 +46,7 @@ _SAME: Final[dict[str, tuple[str, ...]]] = {
         "instructions systeminstruction systemprompt".split(), ("instructions", "system")
     ),
     **dict.fromkeys("format outputformat".split(), ("response_format", "output_format", "format")),
+    **dict.fromkeys("items prompts requests rows tasks".split(), ("calls",)),
     "backoff": ("initial_delay",),
     "filename": ("file_name", "name"),
     "functioncall": ("tool_choice",),
@@ -84,6 +85,9 @@ _OPTIONS: Final = {
     "retries": "max_retries",
     "timeout": "timeout",
 }
+_OF_RUNS: Final = frozenset(
+    "concurrency journal maxconcurrency onerror ratelimit retryfailed template".split()
+)
 
 _MOST_SUGGESTED: Final = 3
 _MOST_LISTED: Final = 10
@@ -198,6 +202,8 @@ def _elsewhere(name: str) -> str:
         return 'use client.with_options(extra_headers={"idempotency-key": "..."})'
     if name in _OF_THE_CLIENT:
         return f"pass {_OF_THE_CLIENT[name]}=... to the client"
+    if name in _OF_RUNS:
+        return 'client.map(...) takes it, also for batches with via="batch"'
     if name == "validationretries":
         return "only parse() takes it"
     return ""

@@ -16,6 +16,7 @@ from meshapi_core.types.responses import ResponsesParams
 
 __all__ = [
     "OWN",
+    "check_background",
     "check_retries",
     "completion_asked",
     "correction",
@@ -101,9 +102,7 @@ def parse_response(build: Build, fields: Fields, output: Output[T], retries: int
     Raises:
         InvalidParamsError: as for `parse_completion`; or the response is made in the background.
     """
-    if fields.get("background"):
-        hint = "use create(), and get() with the ID of the response"
-        raise InvalidParamsError("background", "", "parse() waits for the whole response", hint)
+    check_background(fields)
 
     def again(fields: Fields, correction: list[Any]) -> Fields:
         asked = fields["input"]
@@ -142,6 +141,17 @@ def correction(error: OutputValidationError) -> list[dict[str, str]]:
     )
     said = [{"role": "assistant", "content": error.text}] if error.text else []
     return [*said, {"role": "user", "content": asked}]
+
+
+def check_background(fields: Fields) -> None:
+    """Check that the response is not made in the background.
+
+    Raises:
+        InvalidParamsError: it is.
+    """
+    if fields.get("background"):
+        hint = "use create(), and get() with the ID of the response"
+        raise InvalidParamsError("background", "", "parse() waits for the whole response", hint)
 
 
 def check_retries(retries: Any) -> None:

@@ -18,7 +18,7 @@ from typing_extensions import TypeAlias
 
 from meshapi_core._json_kinds import is_array
 from meshapi_core.calls import AnyCall
-from meshapi_core.errors import APIStatusError, MeshAPIError
+from meshapi_core.errors import APIStatusError, MeshAPIError, StructuredOutputError
 from meshapi_core.multipart import Multipart
 from meshapi_core.observing.notices import (
     CallClosed,
@@ -156,6 +156,7 @@ class CallUsage:
             if notice.attempt == 0:
                 self._requests = {}
             else:
+                self._take_answer(notice.error if isinstance(notice, CallFailed) else None)
                 self._end(may_cost=_may_cost(notice))
         now = self._requests
         if now is before:
@@ -177,8 +178,14 @@ class CallUsage:
             self._take_body(body)
         elif error is None and value is not None:
             self._take_item(value)
+        self._take_answer(error)
         self._end(may_cost=error is None or _error_may_cost(error))
         return [*self._requests.values()]
+
+    def _take_answer(self, error: Optional[BaseException]) -> None:
+        """Take the response in an error: the model has answered, but gave no value of the type."""
+        if isinstance(error, StructuredOutputError) and error.response is not None:
+            self._take_item(error.response)
 
     def _set(self, key: str, request: RequestUsage) -> None:
         if self._requests.get(key) is not request:

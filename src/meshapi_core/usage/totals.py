@@ -12,7 +12,7 @@ __all__ = ["TotalUsage"]
 _NOTHING: Final = Decimal(0)
 
 
-class TotalUsage(Struct, frozen=True, kw_only=True):
+class TotalUsage(Struct, frozen=True, kw_only=True, gc=False):
     """What calls have used and cost.
 
     Fields:

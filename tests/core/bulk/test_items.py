@@ -3,15 +3,22 @@
 import base64
 import json
 from decimal import Decimal
-from typing import Any
+from typing import Any, Optional
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi_core import APITimeoutError, Call, MeshAPIError, RateLimitError, ResponseWarning
-from meshapi_core.bulk import item_usage
+from meshapi_core import (
+    APITimeoutError,
+    Call,
+    MeshAPIError,
+    OutputTruncatedError,
+    RateLimitError,
+    ResponseWarning,
+)
+from meshapi_core.bulk import ITEM_COLUMNS, SummaryCounts, item_usage, item_values
 from meshapi_core.bulk.item_usage import cost_in_usage, usage_of
 from meshapi_core.bulk.items import MapItem, text_in
 from meshapi_core.endpoints import Compare, Completions, Embeddings, Models, Responses
@@ -57,6 +64,7 @@ def test_a_row_has_the_response_as_it_was_sent() -> None:
     assert item.row() == {
         "id": "a",
         "output": BODY,
+        "finish_reason": None,
         "error": None,
         "usage": {
             "input_tokens": 10,
@@ -132,6 +140,79 @@ def test_the_text_of_a_response_is_found() -> None:
     assert text_in("as such") == "as such"
     assert text_in(b"RIFF") is None
     assert text_in(None) is None
+
+
+def completion(*choices: tuple[Optional[str], Optional[str]]) -> Any:
+    """A completion whose choices have these finish reasons and refusals."""
+    told = [
+        {"finish_reason": reason, "message": {"role": "assistant", "refusal": refusal}}
+        for reason, refusal in choices
+    ]
+    return responded(CHAT, json.dumps({"id": "c", "choices": told}).encode())
+
+
+REFUSED = {"type": "message", "content": [{"type": "refusal", "refusal": "no"}]}
+CALLED = {"type": "function_call", "name": "f", "arguments": "{}", "call_id": "1"}
+
+
+def response(status: Optional[str], *output: Any, why: Any = None) -> Any:
+    body = {"id": "r", "status": status, "output": output, "incomplete_details": why}
+    call = Responses.create.build(model="m", input="x")
+    return responded(call, json.dumps(body).encode())
+
+
+@pytest.mark.parametrize(
+    ("value", "reason", "counted"),
+    [
+        (completion(("stop", None)), "stop", None),
+        (completion(("tool_calls", None)), "tool_calls", None),
+        (completion(("a new one", None)), "a new one", None),
+        (completion((None, None)), None, None),
+        (completion(), None, None),
+        (completion(("length", None)), "length", "truncated"),
+        (completion(("max_tokens", None)), "max_tokens", "truncated"),
+        (completion(("content_filter", None)), "content_filter", "filtered"),
+        (completion(("stop", "I will not")), "refusal", "refused"),
+        (completion(("stop", None), ("length", None)), "length", "truncated"),
+        (completion(("stop", None), ("tool_calls", None)), "stop", None),
+        (response("completed", {"type": "message", "content": None}, 5), "stop", None),
+        (response("completed", CALLED), "tool_calls", None),
+        (response("completed", REFUSED), "refusal", "refused"),
+        (response("incomplete", why={"reason": "max_output_tokens"}), "length", "truncated"),
+        (response("incomplete", why={"reason": 5}), "length", "truncated"),
+        (response("incomplete"), "length", "truncated"),
+        (response("incomplete", why={"reason": "content_filter"}), "content_filter", "filtered"),
+        (response("failed"), "failed", None),
+        (response(None), None, None),
+        (responded(Embeddings.create.build(input="x"), b'{"data": []}'), None, None),
+        (b"RIFF", None, None),
+        (None, None, None),
+    ],
+)
+def test_an_item_says_how_the_answer_ended(
+    value: Any, reason: Optional[str], counted: Optional[str]
+) -> None:
+    item = MapItem(index=0, id="a", value=value)
+    assert item.finish_reason == item.row()["finish_reason"] == reason
+    assert dict(zip(ITEM_COLUMNS, item_values(item)))["finish_reason"] == reason
+    counts = SummaryCounts()
+    counts.add(item)
+    counts.add(MapItem(index=1, id="b", value=value, recorded=True))
+    found = counts.summary()
+    names = ("truncated", "filtered", "refused")
+    assert [getattr(found, name) for name in names] == [2 * (name == counted) for name in names]
+    assert found.succeeded == 2
+
+
+def test_an_error_says_how_the_answer_ended_that_it_has() -> None:
+    error: MeshAPIError = OutputTruncatedError("cut", response=completion(("length", None)))
+    item = MapItem[Any](index=0, id="a", error=error)
+    assert item.finish_reason == "length"
+    counts = SummaryCounts()
+    counts.add(item)
+    # It is among the errors, and is not counted twice.
+    assert (counts.summary().truncated, counts.summary().errors) == (0, {"output_truncated": 1})
+    assert MapItem[Any](index=0, id="a", error=MeshAPIError("no")).finish_reason is None
 
 
 COUNTS = st.one_of(

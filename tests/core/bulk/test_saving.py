@@ -90,6 +90,7 @@ def test_rows_have_the_columns_of_a_table() -> None:
         "id": ["call-0", "call-1", "?"],
         "output": ['"hello"', None, "[1]"],
         "text": ["hello", None, None],
+        "finish_reason": [None, None, None],
         "error_code": [None, "rate_limit_exceeded", None],
         "input_tokens": [3, 0, 0],
         "output_tokens": [4, 0, 0],

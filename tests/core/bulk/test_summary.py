@@ -95,6 +95,19 @@ def test_a_summary_prints_as_a_table() -> None:
     assert str(MapSummary()).splitlines()[-1] == "stopped        no"
 
 
+def test_a_summary_shows_answers_that_are_not_whole() -> None:
+    summary = MapSummary(calls=9, succeeded=8, truncated=3, refused=1, failed=1, errors={"x": 1})
+    assert str(summary).splitlines()[:6] == [
+        "calls          9",
+        "succeeded      8",
+        "- truncated    3",
+        "- refused      1",
+        "failed         1",
+        "- x            1",
+    ]
+    assert "<td>- truncated</td><td>3</td>" in summary._repr_html_()
+
+
 def test_a_summary_is_a_table_in_notebooks() -> None:
     html = example()._repr_html_()
     assert "<td>- rate&lt;limit&gt;</td><td>1</td>" in html

@@ -292,11 +292,11 @@ OF_OTHERS: "list[tuple[Callable[[], object], str]]" = [
         "params: expected ChatCompletionParams, got SpeechParams; pass the parameters as keywords",
     ),
     (
-        lambda: next(Completions.parse.build(response_format=str, validaton_retries=2)),
+        lambda: Completions.parse.build(response_format=str, validaton_retries=2),
         "validaton_retries: no such parameter; did you mean validation_retries?",
     ),
     (
-        lambda: next(Responses.parse.build(response_format=str, validation_retrys=2)),
+        lambda: Responses.parse.build(response_format=str, validation_retrys=2),
         "validation_retrys: no such parameter; did you mean validation_retries?",
     ),
     (

@@ -27,7 +27,7 @@ from meshapi_core.flows.journals import AppendJournal, CloseJournal, ReadRecord
 from meshapi_core.flows.steps import Flow
 from meshapi_core.messages import Response
 
-__all__ = ["Known", "Recording"]
+__all__ = ["UNKNOWN", "Known", "Recording"]
 
 T = TypeVar("T")
 
@@ -46,7 +46,8 @@ class Known(NamedTuple):
     item: Optional[MapItem[Any]] = None
 
 
-_UNKNOWN: Final = Known()
+UNKNOWN: Final = Known()
+"""Of every call without a journal."""
 
 
 class Recording(Generic[T]):
@@ -71,6 +72,11 @@ class Recording(Generic[T]):
         self._secrets: tuple[str, ...] = ()
         self._lines: list[bytes] = []
         self._items: list[MapItem[T]] = []
+
+    @property
+    def has_journal(self) -> bool:
+        """Whether anything is recorded."""
+        return self._opened is not None
 
     def open(self, config: MeshAPIConfig) -> Flow[None]:
         """Open the journal, and read it.
@@ -98,7 +104,7 @@ class Recording(Generic[T]):
         """
         opened = self._opened
         if opened is None:
-            return _UNKNOWN
+            return UNKNOWN
         digest: bytes = yield from digest_of(entry.call)
         key = self._keys.key_of(digest, entry.given_id)
         if not self._has_begun:

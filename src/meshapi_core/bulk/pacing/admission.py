@@ -108,6 +108,7 @@ class Admission:
         self._pushed_back = -inf
         # Until then, only retries begin.
         self._retries_until = -inf
+        self._marked: list[tuple[Any, Any]] = []
         self._in_flight = 0
         # Of the attempts under way: as estimated, and as they count towards the limit.
         self._estimated = 0
@@ -199,7 +200,8 @@ class Admission:
         wait = self._requests.wait(now, 1)
         if charged:
             wait = max(wait, pace.wait(now, charged))
-            if self._ratio.known < _TRUSTED and in_flight and self._is_rash(charged):
+            known = self._ratio.known
+            if known < _TRUSTED and in_flight and _is_rash(pace, known, self._charged + charged):
                 return UNTIL_AN_END
         if again:
             self._retries_until = now + wait + _GIVEN_UP if wait else -inf
@@ -271,6 +273,17 @@ class Admission:
         self._pushed_back = max(self._pushed_back, until)
         self._requests.cool_down(until)
 
+    def mark(self) -> None:
+        """Remember what `excuse` goes back to. Call it before `end`."""
+        parts = (self._concurrency, self._requests, self._tokens)
+        self._marked = [(part, part.pushed) for part in parts]
+
+    def excuse(self, now: float) -> None:
+        """Take back the push-backs and cool-downs since `mark`: they were those of one model."""
+        for part, pushed in self._marked:
+            part.excuse(pushed)
+        self._cool_until = self._pushed_back = now
+
     def crowd(self, now: float, slot: Slot) -> None:
         """Take that the process can open no further connections. "auto" takes half, as of others.
 
@@ -302,16 +315,14 @@ class Admission:
         self._requests.hear(now, begun, requests)
         self._tokens.hear(now, begun, tokens)
 
-    def _is_rash(self, charged: int) -> bool:
-        """Whether too much would be under way while its usage is not known."""
-        limit = self._tokens.limit
-        if limit is None:
-            return False
-        return self._charged + charged > limit * (self._ratio.known + 1) / _TRUSTED
-
     def _hold(self, now: float, seconds: float) -> Hold:
         # So that the run stops in time.
         return Hold(max(_SHORTEST, min(seconds, self._reservations.ends - now)))
+
+
+def _is_rash(tokens: Pace, known: int, charged: int) -> bool:
+    """Whether too much would be under way while its usage is not known."""
+    return tokens.limit is not None and charged > tokens.limit * (known + 1) / _TRUSTED
 
 
 def _limit(limits: Mapping[str, Any], names: tuple[str, ...]) -> RateLimit:

@@ -120,6 +120,17 @@ class Concurrency:
             self._resize(self._size / 2)
             self._step = max(1.0, self._size / _ROUNDS)
 
+    @property
+    def pushed(self) -> tuple[float, float, bool]:
+        """What push-backs change."""
+        return self._size, self._step, self._grows
+
+    def excuse(self, pushed: tuple[float, float, bool]) -> None:
+        """Take back the push-backs since `pushed` was read."""
+        size, self._step, self._grows = pushed
+        if size > self._size:
+            self._resize(size)
+
     def _resize(self, size: float) -> None:
         self._size = min(self._most, max(1.0, size))
         self.allowed = int(self._size)

@@ -209,6 +209,17 @@ class Pace:
         if self._learned is not None:
             self._learned.cool_down(until)
 
+    @property
+    def pushed(self) -> tuple[float, bool]:
+        """What push-backs change: the burst, and whether a limit is learned."""
+        return self._burst, self._learned is not None
+
+    def excuse(self, pushed: tuple[float, bool]) -> None:
+        """Take back the push-backs since `pushed` was read. What was learned before them stays."""
+        self._burst, had_learned = pushed
+        if not had_learned:
+            self._learned = None
+
     def _limit(self, now: float) -> Optional[float]:
         limit = self.limit
         learned = None if self._learned is None else self._learned.at(now)
