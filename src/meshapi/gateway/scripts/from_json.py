@@ -96,7 +96,7 @@ def add_scripts(scripts: Scripts, value: object, source: str) -> list[Script]:
     added: list[Script] = []
     try:
         for one in parsed:
-            added.append(_add(scripts, one))
+            added.append(_add(scripts, one))  # noqa: PERF401  # those before a wrong one count
     except ValueError:
         scripts.withdraw(frozenset(added))
         raise
