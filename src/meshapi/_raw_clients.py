@@ -1,5 +1,6 @@
 """`client.with_raw_response`: the client again, with methods that return raw responses."""
 
+from collections.abc import Callable
 from typing import Any
 
 from meshapi._async_client import AsyncMeshAPI
@@ -28,6 +29,12 @@ class RawMeshAPI(Client[RawRunner]):
         client: Any = MeshAPI
         return client._new_watch(self, hooks, tracing)
 
+    @property
+    def _network(self) -> Callable[[], Any]:
+        client: Any = MeshAPI
+        network: Callable[[], Any] = client._network.fget(self)
+        return network
+
 
 class AsyncRawMeshAPI(Client[AsyncRawRunner]):
     """The resources of an `AsyncMeshAPI`; see `RawMeshAPI`."""
@@ -39,3 +46,9 @@ class AsyncRawMeshAPI(Client[AsyncRawRunner]):
     def _new_watch(self, hooks: Any, tracing: Any) -> Any:
         client: Any = AsyncMeshAPI
         return client._new_watch(self, hooks, tracing)
+
+    @property
+    def _network(self) -> Callable[[], Any]:
+        client: Any = AsyncMeshAPI
+        network: Callable[[], Any] = client._network.fget(self)
+        return network
