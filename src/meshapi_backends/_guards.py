@@ -35,7 +35,10 @@ _VARIABLE: Final = "MESHAPI_BLOCK_NETWORK"
 
 
 def check_connection(
-    origin: Origin, place: Any = None, sockets: Optional[SocketOptions] = None
+    origin: Origin,
+    place: Any = None,
+    sockets: Optional[SocketOptions] = None,
+    network: Any = None,
 ) -> None:
     """Raise unless a server may be connected to.
 
@@ -43,6 +46,7 @@ def check_connection(
         origin: the server.
         place: the `Route` to it, if there may be a proxy on the way.
         sockets: where the connection goes instead, if they name a Unix socket.
+        network: opens the connection; one that is `offline` may connect to every server.
 
     Raises:
         TransportError: it may not.
@@ -50,6 +54,8 @@ def check_connection(
     """
     guard = GUARDS[-1] if GUARDS else _of_environment()
     if guard is None or (sockets is not None and sockets.uds is not None):
+        return
+    if getattr(network, "offline", False):
         return
     proxy = getattr(place, "proxy", None)
     on_the_way: Optional[Origin] = None if proxy is None else proxy.origin

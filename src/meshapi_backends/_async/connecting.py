@@ -45,7 +45,7 @@ async def open_stream(
         TransportError: we must not connect to the server, or cannot as we were told to; or the
             proxy opens no tunnel to it.
     """
-    check_connection(origin, route, sockets)
+    check_connection(origin, route, sockets, network)
     end = None if timeout is None else network.now() + timeout
     received = b""
     if route is None or route.proxy is None:

@@ -161,7 +161,7 @@ class AsyncConnectionPool(AsyncPools):
         waiter: Optional[AsyncWaiter] = None
         place = action.origin if self._proxies is None else _route(self._proxies, action)
         if GUARDS:
-            check_connection(action.origin, place, self._sockets)
+            check_connection(action.origin, place, self._sockets, self._network)
         while True:
             if self._dropped:
                 self._collect_dropped()

@@ -125,8 +125,9 @@ class Transport(Protocol):
 class NetworkTransport(Protocol):
     """Brings a network in place of sockets, for a client's own connections, and its clock.
 
-    Realtime sessions are on it as well. It uses neither proxies nor the client's `sockets`, and no
-    TLS if the network says `needs_tls = False`.
+    Realtime sessions are on it as well. It uses neither proxies nor the client's `sockets`, no TLS
+    if the network says `needs_tls = False`, and `block_network()` lets it connect to every host if
+    it says `offline = True`.
     """
 
     def network(self) -> Any:

@@ -132,7 +132,7 @@ def test_no_file_has_the_token(token, cut, in_text):
 
     body = json.dumps({"a": token, "b": f"it was {token}!"}).encode()
     asked_for = request(f"/v1/models/{quote(token)}?x={quote(token)}", body, token)
-    recording = Recording(Asked.of(asked_for), [token])
+    recording = Recording(Asked.of(asked_for, [token]), [token])
     sent = f"data: {token}\n\n".encode() if in_text else body
     recording.begin(401, [("Content-Type", "text/plain"), ("x-quoted", token)])
     for piece in (sent[:cut], sent[cut:]):

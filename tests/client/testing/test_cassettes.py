@@ -34,7 +34,7 @@ def gateway() -> Iterator[LocalGateway]:
         yield gateway
 
 
-@on_transports(lambda sender, world: not sender.http2)
+@on_transports(lambda sender, world: sender.sockets and not sender.http2)
 async def test_what_was_recorded_is_played(
     world: World, sender: Sender, gateway: LocalGateway, tmp_path: Path
 ):
@@ -339,3 +339,22 @@ async def test_realtime_sessions_are_refused(world: World):
                 async with client.realtime.connect(model="m"):
                     pass
     assert caught.value.error_code == "cassette_realtime"
+
+
+@on_every_flavour
+async def test_a_token_in_an_upload_to_a_signed_url_is_not_in_the_file(
+    world: World, gateway: LocalGateway, tmp_path: Path
+):
+    # The request that carries the document has no token by which to know it.
+    path = tmp_path / "a.json"
+    token = gateway.token
+
+    async def program() -> None:
+        async with world.client(gateway.url, token=token) as client:
+            await client.rag.upload_file(("notes.txt", f"key = {token}".encode()))
+
+    for mode in ("once", "none"):
+        with cassette(path, mode) as tape:
+            await program()
+        assert tape.unplayed == 0
+        assert token not in path.read_text("utf-8")

@@ -23,7 +23,7 @@ from meshapi import (
     RetryPolicy,
     Timeout,
 )
-from meshapi.testing import ByteFault, FakeGateway, LocalGateway, broken_stream
+from meshapi.testing import ByteFault, FakeGateway, LocalGateway, block_network, broken_stream
 from meshapi.testing.fake.clock import VirtualClock
 from meshapi.testing.fake.gateway import FakeNetworks
 from meshapi_core.endpoints import Completions
@@ -444,6 +444,20 @@ def test_rate_limits_end_with_their_minute():
             client.chat.completions.create(**ASK)
         gateway.advance(61)
         client.chat.completions.create(**ASK)
+
+
+@on_every_flavour
+async def test_it_is_reached_by_every_name_while_the_network_is_blocked(world, monkeypatch):
+    monkeypatch.setenv("MESHAPI_BLOCK_NETWORK", "1")
+    with FakeGateway() as gateway:
+        options = {"token": gateway.token, "transport": gateway, "retry": ONCE, "timeout": 60}
+        async with world.client("https://api.example.com", **options) as client:
+            await client.chat.completions.create(**ASK)
+            with block_network(allow=[]):
+                await client.chat.completions.create(**ASK)
+                async with client.realtime.connect(model=MODEL):
+                    pass
+    assert len(gateway.requests) == 3
 
 
 # Realtime

@@ -45,9 +45,8 @@ class Asked(Struct, frozen=True, omit_defaults=True):
     body: dict[str, Any] = {}
 
     @staticmethod
-    def of(request: Request) -> "Asked":
-        """Return what a cassette has of a request."""
-        secrets = secrets_of(request)
+    def of(request: Request, secrets: Sequence[str]) -> "Asked":
+        """Return what a cassette has of a request, without secrets."""
         path, _, query = request.plain_target.partition("?")
         body = request.body
         data = body if isinstance(body, bytes) else b"".join(_pieces(body))
@@ -64,8 +63,10 @@ def secrets_of(request: Request) -> list[str]:
     found = [str.__str__(each) for each in request.secrets]
     for name, value in request.headers:
         if name.lower() in ("authorization", "x-api-key", "cookie", "proxy-authorization"):
-            found.append(str.__str__(value))
-    return found
+            plain = str.__str__(value)
+            # Without its scheme, too: a body may have the token alone.
+            found += [plain, plain.partition(" ")[2].strip()]
+    return [each for each in found if each]
 
 
 def _pieces(body: Any) -> Iterable[bytes]:

@@ -71,6 +71,8 @@ class Tape:
         self._old = [] if exchanges is None or mode == "all" else exchanges
         self._unplayed = list(range(len(self._old)))
         self._new: list[Recording] = []
+        # Of all requests: an upload to a signed URL carries no token, and may have it in its body.
+        self._secrets: dict[str, None] = {}
         self._lock = threading.Lock()
         self.records = mode in ("all", "new_episodes") or (mode == "once" and exchanges is None)
 
@@ -95,14 +97,17 @@ class Tape:
         Raises:
             CassetteError: no recorded request matches, and nothing new is to be recorded.
         """
-        asked = Asked.of(request)
+        with self._lock:
+            self._secrets.update(dict.fromkeys(secrets_of(request)))
+            secrets = list(self._secrets)
+        asked = Asked.of(request, secrets)
         with self._lock:
             for place in self._unplayed:
                 if is_same(self._old[place].request, asked):
                     self._unplayed.remove(place)
                     return self._old[place].response
             if self.records:
-                recording = Recording(asked, secrets_of(request))
+                recording = Recording(asked, secrets)
                 self._new.append(recording)
                 return recording
         raise CassetteError(self._mismatch(asked))
@@ -125,6 +130,6 @@ class Tape:
         """Return the file as it must be written; None if it is as it was."""
         with self._lock:
             made = [each.exchange() for each in self._new]
-            secrets = {secret for each in self._new for secret in each.secrets}
+            secrets = list(self._secrets)
         new = [each for each in made if each is not None]
         return encoded([*self._old, *new], secrets) if new else None

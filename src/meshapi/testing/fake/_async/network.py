@@ -144,6 +144,7 @@ class AsyncFakeNetwork:
 
     # All connections stay in this program.
     needs_tls = False
+    offline = True
 
     def __init__(self, host: Host, base: Any) -> None:
         self._host = host

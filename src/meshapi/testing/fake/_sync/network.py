@@ -145,6 +145,7 @@ class FakeNetwork:
 
     # All connections stay in this program.
     needs_tls = False
+    offline = True
 
     def __init__(self, host: Host, base: Any) -> None:
         self._host = host
