@@ -95,8 +95,7 @@ def add_scripts(scripts: Scripts, value: object, source: str) -> list[Script]:
         with_place(parsed[-1].place, partial(_add, trial, parsed[-1]))
     added: list[Script] = []
     try:
-        for one in parsed:
-            added.append(_add(scripts, one))
+        added.extend(_add(scripts, one) for one in parsed)
     except ValueError:
         scripts.withdraw(frozenset(added))
         raise
