@@ -127,12 +127,15 @@ def test_no_token_is_shown(gateway: LocalGateway, stream: bool) -> None:
         with client.realtime.connect(model="openai/gpt-realtime-mini"):
             pass
     fetch(gateway, f"/v1/models?api_key={TOKEN}", Authorization="Bearer rsk_test_somebody_elses")
+    key = {"X_Api_Key": "rsk_test_by_mistake"}
+    fetch(gateway, "/v1/rsk%5Ftest_by_mistake", **key)
     told = next(live(gateway))
     shown = json.dumps(told) + "".join(
         json.dumps(details(gateway, line["number"]), ensure_ascii=False) for line in told["changed"]
     )
     assert TOKEN not in shown
     assert "rsk_test_somebody_elses" not in shown
+    assert "test_by_mistake" not in shown
     assert "•••" in shown
 
 
