@@ -164,7 +164,7 @@ class _Protocol(H11Protocol):
         super().__init__(*args, **kwargs)
         self.logger = _logger
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
+    def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         if len(self.connections) > waiting.MOST_CONNECTIONS:
             transport.abort()

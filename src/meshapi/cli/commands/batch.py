@@ -3,7 +3,7 @@
 import json
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -97,7 +97,8 @@ def _results_arguments(parser: ArgumentParser) -> None:
 def _results(arguments: Namespace, output: Output) -> int:
     failed = done = 0
     with connect(arguments) as client:
-        results = iter(client.batches.results(arguments.id))
+        found: Iterable[Any] = client.batches.results(arguments.id)
+        results = iter(found)
         # Before the file is opened, which empties it: there may be no such batch.
         first = list(islice(results, 1))
         with _opened(arguments.output) as file:

@@ -220,7 +220,7 @@ async def _show(request: Request) -> Response:
 @cache
 def _page() -> tuple[str, str]:
     """Return the page, and the policy that lets nothing run but what is in it."""
-    html = files(__package__).joinpath("index.html").read_text("utf-8")
+    html = files("meshapi.gateway.page").joinpath("index.html").read_text("utf-8")
     kinds = {
         kind: _digest(html[html.index(f"<{kind}>") + len(kind) + 2 : html.index(f"</{kind}>")])
         for kind in ("script", "style")
