@@ -9,7 +9,7 @@ from meshapi.cli.inputs import json_in, text_of
 from meshapi.cli.options import add_model, positive
 from meshapi.cli.problems import UsageError
 from meshapi.cli.rows import Rows
-from meshapi_core.calls import Call
+from meshapi_core import Call
 
 if TYPE_CHECKING:
     from meshapi_core.bulk import Entry

@@ -4,6 +4,7 @@ It shares no code with the client that it tests. Its modules are private:
 
     app, server     the application with all its routes, and the real socket in front of it
     websocket       uvicorn's WebSocket connection, with the same behaviour on all its versions
+    waiting         which connections have made the server wait for too long
     http/           common to all paths: tokens, checks, errors, responses, streams, the log
     endpoints/      a module for each path: /v1/web is `web.py`, /v1/audio/speech `audio/speech.py`
     realtime/       /v1/realtime, and the session behind it
@@ -14,7 +15,8 @@ It shares no code with the client that it tests. Its modules are private:
     models          the known models; those in `failing_models` fail on purpose, those in `mistakes`
                     say something wrong, and `jobs` says how theirs end
     rate_limits     how much one gateway admits in a minute
-    state, store    what one gateway keeps
+    state, store    what one gateway keeps; `footprint` says how much memory that takes
+    clock           the computer's clock and waits, or those of a host without an event loop
 """
 
 from importlib import import_module

@@ -19,16 +19,18 @@ def footprint(value: object, enough: int = sys.maxsize) -> int:
     """
     found = 0
     left: list[Iterable[Any]] = [(value,)]
+    one: Any
     while left and found <= enough:
         for one in left.pop():
             found += sys.getsizeof(one)
             if isinstance(one, dict):
-                entries: dict[Any, Any] = one
+                entries: dict[Any, Any] = cast(Any, one)
                 left += (entries.keys(), entries.values())
             elif isinstance(one, _SEQUENCES):
-                left.append(cast("Iterable[Any]", one))
+                left.append(cast(Any, one))
             elif hasattr(one, "__dataclass_fields__"):
-                left.append(vars(one).values())
+                fields: dict[str, Any] = one.__dict__
+                left.append(fields.values())
             if found > enough:
                 break
     return found

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from typing_extensions import Self
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from meshapi.gateway import waiting
 from meshapi.gateway.app import build
 from meshapi.gateway.page.exchanges import ExchangeLog
 from meshapi.gateway.rate_limits import Kind, RateLimits
@@ -163,6 +164,11 @@ class _Protocol(H11Protocol):
         super().__init__(*args, **kwargs)
         self.logger = _logger
 
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if len(self.connections) > waiting.MOST_CONNECTIONS:
+            transport.abort()
+
 
 class _Server(uvicorn.Server):
     """uvicorn's server, but it stops at once when told to, instead of looking every 0.1 s."""
@@ -223,10 +229,14 @@ class _Server(uvicorn.Server):
 
     async def main_loop(self) -> None:
         stopped = asyncio.ensure_future(self._stopped.wait())
+        sweep = waiting.Waiting()
         while not stopped.done():
             # uvicorn ticks ten times a second, and sets the Date header on every tenth tick: 0 is
             # one of them.
             await self.on_tick(0)
+            now = self._loop.time()
+            for connection in sweep.overdue(self.server_state.connections, now):
+                connection.transport.abort()
             await asyncio.wait([stopped], timeout=1.0)
 
     async def shutdown(self, sockets: Optional[list[socket.socket]] = None) -> None:

@@ -1,13 +1,17 @@
 """`LocalGateway` as a server: start, stop, connections, and the log."""
 
+import contextlib
 import http.client
 import json
 import socket
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from meshapi.gateway import waiting
 from meshapi.testing import LocalGateway, create_app
 from support.chat_calls import ask, complete, raw_request
 from support.gateway_calls import TOKEN, call
@@ -44,6 +48,57 @@ class TestLocalGateway:
         for peer in peers:
             assert_closed(peer)
         assert not caplog.records
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        ("sent", "later"),
+        [
+            (b"", b""),
+            (b"GET /health HTTP/1.1\r\nHost:", b""),
+            (b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n", b"GET"),
+            (b"POST /v1/models HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n12", b"3"),
+        ],
+        ids=["nothing", "half a head", "half of the next head", "half of a body"],
+    )
+    def test_waits_for_no_request_for_ever(
+        self, sent: bytes, later: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(waiting, "PATIENCE", 0.0)
+        with LocalGateway(token=TOKEN) as gateway:
+            host, port = gateway.url[len("http://") :].split(":")
+            with socket.create_connection((host, int(port)), 10) as peer:
+                peer.sendall(sent)
+                if later:
+                    assert peer.recv(4096)
+                    peer.sendall(later)
+                assert_closed(peer)
+
+    def test_waits_for_each_request_anew(self) -> None:
+        sweep = waiting.Waiting()
+        connection = H11Protocol.__new__(H11Protocol)
+        connection.timeout_keep_alive_task = None
+        late = waiting.PATIENCE
+        for number, (is_over, is_late) in enumerate(
+            [(True, False), (False, False), (True, False), (True, True)]
+        ):
+            # It has had a request since the last look, but for the last time.
+            if number < 3:
+                connection.cycle = SimpleNamespace(response_complete=is_over)  # type: ignore[assignment]
+            found = sweep.overdue([connection, object()], late * number)
+            assert found == ([connection] if is_late else [])
+
+    def test_has_room_for_so_many_connections(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(waiting, "MOST_CONNECTIONS", 3)
+        with LocalGateway(token=TOKEN) as gateway, contextlib.ExitStack() as stack:
+            host, port = gateway.url[len("http://") :].split(":")
+            peers = [
+                stack.enter_context(socket.create_connection((host, int(port)), 10))
+                for _ in range(5)
+            ]
+            for peer in peers[3:]:
+                assert_closed(peer)
+            peers[0].sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert peers[0].recv(100).startswith(b"HTTP/1.1 200")
 
     def test_runs_beside_another(self) -> None:
         with LocalGateway(token=TOKEN) as one, LocalGateway(token="rsk_test_other") as other:

@@ -3,9 +3,9 @@
 import json
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from meshapi.cli import exit_codes
@@ -96,11 +96,16 @@ def _results_arguments(parser: ArgumentParser) -> None:
 
 def _results(arguments: Namespace, output: Output) -> int:
     failed = done = 0
-    with _opened(arguments.output) as file, connect(arguments) as client:
-        for item in client.batches.results(arguments.id):
-            done += 1
-            failed += item.error is not None
-            file.write(_line(item))
+    with connect(arguments) as client:
+        found: Iterable[Any] = client.batches.results(arguments.id)
+        results = iter(found)
+        # Before the file is opened, which empties it: there may be no such batch.
+        first = list(islice(results, 1))
+        with _opened(arguments.output) as file:
+            for item in chain(first, results):
+                done += 1
+                failed += item.error is not None
+                file.write(_line(item))
     output.note(f"{done:,} results, {failed:,} of them errors")
     if failed:
         raise CommandError(f"{failed:,} of {done:,} requests failed; the results say why")

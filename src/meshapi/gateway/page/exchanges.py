@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Final, Optional
 
-from meshapi.gateway.page.scrubbing import Scrubber
+from meshapi.gateway.page.scrubbing import Scrubber, tokens_in
 
 MOST_EXCHANGES: Final = 500
 MOST_BYTES: Final = 16 * 1024 * 1024
@@ -75,7 +75,6 @@ class Exchange:
     path: str
     query: str
     headers: list[tuple[bytes, bytes]]
-    token: str
     call: int = 0
     attempt: int = 1
     body: bytearray = field(default_factory=bytearray)
@@ -117,12 +116,11 @@ class ExchangeLog:
         path: str,
         query: str,
         headers: list[tuple[bytes, bytes]],
-        token: str,
     ) -> Exchange:
         """Add a request whose head has come."""
         with self._lock:
             self._count += 1
-            exchange = Exchange(self._count, now, method, path, query, headers, token)
+            exchange = Exchange(self._count, now, method, path, query, headers)
             exchange.call = exchange.number
             self._exchanges.append(exchange)
             self._count_bytes(exchange, len(path) + len(query) + _size_of(headers))
@@ -279,7 +277,8 @@ class ExchangeLog:
 
     def _scrubber(self, exchange: Exchange) -> Scrubber:
         # The one that was sent, too: somebody's real one may have been sent by mistake.
-        return Scrubber((self._token, exchange.token))
+        sent = tokens_in(exchange.headers, exchange.query)
+        return Scrubber((self._token, *sent))
 
 
 def _size_of(headers: list[tuple[bytes, bytes]]) -> int:

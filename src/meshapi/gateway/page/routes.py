@@ -14,7 +14,7 @@ import hashlib
 import ipaddress
 import re
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, Optional
@@ -138,30 +138,31 @@ class Page:
             raise GatewayError(503, "too_many_watchers", message)
         since = request.query_params.get("since", "")[:15]
         lines = self._lines(int(since) if since.isdecimal() else 0)
-        return StreamingResponse(lines, media_type="application/x-ndjson", headers=_PRIVATE)
+        # Now, not when the first line is made: others may ask in the meantime.
+        self._watchers += 1
+        return _Lines(lines, self._leave)
+
+    def _leave(self) -> None:
+        self._watchers -= 1
 
     async def _lines(self, version: int) -> AsyncIterator[bytes]:
-        self._watchers += 1
         faults = [{"name": name, "title": fault.title} for name, fault in FAULTS.items()]
         extra: dict[str, Any] = {"gateway": self._name, "faults": faults}
         waits: Optional[list[str]] = None
         silent = 0.0
-        try:
-            while True:
-                told, waits = waits, waiting(self._state.scripts)
-                if self._log.version != version or waits != told:
-                    since = version if version <= self._log.version else 0
-                    version, oldest, changed = self._log.since(since)
-                    news = {"version": version, "oldest": oldest, "changed": changed}
-                    yield dump({**extra, **news, "waiting": waits}) + b"\n"
-                    extra, silent = {"gateway": self._name}, 0.0
-                elif silent > _LINE_EVERY:
-                    yield b"\n"
-                    silent = 0.0
-                await anyio.sleep(_LOOK_EVERY)
-                silent += _LOOK_EVERY
-        finally:
-            self._watchers -= 1
+        while True:
+            told, waits = waits, waiting(self._state.scripts)
+            if self._log.version != version or waits != told:
+                since = version if version <= self._log.version else 0
+                version, oldest, changed = self._log.since(since)
+                news = {"version": version, "oldest": oldest, "changed": changed}
+                yield dump({**extra, **news, "waiting": waits}) + b"\n"
+                extra, silent = {"gateway": self._name}, 0.0
+            elif silent > _LINE_EVERY:
+                yield b"\n"
+                silent = 0.0
+            await anyio.sleep(_LOOK_EVERY)
+            silent += _LOOK_EVERY
 
     def _check(self, request: Request) -> None:
         """Return if whoever asks may see the requests.
@@ -186,6 +187,24 @@ _PRIVATE: Final = {
 }
 
 
+class _Lines(StreamingResponse):
+    """A stream of lines.
+
+    Args:
+        ended: called at its end, however it ends.
+    """
+
+    def __init__(self, lines: AsyncIterator[bytes], ended: Callable[[], None]) -> None:
+        super().__init__(lines, media_type="application/x-ndjson", headers=_PRIVATE)
+        self._ended = ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._ended()
+
+
 async def _show(request: Request) -> Response:
     html, policy = _page()
     headers = {
@@ -201,7 +220,7 @@ async def _show(request: Request) -> Response:
 @cache
 def _page() -> tuple[str, str]:
     """Return the page, and the policy that lets nothing run but what is in it."""
-    html = files(__package__).joinpath("index.html").read_text("utf-8")
+    html = files("meshapi.gateway.page").joinpath("index.html").read_text("utf-8")
     kinds = {
         kind: _digest(html[html.index(f"<{kind}>") + len(kind) + 2 : html.index(f"</{kind}>")])
         for kind in ("script", "style")

@@ -3,10 +3,8 @@
 import time
 from typing import Final, Optional
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from meshapi.gateway.http.auth import bearer_token
 from meshapi.gateway.page.exchanges import Exchange, ExchangeLog
 
 NOT_SHOWN: Final = ("/__gateway/", "/favicon.ico", "/health")
@@ -44,7 +42,6 @@ class _Watch:
         self._send = send
         self._began = began
         self._state = "cut"
-        headers = Headers(scope=scope)
         path: bytes = scope.get("raw_path") or scope["path"].encode()
         self._exchange: Exchange = log.begin(
             self._now(),
@@ -52,7 +49,6 @@ class _Watch:
             path.decode("latin-1"),
             scope["query_string"].decode("latin-1"),
             list(scope["headers"]),
-            bearer_token(headers) or "",
         )
 
     def end(self) -> None:

@@ -29,6 +29,7 @@ BUFFER_LIMIT = 64 * 1024 * 1024
 
 # The oldest are dropped first, as the service does when its context is full.
 _KEPT_ITEMS = 500
+_KEPT_BYTES = 64 * 1024 * 1024
 
 
 class Conversation:
@@ -154,6 +155,12 @@ class Conversation:
     def _insert(self, at: int, item: Item) -> None:
         self._items.insert(at, item)
         del self._items[:-_KEPT_ITEMS]
+        # A response grows after it is added, by as much as it has of text.
+        sizes = [one.size + len(one.text) for one in self._items]
+        excess = sum(sizes) - _KEPT_BYTES
+        while excess > 0 and len(self._items) > 1:
+            excess -= sizes.pop(0)
+            del self._items[0]
 
     def _truncate(self, wanted: Event) -> Event:
         item = self._find(wanted["item_id"], "item_truncate_invalid_item_id")

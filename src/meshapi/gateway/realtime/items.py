@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from meshapi.gateway.content.answers import answer
 from meshapi.gateway.content.tokens import count_words
 from meshapi.gateway.content.tool_calls import ToolCall
+from meshapi.gateway.footprint import footprint
 from meshapi.gateway.realtime.events import decode_audio, new_id
 from meshapi.gateway.realtime.turns import seconds_of
 
@@ -25,12 +26,17 @@ class Item:
         text: its text; for audio, the transcript.
         written: the number of its words that arrived as text.
         seconds: the length of its audio.
+        size: the bytes of memory that it took when it was made.
     """
 
     body: dict[str, Any]
     text: str
     written: int = 0
     seconds: float = 0.0
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.size = footprint((self.body, self.text))
 
     @property
     def id(self) -> str:

@@ -3,6 +3,7 @@
 Each path needs the gateway's token, and none of them is ever scripted.
 """
 
+import json
 from typing import Any
 
 from starlette.requests import Request
@@ -14,14 +15,12 @@ from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.request_log import RecordedRequest
 from meshapi.gateway.http.responses import json_response
 from meshapi.gateway.http.validation import anything, detail, invalid, read_json
+from meshapi.gateway.page.scrubbing import MASK, Scrubber, tokens_in
 from meshapi.gateway.scripts.engine import Script
 from meshapi.gateway.scripts.from_json import WrongScripts, add_scripts
 from meshapi.gateway.state import GatewayState
 
 PREFIX = "/__gateway/"
-
-# Headers that may hold a token.
-_SECRET = ("authorization", "api-key", "x-api-key", "cookie", "sec-websocket-protocol")
 
 
 def routes(state: GatewayState) -> list[Route]:
@@ -43,7 +42,7 @@ def routes(state: GatewayState) -> list[Route]:
     async def requests(request: Request) -> Response:
         # Those of this path are no part of what a program did.
         kept = [one for one in state.requests.snapshot() if not one.path.startswith(PREFIX)]
-        return json_response({"requests": [_request(one) for one in kept]})
+        return json_response({"requests": [_request(state, one) for one in kept]})
 
     async def reset(request: Request) -> Response:
         state.reset()
@@ -77,15 +76,29 @@ def _script(script: Script) -> dict[str, Any]:
     }
 
 
-def _request(request: RecordedRequest) -> dict[str, Any]:
-    headers = {name: "..." if name in _SECRET else value for name, value in request.headers.items()}
+def _request(state: GatewayState, request: RecordedRequest) -> dict[str, Any]:
+    scrub = Scrubber((state.token, *tokens_in(request.headers.raw, request.query)))
+    headers = {
+        name: "..." if text == MASK else text for name, text in scrub.headers(request.headers.raw)
+    }
+    parsed = {"model": request.model, "text": request.text, "body": request.content()}
+    told = _without_tokens(scrub, parsed)
     return {
         "method": request.method,
-        "path": request.path,
-        "model": request.model,
-        "text": request.text,
+        "path": scrub.text(request.path),
+        "model": told["model"],
+        "text": told["text"],
         "headers": headers,
-        "body": request.content(),
+        "body": told["body"],
         "size": request.size,
         "truncated": request.truncated,
     }
+
+
+def _without_tokens(scrub: Scrubber, parsed: dict[str, Any]) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(scrub.text(json.dumps(parsed, ensure_ascii=False)))
+        return found
+    except RecursionError:
+        # The parser takes a body that is nested so deeply, and the writer does not.
+        return {**dict.fromkeys(parsed), "model": scrub.text(parsed["model"] or "") or None}

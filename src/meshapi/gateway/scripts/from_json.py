@@ -80,12 +80,12 @@ def add_scripts(scripts: Scripts, value: object, source: str) -> list[Script]:
     rows = value
     at = ""
     if isinstance(value, dict) and "scripts" in value:
-        given = _object(cast("object", value), source, ("scripts", "strict"))
+        given = _object(value, source, ("scripts", "strict"))
         rows, strict, at = given["scripts"], given.get("strict"), "scripts"
         if strict is not None and not isinstance(strict, bool):
             raise WrongScripts(f"{source}: strict: expected true or false, got {strict!r}")
     if isinstance(rows, dict):
-        rows = [cast("object", rows)]
+        rows = [rows]
     if not isinstance(rows, list):
         raise WrongScripts(f"{source}: expected a script or a list of scripts, got {_brief(rows)}")
     trial = Scripts()
@@ -95,8 +95,7 @@ def add_scripts(scripts: Scripts, value: object, source: str) -> list[Script]:
         with_place(parsed[-1].place, partial(_add, trial, parsed[-1]))
     added: list[Script] = []
     try:
-        for one in parsed:
-            added.append(_add(scripts, one))  # noqa: PERF401  # those before a wrong one count
+        added.extend(_add(scripts, one) for one in parsed)
     except ValueError:
         scripts.withdraw(frozenset(added))
         raise
@@ -126,7 +125,7 @@ def _parsed(value: object, place: str) -> _Parsed:
         raise WrongScripts(f'{place}: respond is missing; {{"reply": {{}}}} is the gateway\'s own')
     responses: Any = given["respond"]
     many = isinstance(responses, list)
-    rows = cast("list[object]", responses) if many else [cast("object", responses)]
+    rows: list[object] = responses if many else [responses]
     made = [
         _action(row, f"{place}.respond[{number}]" if many else f"{place}.respond")
         for number, row in enumerate(rows)
@@ -146,12 +145,11 @@ def _pattern(value: object, place: str) -> "re.Pattern[str]":
 def _action(value: object, place: str) -> Action:
     if isinstance(value, str):
         return replies.reply(value)
-    shown = value
     given = cast("_Object", value) if isinstance(value, dict) else {}
     known = ", ".join(_KINDS)
     if len(given) != 1 or next(iter(given)) not in _KINDS:
         raise WrongScripts(
-            f"{place}: expected a text or an object with one of {known}, got {_brief(shown)}"
+            f"{place}: expected a text or an object with one of {known}, got {_brief(value)}"
         )
     ((kind, inner),) = given.items()
     place = f"{place}.{kind}"

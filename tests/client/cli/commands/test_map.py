@@ -237,3 +237,11 @@ def test_the_results_may_be_a_table(gateway: LocalGateway, rows: Path) -> None:
     assert main(["map", "in.jsonl", "-o", "out.parquet", *ASK]) == 0
     assert parquet.read_table("out.parquet").num_rows == 5
     assert os.path.exists("out.parquet.journal")
+
+
+def test_results_of_a_batch_that_there_is_not_leave_the_file(
+    gateway: LocalGateway, rows: Path
+) -> None:
+    before = rows.read_text("utf-8")
+    assert main(["batch", "results", "batch_none", "-o", "in.jsonl"]) == 1
+    assert rows.read_text("utf-8") == before

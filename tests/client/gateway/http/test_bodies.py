@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from meshapi.gateway.http import validation
 from meshapi.testing import LocalGateway
 from support.gateway_calls import post
 
@@ -115,3 +116,23 @@ def test_an_odd_value_anywhere_is_refused_or_answered(
 @pytest.mark.parametrize("path", BODIES)
 def test_the_bodies_themselves_are_right(gateway: LocalGateway, path: str) -> None:
     assert post(gateway, path, BODIES[path]).status == 200
+
+
+@pytest.mark.parametrize("path", [*BODIES, "/v1/files", "/v1/templates", "/__gateway/scripts"])
+@pytest.mark.parametrize("part", [b"[]", b"{}"])
+def test_a_body_of_thousands_of_lists_is_not_parsed(
+    gateway: LocalGateway, path: str, part: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(validation, "_MOST_PARTS", 1000)
+    response = post(gateway, path, b'{"input":[' + b",".join([part] * 1000) + b"]}")
+    assert response.faults == [("json_invalid", ["body"])]
+
+
+@pytest.mark.parametrize("path", BODIES)
+def test_huge_numbers_and_deep_nesting_break_nothing(gateway: LocalGateway, path: str) -> None:
+    for value in (b"9" * 10_000, b"1e999999", b"-1e-999999", b"[" * 100_000, b'{"a":' * 100_000):
+        for field in (b"input", b"model", b"messages"):
+            response = post(gateway, path, b'{"%b":%b}' % (field, value))
+            # The paths of usage take a body and do not look at it.
+            assert response.status == 422 or "/usage" in path
+            assert response.status < 500

@@ -13,7 +13,7 @@ KEY = [(b"idempotency-key", b"one")]
 def begin(log: ExchangeLog, now: float = 0.0, body: bytes = b"{}", **options: object) -> Exchange:
     headers = options.get("headers", [])
     assert isinstance(headers, list)
-    exchange = log.begin(now, "POST", "/v1/chat/completions", "", headers, "")
+    exchange = log.begin(now, "POST", "/v1/chat/completions", "", headers)
     log.receive(exchange, body, ended=True)
     return exchange
 

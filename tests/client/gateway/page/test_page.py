@@ -1,5 +1,6 @@
 """The page of the local gateway: what it gives, and to whom."""
 
+import contextlib
 import http.client
 import json
 import re
@@ -127,12 +128,15 @@ def test_no_token_is_shown(gateway: LocalGateway, stream: bool) -> None:
         with client.realtime.connect(model="openai/gpt-realtime-mini"):
             pass
     fetch(gateway, f"/v1/models?api_key={TOKEN}", Authorization="Bearer rsk_test_somebody_elses")
+    key = {"X_Api_Key": "rsk_test_by_mistake"}
+    fetch(gateway, "/v1/rsk%5Ftest_by_mistake", **key)
     told = next(live(gateway))
     shown = json.dumps(told) + "".join(
         json.dumps(details(gateway, line["number"]), ensure_ascii=False) for line in told["changed"]
     )
     assert TOKEN not in shown
     assert "rsk_test_somebody_elses" not in shown
+    assert "test_by_mistake" not in shown
     assert "•••" in shown
 
 
@@ -206,6 +210,36 @@ def test_a_name_that_resolves_to_this_computer_shows_nothing_without_the_token(
         assert client.post("/__gateway/faults/stall").status_code == 401
         authorized = {"Authorization": f"Bearer {TOKEN}"}
         assert client.get("/__gateway/exchanges/1", headers=authorized).status_code == 404
+
+
+def watch(gateway: LocalGateway) -> socket.socket:
+    peer = socket.create_connection(("127.0.0.1", int(gateway.url.rpartition(":")[2])), 10)
+    peer.sendall(b"GET /__gateway/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    return peer
+
+
+def test_no_more_pages_watch_than_there_is_room_for(gateway: LocalGateway) -> None:
+    with contextlib.ExitStack() as stack:
+        peers = [stack.enter_context(watch(gateway)) for _ in range(25)]
+        statuses = sorted(int(peer.recv(4096).split()[1]) for peer in peers)
+        assert statuses == [200] * 20 + [503] * 5
+    # Those who left make room, once the gateway has noticed.
+    for _ in range(1000):
+        with watch(gateway) as peer:
+            if peer.recv(4096).startswith(b"HTTP/1.1 200"):
+                return
+    pytest.fail("there is no room")
+
+
+def test_a_gateway_closes_under_pages_that_read_nothing() -> None:
+    with contextlib.ExitStack() as stack:
+        with LocalGateway(token=TOKEN) as gateway:
+            peers = [stack.enter_context(watch(gateway)) for _ in range(3)]
+            assert all(peer.recv(1) for peer in peers)
+        for peer in peers:
+            with contextlib.suppress(ConnectionResetError):
+                while peer.recv(65536):
+                    pass
 
 
 def test_a_fault_is_switched_on_for_one_call(gateway: LocalGateway) -> None:

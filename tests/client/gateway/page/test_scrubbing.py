@@ -1,9 +1,12 @@
 """Tokens in what the page shows."""
 
+import json
+from urllib.parse import quote
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi.gateway.page.scrubbing import MASK, Scrubber
+from meshapi.gateway.page.scrubbing import MASK, Scrubber, tokens_in
 
 TOKEN = "rsk_test_0123456789"
 
@@ -59,3 +62,49 @@ def test_headers_and_parameters_that_are_named_like_a_secret_are_masked() -> Non
     assert (
         scrubber.text('{"url": "http://h/p?token=abc"}') == f'{{"url": "http://h/p?token={MASK}"}}'
     )
+
+
+# What a header can carry.
+CHARACTERS = st.characters(min_codepoint=33, max_codepoint=255, exclude_categories=("Cc", "Zs"))
+
+
+@given(token=st.text(CHARACTERS, min_size=6, max_size=20), data=st.data())
+def test_a_token_is_masked_however_its_characters_are_written(
+    token: str, data: st.DataObject
+) -> None:
+    ways = (
+        str,
+        lambda one: "".join(f"%{byte:02X}" for byte in one.encode()),
+        lambda one: quote(one, safe=""),
+        lambda one: json.dumps(one)[1:-1],
+        lambda one: one.encode("utf-16-be").hex("|", 2).replace("|", "\\u").join(("\\u", "")),
+    )
+    written = "".join(data.draw(st.sampled_from(ways))(one) for one in token)
+    scrubber = Scrubber([token])
+    assert scrubber.text(f"<{written}>") == f"<{MASK}>"
+    at = data.draw(st.integers(0, len(written)))
+    pieces = [written[:at].encode(), written[at:].encode() + b"."]
+    assert b"".join(scrubber.pieces(pieces)) == f"{MASK}.".encode()
+
+
+def test_what_a_request_says_in_the_places_of_tokens_is_found() -> None:
+    headers = [
+        (b"authorization", b"Bearer rsk_test_one"),
+        (b"proxy-authorization", b"Basic cnNrOnRlc3Q="),
+        (b"x-api-key", b"rsk_test_two"),
+        (b"cookie", b'a=rsk_test_three; b="rsk_test_four"; c'),
+        (b"sec-websocket-protocol", b"realtime, openai-insecure-api-key.rsk_test_five"),
+        (b"sec-websocket-protocol", b"Bearer rsk_test_six, realtime"),
+        (b"x-secret", b"short"),
+        (b"accept", b"application/json"),
+    ]
+    assert list(tokens_in(headers, "api_key=rsk%5Ftest_seven&model=acme/model")) == [
+        "rsk_test_one",
+        "cnNrOnRlc3Q=",
+        "rsk_test_two",
+        "rsk_test_three",
+        "rsk_test_four",
+        "rsk_test_five",
+        "rsk_test_six",
+        "rsk_test_seven",
+    ]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meshapi.gateway.realtime import conversation
 from meshapi.gateway.realtime.actions import Cancel, Respond
 from meshapi.gateway.realtime.calls import response_to
 from meshapi.gateway.realtime.config import new_config, updated
@@ -131,3 +132,17 @@ class TestConversations:
             list(conversation.handle({**received, "audio": "AAAA"}))
         list(conversation.handle({"type": "input_audio_buffer.commit"}))
         list(conversation.handle(received))
+
+
+def test_the_oldest_items_go_if_they_take_too_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversation, "_KEPT_BYTES", 25_000)
+    one = Conversation(MODEL)
+    for number in range(9):
+        content = [{"type": "input_text", "text": "x" * 3000}]
+        item = {"id": f"item{number}", "type": "message", "role": "user", "content": content}
+        list(one.handle({"type": "conversation.item.create", "item": item}))
+    assert [item.id for item in one._items] == ["item7", "item8"]
+    # As it is played, a response grows.
+    one._items[-1].text += "x" * 30_000
+    list(one.handle({"type": "conversation.item.create", "item": {**ITEM, "id": "last"}}))
+    assert [item.id for item in one._items] == ["last"]

@@ -44,6 +44,25 @@ def test_requests_are_told_with_their_bodies_but_no_token(gateway: LocalGateway)
     assert gateway.token not in str(told)
 
 
+def test_a_body_that_quotes_a_token_is_told_without_it(gateway: LocalGateway) -> None:
+    other = "rsk_test_by_mistake"
+    question = f'{gateway.token} and "{other}"'
+    body = {**ask(question, model="openai/gpt-4o"), "user": gateway.token}
+    call(gateway, "POST", f"/v1/chat/completions?key={other}", body, Cookie=f"session={other}")
+    (told,) = get(gateway, "/__gateway/requests").json()["requests"]
+    assert gateway.token not in str(told)
+    assert other not in str(told)
+    assert told["text"] == told["body"]["messages"][0]["content"] == '••• and "•••"'
+
+
+def test_a_body_that_is_nested_deeply_is_told(gateway: LocalGateway) -> None:
+    for depth in (100, 900, 990, 2000, 100_000):
+        post(gateway, "/v1/moderations", b'{"model":"a","x":' + b"[" * depth + b"]" * depth + b"}")
+        told = get(gateway, "/__gateway/requests")
+        assert told.status == 200
+    assert len(told.json()["requests"]) == 5
+
+
 def test_a_reset_forgets_all(gateway: LocalGateway) -> None:
     post(gateway, "/__gateway/scripts", RAIN)
     assert call(gateway, "POST", "/__gateway/reset").status == 200

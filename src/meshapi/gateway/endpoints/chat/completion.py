@@ -8,11 +8,15 @@ from typing import Any, Optional
 from meshapi.gateway import clock
 from meshapi.gateway.content.tokens import count_words, usage
 from meshapi.gateway.endpoints.chat.choices import Choice, choose_words, scripted_choice, text_of
+from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.streams import Script
 from meshapi.gateway.http.wire import frame, ulid
 from meshapi.gateway.models import AUTO, DEFAULT_MODEL, LOOSE_DELTAS, choose, cost_of
 from meshapi.gateway.scripts.values import Reply
 from meshapi.gateway.state import GatewayState
+
+# The largest context of the models here. Each word of a stream takes about 300 bytes.
+_MOST_WORDS = 1_048_576
 
 
 @dataclass(frozen=True)
@@ -124,11 +128,15 @@ def completion_of(
     model = choose(body.get("model"), fallbacks, any_model=scripted is not None)
     said = Reply() if scripted is None else scripted
     read = sum(count_words(text_of(message)) for message in messages)
+    count: int = body.get("n") or 1
+    if read * count > _MOST_WORDS:
+        message = f"{read * count} words in {count} choices; the local gateway takes {_MOST_WORDS}."
+        raise GatewayError(400, "context_length_exceeded", message)
     return Completion(
         requested=model,
         choices=[
             scripted_choice(said) or choose_words(state, body, model, index)
-            for index in range(body.get("n") or 1)
+            for index in range(count)
         ],
         prompt_tokens=said.usage.get("prompt_tokens", read),
         completion_tokens=said.usage.get("completion_tokens"),

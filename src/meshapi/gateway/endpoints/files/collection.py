@@ -21,6 +21,7 @@ from meshapi.gateway.http.responses import json_response
 from meshapi.gateway.http.validation import (
     Check,
     boolean,
+    has_too_many_parts,
     mapping,
     only_fields,
     read_json,
@@ -74,6 +75,8 @@ def routes(state: GatewayState) -> list[Route]:
 
 def _is_batch_file(data: bytes) -> bool:
     """Whether the body uploads a batch file; its schema is checked later."""
+    if has_too_many_parts(data):
+        return False
     try:
         value: Any = json.loads(data)
     except (ValueError, RecursionError):

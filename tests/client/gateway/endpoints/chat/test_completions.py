@@ -8,6 +8,7 @@ from typing import Any, Optional
 
 import pytest
 
+from meshapi.gateway.endpoints.chat import completion
 from meshapi.testing import LocalGateway
 from support.chat_calls import COMPLETIONS, ask, complete, streamed_text, text_of
 from support.gateway_calls import TOKEN, call
@@ -287,3 +288,13 @@ class TestRefusals:
         response = call(gateway, "GET", COMPLETIONS)
         assert (response.status, response.error["code"]) == (405, "method_not_allowed")
         assert response.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_more_words_than_any_model_takes_are_refused(
+    gateway: LocalGateway, stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(completion, "_MOST_WORDS", 9)
+    assert complete(gateway, ask("Repeat: a b c", stream=stream, n=2)).status == 200
+    response = complete(gateway, ask("Repeat: a b c", stream=stream, n=3))
+    assert response.code == (400, "context_length_exceeded")
