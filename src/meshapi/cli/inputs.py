@@ -4,7 +4,7 @@ import os
 import stat
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO, Union
 
 from meshapi.cli.problems import UsageError
 
@@ -31,8 +31,13 @@ def text_of(word: str) -> str:
     return word
 
 
-def question_in(words: Sequence[str]) -> str:
+def question_in(words: Sequence[str], what: str = "question", example: str = "What is 2+2?") -> str:
     """Return the question: words in one line, then files and what is piped in as paragraphs.
+
+    Args:
+        words: the words of the command line.
+        what: what messages call it.
+        example: one of them.
 
     Raises:
         UsageError: there is none, or a part of it cannot be read.
@@ -50,7 +55,7 @@ def question_in(words: Sequence[str]) -> str:
     parts = [" ".join(said).strip(), *paragraphs]
     question = "\n\n".join(part for part in parts if part.strip()).strip()
     if not question:
-        raise UsageError('no question: write it after the command ("What is 2+2?"), or pipe it in')
+        raise UsageError(f'no {what}: write it after the command ("{example}"), or pipe it in')
     return question
 
 
@@ -76,6 +81,15 @@ def read_input() -> str:
     return _decoded(raw.read(MOST_TEXT + 1), "standard input")
 
 
+def input_lines() -> TextIO:
+    """Return standard input, to be read line by line; in a pipe, what is not UTF-8 raises."""
+    reconfigure = getattr(sys.stdin, "reconfigure", None)
+    if reconfigure is not None and not sys.stdin.isatty():
+        # In some locales, Python reads any byte, and such a text can't be sent.
+        reconfigure(encoding="utf-8", errors="strict")
+    return sys.stdin
+
+
 def read_text(path: str, advice: str = "") -> str:
     """Return the text of a file.
 
@@ -95,8 +109,26 @@ def read_bytes(path: str, most: int = MOST_BYTES + 1, advice: str = "") -> bytes
         with open(path, "rb") as file:
             return file.read(most)
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise UsageError(f"cannot read {path}: {why}{advice}") from error
+        raise unreadable(path, error, advice) from error
+
+
+def check_readable(path: "Union[str, os.PathLike[str]]") -> None:
+    """Return if a file can be read; nothing of it is read yet.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    try:
+        with open(path, "rb"):
+            pass
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: object, error: Exception, advice: str = "") -> UsageError:
+    """Return what to raise for a file that cannot be read."""
+    why = getattr(error, "strerror", None) or error
+    return UsageError(f"cannot read {path}: {why}{advice}")
 
 
 def _decoded(content: bytes, name: str) -> str:
@@ -108,10 +140,13 @@ def _decoded(content: bytes, name: str) -> str:
         # As Notepad saves it, with a mark at the start.
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UsageError(
-            f"{name} is not text: expected UTF-8, got byte 0x{content[error.start]:02x} at"
-            f" {error.start}"
-        ) from error
+        raise not_text(name, error, f" at {error.start}") from error
+
+
+def not_text(name: str, error: UnicodeDecodeError, place: str = "") -> UsageError:
+    """Return what to raise for a file that is not UTF-8."""
+    byte = error.object[error.start]
+    return UsageError(f"{name} is not text: expected UTF-8, got byte 0x{byte:02x}{place}")
 
 
 def json_in(path: str) -> Any:
@@ -127,3 +162,18 @@ def json_in(path: str) -> Any:
         return json.loads(read_text(path))
     except ValueError as error:
         raise UsageError(f"{path} is not JSON: {error}") from error
+    except RecursionError:
+        raise UsageError(f"{path} is not JSON that can be read: it is nested too deeply") from None
+
+
+def schema_in(path: str) -> dict[str, Any]:
+    """Return the `response_format` that the JSON schema of a file asks for.
+
+    Raises:
+        UsageError: it cannot be read, or is not a JSON object.
+    """
+    schema = json_in(path)
+    if not isinstance(schema, dict):
+        raise UsageError(f"{path}: expected a JSON schema, which is an object")
+    json_schema = {"name": "answer", "schema": schema, "strict": True}
+    return {"type": "json_schema", "json_schema": json_schema}

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from meshapi import InvalidParamsError
-from meshapi.cli.inputs import json_in, text_of
+from meshapi.cli.inputs import schema_in, text_of
 from meshapi.cli.options import add_model, positive
 from meshapi.cli.problems import UsageError
 from meshapi.cli.rows import Rows
@@ -121,11 +121,7 @@ def _template(arguments: Namespace) -> Call[Any]:
         messages.insert(0, {"role": "system", "content": text_of(arguments.system)})
     options: dict[str, Any] = {"model": arguments.model, "max_tokens": arguments.max_tokens}
     if arguments.schema is not None:
-        schema = json_in(arguments.schema)
-        if not isinstance(schema, dict):
-            raise UsageError(f"{arguments.schema}: expected a JSON schema, which is an object")
-        json_schema = {"name": "answer", "schema": schema, "strict": True}
-        options["response_format"] = {"type": "json_schema", "json_schema": json_schema}
+        options["response_format"] = schema_in(arguments.schema)
     given = {name: value for name, value in options.items() if value is not None}
     made: Call[Any] = Completions.create.build(messages=messages, **given)
     return made

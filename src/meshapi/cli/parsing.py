@@ -45,6 +45,7 @@ class Parser(argparse.ArgumentParser):
         # Help looks the same on every version of Python: 3.14 would colour it.
         vars(self)["color"] = False
         self._command_names: tuple[str, ...] = ()
+        self._words: list[str] = []
 
     def add_commands(self, commands: Sequence[Command]) -> None:
         """Add commands, with those below them."""
@@ -72,6 +73,7 @@ class Parser(argparse.ArgumentParser):
     ) -> tuple[Any, list[str]]:
         """Return the arguments, of which none is left over."""
         words = sys.argv[1:] if args is None else list(args)
+        self._words = words
         if self._command_names:
             self._check_command(words)
         found, rest = super().parse_known_args(words, namespace)
@@ -90,6 +92,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
+        # argparse misses an argument before it sees that its name was misspelt.
+        self._check_options(self._words)
         raise UsageError(f"{message.replace('argument ', '', 1)}; see `{self.prog} --help`")
 
     def _check_command(self, words: Sequence[str]) -> None:
@@ -116,18 +120,25 @@ class Parser(argparse.ArgumentParser):
             if word == "--":
                 words += rest[number + 1 :]
                 break
-            if _OPTION.match(word):
-                name = word.partition("=")[0]
-                raise UsageError(
-                    f"unknown option {name}{nearest(name, self._known_options())};"
-                    f" see `{self.prog} --help`"
-                )
+            self._check_options([word])
             words.append(word)
         several = [action for action in self._word_arguments() if action.nargs in ("*", "+")]
         if words and not several:
             raise UsageError(f"unexpected argument {words[0]!r}; see `{self.prog} --help`")
         for action in several[-1:]:
             setattr(found, action.dest, [*getattr(found, action.dest), *words])
+
+    def _check_options(self, words: Sequence[str]) -> None:
+        known = self._known_options()
+        for word in words:
+            name = word.partition("=")[0]
+            if word == "--":
+                return
+            # `-mauto` is `-m auto`.
+            if _OPTION.match(word) and name not in known and word[:2] not in known:
+                raise UsageError(
+                    f"unknown option {name}{nearest(name, known)}; see `{self.prog} --help`"
+                )
 
     def _known_options(self) -> list[str]:
         return [name for action in self._actions for name in action.option_strings]

@@ -41,6 +41,7 @@ _KINDS: Final = (
         "`meshapi doctor` looks for the reason",
     ),
     (("StreamInterruptedError",), exit_codes.NO_CONNECTION, ""),
+    (("network_blocked",), exit_codes.NO_CONNECTION, ""),
 )
 
 

@@ -2,12 +2,12 @@
 
 import csv
 import json
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Any, TextIO
 
+from meshapi.cli.inputs import input_lines, not_text, unreadable
 from meshapi.cli.problems import UsageError
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
@@ -48,10 +48,7 @@ class Rows(Iterable[Row]):
                 else:
                     yield from self._table(file, self._separator)
             except UnicodeDecodeError as error:
-                raise UsageError(
-                    f"{self.name} is not text: expected UTF-8, got byte"
-                    f" 0x{error.object[error.start]:02x}"
-                ) from error
+                raise not_text(self.name, error) from error
 
     @property
     def name(self) -> str:
@@ -96,7 +93,7 @@ def _kind(value: object) -> str:
 @contextmanager
 def _opened(path: str) -> Iterator[TextIO]:
     if path == "-":
-        yield sys.stdin
+        yield input_lines()
         return
     try:
         # Lines of CSV end in their own way. As Excel saves it, with a mark at the start.
@@ -105,5 +102,4 @@ def _opened(path: str) -> Iterator[TextIO]:
     except (OSError, ValueError) as error:
         if isinstance(error, UnicodeDecodeError):
             raise
-        why = getattr(error, "strerror", None) or error
-        raise UsageError(f"cannot read {path}: {why}") from error
+        raise unreadable(path, error) from error

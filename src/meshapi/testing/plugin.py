@@ -8,7 +8,7 @@ Source: https://docs.pytest.org/en/stable/how-to/writing_plugins.html
 
 import re
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Union
 
 import pytest
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from meshapi import AsyncMeshAPI, MeshAPI
-    from meshapi.testing import LocalGateway
+    from meshapi.testing import FakeGateway, LocalGateway
 
 _MARK = "meshapi_cassette"
 _MODES = ("once", "none", "new_episodes", "all")
@@ -122,8 +122,7 @@ def meshapi_client(meshapi_gateway: "LocalGateway") -> "Generator[MeshAPI, None,
     """A client of `meshapi_gateway`."""
     from meshapi import MeshAPI
 
-    url, token = meshapi_gateway.url, meshapi_gateway.token
-    with MeshAPI(base_url=url, token=token, proxy=None) as client:
+    with MeshAPI(**_options(meshapi_gateway)) as client:
         yield client
 
 
@@ -134,12 +133,20 @@ def async_meshapi_client(
     """An async client of `meshapi_gateway`, for a test on asyncio or trio, whoever runs it."""
     from meshapi import AsyncMeshAPI
 
-    url, token = meshapi_gateway.url, meshapi_gateway.token
-    client = AsyncMeshAPI(base_url=url, token=token, proxy=None)
+    client = AsyncMeshAPI(**_options(meshapi_gateway))
     try:
         yield client
     finally:
         _close(client)
+
+
+def _options(gateway: "Union[LocalGateway, FakeGateway]") -> dict[str, Any]:
+    """The arguments of a client. A program's own `meshapi_gateway` may be a `FakeGateway`."""
+    options: dict[str, Any] = {"base_url": gateway.url, "token": gateway.token}
+    if hasattr(gateway, "network"):
+        return {**options, "transport": gateway}
+    # None may be on the way to this machine.
+    return {**options, "proxy": None}
 
 
 def _close(client: "AsyncMeshAPI") -> None:

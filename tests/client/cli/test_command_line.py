@@ -61,11 +61,13 @@ class TestCommandLine:
                 "unknown option --modle (did you mean --model?); see `meshapi chat --help`",
             ),
             (["chat", "--mod", "x"], "unknown option --mod"),
+            (["compare", "--modles", "a,b", "Hi"], "unknown option --modles (did you mean --mod"),
             (["chat", "--model"], "-m/--model: expected one argument; see `meshapi chat --help`"),
             (
                 ["chat", "--timeout", "0", "Hi"],
                 "--timeout: expected a number of seconds above 0, got '0'",
             ),
+            (["chat", "-mauto", "--timeout", "0"], "--timeout: expected a number of seconds above"),
             (["demo", "now"], "unexpected argument 'now'; see `meshapi demo --help`"),
             (
                 ["gateway", "--port", "x"],

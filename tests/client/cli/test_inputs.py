@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from meshapi.cli import inputs
+from meshapi.cli import inputs, main
 from meshapi.cli.inputs import json_in, question_in, text_of
 from meshapi.cli.problems import UsageError
+from meshapi.testing import LocalGateway
 
 
 class Piped(io.TextIOWrapper):
@@ -100,3 +101,21 @@ def test_json_is_read_from_a_file_or_refused(tmp_path: Path) -> None:
     assert json_in(str(tmp_path / "good")) == json_in(f"@{tmp_path / 'good'}") == {"a": 1}
     with pytest.raises(UsageError, match="bad is not JSON: "):
         json_in(str(tmp_path / "bad"))
+    (tmp_path / "deep").write_text("[" * 100_000)
+    with pytest.raises(UsageError, match=r"deep is not JSON that can be read: it is nested too"):
+        json_in(str(tmp_path / "deep"))
+
+
+@pytest.mark.parametrize("command", [["realtime"], ["map", "-", "-p", "{n}"]])
+def test_piped_lines_that_are_not_text_are_refused(
+    command: list[str],
+    gateway: LocalGateway,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    # As Python reads them in the locale C.
+    lines = io.TextIOWrapper(io.BytesIO(b"\xff\n"), encoding="ascii", errors="surrogateescape")
+    monkeypatch.setattr("sys.stdin", lines)
+    assert main(command) == 2
+    error = capfd.readouterr().err
+    assert error == "meshapi: standard input is not text: expected UTF-8, got byte 0xff\n"

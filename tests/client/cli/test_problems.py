@@ -11,6 +11,7 @@ from meshapi import (
     AuthenticationError,
     InternalServerError,
     MeshAPIError,
+    NetworkBlockedError,
     NotFoundError,
     PaymentRequiredError,
     RateLimitError,
@@ -36,6 +37,7 @@ def test_the_page_has_the_table_of_exit_codes() -> None:
         (NotFoundError("no", error_code="not_found"), 1, ""),
         (RateLimitError("no", status=429), 1, ""),
         (InternalServerError("no", status=500), 1, ""),
+        (NetworkBlockedError("no"), 4, ""),
         (MeshAPIError("no"), 1, ""),
     ],
 )

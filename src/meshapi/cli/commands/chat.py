@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Union
 
 from meshapi.cli.command import Command
 from meshapi.cli.connecting import connect
-from meshapi.cli.inputs import json_in, question_in, text_of
+from meshapi.cli.inputs import question_in, schema_in, text_of
 from meshapi.cli.options import add_connection, add_model
 from meshapi.cli.output import Output
 from meshapi.cli.problems import UsageError
@@ -62,7 +62,7 @@ def _run(arguments: Namespace, output: Output) -> int:
         if system is not None:
             messages.insert(0, {"role": "system", "content": system})
         if arguments.schema is not None:
-            options["response_format"] = _format(arguments.schema)
+            options["response_format"] = schema_in(arguments.schema)
         with client.chat.completions.stream(messages=messages, **options) as stream:
             output.show(_words(stream))
             response = stream.get_final_completion()
@@ -96,16 +96,6 @@ def _content(arguments: Namespace) -> Union[str, list[dict[str, Any]]]:
         {"type": "image_url", "image_url": {"url": image_url(word)}} for word in arguments.image
     ]
     return [{"type": "text", "text": question}, *pictures]
-
-
-def _format(path: str) -> dict[str, Any]:
-    schema = json_in(path)
-    if not isinstance(schema, dict):
-        raise UsageError(f"{path}: expected a JSON schema, which is an object")
-    return {
-        "type": "json_schema",
-        "json_schema": {"name": "answer", "schema": schema, "strict": True},
-    }
 
 
 def _words(stream: "Stream[ChatCompletionChunk]") -> Iterator[str]:

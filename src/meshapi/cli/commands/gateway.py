@@ -153,9 +153,9 @@ def _load(gateway: "LocalGateway", name: str) -> None:
     try:
         gateway.load_scripts(name)
     except OSError as error:
-        raise CommandError(f"--script {name}: {error.strerror or error}") from error
+        raise UsageError(f"--script: cannot read {name}: {error.strerror or error}") from error
     except ValueError as error:
-        raise CommandError(f"--script: {error}") from error
+        raise UsageError(f"--script: {error}") from error
 
 
 def _why(error: Exception, arguments: Namespace) -> str:

@@ -31,7 +31,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, output: Output) -> int:
-    prompt = question_in(arguments.prompt)
+    prompt = question_in(arguments.prompt, "prompt", "A fox in the snow")
     paths = _paths(arguments.output, arguments.n)
     for path in paths:
         check_new(path, arguments.force)

@@ -7,10 +7,9 @@ from pathlib import Path
 from meshapi.cli import exit_codes
 from meshapi.cli.command import Command
 from meshapi.cli.connecting import connect
-from meshapi.cli.inputs import question_in
+from meshapi.cli.inputs import check_readable, question_in
 from meshapi.cli.options import add_connection, positive
 from meshapi.cli.output import Output
-from meshapi.cli.problems import UsageError
 
 
 def _upload_arguments(parser: ArgumentParser) -> None:
@@ -25,12 +24,7 @@ def _upload(arguments: Namespace, output: Output) -> int:
     paths = [Path(name) for name in arguments.files]
     for path in paths:
         # Before anything is sent, so that all of them are uploaded or none.
-        try:
-            with path.open("rb"):
-                pass
-        except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise UsageError(f"cannot read {path}: {why}") from error
+        check_readable(path)
     with connect(arguments) as client:
         for path in paths:
             if arguments.no_wait:

@@ -1,12 +1,11 @@
 """`meshapi realtime`: a realtime session, with questions by text or audio."""
 
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
 from meshapi.cli.command import Command
 from meshapi.cli.connecting import connect
-from meshapi.cli.inputs import text_of
+from meshapi.cli.inputs import input_lines, not_text, text_of
 from meshapi.cli.options import add_connection, add_model
 from meshapi.cli.output import Output
 from meshapi.cli.problems import UsageError
@@ -48,13 +47,16 @@ def _run(arguments: Namespace, output: Output) -> int:
 
 def _lines(output: Output) -> Iterator[str]:
     """The lines that are typed or piped in; with a prompt if they are typed."""
-    typed = sys.stdin.isatty()
+    stdin = input_lines()
+    typed = stdin.isatty()
     while True:
         if typed:
             output.say("> ", end="")
         line = ""
         try:
-            line = sys.stdin.readline()
+            line = stdin.readline()
+        except UnicodeDecodeError as error:
+            raise not_text("standard input", error) from error
         finally:
             # After the end of input or Ctrl-C, nothing has ended the line of the prompt.
             if typed and not line:

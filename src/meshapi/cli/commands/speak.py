@@ -39,7 +39,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, output: Output) -> int:
-    text, path = question_in(arguments.text), Path(arguments.output)
+    text, path = question_in(arguments.text, "text", "Good morning"), Path(arguments.output)
     check_new(path, arguments.force)
     ending = path.suffix[1:].lower()
     form = arguments.format or (ending if ending in _FORMATS else "mp3")

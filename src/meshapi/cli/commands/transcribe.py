@@ -6,9 +6,9 @@ from pathlib import Path
 from meshapi.cli import exit_codes
 from meshapi.cli.command import Command
 from meshapi.cli.connecting import connect
+from meshapi.cli.inputs import check_readable
 from meshapi.cli.options import add_connection, add_model
 from meshapi.cli.output import Output
-from meshapi.cli.problems import UsageError
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -20,12 +20,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace, output: Output) -> int:
     path = Path(arguments.file)
-    try:
-        with path.open("rb"):
-            pass
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise UsageError(f"cannot read {path}: {why}") from error
+    check_readable(path)
     options = {"model": arguments.model, "language": arguments.language}
     given = {name: value for name, value in options.items() if value is not None}
     with connect(arguments) as client:

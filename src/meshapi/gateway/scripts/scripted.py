@@ -153,6 +153,8 @@ class Scripted:
             ValueError: the status is not an error, or there is no such value.
         """
         made = error(status, code, message, retry_after=retry_after)
+        if count < 1:
+            raise ValueError(f"count: expected 1 or more, got {count}")
         return self._next((made,), count, model, path)
 
     def load_scripts(self, file: Union[str, "os.PathLike[str]"]) -> None:

@@ -66,10 +66,21 @@ class FakeNetworks:
             raise ValueError(f"seconds: expected 0 or more, got {seconds}")
         self.clock.go_to(self.clock.now + seconds)
 
-    def next_fault(self, fault: ByteFault, *, times: int = 1) -> None:
-        """Have something happen to the bytes of the next response, or of several."""
+    def next_fault(self, fault: ByteFault, *, count: int = 1) -> None:
+        """Have something happen to the bytes of the next response.
+
+        Args:
+            fault: what happens.
+            count: how many responses it happens to, one after another.
+
+        Raises:
+            TypeError: it is not a fault.
+            ValueError: `count` is less than 1.
+        """
         _check_fault(fault)
-        for _ in range(times):
+        if count < 1:
+            raise ValueError(f"count: expected 1 or more, got {count}")
+        for _ in range(count):
             self._host.add_fault(fault)
 
     def close(self) -> None:

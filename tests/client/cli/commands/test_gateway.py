@@ -145,7 +145,7 @@ class TestGateway:
     @pytest.mark.parametrize(
         ("text", "why"),
         [
-            (None, "--script {}: No such file or directory"),
+            (None, "--script: cannot read {}: No such file or directory"),
             ('{"text": "rain"\n', "--script: rain.json:2:1: Expecting ',' delimiter"),
             (
                 '{"respond": {"stall": 3}}',
@@ -166,5 +166,5 @@ class TestGateway:
         if text is not None:
             file.write_text(text, "utf-8")
         monkeypatch.setattr(signal, "signal", lambda *_: None)
-        assert main(["gateway", "--port", "0", "--token", TOKEN, "--script", str(file)]) == 1
+        assert main(["gateway", "--port", "0", "--token", TOKEN, "--script", str(file)]) == 2
         assert capfd.readouterr() == ("", f"meshapi: {why.format(file)}\n")

@@ -84,6 +84,8 @@ def test_documents_are_uploaded_and_found(gateway: LocalGateway, capfd: Any) -> 
         (["transcribe", "no.wav"], "cannot read no.wav: No such file or directory"),
         (["rag", "upload", "no.txt"], "cannot read no.txt: No such file or directory"),
         (["rag", "search"], "no question: write it after the command"),
+        (["image"], 'no prompt: write it after the command ("A fox'),
+        (["speak"], 'no text: write it after the command ("Good morning"), or pipe it in'),
         (["rag"], "no command: expected one of upload, search, list"),
     ],
 )
