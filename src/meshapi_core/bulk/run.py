@@ -201,7 +201,9 @@ class Run(Generic[T]):
         if not left:
             yield from self._end_time()
         while True:
-            job: Optional[Job] = yield from jobs.following(self._now, self._has_room, self._give_up)
+            job: Optional[Job] = yield from jobs.following(
+                self._now, self._has_room, self._give_up, is_idle=not self._running
+            )
             is_rash = not self._knows_limits and len(self._running) >= _UNTOLD
             if job is None or is_rash:
                 self._wait = min(jobs.wait(self._now), left or inf)

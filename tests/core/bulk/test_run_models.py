@@ -164,6 +164,16 @@ def test_a_run_whose_models_are_all_refused_waits_as_one(names: str) -> None:
     assert all(later - earlier >= 0.25 for earlier, later in zip(waves, waves[1:]))
 
 
+@pytest.mark.parametrize("order", ["completion", "input"])
+@pytest.mark.parametrize("others", [1, 2])
+def test_a_suspect_is_called_again_when_nothing_else_is_left(others: int, order: Any) -> None:
+    """Fewer others are served than would show whose limit it is."""
+    provider = Provider(0, 100)
+    calls = [ask("a", 0), *(ask("b", number) for number in range(1, 1 + others))]
+    items, summary, _, _ = made(calls, provider, concurrency=2, order=order)
+    assert summary.succeeded == len(items) == 1 + others
+
+
 def test_a_call_that_waits_for_its_model_is_dropped_by_a_budget() -> None:
     """It has not begun: another run makes it. Those that were refused before have an item."""
     from meshapi import Budget
