@@ -147,8 +147,10 @@ class Run(Generic[T]):
                     in_a_row = 0
                     yield from self._receive(0.0)
             elif self._running or self._jobs:
+                # What the program does with items takes time, too: some of the wait is over.
+                is_late = in_a_row > 0 and self._wait < inf
                 in_a_row = 0
-                yield from self._receive(self._wait)
+                yield from self._receive(0.0 if is_late else self._wait)
             elif len(results):
                 # In the order of the input, what comes after a call that has no result.
                 results.end()
