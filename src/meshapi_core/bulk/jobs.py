@@ -21,6 +21,7 @@ from meshapi_core.bulk.pacing.models import Models
 from meshapi_core.bulk.uploads import unreadable
 from meshapi_core.flows.concurrent import CallEnd, StartPull
 from meshapi_core.flows.steps import Flow
+from meshapi_core.multipart import Multipart
 from meshapi_core.signals import END_OF_STREAM
 
 __all__ = ["Job", "Jobs"]
@@ -232,10 +233,9 @@ class Jobs:
 
     def keep(self, job: Job) -> None:
         """Take a call that waits for its model, which stands apart."""
-        body: object = job.entry.call.body
         job.is_kept = True
         self._begun += job.attempts > 0
-        self.models.keep(job.model, job, len(body) if isinstance(body, bytes) else 0)
+        self.models.keep(job.model, job, _size(job.entry.call.body))
 
     def take_kept(self, model: Optional[str] = None) -> list[Job]:
         """Return the calls that wait for their models, or for one; they do not wait any more."""
@@ -308,3 +308,11 @@ class Jobs:
             self._next = Job(entry, known)
         else:
             self._hand_over(known.item)
+
+
+def _size(body: object) -> int:
+    """Return the bytes that a body has in memory: files at a path are not."""
+    if isinstance(body, Multipart):
+        contents: list[Any] = [part.source.content for part in body.files]
+        return sum(len(content) for content in contents if isinstance(content, bytes))
+    return len(body) if isinstance(body, bytes) else 0

@@ -117,9 +117,8 @@ class Run(Generic[T]):
         self._knows_limits = True
         self._now = 0.0
         self._wait = inf
-        # Calls that there is room for, and ends that are taken together: see `_begin_turn`.
-        self._room = 0
-        self._batch = _BATCH
+        # Calls that there is room for, and ends that are taken together.
+        self._room, self._batch = 0, _BATCH
         # Whether nothing begins before something has ended, or a time has come.
         self._is_held = False
 
@@ -147,8 +146,10 @@ class Run(Generic[T]):
                     in_a_row = 0
                     yield from self._receive(0.0)
             elif self._running or self._jobs:
+                # What the program does with items takes time, too: some of the wait is over.
+                is_late = in_a_row > 0 and self._wait < inf
                 in_a_row = 0
-                yield from self._receive(self._wait)
+                yield from self._receive(0.0 if is_late else self._wait)
             elif len(results):
                 # In the order of the input, what comes after a call that has no result.
                 results.end()
@@ -276,27 +277,14 @@ class Run(Generic[T]):
         """Take what has ended; wait for it so many seconds at most."""
         self._batch = max(_BATCH, self._admission.concurrency // _PARTS)
         if seconds >= LONG_WAIT:
-            yield from self._tell_wait(seconds)
+            state = {"is_held": self._is_held, "is_idle": not self._running}
+            yield from self._telling.long_wait(self._now, seconds, self._gate, self._jobs, **state)
         given: Ends = yield NextEnds(None if seconds == inf else seconds, self._batch)
         self._now = self.results.now = given.now
         self._is_held = False
         if given.ends:
             yield from self._take(given.ends)
         yield from self._telling.often(self._now)
-
-    def _tell_wait(self, seconds: float) -> Flow[None]:
-        """Tell the program if nothing begins for a while."""
-        now, jobs = self._now, self._jobs
-        cooling = self._admission.cooling(now)
-        if self._gate.outages.is_on:
-            yield from self._telling.wait(now, seconds, "the gateway cannot be reached")
-        elif cooling and jobs:
-            yield from self._telling.wait(now, cooling, "the gateway asked for a pause")
-        elif self._is_held:
-            yield from self._telling.wait(now, seconds, "the rate limit is used up")
-        elif not self._running:
-            reason = "to send calls again that have failed"
-            yield from self._telling.wait(now, jobs.wait(now), reason)
 
     def _take(self, ends: Sequence[CallEnd]) -> Flow[None]:
         """Take what has ended."""

@@ -5,6 +5,8 @@ from typing import Any, Final
 
 from msgspec import structs
 
+from meshapi_core.bulk.gate import Gate
+from meshapi_core.bulk.jobs import Jobs
 from meshapi_core.bulk.options import Plan
 from meshapi_core.bulk.results import Results
 from meshapi_core.flows.steps import Flow
@@ -57,6 +59,28 @@ class Telling:
             self._until = -inf
         if self._functions and (self._done != self._results.done or is_over):
             yield from self._say(now)
+
+    def long_wait(
+        self, now: float, seconds: float, gate: Gate, jobs: Jobs, *, is_held: bool, is_idle: bool
+    ) -> Flow[None]:
+        """Tell why nothing begins for a while, if that is so.
+
+        Args:
+            now: the time.
+            seconds: how long the run waits.
+            gate, jobs: of the run.
+            is_held: whether the gate holds what is next.
+            is_idle: whether nothing is under way.
+        """
+        cooling = gate.admission.cooling(now)
+        if gate.outages.is_on:
+            yield from self.wait(now, seconds, "the gateway cannot be reached")
+        elif cooling and jobs:
+            yield from self.wait(now, cooling, "the gateway asked for a pause")
+        elif is_held:
+            yield from self.wait(now, seconds, "the rate limit is used up")
+        elif is_idle:
+            yield from self.wait(now, jobs.wait(now), "to send calls again that have failed")
 
     def wait(self, now: float, seconds: float, reason: str) -> Flow[None]:
         """Tell that the run waits, unless that was told.

@@ -114,6 +114,10 @@ def explains_arguments(method: F) -> F:
 
     @wraps(method)
     async def async_explaining(*args: Any, **kwargs: Any) -> Any:
-        return await explaining(*args, **kwargs)
+        try:
+            made = explaining(*args, **kwargs)
+        finally:
+            del args, kwargs
+        return await made
 
     return cast("F", async_explaining if iscoroutinefunction(method) else explaining)

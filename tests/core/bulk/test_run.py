@@ -86,6 +86,20 @@ def test_calls_that_have_ended_together_are_replaced_in_batches() -> None:
     assert max(others) == 8
 
 
+def test_the_time_that_a_program_takes_for_an_item_is_part_of_the_wait() -> None:
+    """A limit of one call a second, and 0.9 seconds for each item."""
+    limit = PerMinute(requests=60)
+    _, runner = simulated(
+        [ask()] * 200,
+        lambda now, call: (0.1, good(call)),
+        lambda item: 0.9,
+        concurrency=50,
+        rate_limit=limit,
+    )
+    runner.run()
+    assert runner.now - 1000 <= 210
+
+
 @given(
     count=st.integers(0, 60),
     concurrency=st.one_of(st.just("auto"), st.integers(1, 20)),

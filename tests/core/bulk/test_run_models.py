@@ -8,7 +8,7 @@ import pytest
 
 from meshapi_core import RateLimitError
 from meshapi_core.bulk import PerMinute, planned_run
-from meshapi_core.endpoints import Completions
+from meshapi_core.endpoints import Audio, Completions
 from meshapi_core.envelopes import error_from_response
 from meshapi_core.headers import Headers
 from meshapi_core.messages import Response
@@ -21,6 +21,9 @@ BODY = (
     b'{"role":"assistant","content":"4"},"finish_reason":"stop"}],"usage":{"prompt_tokens":20,'
     b'"completion_tokens":10,"total_tokens":30},"cost":"0.01"}'
 )
+
+JSON = Headers({"content-type": "application/json"})
+TRANSCRIPT = b'{"text":"four"}'
 
 
 def ask(model: str, number: int) -> Any:
@@ -71,8 +74,7 @@ class Provider:
         ):
             self.refused.append(now)
             return 0.05, refusal(self.wait)
-        headers = Headers({"content-type": "application/json"})
-        return self.random.uniform(1, 3), call.read(Response(200, headers, BODY))
+        return self.random.uniform(1, 3), call.read(Response(200, JSON, BODY))
 
 
 def made(calls: Any, provider: Provider, **options: Any) -> Any:
@@ -152,6 +154,38 @@ def test_calls_that_wait_are_bounded_and_none_is_lost(monkeypatch: pytest.Monkey
     items, summary = SimulatedRunner(run.flow(), Provider(30, 300).respond, handle).run()
     assert summary.succeeded == len(items) == 900
     assert most <= 50 + 2 * 4 + 1
+
+
+def test_files_in_memory_count_among_the_bytes_that_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("meshapi_core.bulk.pacing.models.MOST_BYTES", 20_000)
+    pulled = handed = most = 0
+
+    def calls() -> Any:
+        nonlocal pulled
+        for number in range(150):
+            pulled += 1
+            if number % 3:
+                yield ask("b", number)
+            else:
+                yield Audio.transcribe.build(model="a", file=(b"%04d" % number) * 250)
+
+    def handle(item: Any) -> float:
+        nonlocal handed, most
+        handed += 1
+        most = max(most, pulled - handed)
+        return 0.0
+
+    def respond(now: float, call: Any) -> Any:
+        if isinstance(call.body, bytes):
+            return Provider(0, 0).respond(now, call)
+        return (0.05, refusal()) if now < 1300 else (1, call.read(Response(200, JSON, TRANSCRIPT)))
+
+    run = planned_run(calls(), None, {"concurrency": 4}, takes_async=False)
+    items, summary = SimulatedRunner(run.flow(), respond, handle).run()
+    assert summary.succeeded == len(items) == 150
+    assert most <= 20 + 2 * 4 + 1
 
 
 @pytest.mark.parametrize("names", ["a", "ab"])

@@ -80,6 +80,9 @@ class Admission:
         limits: of the budget.
         most: the most that "auto" allows.
 
+    Attributes:
+        in_flight: how many attempts are under way.
+
     Raises:
         InvalidParamsError: `concurrency` is wrong.
     """
@@ -109,7 +112,7 @@ class Admission:
         # Until then, only retries begin.
         self._retries_until = -inf
         self._marked: list[tuple[Any, Any]] = []
-        self._in_flight = 0
+        self.in_flight = 0
         # Of the attempts under way: as estimated, and as they count towards the limit.
         self._estimated = 0
         self._charged = 0
@@ -125,19 +128,13 @@ class Admission:
             earlier: had the same rate limit. It must not be used any more.
         """
         if now < max(earlier._requests.latest, earlier._tokens.latest):
-            # That was the clock of another event loop.
-            return
+            return  # that was the clock of another event loop
         self._requests, self._tokens = earlier._requests, earlier._tokens
         self._ratio = earlier._ratio
         self._cool_until, self._pushed_back = earlier._cool_until, earlier._pushed_back
         if self._concurrency.is_like(earlier._concurrency):
             self._concurrency = earlier._concurrency
             self._concurrency.begin(now)
-
-    @property
-    def in_flight(self) -> int:
-        """How many attempts are under way."""
-        return self._in_flight
 
     @property
     def concurrency(self) -> int:
@@ -182,7 +179,7 @@ class Admission:
             A `Slot`, to give to `end` when the attempt has ended; a `Hold`: ask again then; a
             `Stop`: no further call may begin.
         """
-        in_flight, ratio, dollars = self._in_flight, self._ratio.value, 0.0
+        in_flight, ratio, dollars = self.in_flight, self._ratio.value, 0.0
         reservations = self._reservations
         if reservations.is_limited:
             dollars = reservations.cost(cost)
@@ -209,7 +206,7 @@ class Admission:
             wait = max(wait, self._retries_until - now)
         if wait:
             return self._hold(now, wait)
-        self._in_flight = in_flight + 1
+        self.in_flight = in_flight + 1
         self._estimated += tokens
         self._charged += charged
         self._requests.take(now, 1)
@@ -242,8 +239,8 @@ class Admission:
         if slot.ended:
             return
         slot.ended = True
-        in_flight = self._in_flight
-        self._in_flight = in_flight - 1
+        in_flight = self.in_flight
+        self.in_flight = in_flight - 1
         self._estimated -= slot.tokens
         self._charged -= slot.charged
         self._reservations.settle(slot.cost, cost)
