@@ -8,6 +8,9 @@
     parsing        command lines, with mistakes in one line and the nearest word
     options        options that several commands have, and the types of their values
     inputs         what a command reads: words, files by `@name`, standard input
+    rows, many     the rows of a file, and the calls that are made of them
+    paths          files that a command makes
+    progress       a line that says how far a command has come
     connecting     the client of a command
     output         what a command writes: for people, or with `--json` for programs; errors
     exit_codes     the exit status of all commands

@@ -1,7 +1,6 @@
 """A conversation in text on a terminal, one turn for each line that is typed."""
 
 from contextlib import suppress
-from importlib import import_module
 from typing import TYPE_CHECKING, Optional
 
 from meshapi import MeshAPIError
@@ -65,4 +64,4 @@ def _load_history() -> None:
     """Let the arrow keys bring back earlier lines, where Python has readline."""
     # `input` uses it once it is loaded.
     with suppress(ImportError):
-        import_module("readline")
+        import readline  # noqa: F401

@@ -9,9 +9,9 @@ from meshapi.cli.inputs import schema_in, text_of
 from meshapi.cli.options import add_model, positive
 from meshapi.cli.problems import UsageError
 from meshapi.cli.rows import Rows
-from meshapi_core import Call
 
 if TYPE_CHECKING:
+    from meshapi_core import Call
     from meshapi_core.bulk import Entry
 
 
@@ -39,7 +39,7 @@ def add_rows(parser: ArgumentParser) -> None:
     )
 
 
-class Calls(Iterable[Union[Call[Any], tuple[str, Call[Any]]]]):
+class Calls(Iterable["Union[Call[Any], tuple[str, Call[Any]]]"]):
     """The calls of a file, for `client.map`; each loop reads it again.
 
     Attributes:
@@ -48,12 +48,12 @@ class Calls(Iterable[Union[Call[Any], tuple[str, Call[Any]]]]):
         total: how many there are; None for standard input, where nobody knows.
     """
 
-    def __init__(self, rows: Rows, template: Optional[Call[Any]]) -> None:
+    def __init__(self, rows: Rows, template: "Optional[Call[Any]]") -> None:
         self.rows = rows
         self.template = template
         self.total: Optional[int] = None
 
-    def __iter__(self) -> Iterator[Union[Call[Any], tuple[str, Call[Any]]]]:
+    def __iter__(self) -> "Iterator[Union[Call[Any], tuple[str, Call[Any]]]]":
         """Make the calls, with the IDs that the rows have. Raises as `entries`."""
         for entry in self.entries():
             yield entry.call if entry.given_id is None else (entry.given_id, entry.call)
@@ -113,7 +113,7 @@ def calls_in(arguments: Namespace) -> Calls:
     return calls
 
 
-def _template(arguments: Namespace) -> Call[Any]:
+def _template(arguments: Namespace) -> "Call[Any]":
     from meshapi_core.endpoints import Completions
 
     messages = [{"role": "user", "content": text_of(arguments.prompt)}]

@@ -11,7 +11,6 @@ It shares no code with the client that it tests. Its modules are private:
     page/           the page at /, which shows the requests as they come
     scripts/        what users say that it has to respond, and to which requests
     content/        what it makes up: answers, tones, pictures, documents, vectors
-    clock           how it waits, and what time it is
     models          the known models; those in `failing_models` fail on purpose, those in `mistakes`
                     say something wrong, and `jobs` says how theirs end
     rate_limits     how much one gateway admits in a minute

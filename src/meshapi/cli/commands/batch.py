@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 Request = dict[str, Any]
 
+_MOST_REQUESTS = 50_000
+_MOST_BYTES = 32 * 1024 * 1024 - 64 * 1024
+"""What the gateway accepts in one batch."""
+
 
 def _submit_arguments(parser: ArgumentParser) -> None:
     add_rows(parser)
@@ -41,8 +45,6 @@ def _submit(arguments: Namespace, output: Output) -> int:
 
 def _batches(calls: Calls) -> Iterator[list[Request]]:
     """Yield the requests of each batch, which is for one endpoint and one model."""
-    from meshapi_core.batching.submission import MOST_BYTES, MOST_REQUESTS
-
     open_batches: dict[tuple[str, object], tuple[list[Request], int]] = {}
     for entry in calls.entries():
         name, call = entry.id, entry.call
@@ -53,7 +55,7 @@ def _batches(calls: Calls) -> Iterator[list[Request]]:
         size = len(call.body) + len(name) + len(call.path) + 100
         group = call.path, body.get("model")
         requests, total = open_batches.pop(group, ([], 0))
-        if requests and (len(requests) >= MOST_REQUESTS or total + size > MOST_BYTES):
+        if requests and (len(requests) >= _MOST_REQUESTS or total + size > _MOST_BYTES):
             yield requests
             requests, total = [], 0
         requests.append(request)
