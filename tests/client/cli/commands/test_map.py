@@ -154,7 +154,7 @@ def test_after_ctrl_c_the_same_command_goes_on(gateway: LocalGateway, rows: Path
     [
         ('{"n": 1}\n[1]\n', "in.jsonl:2: expected a JSON object in each line, got a list"),
         ('{"n": 1}\n{"n"\n', "in.jsonl:2: not JSON: "),
-        ('{"n": 1}\n{"m": 1}\n', "in.jsonl, row 2: expected a field 'n', got only m"),
+        ('{"n": 1}\n{"m": 1}\n', f"in.jsonl, row {2}: expected a field 'n', got only m"),
         ("", "in.jsonl has no rows"),
     ],
 )
