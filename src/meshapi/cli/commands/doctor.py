@@ -79,6 +79,7 @@ def _way(client: "MeshAPI", timeout: float) -> "Generator[Finding, None, bool]":
         check_certificate,
         check_connection,
         check_name,
+        check_permitted,
     )
     from meshapi_core import Origin, Proxies
 
@@ -90,6 +91,10 @@ def _way(client: "MeshAPI", timeout: float) -> "Generator[Finding, None, bool]":
     if route.proxy is not None:
         place = Place(route.where, route.proxy.origin.host, route.proxy.origin.port, _PROXY)
     yield well("proxy", route.where or "none")
+    refused = check_permitted(origin, route)
+    if refused is not None:
+        yield refused
+        return False
     finding, addresses = check_name(place)
     yield finding
     if not addresses:

@@ -1,11 +1,13 @@
 """Checks of the way to the gateway, a layer at a time."""
 
+import os
 import socket
 import ssl
 import time
 from typing import Any, NamedTuple, Optional
 
 from meshapi.cli.diagnosis.findings import Finding, well, wrong
+from meshapi_core import NetworkGuard, Origin, Route
 
 Address = tuple[str, int]
 
@@ -22,6 +24,15 @@ class Place(NamedTuple):
     host: str
     port: int
     advice: str
+
+
+def check_permitted(origin: Origin, route: Route) -> Optional[Finding]:
+    """Return what is wrong if the network is blocked; None if it is not."""
+    guard = NetworkGuard.of_variable(os.environ.get("MESHAPI_BLOCK_NETWORK", ""))
+    refusal = None if guard is None else guard.refusal(origin, route.proxy and route.proxy.origin)
+    if guard is None or refusal is None:
+        return None
+    return wrong("network", f"blocked by {guard.by}", "unset MESHAPI_BLOCK_NETWORK")
 
 
 def check_name(place: Place) -> tuple[Finding, list[Address]]:

@@ -67,6 +67,18 @@ class TestDoctor:
         assert list(found)[-1] == "connection"
         assert found["connection"].ok
 
+    def test_a_blocked_network_is_not_asked_for_a_name(
+        self,
+        gateway: LocalGateway,
+        capfd: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("MESHAPI_BLOCK_NETWORK", "1")
+        found = findings(capfd, "--base-url", "https://gateway.invalid")
+        assert list(found)[-1] == "network"
+        assert found["network"].advice == "unset MESHAPI_BLOCK_NETWORK"
+        assert "network" not in findings(capfd)
+
     def test_a_closed_port_is_where_the_way_ends(
         self, gateway: LocalGateway, capfd: pytest.CaptureFixture[str]
     ) -> None:
