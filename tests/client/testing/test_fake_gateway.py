@@ -423,6 +423,11 @@ def test_a_fault_is_checked():
         ByteFault.lost(of="tail")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="cut: expected 1 or more, got 0"):
         FakeGateway(cut=0)
+    with FakeGateway() as gateway:
+        with pytest.raises(ValueError, match=r"^count: expected 1 or more, got 0$"):
+            gateway.next_fault(ByteFault.lost(), count=0)
+        with pytest.raises(ValueError, match=r"^count: expected 1 or more, got 0$"):
+            gateway.next_error(429, count=0)
 
 
 def test_a_reset_forgets_the_faults_and_the_waits():
@@ -430,7 +435,7 @@ def test_a_reset_forgets_the_faults_and_the_waits():
         gateway.next_error(503, retry_after=1)
         client.models.list()
         assert gateway.clock.waits
-        gateway.next_fault(ByteFault.lost(), times=9)
+        gateway.next_fault(ByteFault.lost(), count=9)
         gateway.reset()
         assert client.models.list().meta.attempts == 1
         assert gateway.clock.waits == []

@@ -118,6 +118,28 @@ async def test_closed_by_the_test(async_meshapi_client):
     result.assert_outcomes(passed=5)
 
 
+def test_a_program_may_put_a_fake_gateway_in_its_place(pytester):
+    pytester.makepyfile(f"""
+import pytest
+from meshapi.testing import FakeGateway
+{QUESTION}
+@pytest.fixture
+def meshapi_gateway():
+    with FakeGateway() as gateway:
+        gateway.next_error(429, retry_after=20)
+        yield gateway
+        assert gateway.clock.now >= 20
+
+def test_answer(meshapi_client):
+    assert meshapi_client.chat.completions.create(**QUESTION).text == "2 + 2 = 4."
+
+@pytest.mark.trio
+async def test_of_trio(async_meshapi_client):
+    await async_meshapi_client.chat.completions.create(**QUESTION)
+""")
+    run(pytester).assert_outcomes(passed=2)
+
+
 def test_a_marked_test_is_recorded_and_then_played(pytester, url, monkeypatch):
     path = Path(pytester.makepyfile(test_it=RECORDED)).parent / "cassettes/test_it/test_answer.json"
     run(pytester).assert_outcomes(passed=1)

@@ -322,6 +322,8 @@ def _texts(name: str, values: Sequence[str]) -> tuple[str, ...]:
 
 
 def _calls(calls: Optional[Sequence[ScriptedCall]]) -> tuple[ScriptedCall, ...]:
+    if _is(calls, ScriptedCall):
+        raise TypeError(f"tool_calls: expected a list, [tool_call(...)], got {calls!r}")
     made = tuple(calls or ())
     for call in made:
         if not _is(call, ScriptedCall):

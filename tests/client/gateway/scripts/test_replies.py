@@ -58,6 +58,7 @@ def test_a_fault_may_have_what_the_response_would_have_been(name: str) -> None:
             "finish_reason: expected one of stop, length, tool_calls, content_filter, got 'done'",
         ),
         (lambda: reply("a", finish_reason="tool_calls"), 'finish_reason: "tool_calls" needs'),
+        (lambda: reply(tool_calls=tool_call("f", {})), "tool_calls: expected a list, [tool_call("),
         (lambda: reply(tool_calls=[{"name": "f"}]), "tool_calls: expected [tool_call(name, arg"),
         (lambda: reply("a", usage={"total_tokens": 3}), "usage: expected prompt_tokens and comp"),
         (lambda: reply("a", usage={"prompt_tokens": -1}), "usage: expected 0 or more prompt_tok"),
