@@ -64,4 +64,4 @@ def _load_history() -> None:
     """Let the arrow keys bring back earlier lines, where Python has readline."""
     # `input` uses it once it is loaded.
     with suppress(ImportError):
-        import readline  # noqa: F401
+        import readline  # noqa: F401  # pyright: ignore[reportUnusedImport]

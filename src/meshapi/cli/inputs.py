@@ -175,5 +175,5 @@ def schema_in(path: str) -> dict[str, Any]:
     schema = json_in(path)
     if not isinstance(schema, dict):
         raise UsageError(f"{path}: expected a JSON schema, which is an object")
-    json_schema = {"name": "answer", "schema": schema, "strict": True}
+    json_schema: dict[str, Any] = {"name": "answer", "schema": schema, "strict": True}
     return {"type": "json_schema", "json_schema": json_schema}

@@ -2,7 +2,7 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Optional
@@ -139,7 +139,7 @@ def _line(item: "MapItem[Any]") -> str:
 @contextmanager
 def _resumable(
     run: "MapRun[Any]", journal: Optional[str], progress: ProgressLine
-) -> Iterator[None]:
+) -> Generator[None, None, None]:
     """Say how to go on, if the run is interrupted."""
     try:
         yield

@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Any
 
 from meshapi.cli import exit_codes
 from meshapi.cli.command import Command
@@ -44,7 +45,7 @@ def _run(arguments: Namespace, output: Output) -> int:
     ending = path.suffix[1:].lower()
     form = arguments.format or (ending if ending in _FORMATS else "mp3")
     options = {"model": arguments.model, "voice": arguments.voice, "response_format": form}
-    given = {name: value for name, value in options.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     with connect(arguments) as client:
         saved = client.audio.synthesize_to(path, input=text, overwrite=arguments.force, **given)
     output.record({"path": str(path), "bytes": saved.size})

@@ -29,8 +29,8 @@ class Place(NamedTuple):
 def check_permitted(origin: Origin, route: Route) -> Optional[Finding]:
     """Return what is wrong if the network is blocked; None if it is not."""
     guard = NetworkGuard.of_variable(os.environ.get("MESHAPI_BLOCK_NETWORK", ""))
-    refusal = None if guard is None else guard.refusal(origin, route.proxy and route.proxy.origin)
-    if guard is None or refusal is None:
+    proxy = None if route.proxy is None else route.proxy.origin
+    if guard is None or guard.refusal(origin, proxy) is None:
         return None
     return wrong("network", f"blocked by {guard.by}", "unset MESHAPI_BLOCK_NETWORK")
 
