@@ -11,7 +11,9 @@ PACKAGE: Final = "meshapi_core.bulk"
 _NAMES: Final = {
     "meshapi_core._async.map_run": "AsyncMapRun",
     "meshapi_core._sync.map_run": "MapRun",
-    "meshapi_core.bulk.estimates": "EstimatedTokens GUESSED_OUTPUT MEDIA_TOKENS estimated_tokens",
+    "meshapi_core.bulk.estimates": """
+        EstimatedTokens GUESSED_OUTPUT MEDIA_TOKENS estimated_tokens model_of
+    """,
     "meshapi_core.bulk.estimating": "Estimate estimate_calls",
     "meshapi_core.bulk.inputs": "Entry Inputs call_of_line",
     "meshapi_core.bulk.item_usage": "NO_PRICES cost_in_usage usage_of",
