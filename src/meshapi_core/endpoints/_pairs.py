@@ -15,7 +15,7 @@ call. A type checker sees a function with that method (`ChatParsing` and the lik
 from collections.abc import Callable
 from functools import partial
 from inspect import iscoroutinefunction
-from typing import Any, Generic, NoReturn, Protocol, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar, Union, overload
 
 from typing_extensions import Concatenate, ParamSpec, Self
 
@@ -146,7 +146,14 @@ class ParseMethod(Protocol[S_co, A_co, B_co]):
     def __get__(self, resource: Resource[AsyncRunner], owner: type, /) -> A_co: ...
 
 
-class ParseEndpoint(flow_endpoint[..., Any]):
+if TYPE_CHECKING:
+    _AnyFlow = flow_endpoint[..., Any]
+else:
+    # Python 3.9 takes no `...` for the parameters of a generic class.
+    _AnyFlow = flow_endpoint
+
+
+class ParseEndpoint(_AnyFlow):
     """A method that asks for a value of a type, and may ask again. It is a `ParseMethod`.
 
     Args:

@@ -29,13 +29,15 @@ def waits(seed: int, longest: float = 20.0) -> dict:
     }
 
 
-def check_use(run: Run, which: int, limit: int, begin: float, end: float) -> None:
+def check_use(
+    run: Run, which: int, limit: int, begin: float, end: float, share: float = 0.95
+) -> None:
     ledger = run.gateway.ours[which]
     assert ledger.fullest(begin) <= limit
     # Of so few, one that begins a little later is more than a twentieth.
     few = 1 if limit < 40 else 0
     # What begins in the first burst is missing from the rest of that minute.
-    least = floor(0.95 * limit) - few
+    least = floor(share * limit) - few
     assert ledger.emptiest(max(begin, run.first + 60), end) >= least - 1
     for minute in range(int(begin // 60) + 1, int(end // 60)):
         assert ledger.between(60.0 * minute, 60.0 * minute + 60) >= least
@@ -48,7 +50,10 @@ def test_no_minute_has_more_than_the_limit_or_much_less(limit, seed, fixed, fail
     gateway = Gateway(lambda now: limit, fixed=fixed)
     run = Run(admission, gateway, fails=fails, **waits(seed, longest)).until(TEN_MINUTES)
     assert gateway.refused == 0
-    check_use(run, 0, limit, 0.0, TEN_MINUTES)
+    # What a response says is left is out of date if it comes 20 seconds late. The difference looks
+    # like the attempts of others, and is left to them, so a single minute may have less.
+    share = 0.9 if longest > 2 else 0.95
+    check_use(run, 0, limit, 0.0, TEN_MINUTES, share)
 
 
 @given(limits, limits, seeds, st.booleans())
