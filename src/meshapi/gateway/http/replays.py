@@ -10,7 +10,7 @@ Source: https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key
 
 import hashlib
 from dataclasses import dataclass
-from typing import Optional
+from typing import Callable, Optional
 
 import anyio
 from starlette.datastructures import Headers
@@ -87,13 +87,11 @@ class Replayer:
             await kept.send(send)
             return
         ended = self._under_way[identity] = anyio.Event()
-        copy = _Copy(send)
+        kept_in = self._state.store(Replays)
+        copy = _Copy(send, lambda made: kept_in.keep(identity, made))
         try:
             await self._app(scope, again.receive, copy.send)
         finally:
-            made = copy.made()
-            if made is not None:
-                self._state.store(Replays).keep(identity, made)
             del self._under_way[identity]
             ended.set()
 
@@ -122,15 +120,18 @@ class _Ahead:
 
 
 class _Copy:
-    """A copy of a response on its way to the client."""
+    """A copy of a response on its way to the client.
 
-    def __init__(self, send: Send) -> None:
+    It is kept before the client has all of it, and may reset the gateway.
+    """
+
+    def __init__(self, send: Send, keep: Callable[[KeptResponse], None]) -> None:
         self._send = send
+        self._keep = keep
         self._status = 0
         self._headers: list[tuple[bytes, bytes]] = []
         self._pieces: list[bytes] = []
         self._size = 0
-        self._complete = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -139,7 +140,8 @@ class _Copy:
             self._headers = list(message.get("headers", []))
         elif message["type"] == "http.response.body" and 200 <= self._status < 300:
             self._add(message.get("body", b""))
-            self._complete = not message.get("more_body", False)
+            if not message.get("more_body", False) and self._size <= _LARGEST:
+                self._keep(KeptResponse(self._status, self._headers, b"".join(self._pieces)))
         await self._send(message)
 
     def _add(self, data: bytes) -> None:
@@ -148,12 +150,6 @@ class _Copy:
             self._pieces.append(data)
         else:
             self._pieces.clear()
-
-    def made(self) -> Optional[KeptResponse]:
-        """The response; None if it is not to be kept."""
-        if not self._complete or self._size > _LARGEST:
-            return None
-        return KeptResponse(self._status, self._headers, b"".join(self._pieces))
 
 
 def _identity(scope: Scope, key: str, body: bytes) -> Identity:
