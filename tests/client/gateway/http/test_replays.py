@@ -6,9 +6,12 @@ import threading
 import time
 from typing import Any, Optional
 
+import anyio
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
-from meshapi.gateway.http.replays import KeptResponse, Replays
+from meshapi.gateway.http.replays import KeptResponse, Replayer, Replays
+from meshapi.gateway.state import GatewayState
 from meshapi.testing import LocalGateway
 from support.chat_calls import COMPLETIONS, ask
 from support.gateway_calls import Response, call, get
@@ -97,6 +100,35 @@ def test_a_reset_forgets_the_responses(gateway: LocalGateway) -> None:
     again = send(gateway, ask("Hi"))
     assert again.headers[MARK] is None
     assert again.json()["id"] != first.json()["id"]
+
+
+def test_a_reset_as_soon_as_the_response_is_there_forgets_it_too() -> None:
+    state = GatewayState("rsk_test_replays", 0)
+    replayed: list[bool] = []
+
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"{}"}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            replayed.append(any(name == MARK.encode() for name, _ in message["headers"]))
+        else:
+            # The client has all of it, and the middleware has yet to go on.
+            state.reset()
+
+    async def ask_twice() -> None:
+        replayer = Replayer(endpoint, state)
+        headers = [(b"authorization", b"Bearer rsk_test_replays"), (b"idempotency-key", b"key-1")]
+        for _ in range(2):
+            scope = {"type": "http", "method": "POST", "path": COMPLETIONS, "query_string": b""}
+            await replayer({**scope, "headers": headers}, receive, send)
+
+    anyio.run(ask_twice)
+    assert replayed == [False, False]
 
 
 @pytest.mark.slow
