@@ -31,6 +31,7 @@ PACKAGES = (
     "meshapi_core",
     "meshapi_backends",
     "meshapi",
+    "meshapi.gateway",
     "meshapi.testing",
     "meshapi.transports",
 )

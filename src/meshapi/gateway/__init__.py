@@ -18,79 +18,43 @@ It shares no code with the client that it tests. Its modules are private:
     clock           the computer's clock and waits, or those of a host without an event loop
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from meshapi.gateway.app import create_app
-    from meshapi.gateway.http.request_log import RecordedRequest
-    from meshapi.gateway.scripts.engine import Script, ScriptedResponse
-    from meshapi.gateway.scripts.replies import (
-        broken_stream,
-        close,
-        cut,
-        error,
-        error_in_stream,
-        reply,
-        slow,
-        stall,
-        tool_call,
-    )
-    from meshapi.gateway.scripts.scripted import Scripted
-    from meshapi.gateway.scripts.values import ErrorReply, Fault, Reply, ScriptedCall
-    from meshapi.gateway.server import LocalGateway
+    from meshapi.gateway.app import create_app as create_app
+    from meshapi.gateway.http.request_log import RecordedRequest as RecordedRequest
+    from meshapi.gateway.scripts.engine import Script as Script
+    from meshapi.gateway.scripts.engine import ScriptedResponse as ScriptedResponse
+    from meshapi.gateway.scripts.replies import broken_stream as broken_stream
+    from meshapi.gateway.scripts.replies import close as close
+    from meshapi.gateway.scripts.replies import cut as cut
+    from meshapi.gateway.scripts.replies import error as error
+    from meshapi.gateway.scripts.replies import error_in_stream as error_in_stream
+    from meshapi.gateway.scripts.replies import reply as reply
+    from meshapi.gateway.scripts.replies import slow as slow
+    from meshapi.gateway.scripts.replies import stall as stall
+    from meshapi.gateway.scripts.replies import tool_call as tool_call
+    from meshapi.gateway.scripts.scripted import Scripted as Scripted
+    from meshapi.gateway.scripts.values import ErrorReply as ErrorReply
+    from meshapi.gateway.scripts.values import Fault as Fault
+    from meshapi.gateway.scripts.values import Reply as Reply
+    from meshapi.gateway.scripts.values import ScriptedCall as ScriptedCall
+    from meshapi.gateway.server import LocalGateway as LocalGateway
 else:
-    # On first use: what a script says needs none of the libraries that a gateway needs.
-    _HOMES = {
-        **dict.fromkeys(
-            (
-                *("broken_stream", "close", "cut", "error", "error_in_stream"),
-                *("reply", "slow", "stall", "tool_call"),
-            ),
-            "scripts.replies",
-        ),
-        **dict.fromkeys(("ErrorReply", "Fault", "Reply", "ScriptedCall"), "scripts.values"),
-        **dict.fromkeys(("Script", "ScriptedResponse"), "scripts.engine"),
-        "LocalGateway": "server",
-        "RecordedRequest": "http.request_log",
-        "Scripted": "scripts.scripted",
-        "create_app": "app",
-    }
+    from meshapi.gateway import _face
+    from meshapi.gateway._face import EXPORTED as __all__
+    from meshapi.gateway._face import __dir__
+
+    # What a script says needs none of the libraries that a gateway needs.
+    _NEEDED = ("anyio", "python_multipart", "starlette", "uvicorn", "wsproto")
 
     def __getattr__(name: str) -> object:
         """Import the module that has a name, when the name is used for the first time."""
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         try:
-            found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+            return _face.__getattr__(name)
         except ModuleNotFoundError as missing:
             package = (missing.name or "").partition(".")[0]
-            if package not in ("anyio", "python_multipart", "starlette", "uvicorn", "wsproto"):
+            if package not in _NEEDED:
                 raise
             message = f"the local gateway needs {package}: in a checkout, pip install '.[gateway]'"
             raise ModuleNotFoundError(message, name=missing.name) from missing
-        globals()[name] = found
-        return found
-
-
-__all__ = [
-    "ErrorReply",
-    "Fault",
-    "LocalGateway",
-    "RecordedRequest",
-    "Reply",
-    "Script",
-    "Scripted",
-    "ScriptedCall",
-    "ScriptedResponse",
-    "broken_stream",
-    "close",
-    "create_app",
-    "cut",
-    "error",
-    "error_in_stream",
-    "reply",
-    "slow",
-    "stall",
-    "tool_call",
-]

@@ -6,7 +6,7 @@ import json
 import threading
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import Any, Optional
+from typing import Any, Optional, cast
 from urllib.parse import parse_qs
 
 from python_multipart import parse_form
@@ -96,7 +96,7 @@ class RecordedRequest:
     def asks_for_stream(self) -> bool:
         """Whether the body has `stream: true`."""
         content: Any = self.content()
-        return isinstance(content, dict) and content.get("stream") is True
+        return isinstance(content, dict) and cast("dict[str, Any]", content).get("stream") is True
 
     def content(self) -> Any:
         """The body as a JSON value, or the fields of a form; nothing is raised."""

@@ -77,10 +77,10 @@ def add_scripts(scripts: Scripts, value: object, source: str) -> list[Script]:
         ValueError: there are too many scripts already; then none is added, either.
     """
     strict: Any = None
-    rows = value
+    rows: Any = value
     at = ""
     if isinstance(value, dict) and "scripts" in value:
-        given = _object(value, source, ("scripts", "strict"))
+        given = _object(cast("object", value), source, ("scripts", "strict"))
         rows, strict, at = given["scripts"], given.get("strict"), "scripts"
         if strict is not None and not isinstance(strict, bool):
             raise WrongScripts(f"{source}: strict: expected true or false, got {strict!r}")
@@ -125,7 +125,7 @@ def _parsed(value: object, place: str) -> _Parsed:
         raise WrongScripts(f'{place}: respond is missing; {{"reply": {{}}}} is the gateway\'s own')
     responses: Any = given["respond"]
     many = isinstance(responses, list)
-    rows: list[object] = responses if many else [responses]
+    rows = cast("list[object]", responses) if many else [responses]
     made = [
         _action(row, f"{place}.respond[{number}]" if many else f"{place}.respond")
         for number, row in enumerate(rows)
