@@ -14,6 +14,9 @@ HOUR = 3600.0
 TEN_MINUTES = 600.0
 # More than the attempts of 20 seconds at the highest limit.
 MANY = 500
+# What a response says is left is out of date if it comes seconds late. The difference looks like
+# the attempts of others, and is left to them: a single minute may have no more than this share.
+LATE = 0.9
 
 limits = st.integers(5, 200)
 seeds = st.integers(0, 1000)
@@ -50,10 +53,7 @@ def test_no_minute_has_more_than_the_limit_or_much_less(limit, seed, fixed, fail
     gateway = Gateway(lambda now: limit, fixed=fixed)
     run = Run(admission, gateway, fails=fails, **waits(seed, longest)).until(TEN_MINUTES)
     assert gateway.refused == 0
-    # What a response says is left is out of date if it comes 20 seconds late. The difference looks
-    # like the attempts of others, and is left to them, so a single minute may have less.
-    share = 0.9 if longest > 2 else 0.95
-    check_use(run, 0, limit, 0.0, TEN_MINUTES, share)
+    check_use(run, 0, limit, 0.0, TEN_MINUTES, LATE if longest > 2 else 0.95)
 
 
 @given(limits, limits, seeds, st.booleans())
@@ -64,13 +64,13 @@ def test_the_limit_of_the_gateway_is_adopted_also_when_it_changes(before, after,
     admission = Admission(0.0, concurrency=MANY)
     admission.adopt(0.0, {"rpm": {"limit": before, "current": 0}})
     run = Run(admission, gateway, fails=0.05, **waits(seed, longest))
-    check_use(run.until(half), 0, before, 0.0, half)
+    check_use(run.until(half), 0, before, 0.0, half, LATE)
     run.until(TEN_MINUTES)
     assert admission.per_minute == (after, None)
     # What had begun before the change was heard of is only known to have been too much later.
     heard = half + longest + 1 + 60 / min(before, after)
     assert gateway.ours[0].fullest(heard) <= after
-    check_use(run, 0, after, heard + 62, TEN_MINUTES)
+    check_use(run, 0, after, heard + 62, TEN_MINUTES, LATE)
 
 
 @given(st.floats(0.1, 10), seeds, st.booleans())
