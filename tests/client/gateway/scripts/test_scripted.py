@@ -234,8 +234,8 @@ def test_a_transcript_and_an_answer_of_a_search_are_texts(gateway: LocalGateway)
     gateway.on(reply("Hello."), path="/v1/audio/transcriptions")
     gateway.on("cats", "Many.")
     form = (
-        b'--b\r\ncontent-disposition: form-data; name="model"\r\n\r\nopenai/whisper-1\r\n'
-        b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\nRIFF\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nopenai/whisper-1\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\nRIFF\r\n'
         b"--b--\r\n"
     )
     path = "/v1/audio/transcriptions"
