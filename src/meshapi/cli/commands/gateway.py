@@ -6,6 +6,7 @@ import signal
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Optional
 
 from meshapi.cli import exit_codes
@@ -93,15 +94,19 @@ def _run(arguments: Namespace, output: Output) -> int:
         raise CommandError(f"the gateway cannot start: {_why(error, arguments)}") from error
     except (OverflowError, ValueError) as error:
         raise UsageError(f"the gateway cannot start: {_why(error, arguments)}") from error
-    try:
-        with gateway:
-            for name in arguments.script:
-                _load(gateway, name)
-            _introduce(output, gateway.url, gateway.token)
-            _serve(gateway, output, quiet=arguments.quiet)
-        return exit_codes.DONE
-    except KeyboardInterrupt:
-        return exit_codes.DONE
+    log = None if arguments.quiet else _Log(gateway, output)
+    with suppress(KeyboardInterrupt), gateway:
+        for name in arguments.script:
+            _load(gateway, name)
+        _introduce(output, gateway.url, gateway.token)
+        while True:
+            time.sleep(_LOOK_EVERY)
+            if log:
+                log.show()
+    if log:
+        # By now, the requests that were under way have ended, too.
+        log.show()
+    return exit_codes.DONE
 
 
 class _Log:
@@ -122,20 +127,6 @@ class _Log:
                 self._told.add(line["number"])
                 self._output.record(line)
                 self._output.relay(_told(line))
-
-
-def _serve(gateway: "LocalGateway", output: Output, *, quiet: bool) -> None:
-    """Show each request that has ended, until Ctrl-C."""
-    log = _Log(gateway, output)
-    try:
-        while True:
-            time.sleep(_LOOK_EVERY)
-            if not quiet:
-                log.show()
-    except KeyboardInterrupt:
-        # The last ones, too.
-        if not quiet:
-            log.show()
 
 
 def _told(line: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import http.client
 import io
+import json
 import re
 import signal
 import sys
@@ -57,6 +58,24 @@ class TestGateway:
             out = process.stdout.read()
         assert "POST /v1/chat/completions a\\nGET /forged 200 1 ms\\x1b[2J 422" in out
         assert "\nGET /forged" not in out
+
+    @pytest.mark.slow
+    @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+    def test_tells_of_what_it_breaks_off_when_it_is_stopped(self) -> None:
+        with start("gateway", "--port", "0", "--token", TOKEN) as process:
+            assert process.stdout
+            url = re.search(r"127\.0\.0\.1:\d+", process.stdout.readline())
+            assert url
+            connection = http.client.HTTPConnection(url[0], timeout=10)
+            headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+            message = {"role": "user", "content": "Hi"}
+            body = json.dumps({"model": "mesh/stall", "stream": True, "messages": [message]})
+            connection.request("POST", "/v1/chat/completions", body, headers)
+            assert connection.getresponse().status == 200
+            assert interrupted(process, signal.SIGINT) == 0
+            out = process.stdout.read()
+            connection.close()
+        assert re.search(r"^POST /v1/chat/completions mesh/stall broken off \d+ ms$", out, re.M)
 
     def test_says_all_of_it_before_it_can_be_stopped(self, monkeypatch: pytest.MonkeyPatch) -> None:
         class StoppedAtOnce(io.StringIO):
