@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Callable, NamedTuple, Optional, TypeVar, Union, cast
 
 from meshapi.gateway.scripts import replies
-from meshapi.gateway.scripts.engine import Conditions, Script, Scripts
+from meshapi.gateway.scripts.conditions import Conditions
+from meshapi.gateway.scripts.engine import Script, Scripts
 from meshapi.gateway.scripts.values import Action, Body, Reply, ScriptedCall
 
 _CONDITIONS = ("text", "pattern", "model", "path", "method")

@@ -1,18 +1,14 @@
 """`Scripted`: the methods of a gateway that say what it has to respond."""
 
+import inspect
 import os
 import re
 from pathlib import Path
 from typing import Callable, Optional, Union
 
 from meshapi.gateway.http.request_log import RecordedRequest
-from meshapi.gateway.scripts.engine import (
-    Conditions,
-    Script,
-    ScriptedResponse,
-    Text,
-    place_of_caller,
-)
+from meshapi.gateway.scripts.conditions import Conditions, Text
+from meshapi.gateway.scripts.engine import Script, ScriptedResponse
 from meshapi.gateway.scripts.from_json import load_scripts
 from meshapi.gateway.scripts.replies import error
 from meshapi.gateway.state import GatewayState
@@ -106,7 +102,7 @@ class Scripted:
                 else "on: expected at least one response; reply() is the gateway's own"
             )
         conditions = Conditions(words, model, path, method, where)
-        return self._state.scripts.add(conditions, responses, times=times, place=place_of_caller())
+        return self._state.scripts.add(conditions, responses, times=times, place=_place_of_caller())
 
     def next_response(
         self,
@@ -209,6 +205,17 @@ class Scripted:
             Conditions(model=model, path=path),
             responses,
             times=times,
-            place=place_of_caller(),
+            place=_place_of_caller(),
             first=True,
         )
+
+
+def _place_of_caller() -> str:
+    """Return the file and line from which a function of this package was called."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("meshapi."):
+        frame = frame.f_back
+    if frame is None:
+        return "somewhere"
+    name = re.split(r"[\\/]", frame.f_code.co_filename)[-1]
+    return f"{name}:{frame.f_lineno}"
