@@ -2,15 +2,15 @@
 
 The rules:
 
-1. Scripts for the next requests come first, in the order in which they were added; then come the
-   others, in theirs. The first that matches and is not used up has the request.
-2. A script matches if each of its conditions holds. One without conditions matches everything.
-   Without conditions, it passes over requests that its response can't be for, such as a text for
-   a list of models; with conditions, that is an error.
+1. Scripts for the next requests come first, then the others, each in the order in which they were
+   added. The first that matches and is not used up decides.
+2. A script matches if each of its conditions holds. One without conditions matches everything that
+   its response fits: it passes over a list of models, for example, if the response is a text. With
+   conditions, a response that does not fit is an error.
 3. A script with one response is never used up. One with several gives each of them once, in turn.
    With `times`, it is used up after so many requests, and the last response is given until then.
-4. A request that no script matches is the gateway's own to respond to, or an error if the scripts
-   are strict.
+4. To a request that no script matches, the gateway responds as usual, or with an error if the
+   scripts are strict.
 
 Several threads may add scripts and ask for responses at once: each request uses up one response.
 """
@@ -28,7 +28,7 @@ from meshapi.gateway.scripts.values import Action, Body, ErrorReply, Fault, Repl
 if TYPE_CHECKING:
     from meshapi.gateway.http.request_log import RecordedRequest
 
-# More than any test has; over HTTP, anybody with the token can add some.
+# More than any test has: over HTTP, any client with the token can add some.
 _MOST_SCRIPTS = 10_000
 _MOST_BYTES = 64 * 1024 * 1024
 _MOST_MISTAKES = 100
@@ -46,8 +46,8 @@ class Script:
 
     Attributes:
         place: where it was added, such as `test_weather.py:12`.
-        used: how many requests have had it.
-        times: how many can have it; None for any number.
+        used: how many requests it has matched.
+        times: how many it is for; None for any number.
         responses: what they get, in turn.
         size: the bytes of memory that it takes.
     """
@@ -68,7 +68,7 @@ class Script:
 
     @property
     def needed(self) -> int:
-        """How many requests must have it before it counts as used."""
+        """How many requests it must match before it counts as used."""
         return 1 if self.times is None else self.times
 
     @property
@@ -93,7 +93,7 @@ class Script:
 
 
 class ScriptError(Exception):
-    """A request that no script matches, though it had to, or a script that failed.
+    """A request that strict scripts do not match, or a script that failed.
 
     Attributes:
         code: `not_scripted`, `script_failed` or `script_does_not_fit`.
@@ -119,7 +119,7 @@ class Scripts:
 
     @property
     def active(self) -> bool:
-        """Whether requests have to ask at all."""
+        """Whether there is anything to ask for a request."""
         return bool(self.strict or self._next or self._others)
 
     def add(
@@ -134,7 +134,7 @@ class Scripts:
         """Add a script.
 
         Args:
-            first: whether it comes before all others, except those that were added so before.
+            first: whether it comes before all others, except earlier ones with `first`.
 
         Raises:
             TypeError: a response or a condition has the wrong type.
@@ -158,14 +158,14 @@ class Scripts:
         return script
 
     def keep(self) -> None:
-        """Have `reset` return to the scripts that there are now, with nothing used."""
+        """Have `reset` return to the present scripts, unused."""
         with self._lock:
             self._kept = [
                 (one.conditions, one.responses, one.times, one.place) for one in self._others
             ]
 
     def reset(self) -> None:
-        """Forget all scripts, but those of `keep`, and what went wrong."""
+        """Forget all scripts except those of `keep`, and what went wrong."""
         with self._lock:
             self._next.clear()
             self._mistakes.clear()
@@ -192,7 +192,7 @@ class Scripts:
             return [*self._next, *self._others]
 
     def unused(self) -> list[Script]:
-        """Return the scripts that fewer requests had than they are for."""
+        """Return the scripts that have matched fewer requests than they are for."""
         return [script for script in self.all() if script.used < script.needed]
 
     def mistakes(self) -> list[str]:
@@ -204,8 +204,8 @@ class Scripts:
         """Return what the request gets; None for the gateway's own response.
 
         Args:
-            only: the kinds of responses that the request can have at all; a script with another
-                does not match. Without kinds, it can have any.
+            only: the kinds of responses that the request can get; scripts with others do not match.
+                If empty, it can get any.
 
         Raises:
             ScriptError: no script matches and the scripts are strict, or a script failed.

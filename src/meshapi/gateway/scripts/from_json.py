@@ -1,12 +1,12 @@
 """Scripts as JSON, from files and over HTTP.
 
-A script is an object, of which only `respond` must be there:
+A script is an object; only `respond` is required:
 
     {"text": "weather", "respond": {"reply": {"text": "Sunny."}}, "times": 2}
 
 The conditions are `text`, `pattern` (a regular expression for the text), `model`, `path` and
-`method`; `next` puts it before the others. `respond` is one response, or a list of responses in
-turn: a string, which is a text, or an object with one field, which says what it is.
+`method`; `next` puts it before the others. `respond` is one response, or a list of responses that
+are given in turn. A response is a text, or an object whose one field names its kind.
 """
 
 import json
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class WrongScripts(ValueError):
-    """JSON that is no scripts: the message says where, and what is wrong."""
+    """JSON that is not scripts; the message says what is wrong, and where."""
 
 
 class _Parsed(NamedTuple):
@@ -52,7 +52,7 @@ def load_scripts(scripts: Scripts, file: Path) -> list[Script]:
 
     Raises:
         OSError: the file can't be read.
-        WrongScripts: it is not JSON, or has no scripts; then none is added.
+        WrongScripts: it is not JSON, or a script is wrong; then none is added.
     """
     try:
         value: object = json.loads(file.read_bytes().decode("utf-8-sig"))
@@ -74,8 +74,8 @@ def add_scripts(scripts: Scripts, value: object, source: str) -> list[Script]:
         source: where they are from, for the message of `assert_all_used`.
 
     Raises:
-        WrongScripts: they are wrong; then none is added.
-        ValueError: there are too many scripts already; then none is added, either.
+        WrongScripts: one is wrong; then none is added.
+        ValueError: there would be too many; then none is added, either.
     """
     strict: Any = None
     rows: Any = value

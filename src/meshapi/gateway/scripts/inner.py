@@ -19,13 +19,13 @@ CHAT_PATH = "/v1/chat/completions"
 
 
 def inner_answer(state: GatewayState, path: str, body: Any) -> Union[Reply, Body, None]:
-    """Return what a script says in response to a request inside another one; None for nothing.
+    """Return what a script says to a request inside another; None for the gateway's own response.
 
     Args:
-        path: the endpoint that would respond to the request, if it came alone.
+        path: the endpoint of the request, if it came alone.
 
     Raises:
-        GatewayError: the script wants it so, or is wrong.
+        GatewayError: the script responds with an error, or is wrong.
     """
     if not state.scripts.active:
         return None
@@ -47,10 +47,10 @@ def inner_answer(state: GatewayState, path: str, body: Any) -> Union[Reply, Body
 
 
 def inner_reply(state: GatewayState, path: str, body: Any) -> Optional[Reply]:
-    """Return what a script says, as `inner_answer` does, where a whole body has no place.
+    """Return what a script says, as `inner_answer` does, where a whole body does not fit.
 
     Raises:
-        GatewayError: the script wants it so, or is wrong.
+        GatewayError: the script responds with an error, or is wrong.
     """
     answer = inner_answer(state, path, body)
     if isinstance(answer, Body):

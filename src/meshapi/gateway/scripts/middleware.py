@@ -1,4 +1,4 @@
-"""The step before the endpoints: a script has its turn, or the request goes on."""
+"""The step before the endpoints: a script responds, or the request goes on."""
 
 from typing import Optional
 
@@ -25,7 +25,7 @@ _SCRIPTED = "/v1/"
 
 
 class Scripter:
-    """ASGI middleware. It belongs inside the recorder, which says what the request was."""
+    """ASGI middleware. It belongs inside the recorder, which leaves it the recorded request."""
 
     def __init__(self, app: ASGIApp, state: GatewayState) -> None:
         self._app = app
