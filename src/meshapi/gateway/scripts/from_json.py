@@ -150,7 +150,8 @@ def _action(value: object, place: str) -> Action:
     known = ", ".join(_KINDS)
     if len(given) != 1 or next(iter(given)) not in _KINDS:
         raise WrongScripts(
-            f"{place}: expected a text or an object with one of {known}, got {_brief(value)}"
+            f"{place}: expected a text or an object with one of {known},"
+            f" got {_brief(cast('object', value))}"
         )
     ((kind, inner),) = given.items()
     place = f"{place}.{kind}"
