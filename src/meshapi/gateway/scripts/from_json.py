@@ -146,16 +146,19 @@ def _pattern(value: object, place: str) -> "re.Pattern[str]":
 def _action(value: object, place: str) -> Action:
     if isinstance(value, str):
         return replies.reply(value)
-    given = cast("_Object", value) if isinstance(value, dict) else {}
+    given = _fields_of(value)
     known = ", ".join(_KINDS)
     if len(given) != 1 or next(iter(given)) not in _KINDS:
         raise WrongScripts(
-            f"{place}: expected a text or an object with one of {known},"
-            f" got {_brief(cast('object', value))}"
+            f"{place}: expected a text or an object with one of {known}, got {_brief(value)}"
         )
     ((kind, inner),) = given.items()
     place = f"{place}.{kind}"
     return with_place(place, partial(_KINDS[kind], inner, place))
+
+
+def _fields_of(value: object) -> _Object:
+    return cast("_Object", value) if isinstance(value, dict) else {}
 
 
 def with_place(place: str, make: Callable[[], T]) -> T:
