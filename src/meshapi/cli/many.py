@@ -1,4 +1,4 @@
-"""The calls of `map` and `batch`: made of the rows of a file."""
+"""The calls of `map` and `batch`, made from the rows of a file."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator
@@ -45,7 +45,7 @@ class Calls(Iterable["Union[Call[Any], tuple[str, Call[Any]]]"]):
     Attributes:
         rows: what they are made of.
         template: makes calls of rows; None for the lines of a batch file, which are calls already.
-        total: how many there are; None for standard input, where nobody knows.
+        total: how many there are; None for standard input, whose length is unknown.
     """
 
     def __init__(self, rows: Rows, template: "Optional[Call[Any]]") -> None:
@@ -62,7 +62,7 @@ class Calls(Iterable["Union[Call[Any], tuple[str, Call[Any]]]"]):
         """Make the calls, each with an ID.
 
         Raises:
-            UsageError: a row cannot be read, does not fit the template, or is no line of a batch
+            UsageError: a row cannot be read, does not fit the template, or is not a line of a batch
                 file.
         """
         from meshapi_core.bulk import Inputs
@@ -92,7 +92,7 @@ def calls_in(arguments: Namespace) -> Calls:
         for name in ("system", "model", "schema", "max_tokens"):
             if getattr(arguments, name) is not None:
                 option = name.replace("_", "-")
-                raise UsageError(f"--{option}: expected --prompt beside it, which it is for")
+                raise UsageError(f"--{option}: expected --prompt as well, which it belongs to")
         template = None
     else:
         template = _template(arguments)
