@@ -45,7 +45,7 @@ class Calls(Iterable["Union[Call[Any], tuple[str, Call[Any]]]"]):
     Attributes:
         rows: what they are made of.
         template: makes calls of rows; None for the lines of a batch file, which are calls already.
-        total: how many there are; None for standard input, whose length is unknown.
+        total: how many there are; None for standard input, where nobody knows.
     """
 
     def __init__(self, rows: Rows, template: "Optional[Call[Any]]") -> None:
@@ -92,7 +92,7 @@ def calls_in(arguments: Namespace) -> Calls:
         for name in ("system", "model", "schema", "max_tokens"):
             if getattr(arguments, name) is not None:
                 option = name.replace("_", "-")
-                raise UsageError(f"--{option}: expected --prompt as well, which it belongs to")
+                raise UsageError(f"--{option}: expected --prompt beside it, which it is for")
         template = None
     else:
         template = _template(arguments)

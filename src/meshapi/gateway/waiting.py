@@ -1,8 +1,8 @@
-"""Which connections have kept the gateway waiting for too long.
+"""Which connections have made the gateway wait for too long, and are closed.
 
-uvicorn closes a connection that is idle after a response. But it waits for ever for the first
-request, for the end of a head that arrives byte by byte, and for the end of a body that is no
-longer read. A client that opened many such connections would use up all that there may be.
+uvicorn closes a connection that is idle after a response. It waits for ever for the first request,
+for the end of a head of which a byte comes now and then, and for the end of a body that nobody
+reads any more: whoever opens many such connections would take all that there can be.
 """
 
 from collections.abc import Iterable
