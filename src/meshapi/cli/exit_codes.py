@@ -21,5 +21,5 @@ EXIT_CODES: Final = {
     NO_TOKEN: "the token is missing, or the gateway refused it",
     NO_CONNECTION: "the gateway was not reached, did not respond in time, or broke off",
     INTERRUPTED: "Ctrl-C",
-    BROKEN_PIPE: "whoever read the output has closed it, such as `head`",
+    BROKEN_PIPE: "the reader of the output has closed it, such as `head`",
 }

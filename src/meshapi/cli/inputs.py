@@ -1,4 +1,4 @@
-"""What a command is given to read: words, files, and standard input."""
+"""The input of a command: words, files, and standard input."""
 
 import os
 import stat
@@ -8,7 +8,7 @@ from typing import Any, TextIO, Union
 
 from meshapi.cli.problems import UsageError
 
-# More text than any model reads; a mistake with a file should not fill the memory.
+# More text than any model reads: a wrong file must not fill the memory.
 MOST_TEXT = 16 * 1024 * 1024
 # As much as fits into a request as base64, with room for the rest of it.
 MOST_BYTES = 20 * 1024 * 1024

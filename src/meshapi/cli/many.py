@@ -1,4 +1,4 @@
-"""The calls of `map` and `batch`: made of the rows of a file."""
+"""The calls of `map` and `batch`, made from the rows of a file."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator
@@ -62,7 +62,7 @@ class Calls(Iterable["Union[Call[Any], tuple[str, Call[Any]]]"]):
         """Make the calls, each with an ID.
 
         Raises:
-            UsageError: a row cannot be read, does not fit the template, or is no line of a batch
+            UsageError: a row cannot be read, does not fit the template, or is not a line of a batch
                 file.
         """
         from meshapi_core.bulk import Inputs

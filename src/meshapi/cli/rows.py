@@ -19,7 +19,7 @@ Row = Mapping[str, Any]
 
 
 class Rows(Iterable[Row]):
-    """The rows of a file; each loop reads it again, so that they need no memory.
+    """The rows of a file; each loop reads the file again, so that they need no memory.
 
     Args:
         path: a file that ends with `.csv` or `.tsv`, whose first line names the columns; any other
@@ -39,7 +39,7 @@ class Rows(Iterable[Row]):
         """Read the rows.
 
         Raises:
-            UsageError: the file cannot be read, or a line is no row; the message names the line.
+            UsageError: the file cannot be read, or a line is not a row; the message names the line.
         """
         with _opened(self.path) as file:
             try:

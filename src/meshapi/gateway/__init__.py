@@ -4,12 +4,12 @@ It shares no code with the client that it tests. Its modules are private:
 
     app, server     the application with all its routes, and the real socket in front of it
     websocket       uvicorn's WebSocket connection, with the same behaviour on all its versions
-    waiting         which connections have made the server wait for too long
+    waiting         which connections have kept the server waiting for too long
     http/           common to all paths: tokens, checks, errors, responses, streams, the log
     endpoints/      a module for each path: /v1/web is `web.py`, /v1/audio/speech `audio/speech.py`
     realtime/       /v1/realtime, and the session behind it
     page/           the page at /, which shows the requests as they come
-    scripts/        what users say that it has to respond, and to which requests
+    scripts/        what users tell it to respond with, and to which requests
     content/        what it makes up: answers, tones, pictures, documents, vectors
     models          the known models; those in `failing_models` fail on purpose, those in `mistakes`
                     say something wrong, and `jobs` says how theirs end

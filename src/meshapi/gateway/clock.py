@@ -1,9 +1,9 @@
 """The gateway's clock, and its waits.
 
-Behind a real socket, that is the computer's clock, and the waits are those of an event loop. A host
-that steps the application by hand, without an event loop, sets a clock of its own with `on_clock`:
-what the application then awaits is what that clock returns, and nothing else. So everything in the
-gateway that waits or tells the time does it by these functions.
+Behind a real socket, this is the computer's clock, and waits are those of an event loop. A host
+that steps the application by hand, without an event loop, sets its own clock with `on_clock`; then
+the application may await nothing but what that clock returns. So the gateway waits and tells the
+time with these functions only.
 """
 
 import time as _time
@@ -20,7 +20,7 @@ class Event(Protocol):
     """Something that happens once."""
 
     def set(self) -> object:
-        """Say that it has happened, and wake whoever waits for it."""
+        """Say that it has happened, and wake all that wait for it."""
         ...
 
     async def wait(self) -> None:
@@ -80,8 +80,8 @@ class Clock:
     """The computer's clock, and the waits of the running event loop.
 
     Attributes:
-        spool_size: bytes of an upload that stay in memory. More of it goes to disk, in a thread,
-            for which the application has to wait as well.
+        spool_size: bytes of an upload that stay in memory. The rest goes to disk, in a thread,
+            which the application has to wait for.
     """
 
     spool_size = 1024 * 1024

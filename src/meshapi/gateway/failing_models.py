@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from meshapi.gateway import clock
 from meshapi.gateway.http.errors import GatewayError
-from meshapi.gateway.http.streams import ConnectionCut, Script, play, play_half
+from meshapi.gateway.http.streams import ConnectionCut, PacedFrames, play, play_half
 from meshapi.gateway.http.wire import DONE, PING, frame
 from meshapi.gateway.models import (
     BROKEN_STREAM,
@@ -99,45 +99,47 @@ async def body_of(model: str, body: bytes) -> AsyncIterator[bytes]:
     yield body
 
 
-def frames_of(model: str, script: Script, pause: float) -> AsyncIterator[bytes]:
+def frames_of(model: str, frames: PacedFrames, pause: float) -> AsyncIterator[bytes]:
     """The frames of the stream, in the way that the model plays it."""
     if model == BROKEN_STREAM:
-        return cut_half_way(script, pause)
+        return cut_half_way(frames, pause)
     if model == ERROR_IN_STREAM:
-        return fail_half_way(script, pause, GatewayError(*TIMEOUT))
+        return fail_half_way(frames, pause, GatewayError(*TIMEOUT))
     if model == STALL:
-        return stall_half_way(script, pause)
+        return stall_half_way(frames, pause)
     if model == SLOW:
-        return crawl(script, SLOW_START, SLOW_PAUSE)
-    return play(script, pause)
+        return crawl(frames, SLOW_START, SLOW_PAUSE)
+    return play(frames, pause)
 
 
-async def cut_half_way(script: Script, pause: float) -> AsyncIterator[bytes]:
+async def cut_half_way(frames: PacedFrames, pause: float) -> AsyncIterator[bytes]:
     """The first half of the stream, and then the end of the connection."""
-    async for data in play_half(script, pause):
+    async for data in play_half(frames, pause):
         yield data
     raise ConnectionCut
 
 
-async def fail_half_way(script: Script, pause: float, error: GatewayError) -> AsyncIterator[bytes]:
+async def fail_half_way(
+    frames: PacedFrames, pause: float, error: GatewayError
+) -> AsyncIterator[bytes]:
     """The first half of the stream, then an error, then [DONE]."""
-    async for data in play_half(script, pause):
+    async for data in play_half(frames, pause):
         yield data
     yield frame({"error": error.error})
     yield DONE
 
 
-async def stall_half_way(script: Script, pause: float) -> AsyncIterator[bytes]:
+async def stall_half_way(frames: PacedFrames, pause: float) -> AsyncIterator[bytes]:
     """The first half of the stream, and then pings without end."""
-    async for data in play_half(script, pause):
+    async for data in play_half(frames, pause):
         yield data
     while True:
         await clock.sleep(_PING_EVERY)
         yield PING
 
 
-async def crawl(script: Script, start: float, pause: float) -> AsyncIterator[bytes]:
+async def crawl(frames: PacedFrames, start: float, pause: float) -> AsyncIterator[bytes]:
     """The whole stream, after a wait."""
     await clock.sleep(start)
-    async for data in play(script, pause):
+    async for data in play(frames, pause):
         yield data

@@ -9,10 +9,10 @@ _SEQUENCES: Final = (list, tuple, set, frozenset, deque)
 
 
 def footprint(value: object, enough: int = sys.maxsize) -> int:
-    """Return about how many bytes a value takes, with all that is in it.
+    """Return about how many bytes of memory a value takes, with all that is in it.
 
-    What stands in it several times counts each time. JSON takes up to thirty times as much memory
-    parsed as it has bytes, so the size of a body does not tell.
+    An object that occurs several times counts each time. The size of a JSON body says little: once
+    parsed, it may take thirty times as much.
 
     Args:
         enough: counting stops beyond this.

@@ -14,18 +14,18 @@ MOST_CONNECTIONS: Final = 4096
 """Open at the same time; each may hold 64 KiB of a request that has no token."""
 
 PATIENCE: Final = 75.0
-"""Seconds until a request has to be there, as long as a connection may be idle after one."""
+"""Seconds until a request must have arrived; a connection may be idle after one for as long."""
 
 
 class Waiting:
     """The connections of one server that wait for a request."""
 
     def __init__(self) -> None:
-        # For each, its last request, and when it was first seen to wait for the next one.
+        # For each, its last request, and when it was first seen waiting for the next one.
         self._since: dict[H11Protocol, tuple[Any, float]] = {}
 
     def overdue(self, connections: Iterable[object], now: float) -> list[H11Protocol]:
-        """Return those that are to be closed; call it about once a second."""
+        """Return the connections to close; call it about once a second."""
         waiting = [one for one in connections if isinstance(one, H11Protocol) and _waits(one)]
         before, self._since = self._since, {}
         for one in waiting:
@@ -35,7 +35,7 @@ class Waiting:
 
 
 def _waits(connection: H11Protocol) -> bool:
-    """Whether the client has to send something, and uvicorn sees to no time limit."""
+    """Whether it is the client's turn, and uvicorn has no time limit for it."""
     # None until the first request, whatever uvicorn declares.
     cycle: Any = connection.cycle
     is_over = cycle is None or cycle.response_complete

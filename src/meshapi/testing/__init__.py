@@ -10,18 +10,16 @@
 It speaks the wire protocol of the service, checks what it is sent, and responds to the same
 question in the same way each time, so that a test can state exactly what it expects. `LocalGateway`
 serves over a real socket; `create_app` returns the bare ASGI application, for a server of your own.
-Both need `pip install '.[gateway]'`. What your tests want it to respond, they say with scripts:
+Both need `pip install '.[gateway]'`. Scripts say what it responds with:
 
     gateway.on("weather", reply(tool_calls=[tool_call("get_weather", {"city": "Paris"})]), "Sunny.")
     gateway.next_error(429, retry_after=2)
     ...
     gateway.assert_all_used()
 
-`builders` makes responses and streams without a gateway: `completion("hi")`, `chunks("he", "llo")`.
-
-`FakeGateway` is the same without sockets, threads and waits: a transport, with a clock of its own
-(room `fake`); `ByteFault` says what happens to the bytes of a response. `completion` and `chunks`
-(`builders`) are responses without a gateway.
+`FakeGateway` is the same without sockets, threads and waits: a transport with its own clock.
+`ByteFault` damages the bytes of its responses. `completion("hi")` and `chunks("he", "llo")` make
+responses and streams without a gateway.
 
 Requests from web pages of other hosts, and requests for a host name that is not the gateway's, get
 a 403: otherwise any site could use the gateway through its visitors' browsers. Add host names with
@@ -128,11 +126,12 @@ and the session goes on; mesh/stall sends nothing after `session.created`. Realt
     mesh/close-4402             the same with `insufficient_quota` and 4402
     mesh/large-frame            sends a response whose audio is one frame of 3 MiB
 
-Other modules of this package
+Modules of this package
+    fake                        `FakeGateway` and `ByteFault`
     cassettes                   `cassette()`, which records exchanges and plays them back
-    builders                    responses and chunks, made on the spot
-    plugin                      the plugin of pytest, with fixtures and a mark
+    builders                    `completion()` and `chunks()`
     guard                       `block_network()`, which keeps tests off the network
+    plugin                      the pytest plugin, with fixtures and a mark
 """
 
 from typing import TYPE_CHECKING

@@ -28,7 +28,7 @@ def completion(
     refusal: Optional[str] = None,
     model: str = _MODEL,
 ) -> ChatCompletionResponse:
-    """Return a response as `client.chat.completions.create` returns it.
+    """Return a response, as `client.chat.completions.create` does.
 
     Args:
         text: what the model says.
@@ -85,8 +85,8 @@ def chunks(
     Args:
         texts: the text of each chunk. Before them comes a chunk with the role, after them one with
             the finish reason and one with the usage.
-        cut: return the bytes of the event stream instead, to its end, in pieces of that many bytes,
-            to test a parser.
+        cut: to test a parser, return the bytes of the whole event stream instead, in pieces of that
+            many bytes.
         finish_reason: None for a stream that breaks off after the last text.
         model: the model that responds.
 

@@ -12,20 +12,19 @@ __all__ = ["block_network"]
 
 @contextmanager
 def block_network(allow: Optional[Iterable[str]] = None) -> Generator[None, None, None]:
-    """Forbid all clients to use the network in a `with` block, except on this machine.
+    """Keep all clients off the network in a `with` block, except on this machine.
 
         with block_network():
             run_my_program()
 
-    A request to any other host raises `NetworkBlockedError`. Nothing is sent, not even a question
-    for the address of the host, and nothing is retried. It holds for every client, every transport
-    and every thread of the process, and for connections that are open already. Of several blocks,
-    the one entered last decides. `MESHAPI_BLOCK_NETWORK=1` does the same for a whole process, but
-    leaves open connections alone.
+    A request to any other host raises `NetworkBlockedError`. Nothing is sent, not even a DNS query,
+    and nothing is retried. The block applies to every client, transport and thread of the process,
+    and to connections that are open already. Of several blocks, the one entered last decides.
+    `MESHAPI_BLOCK_NETWORK=1` does the same for a whole process, but leaves open connections alone.
 
     Args:
-        allow: the names and addresses of the hosts that may be connected to, instead of those of
-            this machine, such as `["127.0.0.1", "api.example.test"]`.
+        allow: the host names and addresses to allow instead of this machine, such as
+            `["127.0.0.1", "api.example.test"]`.
 
     Raises:
         InvalidParamsError: `allow` is not a list of names and addresses.

@@ -1,4 +1,4 @@
-"""A plugin of pytest: a gateway and clients for tests, cassettes, and no network.
+"""The pytest plugin: a gateway and clients for tests, cassettes, and no network.
 
 pytest loads it wherever this package is installed, so it imports nothing but pytest before a test
 uses it.
@@ -130,7 +130,7 @@ def meshapi_client(meshapi_gateway: "LocalGateway") -> "Generator[MeshAPI, None,
 def async_meshapi_client(
     meshapi_gateway: "LocalGateway",
 ) -> "Generator[AsyncMeshAPI, None, None]":
-    """An async client of `meshapi_gateway`, for a test on asyncio or trio, whoever runs it."""
+    """An async client of `meshapi_gateway`, on asyncio or trio, with any plugin that runs them."""
     from meshapi import AsyncMeshAPI
 
     client = AsyncMeshAPI(**_options(meshapi_gateway))
@@ -145,12 +145,12 @@ def _options(gateway: "Union[LocalGateway, FakeGateway]") -> dict[str, Any]:
     options: dict[str, Any] = {"base_url": gateway.url, "token": gateway.token}
     if hasattr(gateway, "network"):
         return {**options, "transport": gateway}
-    # None may be on the way to this machine.
+    # Tests of this machine must not depend on the proxy of its environment.
     return {**options, "proxy": None}
 
 
 def _close(client: "AsyncMeshAPI") -> None:
-    """Close a client outside the event loop of its test, which has ended or stands still."""
+    """Close a client outside the event loop of its test, which has ended or is suspended."""
     import asyncio
 
     # Not `asyncio.run`, which would replace the current loop of the test's plugin.

@@ -67,7 +67,9 @@ class TestLimits:
             peer.sendall(b"\x01" + fragment + (b"\0" + fragment) * 1000 + ping)
             received = b""
             while not received.endswith(b"\x8a\0"):
-                received += peer.recv(65536)
+                piece = peer.recv(65536)
+                assert piece, "the gateway has closed the connection"
+                received += piece
             (protocol,) = gateway._server.server_state.connections
             kept = [one for one in vars(protocol).values() if isinstance(one, (list, bytearray))]
             assert footprint(kept) < 10_000

@@ -61,13 +61,13 @@ def _add_arguments(parser: ArgumentParser) -> None:
         metavar="FILE",
         action="append",
         default=[],
-        help="JSON with what it has to respond, and to which requests (see docs/local-gateway.md)",
+        help="a JSON file with scripts, which say what to respond with (see docs/local-gateway.md)",
     )
     parser.add_argument(
         "--strict", action="store_true", help="an error (501) for requests without a script"
     )
     parser.add_argument(
-        "-q", "--quiet", action="store_true", help="no line for each request that has ended"
+        "-q", "--quiet", action="store_true", help="do not show each request that has ended"
     )
 
 

@@ -1,4 +1,4 @@
-"""`meshapi speak`: a text, spoken, in a file."""
+"""`meshapi speak`: a text as speech, in a file."""
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -24,7 +24,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "--output",
         metavar="FILE",
         default="speech.mp3",
-        help="where to save it; its ending is the format (default: %(default)s)",
+        help="where to save it; its suffix is the format (default: %(default)s)",
     )
     add_model(parser)
     parser.add_argument("--voice", help="the voice (default: that of the model)")
@@ -33,7 +33,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         type=Words(_FORMATS),
         choices=_FORMATS,
         metavar="FORMAT",
-        help=f"{', '.join(_FORMATS)} (default: the ending of the file, or mp3)",
+        help=f"{', '.join(_FORMATS)} (default: the suffix of the file, or mp3)",
     )
     parser.add_argument("--force", action="store_true", help="replace a file that exists")
     add_connection(parser)

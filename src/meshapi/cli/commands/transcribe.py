@@ -14,7 +14,9 @@ from meshapi.cli.output import Output
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="an audio file")
     add_model(parser, "openai/whisper-1")
-    parser.add_argument("--language", metavar="CODE", help="such as en (default: found out)")
+    parser.add_argument(
+        "--language", metavar="CODE", help="such as en (default: the model detects it)"
+    )
     add_connection(parser)
 
 
@@ -32,8 +34,8 @@ def _run(arguments: Namespace, output: Output) -> int:
 
 TRANSCRIBE = Command(
     "transcribe",
-    "write down what is said in an audio file",
+    "turn an audio file into text",
     _run,
     _add_arguments,
-    "Write down what is said in an audio file.",
+    "Turn what is said in an audio file into text.",
 )

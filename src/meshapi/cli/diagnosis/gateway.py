@@ -16,7 +16,7 @@ from meshapi import (
 )
 from meshapi.cli.diagnosis.findings import Finding, well, wrong
 
-# Where tokens and signed URLs begin to be refused is not documented; most services allow minutes.
+# How much skew tokens and signed URLs tolerate is not documented; most services allow minutes.
 _MOST_SKEW = 60.0
 
 
@@ -61,7 +61,7 @@ def _failed(error: MeshAPIError, now: float) -> Iterator[Finding]:
 
 
 def _is_foreign(error: MeshAPIError) -> bool:
-    """Whether something else than a gateway has sent this error, such as a sign-in page."""
+    """Whether something other than a gateway sent this error, such as a sign-in page."""
     if not isinstance(error, APIStatusError):
         return False
     return 300 <= error.status < 400 or not (isinstance(error.raw, dict) or error.request_id)

@@ -69,7 +69,7 @@ def check_connection(
 
 
 def check_certificate(place: Place, address: Address, timeout: float) -> Finding:
-    """Do a TLS handshake, and say who vouches for the server."""
+    """Do a TLS handshake, and say who issued the certificate."""
     context = ssl.create_default_context()
     try:
         plain = socket.create_connection(address, timeout)
@@ -93,7 +93,7 @@ def _advice_for(error: ssl.SSLCertVerificationError) -> str:
     if error.verify_code in (_NOT_YET, _EXPIRED):
         return "check the date and time of this machine"
     if error.verify_code == _OTHER_HOST:
-        return "another server answers: sign in to the network with a browser, or check the name"
+        return "another server responds: sign in to the network with a browser, or check the name"
     return (
         "something between here and the gateway may re-encrypt traffic, such as a company's proxy:"
         " set SSL_CERT_FILE to a file with its certificate authority"

@@ -39,7 +39,7 @@ from meshapi.gateway.models import (
     choose_from,
     cost_of,
 )
-from meshapi.gateway.scripts.faults import scripted_by
+from meshapi.gateway.scripts.handover import scripted_reply
 from meshapi.gateway.scripts.values import Reply
 from meshapi.gateway.state import GatewayState
 
@@ -115,7 +115,7 @@ def routes(state: GatewayState) -> list[Route]:
         if body.get("sparse_embedding"):
             message = "The local gateway has no sparse embeddings."
             raise GatewayError(501, "not_implemented", message)
-        scripted = scripted_by(request)
+        scripted = scripted_reply(request)
         made = embed(body, model_of(body, scripted), scripted)
         model: str = made["model"]
         user, tokens = body.get("user") or "", made["usage"]["total_tokens"]

@@ -22,7 +22,7 @@ from meshapi.gateway.http.validation import (
 )
 from meshapi.gateway.http.wire import dump
 from meshapi.gateway.models import CHAT_MODELS, DEFAULT_MODEL, choose_from
-from meshapi.gateway.scripts.faults import reply_to
+from meshapi.gateway.scripts.handover import reply_to
 from meshapi.gateway.state import GatewayState
 
 _DEFAULT_RESULTS, _MOST_RESULTS = 5, 20

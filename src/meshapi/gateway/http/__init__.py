@@ -2,6 +2,7 @@
 
 access_rules  requests that are refused before anything else is checked
 auth          routes that need the token, and public ones
+contents      what a request is about: its model, its messages, its text
 downloads     files to download: whole, in ranges, or broken off on purpose
 errors        error responses, all in the service's envelope
 forms         multipart forms, read and checked as FastAPI does

@@ -13,7 +13,7 @@ from python_multipart import parse_form
 from python_multipart.exceptions import FormParserError
 from starlette.datastructures import Headers
 
-from meshapi.gateway.scripts.contents import messages_in, model_in, text_in
+from meshapi.gateway.http.contents import messages_in, model_in, text_in
 
 # The most bytes of all bodies together; the oldest bodies are dropped first.
 _KEPT_BODIES = 64 * 1024 * 1024

@@ -7,10 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from meshapi.gateway import failing_models
-from meshapi.gateway.http.streams import BreakableResponse, EventStream, Script
+from meshapi.gateway.http.streams import BreakableResponse, EventStream, PacedFrames
 from meshapi.gateway.http.wire import dump
 from meshapi.gateway.models import BROKEN_STREAM
 from meshapi.gateway.scripts import faults
+from meshapi.gateway.scripts.handover import fault_of
 from meshapi.gateway.state import GatewayState
 
 
@@ -64,13 +65,13 @@ def stream_response(
     state: GatewayState,
     request: Request,
     model: str,
-    script: Script,
+    frames: PacedFrames,
     headers: Optional[Mapping[str, str]] = None,
 ) -> Response:
-    """The script as the model plays it; call `failing_models.refuse` before."""
-    fault = faults.fault_of(request)
+    """A stream of the frames, as the model plays them; call `failing_models.refuse` before."""
+    fault = fault_of(request)
     if fault is None:
-        frames = failing_models.frames_of(model, script, state.pause)
+        body = failing_models.frames_of(model, frames, state.pause)
     else:
-        frames = faults.frames_of(fault, script, state.pause)
-    return EventStream(frames, headers={**(headers or {}), "Cache-Control": "no-store"})
+        body = faults.frames_of(fault, frames, state.pause)
+    return EventStream(body, headers={**(headers or {}), "Cache-Control": "no-store"})

@@ -30,7 +30,7 @@ class EventStream(BreakableResponse):
 
 
 @dataclass(frozen=True)
-class Script:
+class PacedFrames:
     """A stream before it is played.
 
     The frames of `opening` are sent at once, those of `words` at the pace, those of `closing` at
@@ -42,26 +42,26 @@ class Script:
     closing: Sequence[bytes]
 
 
-async def play(script: Script, pause: float) -> AsyncIterator[bytes]:
-    """The frames of the whole script, to the end."""
-    async for frame in play_half(script, pause):
+async def play(frames: PacedFrames, pause: float) -> AsyncIterator[bytes]:
+    """All frames, to the end."""
+    async for frame in play_half(frames, pause):
         yield frame
-    for frame in script.words[_half(script) :]:
+    for frame in frames.words[_half(frames) :]:
         await clock.sleep(pause)
         yield frame
-    for frame in script.closing:
+    for frame in frames.closing:
         yield frame
     yield DONE
 
 
-async def play_half(script: Script, pause: float) -> AsyncIterator[bytes]:
+async def play_half(frames: PacedFrames, pause: float) -> AsyncIterator[bytes]:
     """The frames of the opening and of the first half of the words, rounded up."""
-    for frame in script.opening:
+    for frame in frames.opening:
         yield frame
-    for frame in script.words[: _half(script)]:
+    for frame in frames.words[: _half(frames)]:
         await clock.sleep(pause)
         yield frame
 
 
-def _half(script: Script) -> int:
-    return (len(script.words) + 1) // 2
+def _half(frames: PacedFrames) -> int:
+    return (len(frames.words) + 1) // 2

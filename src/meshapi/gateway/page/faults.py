@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from meshapi.gateway.scripts.engine import Conditions, ScriptedResponse, Scripts
+from meshapi.gateway.scripts.conditions import Conditions
+from meshapi.gateway.scripts.engine import ScriptedResponse, Scripts
 from meshapi.gateway.scripts.replies import (
     broken_stream,
     cut,

@@ -27,7 +27,7 @@ from meshapi.gateway import failing_models
 from meshapi.gateway.http.auth import bearer_token, check_token
 from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.models import choose_realtime
-from meshapi.gateway.realtime.scripts import Scripts
+from meshapi.gateway.realtime.scripts import SessionScripts
 from meshapi.gateway.realtime.session import Session
 from meshapi.gateway.state import GatewayState
 
@@ -42,7 +42,7 @@ def routes(state: GatewayState) -> list[BaseRoute]:
 
     async def connect(socket: WebSocket) -> None:
         check_token(state, _token_of(socket))
-        scripts = Scripts(state, socket)
+        scripts = SessionScripts(state, socket)
         scripts.refuse()
         model = choose_realtime(socket.query_params.get("model"))
         failing_models.refuse(state, model)

@@ -11,9 +11,9 @@ from meshapi.gateway.http.request_log import RecordedRequest
 from meshapi.gateway.models import BROKEN_STREAM, ERROR_IN_STREAM, SLOW, STALL
 from meshapi.gateway.realtime.actions import Plan
 from meshapi.gateway.realtime.events import Refused
+from meshapi.gateway.scripts.conditions import RequestView
 from meshapi.gateway.scripts.engine import ScriptError
-from meshapi.gateway.scripts.faults import error_of
-from meshapi.gateway.scripts.inner import asked_of, error_for
+from meshapi.gateway.scripts.errors import script_failure, scripted_error
 from meshapi.gateway.scripts.values import Body, ErrorReply, Fault, Reply
 from meshapi.gateway.state import GatewayState
 
@@ -51,7 +51,7 @@ class Manner:
             object.__setattr__(self, "start", SLOW_START)
 
 
-class Scripts:
+class SessionScripts:
     """The scripts of the gateway, as one session asks for them."""
 
     def __init__(self, state: GatewayState, socket: WebSocket) -> None:
@@ -65,11 +65,11 @@ class Scripts:
             GatewayError: one has.
         """
         try:
-            action = self._scripts.action_for(asked_of(self._request), (ErrorReply,))
+            action = self._scripts.action_for(RequestView.of(self._request), (ErrorReply,))
         except ScriptError as error:
-            raise error_for(error) from None
+            raise script_failure(error) from None
         if isinstance(action, ErrorReply):
-            raise error_of(action)
+            raise scripted_error(action)
 
     def turn(self, plan: Plan, usual: Manner) -> tuple[Plan, Manner]:
         """Return a response as a script wants it.
@@ -80,8 +80,8 @@ class Scripts:
         if not self._scripts.active:
             return plan, usual
         try:
-            asked = asked_of(self._request)._replace(text=plan.question)
-            action = self._scripts.action_for(asked)
+            view = RequestView.of(self._request)._replace(text=plan.question)
+            action = self._scripts.action_for(view)
         except ScriptError as error:
             raise Refused(error.code, str(error)) from None
         if isinstance(action, ErrorReply):

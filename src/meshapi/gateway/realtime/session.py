@@ -23,7 +23,7 @@ from meshapi.gateway.realtime.calls import response_to
 from meshapi.gateway.realtime.conversation import Conversation
 from meshapi.gateway.realtime.events import Event, Refused, error_event, event, parse
 from meshapi.gateway.realtime.response import Response, Step
-from meshapi.gateway.realtime.scripts import Manner, Scripts
+from meshapi.gateway.realtime.scripts import Manner, SessionScripts
 
 # 3 MiB of base64, in one frame.
 _LARGE_AUDIO = 3 * 1024 * 1024 // 4 * 3
@@ -40,7 +40,9 @@ _FATAL = {
 class Session:
     """One session, on a connection after its upgrade."""
 
-    def __init__(self, socket: WebSocket, model: str, pause: float, scripts: Scripts) -> None:
+    def __init__(
+        self, socket: WebSocket, model: str, pause: float, scripts: SessionScripts
+    ) -> None:
         self._socket = socket
         self._model = model
         # How the response under way goes wrong: as the model, or as a script wants it.

@@ -1,6 +1,6 @@
 """/__gateway: scripts and recorded requests over HTTP, for programs in any language.
 
-Each path needs the gateway's token, and none of them is ever scripted.
+Each path needs the gateway's token. Scripts do not apply to them.
 """
 
 import json
@@ -40,7 +40,7 @@ def routes(state: GatewayState) -> list[Route]:
         )
 
     async def requests(request: Request) -> Response:
-        # Those of this path are no part of what a program did.
+        # Requests to these paths are not the tested program's.
         kept = [one for one in state.requests.snapshot() if not one.path.startswith(PREFIX)]
         return json_response({"requests": [_request(state, one) for one in kept]})
 
@@ -100,5 +100,5 @@ def _without_tokens(scrub: Scrubber, parsed: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(scrub.text(json.dumps(parsed, ensure_ascii=False)))
         return found
     except RecursionError:
-        # The parser takes a body that is nested so deeply, and the writer does not.
+        # The parser takes a body that is nested this deeply, and the writer does not.
         return {**dict.fromkeys(parsed), "model": scrub.text(parsed["model"] or "") or None}

@@ -2,27 +2,25 @@
 
 The rules:
 
-1. Scripts for the next requests come first, in the order in which they were added; then come the
-   others, in theirs. The first that matches and is not used up has the request.
-2. A script matches if each of its conditions holds. One without conditions matches everything.
-   Without conditions, it passes over requests that its response can't be for, such as a text for
-   a list of models; with conditions, that is an error.
+1. Scripts for the next requests come first, then the others, each in the order in which they were
+   added. The first that matches and is not used up decides.
+2. A script matches if each of its conditions holds. One without conditions matches everything that
+   its response fits: it passes over a list of models, for example, if the response is a text. With
+   conditions, a response that does not fit is an error.
 3. A script with one response is never used up. One with several gives each of them once, in turn.
    With `times`, it is used up after so many requests, and the last response is given until then.
-4. A request that no script matches is the gateway's own to respond to, or an error if the scripts
-   are strict.
+4. To a request that no script matches, the gateway responds as usual, or with an error if the
+   scripts are strict.
 
 Several threads may add scripts and ask for responses at once: each request uses up one response.
 """
 
-import inspect
-import re
 import threading
 from collections.abc import Collection, Mapping, Sequence
-from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from meshapi.gateway.footprint import footprint
+from meshapi.gateway.scripts.conditions import Conditions, RequestView, check_function
 from meshapi.gateway.scripts.fits import misfit
 from meshapi.gateway.scripts.replies import action_of
 from meshapi.gateway.scripts.values import Action, Body, ErrorReply, Fault, Reply
@@ -30,14 +28,11 @@ from meshapi.gateway.scripts.values import Action, Body, ErrorReply, Fault, Repl
 if TYPE_CHECKING:
     from meshapi.gateway.http.request_log import RecordedRequest
 
-# More than any test has; over HTTP, anybody with the token can add some.
+# More than any test has: over HTTP, any client with the token can add some.
 _MOST_SCRIPTS = 10_000
 _MOST_BYTES = 64 * 1024 * 1024
-_MOST_MISSES = 100
+_MOST_MISTAKES = 100
 
-_SHOWN_TEXT = 60
-
-Text = Union[str, "re.Pattern[str]"]
 Made = Union[Reply, Body, ErrorReply, Fault, str, Mapping[str, Any]]
 ResponseFunction = Callable[["RecordedRequest"], Optional[Made]]
 ScriptedResponse = Union[Made, ResponseFunction]
@@ -46,73 +41,13 @@ text, a dict (a whole JSON body), or a function of the request that returns one 
 for the gateway's own response."""
 
 
-class Asked(NamedTuple):
-    """A request, as scripts see it.
-
-    Fields:
-        request: the whole of it, for the functions of a script.
-    """
-
-    method: str
-    path: str
-    model: Optional[str] = None
-    text: Optional[str] = None
-    request: Any = None
-
-    def __str__(self) -> str:
-        model = f", model {self.model!r}" if self.model is not None else ""
-        text = f", text {_short(self.text)!r}" if self.text is not None else ""
-        return f"{self.method} {self.path}{model}{text}"
-
-
-class Conditions(NamedTuple):
-    """What a request must be to match; None for any.
-
-    Fields:
-        text: words that its text contains, whatever their case, or a pattern to search for.
-        path: the path, or a pattern for all of it.
-    """
-
-    text: Optional[Text] = None
-    model: Optional[str] = None
-    path: Optional[Text] = None
-    method: Optional[str] = None
-    where: Optional[Callable[[Any], object]] = None
-
-    def misses(self, asked: Asked) -> list[str]:
-        """Return the conditions that do not hold; none if the request matches."""
-        missed = [
-            f"{name} is {_short(found)!r}" if found is not None else f"it has no {name}"
-            for name, wanted, found, holds in (
-                ("method", self.method, asked.method, _is),
-                ("path", self.path, asked.path, _is_all_of),
-                ("model", self.model, asked.model, _is),
-                ("text", self.text, asked.text, _is_in),
-            )
-            if wanted is not None and not (found is not None and holds(wanted, found))
-        ]
-        # Last, and only if it decides: it may rely on the others.
-        if self.where is not None and not missed and not self.where(asked.request):
-            missed.append("where is false")
-        return missed
-
-    def __str__(self) -> str:
-        parts = [_written(self.text)] if self.text is not None else []
-        for name, value in (("model", self.model), ("path", self.path), ("method", self.method)):
-            if value is not None:
-                parts.append(f"{name}={_written(value)}")
-        if self.where is not None:
-            parts.append(f"where={getattr(self.where, '__name__', '...')}")
-        return ", ".join(parts)
-
-
 class Script:
     """One script: which requests it matches, and what they get.
 
     Attributes:
         place: where it was added, such as `test_weather.py:12`.
-        used: how many requests have had it.
-        times: how many can have it; None for any number.
+        used: how many requests it has matched.
+        times: how many it is for; None for any number.
         responses: what they get, in turn.
         size: the bytes of memory that it takes.
     """
@@ -133,7 +68,7 @@ class Script:
 
     @property
     def needed(self) -> int:
-        """How many requests must have it before it counts as used."""
+        """How many requests it must match before it counts as used."""
         return 1 if self.times is None else self.times
 
     @property
@@ -158,7 +93,7 @@ class Script:
 
 
 class ScriptError(Exception):
-    """A request that no script matches, though it had to, or a script that failed.
+    """A request that strict scripts do not match, or a script that failed.
 
     Attributes:
         code: `not_scripted`, `script_failed` or `script_does_not_fit`.
@@ -178,13 +113,13 @@ class Scripts:
         self._lock = threading.RLock()
         self._next: list[Script] = []
         self._others: list[Script] = []
-        self._first: list[tuple[Conditions, Sequence[ScriptedResponse], Optional[int], str]] = []
+        self._kept: list[tuple[Conditions, Sequence[ScriptedResponse], Optional[int], str]] = []
         self._mistakes: list[str] = []
         self._bytes = 0
 
     @property
     def active(self) -> bool:
-        """Whether requests have to ask at all."""
+        """Whether there is anything to ask for a request."""
         return bool(self.strict or self._next or self._others)
 
     def add(
@@ -199,7 +134,7 @@ class Scripts:
         """Add a script.
 
         Args:
-            first: whether it comes before all others, except those that were added so before.
+            first: whether it comes before all others, except earlier ones with `first`.
 
         Raises:
             TypeError: a response or a condition has the wrong type.
@@ -207,7 +142,7 @@ class Scripts:
                 take too much memory.
         """
         made = _checked_all(responses, times)
-        script = Script(_checked(conditions), made, times, place)
+        script = Script(conditions.checked(), made, times, place)
         if isinstance(conditions.path, str):
             for response in made:
                 wrong = misfit(response, conditions.path)
@@ -223,18 +158,18 @@ class Scripts:
         return script
 
     def keep(self) -> None:
-        """Have `reset` return to the scripts that there are now, with nothing used."""
+        """Have `reset` return to the present scripts, unused."""
         with self._lock:
-            self._first = [
+            self._kept = [
                 (one.conditions, one.responses, one.times, one.place) for one in self._others
             ]
 
     def reset(self) -> None:
-        """Forget all scripts, but those of `keep`, and what went wrong."""
+        """Forget all scripts except those of `keep`, and what went wrong."""
         with self._lock:
             self._next.clear()
             self._mistakes.clear()
-            self._others = [Script(*one) for one in self._first]
+            self._others = [Script(*one) for one in self._kept]
             self._bytes = sum(one.size for one in self._others)
 
     def discard(self, place: str) -> None:
@@ -257,7 +192,7 @@ class Scripts:
             return [*self._next, *self._others]
 
     def unused(self) -> list[Script]:
-        """Return the scripts that fewer requests had than they are for."""
+        """Return the scripts that have matched fewer requests than they are for."""
         return [script for script in self.all() if script.used < script.needed]
 
     def mistakes(self) -> list[str]:
@@ -265,26 +200,26 @@ class Scripts:
         with self._lock:
             return list(self._mistakes)
 
-    def action_for(self, asked: Asked, only: Collection[type] = ()) -> Optional[Action]:
+    def action_for(self, view: RequestView, only: Collection[type] = ()) -> Optional[Action]:
         """Return what the request gets; None for the gateway's own response.
 
         Args:
-            only: the kinds of responses that the request can have at all; a script with another
-                does not match. Without kinds, it can have any.
+            only: the kinds of responses that the request can get; scripts with others do not match.
+                If empty, it can get any.
 
         Raises:
             ScriptError: no script matches and the scripts are strict, or a script failed.
         """
         try:
-            taken = self._take(asked, only)
+            taken = self._take(view, only)
             if taken is None:
                 if self.strict and not only:
-                    raise ScriptError("not_scripted", self._nearest(asked))
+                    raise ScriptError("not_scripted", self._nearest(view))
                 return None
             script, response = taken
-            made = response(asked.request) if callable(response) else response
+            made = response(view.request) if callable(response) else response
             action = None if made is None else action_of(made)
-            wrong = misfit(action, asked.path)
+            wrong = misfit(action, view.path)
             if wrong is not None:
                 raise ScriptError("script_does_not_fit", f"{script}: {wrong}")
             return action
@@ -292,18 +227,18 @@ class Scripts:
             self.report(str(error))
             raise
         except Exception as error:
-            message = f"{asked}: a function of a script failed: {error!r}"
+            message = f"{view}: a function of a script failed: {error!r}"
             self.report(message)
             raise ScriptError("script_failed", message) from error
 
     def report(self, mistake: str) -> None:
         """Keep what went wrong, for `mistakes`."""
         with self._lock:
-            if len(self._mistakes) < _MOST_MISSES:
+            if len(self._mistakes) < _MOST_MISTAKES:
                 self._mistakes.append(mistake)
 
     def _take(
-        self, asked: Asked, only: Collection[type]
+        self, view: RequestView, only: Collection[type]
     ) -> Optional[tuple[Script, ScriptedResponse]]:
         with self._lock:
             for script in (*self._next, *self._others):
@@ -312,57 +247,23 @@ class Scripts:
                 response = script.next()
                 if only and not isinstance(response, tuple(only)):
                     continue
-                if script.matches_all and misfit(response, asked.path) is not None:
+                if script.matches_all and misfit(response, view.path) is not None:
                     continue
-                if not script.conditions.misses(asked):
+                if not script.conditions.misses(view):
                     script.used += 1
                     return script, response
         return None
 
-    def _nearest(self, asked: Asked) -> str:
+    def _nearest(self, view: RequestView) -> str:
         """Return the message for a request that no script matches."""
         scripts = self.all()
         if not scripts:
-            return f"{asked}: this gateway is strict, and has no scripts: add one with on(...)."
-        near = min(scripts, key=lambda script: _distance(script, asked))
-        missed = [] if near.is_used_up else near.conditions.misses(asked)
+            return f"{view}: this gateway is strict, and has no scripts: add one with on(...)."
+        near = min(scripts, key=lambda script: script.conditions.distance(view))
+        missed = [] if near.is_used_up else near.conditions.misses(view)
         why = " and ".join(missed) or f"it was used {_often(near.used)}, which is all it is for"
         listed = "; ".join(map(str, scripts[:5])) + ("; ..." if len(scripts) > 5 else "")
-        return f"{asked}: no script matches. Nearest: {near}, but {why}. All scripts: {listed}."
-
-
-def place_of_caller() -> str:
-    """Return the file and line from which a function of this package was called."""
-    frame = inspect.currentframe()
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("meshapi."):
-        frame = frame.f_back
-    if frame is None:
-        return "somewhere"
-    name = re.split(r"[\\/]", frame.f_code.co_filename)[-1]
-    return f"{name}:{frame.f_lineno}"
-
-
-def _distance(script: Script, asked: Asked) -> tuple[int, float]:
-    """Return how far a script is from a request: missed conditions, then how texts differ."""
-    wanted = script.conditions.text
-    words = wanted if isinstance(wanted, str) else getattr(wanted, "pattern", "")
-    alike = SequenceMatcher(None, words[:1000].lower(), (asked.text or "")[:1000].lower()).ratio()
-    without = script.conditions._replace(where=None)
-    return len(without.misses(asked)), -alike
-
-
-def _checked(conditions: Conditions) -> Conditions:
-    for name, value in zip(("text", "path"), (conditions.text, conditions.path)):
-        if value is not None and not _is_text(value):
-            raise TypeError(f"{name}: expected a text or a compiled pattern, got {value!r}")
-    for name, word in (("model", conditions.model), ("method", conditions.method)):
-        if word is not None and not _is_word(word):
-            raise TypeError(f"{name}: expected a text, got {word!r}")
-    _check_function("where", conditions.where)
-    method, path = conditions.method, conditions.path
-    if isinstance(path, str) and path[:1] != "/":
-        raise ValueError(f"path: expected one that begins with /, such as /v1/models, got {path!r}")
-    return conditions if method is None else conditions._replace(method=method.upper())
+        return f"{view}: no script matches. Nearest: {near}, but {why}. All scripts: {listed}."
 
 
 def _checked_all(
@@ -380,58 +281,16 @@ def _checked_all(
     made: list[ScriptedResponse] = []
     for response in responses:
         if callable(response):
-            _check_function("response", response)
+            check_function("response", response)
             made.append(response)
         else:
             made.append(action_of(response))
     return made
 
 
-def _check_function(name: str, function: object) -> None:
-    if function is None:
-        return
-    if not callable(function):
-        raise TypeError(f"{name}: expected a function of the request, got {function!r}")
-    if inspect.iscoroutinefunction(function):
-        raise TypeError(f"{name}: expected a plain function, got the coroutine function {function}")
-
-
-def _is_text(value: object) -> bool:
-    if not isinstance(value, re.Pattern):
-        return isinstance(value, str)
-    pattern: Any = getattr(value, "pattern", None)  # pyright: ignore[reportUnknownArgumentType]
-    return isinstance(pattern, str)
-
-
-def _is_word(value: object) -> bool:
-    return isinstance(value, str)
-
-
 def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is(wanted: Text, found: str) -> bool:
-    return wanted == found
-
-
-def _is_all_of(wanted: Text, found: str) -> bool:
-    return wanted == found if isinstance(wanted, str) else wanted.fullmatch(found) is not None
-
-
-def _is_in(wanted: Text, found: str) -> bool:
-    if isinstance(wanted, str):
-        return wanted.casefold() in found.casefold()
-    return wanted.search(found) is not None
-
-
-def _written(value: Text) -> str:
-    return repr(value) if isinstance(value, str) else f"re.compile({value.pattern!r})"
-
-
 def _often(count: int) -> str:
     return {0: "never", 1: "once"}.get(count, f"{count} times")
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN_TEXT else f"{text[: _SHOWN_TEXT - 3]}..."

@@ -8,61 +8,28 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Optional
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from meshapi.gateway import clock, failing_models
-from meshapi.gateway.http.errors import GatewayError, envelope
-from meshapi.gateway.http.streams import ConnectionCut, Script, play
-from meshapi.gateway.scripts.values import ErrorReply, Fault, Reply
+from meshapi.gateway.http.errors import envelope
+from meshapi.gateway.http.streams import ConnectionCut, PacedFrames, play
+from meshapi.gateway.scripts.errors import scripted_error
+from meshapi.gateway.scripts.values import Fault
 
 _EVENT_STREAM = "text/event-stream"
 
 
-def reply_to(request: Request) -> Optional[Reply]:
-    """Return what a script says in response to the request; None for the gateway's own answer."""
-    found: Optional[Reply] = getattr(request.state, "reply", None)
-    return found
-
-
-def scripted_by(request: Request) -> Optional[Reply]:
-    """Return what a script says, or an empty reply if it only says how the response goes wrong."""
-    found = reply_to(request)
-    return Reply() if found is None and fault_of(request) is not None else found
-
-
-def fault_of(request: Request) -> Optional[Fault]:
-    """Return how a script has the response go wrong."""
-    found: Optional[Fault] = getattr(request.state, "fault", None)
-    return found
-
-
-def error_of(scripted: ErrorReply) -> GatewayError:
-    """Return the error response."""
-    error = GatewayError(
-        scripted.status, scripted.code, scripted.message, headers=dict(scripted.headers)
-    )
-    seconds = scripted.retry_after
-    if seconds is not None:
-        whole = int(seconds)
-        error.error["retry_after_seconds"] = whole if whole == seconds else seconds
-        error.headers["Retry-After"] = str(whole if whole == seconds else whole + 1)
-        if whole != seconds:
-            error.headers["Retry-After-Ms"] = str(round(seconds * 1000))
-    return error
-
-
-def frames_of(fault: Fault, script: Script, pause: float) -> AsyncIterator[bytes]:
+def frames_of(fault: Fault, frames: PacedFrames, pause: float) -> AsyncIterator[bytes]:
     """Return the frames of an event stream that goes wrong; `cut` is up to `FaultySend`."""
     if fault.kind == "broken_stream":
-        return failing_models.cut_half_way(script, pause)
+        return failing_models.cut_half_way(frames, pause)
     if fault.kind == "stall":
-        return failing_models.stall_half_way(script, pause)
+        return failing_models.stall_half_way(frames, pause)
     if fault.kind == "slow":
-        return failing_models.crawl(script, fault.start, fault.pause)
+        return failing_models.crawl(frames, fault.start, fault.pause)
     if fault.kind == "error_in_stream" and fault.error is not None:
-        return failing_models.fail_half_way(script, pause, error_of(fault.error))
-    return play(script, pause)
+        return failing_models.fail_half_way(frames, pause, scripted_error(fault.error))
+    return play(frames, pause)
 
 
 def with_headers(send: Send, headers: Mapping[str, str]) -> Send:
@@ -117,7 +84,9 @@ class FaultySend:
             raise ConnectionCut
         elif kind == "error_in_stream" and self._fault.error is not None:
             self._replaced = True
-            response = envelope(error_of(self._fault.error), self._scope["state"]["request_id"])
+            response = envelope(
+                scripted_error(self._fault.error), self._scope["state"]["request_id"]
+            )
             await response(self._scope, self._receive, self._send)
         else:
             self._held = message

@@ -21,11 +21,12 @@ FITS: Mapping[str, Set[str]] = {
 """The parts of a reply that each endpoint can say."""
 
 INNER = ("/v1/chat/compare", "/v1/batches")
-"""Endpoints that ask others: scripts see each model, and each request of a batch."""
+"""Endpoints that make requests to others: scripts see each model of a comparison, and each request
+of a batch."""
 
 
 def misfit(response: object, path: str) -> Optional[str]:
-    """Return why a response can't be one of this path; None if it can."""
+    """Return why a response does not fit a path; None if it does."""
     if isinstance(response, Fault) and response.kind == "close" and path != "/v1/realtime":
         return f"{path} can't be closed as a session is: close() is for /v1/realtime"
     said = response.answer if isinstance(response, Fault) else response

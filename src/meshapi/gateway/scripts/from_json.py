@@ -1,12 +1,12 @@
 """Scripts as JSON, from files and over HTTP.
 
-A script is an object, of which only `respond` must be there:
+A script is an object; only `respond` is required:
 
     {"text": "weather", "respond": {"reply": {"text": "Sunny."}}, "times": 2}
 
 The conditions are `text`, `pattern` (a regular expression for the text), `model`, `path` and
-`method`; `next` puts it before the others. `respond` is one response, or a list of responses in
-turn: a string, which is a text, or an object with one field, which says what it is.
+`method`; `next` puts it before the others. `respond` is one response, or a list of responses that
+are given in turn. A response is a text, or an object whose one field names its kind.
 """
 
 import json
@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Callable, NamedTuple, Optional, TypeVar, Union, cast
 
 from meshapi.gateway.scripts import replies
-from meshapi.gateway.scripts.engine import Conditions, Script, Scripts
+from meshapi.gateway.scripts.conditions import Conditions
+from meshapi.gateway.scripts.engine import Script, Scripts
 from meshapi.gateway.scripts.values import Action, Body, Reply, ScriptedCall
 
 _CONDITIONS = ("text", "pattern", "model", "path", "method")
@@ -35,7 +36,7 @@ T = TypeVar("T")
 
 
 class WrongScripts(ValueError):
-    """JSON that is no scripts: the message says where, and what is wrong."""
+    """JSON that is not scripts; the message says what is wrong, and where."""
 
 
 class _Parsed(NamedTuple):
@@ -51,7 +52,7 @@ def load_scripts(scripts: Scripts, file: Path) -> list[Script]:
 
     Raises:
         OSError: the file can't be read.
-        WrongScripts: it is not JSON, or has no scripts; then none is added.
+        WrongScripts: it is not JSON, or a script is wrong; then none is added.
     """
     try:
         value: object = json.loads(file.read_bytes().decode("utf-8-sig"))
@@ -73,8 +74,8 @@ def add_scripts(scripts: Scripts, value: object, source: str) -> list[Script]:
         source: where they are from, for the message of `assert_all_used`.
 
     Raises:
-        WrongScripts: they are wrong; then none is added.
-        ValueError: there are too many scripts already; then none is added, either.
+        WrongScripts: one is wrong; then none is added.
+        ValueError: there would be too many; then none is added, either.
     """
     strict: Any = None
     rows: Any = value
@@ -145,7 +146,7 @@ def _pattern(value: object, place: str) -> "re.Pattern[str]":
 def _action(value: object, place: str) -> Action:
     if isinstance(value, str):
         return replies.reply(value)
-    given = cast("_Object", value) if isinstance(value, dict) else {}
+    given = _fields_of(value)
     known = ", ".join(_KINDS)
     if len(given) != 1 or next(iter(given)) not in _KINDS:
         raise WrongScripts(
@@ -154,6 +155,10 @@ def _action(value: object, place: str) -> Action:
     ((kind, inner),) = given.items()
     place = f"{place}.{kind}"
     return with_place(place, partial(_KINDS[kind], inner, place))
+
+
+def _fields_of(value: object) -> _Object:
+    return cast("_Object", value) if isinstance(value, dict) else {}
 
 
 def with_place(place: str, make: Callable[[], T]) -> T:

@@ -1,4 +1,4 @@
-"""The step before the endpoints: a script has its turn, or the request goes on."""
+"""The step before the endpoints: a script responds, or the request goes on."""
 
 from typing import Optional
 
@@ -10,10 +10,12 @@ from meshapi.gateway.http.errors import GatewayError, envelope
 from meshapi.gateway.http.request_log import RecordedRequest
 from meshapi.gateway.http.streams import ConnectionCut
 from meshapi.gateway.http.wire import dump
+from meshapi.gateway.scripts import handover
+from meshapi.gateway.scripts.conditions import RequestView
 from meshapi.gateway.scripts.engine import ScriptError
-from meshapi.gateway.scripts.faults import FaultySend, error_of, with_headers
+from meshapi.gateway.scripts.errors import script_failure, scripted_error
+from meshapi.gateway.scripts.faults import FaultySend, with_headers
 from meshapi.gateway.scripts.fits import INNER
-from meshapi.gateway.scripts.inner import asked_of, error_for
 from meshapi.gateway.scripts.values import Action, Body, ErrorReply, Fault, Reply
 from meshapi.gateway.state import GatewayState
 
@@ -23,7 +25,7 @@ _SCRIPTED = "/v1/"
 
 
 class Scripter:
-    """ASGI middleware. It belongs inside the recorder, which says what the request was."""
+    """ASGI middleware. It belongs inside the recorder, which leaves it the recorded request."""
 
     def __init__(self, app: ASGIApp, state: GatewayState) -> None:
         self._app = app
@@ -38,13 +40,17 @@ class Scripter:
             await self._app(scope, receive, send)
             return
         try:
-            only = _WHOLE if _is_inner(request) else ()
-            action = scripts.action_for(asked_of(request, words=not only), only)
+            if _asks_others(request):
+                # Its model and its text are those of the requests inside it, which come later.
+                view = RequestView(request.method, request.path, request=request)
+                action = scripts.action_for(view, _WHOLE)
+            else:
+                action = scripts.action_for(RequestView.of(request))
             if isinstance(action, ErrorReply):
-                raise error_of(action)
+                raise scripted_error(action)
             self._check_form(action, request)
         except ScriptError as error:
-            await self._refuse(error_for(error), scope, receive, send)
+            await self._refuse(script_failure(error), scope, receive, send)
         except GatewayError as error:
             await self._refuse(error, scope, receive, send)
         else:
@@ -72,11 +78,11 @@ class Scripter:
         app, answer = self._app, action
         if isinstance(action, Fault):
             answer = action.answer
-            scope["state"]["fault"] = action
+            handover.leave(scope["state"], fault=action)
             send = FaultySend(action, scope, receive, send).send
         if isinstance(answer, Reply):
             if answer.says:
-                scope["state"]["reply"] = answer
+                handover.leave(scope["state"], reply=answer)
             if answer.headers:
                 send = with_headers(send, answer.headers)
             if answer.delay:
@@ -90,5 +96,5 @@ class Scripter:
             return
 
 
-def _is_inner(request: RecordedRequest) -> bool:
+def _asks_others(request: RecordedRequest) -> bool:
     return request.method == "POST" and request.path in INNER

@@ -38,7 +38,7 @@ CODES: Mapping[int, str] = {
     503: "provider_not_available",
     504: "gateway_timeout",
 }
-"""The error code of a status, if the script names none."""
+"""The error code of a status, by default."""
 
 _USAGE = {
     "prompt_tokens": "prompt_tokens",
@@ -49,7 +49,7 @@ _USAGE = {
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t -~\x80-\xff]*")
-# What frames the body: a wrong one breaks the connection, which `cut` does in a defined way.
+# They frame the body: a wrong one breaks the connection, which `cut` does in a defined way.
 _FRAMING = ("connection", "content-length", "transfer-encoding")
 
 Answer = Union[Reply, str, Mapping[str, Any]]
@@ -78,18 +78,18 @@ def reply(
         tool_calls: calls of tools, made by `tool_call`.
         finish_reason: "stop", "length", "tool_calls" or "content_filter"; by default, "tool_calls"
             with calls and "stop" without.
-        usage: `prompt_tokens` and `completion_tokens`, of which both may be missing; by default,
-            they are counted. The total and the cost follow from them.
+        usage: `prompt_tokens` and `completion_tokens`; what is missing is counted. The total and
+            the cost follow from them.
         json: a value whose JSON is the text.
         refusal: a refusal in place of the text.
-        chunks: the text as the deltas that a stream sends; without it, there is one for each word.
+        chunks: the text, as the deltas of a stream; by default, there is one for each word.
         embedding: the vector of each input, for embeddings.
         delay: seconds until the response begins.
         headers: more headers of the response.
 
     Raises:
         TypeError: a value has the wrong type.
-        ValueError: two values contradict each other, or there is no such value.
+        ValueError: two values contradict each other, or one is out of range.
     """
     said = {"text": text, "json": json, "refusal": refusal, "chunks": chunks}
     given = [name for name, value in said.items() if value is not None]
@@ -130,8 +130,8 @@ def tool_call(
         name: the name of the function.
         arguments: an object, or its JSON; by default, no arguments.
         call_id: the ID of the call; by default, a new one each time.
-        raw_arguments: a text that is sent as it is, even if it is not JSON, to test what your
-            program does then.
+        raw_arguments: a text to send as it is, to test how your program takes arguments that are
+            not JSON.
 
     Raises:
         TypeError: a value has the wrong type.
@@ -178,7 +178,7 @@ def error(
 
     Raises:
         TypeError: a value has the wrong type.
-        ValueError: the status is not an error, or there is no such value.
+        ValueError: the status is not an error, or another value is out of range.
     """
     if not _is(status, int):
         raise TypeError(f"status: expected a whole number, got {status!r}")
@@ -247,8 +247,8 @@ def cut(answer: Optional[Answer] = None, *, after_bytes: int) -> Fault:
 
     Args:
         answer: what the response would have been; by default, the gateway's own.
-        after_bytes: how many bytes of the body arrive; 0 for the headers only. A body that has no
-            more bytes arrives, but does not end.
+        after_bytes: how many bytes of the body arrive; 0 for the headers only. A shorter body
+            arrives whole, but does not end.
     """
     if not _is(after_bytes, int) or after_bytes < 0:
         raise ValueError(f"after_bytes: expected 0 or more, got {after_bytes!r}")
@@ -256,10 +256,10 @@ def cut(answer: Optional[Answer] = None, *, after_bytes: int) -> Fault:
 
 
 def close(code: int = 1000, reason: str = "") -> Fault:
-    """Return the end of a realtime session in place of a response: its close code and reason.
+    """End a realtime session in place of a response, with a close code and a reason.
 
     Args:
-        code: 1000 to 1014, but for 1004 to 1006, which are never sent, or 3000 to 4999.
+        code: 1000 to 1014 or 3000 to 4999, except 1004 to 1006, which are never sent.
         reason: at most 123 bytes of UTF-8.
     """
     sendable = 1000 <= code <= 1014 and code not in (1004, 1005, 1006)

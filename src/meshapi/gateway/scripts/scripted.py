@@ -1,18 +1,14 @@
-"""`Scripted`: the methods of a gateway that say what it has to respond."""
+"""`Scripted`: the methods of a gateway that say what it responds with."""
 
+import inspect
 import os
 import re
 from pathlib import Path
 from typing import Callable, Optional, Union
 
 from meshapi.gateway.http.request_log import RecordedRequest
-from meshapi.gateway.scripts.engine import (
-    Conditions,
-    Script,
-    ScriptedResponse,
-    Text,
-    place_of_caller,
-)
+from meshapi.gateway.scripts.conditions import Conditions, Text
+from meshapi.gateway.scripts.engine import Script, ScriptedResponse
 from meshapi.gateway.scripts.from_json import load_scripts
 from meshapi.gateway.scripts.replies import error
 from meshapi.gateway.state import GatewayState
@@ -21,9 +17,10 @@ _SHOWN_MISTAKES = 5
 
 
 class Scripted:
-    """A gateway that can be told what to respond; `meshapi.gateway.scripts.engine` has the rules.
+    """A gateway that can be told what to respond with.
 
-    All methods may be called from any thread, also while requests are under way.
+    `meshapi.gateway.scripts.engine` has the rules. All methods may be called from any thread, also
+    while requests are under way.
     """
 
     _state: GatewayState
@@ -50,11 +47,11 @@ class Scripted:
         """The last of `requests`.
 
         Raises:
-            LookupError: there was none.
+            LookupError: there is none.
         """
         requests = self._state.requests.snapshot()
         if not requests:
-            raise LookupError("the gateway has received no request since it began, or was reset")
+            raise LookupError("the gateway has received no request since it began or was reset")
         return requests[-1]
 
     def on(
@@ -68,14 +65,14 @@ class Scripted:
         where: Optional[Callable[[RecordedRequest], object]] = None,
         times: Optional[int] = None,
     ) -> Script:
-        """Say what requests get that match all the conditions.
+        """Say what the gateway responds with to requests that match all the conditions.
 
-        The first script that matches has the request; scripts that are used up match no more.
+        The first script that matches decides. Scripts that are used up no longer match.
 
         Args:
             text: words that the request's text contains, whatever their case, or a compiled pattern
-                to search for. Of a conversation, the text is the last message of the user. If it is
-                neither, it is the first response.
+                to search for. Of a conversation, the text is the last message of the user. Anything
+                else is the first response.
             responses: `reply(...)`, `error(...)`, a fault such as `broken_stream()`, a text, a dict
                 (a whole JSON body), or a function of the request that returns one of them. A single
                 one is given each time; several are given once each, in turn. `reply()` is the
@@ -84,14 +81,14 @@ class Scripted:
             path: the path of the request, such as "/v1/embeddings", or a compiled pattern for it.
             method: the method of the request.
             where: a function of the request; the script matches if it returns something true.
-            times: how many requests the script is for; the last response is given until then.
+            times: how many requests the script is for; the last response is repeated until then.
 
         Returns:
-            The script, whose `used` says how many requests have had it.
+            The script; its `used` says how many requests it has matched.
 
         Raises:
             TypeError: a value has the wrong type.
-            ValueError: a response can't be for the path, or would never be given.
+            ValueError: a response does not fit the path, or would never be given.
         """
         words: Optional[Text] = None
         if text is None or isinstance(text, (str, re.Pattern)):
@@ -106,7 +103,7 @@ class Scripted:
                 else "on: expected at least one response; reply() is the gateway's own"
             )
         conditions = Conditions(words, model, path, method, where)
-        return self._state.scripts.add(conditions, responses, times=times, place=place_of_caller())
+        return self._state.scripts.add(conditions, responses, times=times, place=_place_of_caller())
 
     def next_response(
         self,
@@ -114,7 +111,7 @@ class Scripted:
         model: Optional[str] = None,
         path: Optional[Text] = None,
     ) -> Script:
-        """Say what the next requests get, one response each, before any script of `on`.
+        """Say what the next requests get, one response each. This precedes scripts of `on`.
 
         Args:
             responses: as for `on`.
@@ -123,7 +120,7 @@ class Scripted:
 
         Raises:
             TypeError: a value has the wrong type, or there is no response.
-            ValueError: a response can't be for the path.
+            ValueError: a response does not fit the path.
         """
         if not responses:
             raise TypeError("next_response: expected at least one response")
@@ -140,7 +137,7 @@ class Scripted:
         model: Optional[str] = None,
         path: Optional[Text] = None,
     ) -> Script:
-        """Respond to the next request with an error, before any script of `on`.
+        """Respond to the next request with an error. This precedes scripts of `on`.
 
         Args:
             status, code, message, retry_after: as for `error`.
@@ -150,7 +147,7 @@ class Scripted:
 
         Raises:
             TypeError: a value has the wrong type.
-            ValueError: the status is not an error, or there is no such value.
+            ValueError: the status is not an error, or another value is out of range.
         """
         made = error(status, code, message, retry_after=retry_after)
         if count < 1:
@@ -169,11 +166,11 @@ class Scripted:
         load_scripts(self._state.scripts, Path(file))
 
     def assert_all_used(self) -> None:
-        """Return if each script was used, by all the requests that it is for.
+        """Check that each script was used by as many requests as it is for.
 
         Raises:
-            AssertionError: some were not; a request was not scripted and had to be; or a script
-                failed. The message says which, and where each was added.
+            AssertionError: a script was not used up or failed, or `strict` refused a request. The
+                message names them, and where each script was added.
         """
         unused = self._state.scripts.unused()
         mistakes = self._state.scripts.mistakes()
@@ -192,9 +189,9 @@ class Scripted:
             raise AssertionError("\n".join(lines))
 
     def reset(self) -> None:
-        """Forget all requests, what they stored and used up, how often models failed, all scripts.
+        """Forget all requests, what they stored and used up, and how often models failed.
 
-        The limits are those of the beginning again, and so are scripts from a file.
+        Rate limits start anew. Scripts are forgotten, except those from files, which start anew.
         """
         self._state.reset()
 
@@ -209,6 +206,17 @@ class Scripted:
             Conditions(model=model, path=path),
             responses,
             times=times,
-            place=place_of_caller(),
+            place=_place_of_caller(),
             first=True,
         )
+
+
+def _place_of_caller() -> str:
+    """Return the file and line from which a function of this package was called."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("meshapi."):
+        frame = frame.f_back
+    if frame is None:
+        return "somewhere"
+    name = re.split(r"[\\/]", frame.f_code.co_filename)[-1]
+    return f"{name}:{frame.f_lineno}"

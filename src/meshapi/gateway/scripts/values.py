@@ -25,10 +25,10 @@ class ScriptedCall:
 class Reply:
     """What the model says; made by `reply`.
 
-    A reply that says nothing is the gateway's own, with the delay and the headers.
+    A reply that says nothing is the gateway's own answer, with the delay and the headers.
 
     Attributes:
-        chunks: the deltas of a stream; None for one delta a word.
+        chunks: the deltas of a stream; None for one per word.
     """
 
     text: Optional[str] = None

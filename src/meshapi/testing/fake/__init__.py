@@ -2,8 +2,8 @@
 
 gateway     `FakeGateway`
 clock       its clock, which does not wait
-quiet       how long others are let run before the clock jumps
+quiet       how long others may run before the clock jumps
 faults      what happens to the bytes of a response
 server      the server: an ASGI application that is stepped by hand
-_async      the network on which the clients' own connections run; `_sync` is generated
+_async      the network of the clients' own connections; `_sync` is generated
 """

@@ -1,12 +1,11 @@
 """A clock that does not wait.
 
-Its time stands still while the program does something. When everybody waits, it jumps to the next
-moment at which something is due: the end of somebody's wait, or a sleep of the application's.
+It stands still while the program works. When everything waits, it jumps to the next moment at which
+something is due: the end of a wait, or of a sleep of the application.
 
-In each thread, one of those who wait is the driver, and makes the clock jump; the others sleep
-until they are woken. When the driver has waited long enough, another takes its place. So a blocking
-wait, which has its thread for itself, makes the clock jump at once, and an event loop does when
-none of its tasks has anything to do.
+In each thread, one wait is the driver and makes the clock jump; the others sleep until they are
+woken. When the driver is done, another takes its place. So a blocking wait, which has its thread to
+itself, makes the clock jump at once; on an event loop, it jumps when no task has anything to do.
 """
 
 import threading
@@ -32,12 +31,12 @@ class Timer:
 
 
 class Wait:
-    """Somebody who waits, in one thread.
+    """One wait, in one thread.
 
     Attributes:
         ready: whether what the wait is for has come.
-        until: when the wait is over.
-        waiter: what the network waits for, while it really waits.
+        until: when the wait ends at the latest.
+        waiter: the event that the network waits for meanwhile.
     """
 
     def __init__(self, ready: Callable[[], bool], until: Optional[float]) -> None:
@@ -48,7 +47,7 @@ class Wait:
         self.timer: Optional[Timer] = None
 
     def wake(self) -> None:
-        """Have it look around."""
+        """Have it check again whether it is over."""
         waiter = self.waiter
         if waiter is None:
             return
@@ -59,14 +58,14 @@ class Wait:
 
 
 class Changing:
-    """Something that waits are for."""
+    """Something that others wait for."""
 
     def __init__(self, clock: "VirtualClock") -> None:
         self._clock = clock
         self.waits: list[Wait] = []
 
     def changed(self) -> None:
-        """Have those who wait look around."""
+        """Have all waits for it check again."""
         with self._clock.lock:
             self._clock.activity += 1
             for wait in self.waits:
@@ -78,8 +77,7 @@ class VirtualClock:
 
     Attributes:
         runs: whether it jumps by itself; otherwise only `FakeGateway.advance` moves it.
-        waits: how many seconds each wait of a client took that ran to its end, such as the pauses
-            before retries.
+        waits: the seconds of each wait that a client has finished, such as a pause before a retry.
     """
 
     def __init__(self, *, runs: bool = True) -> None:
@@ -87,7 +85,7 @@ class VirtualClock:
         self.waits: list[float] = []
         # Held for moments only, and never while anything is awaited.
         self.lock = threading.RLock()
-        # Counts what the clients do, so that the driver sees that somebody did something.
+        # Counts what the clients do, so that the driver sees whether anything happened.
         self.activity = 0
         self.after: Callable[[], object] = _nothing
         self._began = time.time()
@@ -110,7 +108,7 @@ class VirtualClock:
 
     @property
     def unix_time(self) -> float:
-        """The same as Unix time: the computer's at the beginning, and the seconds since then."""
+        """The Unix time: the computer's when the clock began, plus the seconds since then."""
         return self._began + self._now
 
     def at(self, moment: float, call: Callable[[], object]) -> Timer:
@@ -134,7 +132,7 @@ class VirtualClock:
             return timers[0][0] if timers else None
 
     def go_to(self, moment: float) -> None:
-        """Go forward to a moment, past all that is due until then."""
+        """Go forward to a moment, past all that is due by then."""
         with self.lock:
             timers = self._timers
             while timers and timers[0][0] <= moment:
@@ -146,7 +144,7 @@ class VirtualClock:
                     self.after()
             self._now = max(self._now, moment)
 
-    # Those who wait.
+    # Waits.
 
     def enter(self, wait: Wait) -> None:
         """Begin a wait."""
@@ -183,11 +181,11 @@ class VirtualClock:
             return len(self._threads) > 1
 
     def jump(self, seen: int, ignored: Optional[int]) -> None:
-        """Go to the next moment, unless somebody does something, or is about to.
+        """Go to the next moment, unless anything happens, or is about to.
 
         Args:
             seen: the activity until now.
-            ignored: a thread in which nobody can do anything, because it waits here.
+            ignored: a thread in which nothing can happen, because it waits here.
         """
         with self.lock:
             moment = self.next_moment()
@@ -195,7 +193,7 @@ class VirtualClock:
                 self.go_to(moment)
 
     def _is_busy(self, ignored: Optional[int]) -> bool:
-        """Whether somebody has what it waits for, or a run has calls that do not wait."""
+        """Whether a wait is over, or a run has calls that do not wait."""
         if self.coming or self.workers - self._present.keys():
             return True
         waits = [

@@ -6,8 +6,8 @@ from typing import Optional
 from typing_extensions import Literal, Self
 
 Part = Literal["response", "head", "body"]
-"""From where bytes are counted: the first byte of the response, which is that of its head, or the
-first byte of its body. A fault of the head comes at its end at the latest."""
+"""Where counting begins: at the first byte of the response, which is that of its head, or of its
+body. A fault in the head comes no later than its end."""
 
 _PARTS = ("response", "head", "body")
 
@@ -16,7 +16,7 @@ _PARTS = ("response", "head", "body")
 class ByteFault:
     """What happens to the bytes of one response; see `FakeGateway.next_fault`.
 
-    Make it by one of the class methods.
+    Make it with one of the class methods.
     """
 
     kind: Literal["refused", "lost", "reset", "stalled", "garbage", "repeated"]
@@ -27,7 +27,7 @@ class ByteFault:
 
     @classmethod
     def refused(cls) -> Self:
-        """No connection: it is refused. Kept connections are closed before that."""
+        """The connection is refused. Kept connections are closed before that."""
         return cls("refused")
 
     @classmethod

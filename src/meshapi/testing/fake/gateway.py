@@ -61,16 +61,20 @@ class FakeNetworks:
         return found
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward, past all that is due until then."""
+        """Move the clock forward, past all that is due by then.
+
+        Raises:
+            ValueError: `seconds` is negative or infinite.
+        """
         if not 0 <= seconds < float("inf"):
             raise ValueError(f"seconds: expected 0 or more, got {seconds}")
         self.clock.go_to(self.clock.now + seconds)
 
     def next_fault(self, fault: ByteFault, *, count: int = 1) -> None:
-        """Have something happen to the bytes of the next response.
+        """Damage the bytes of the next response.
 
         Args:
-            fault: what happens.
+            fault: what happens to them.
             count: how many responses it happens to, one after another.
 
         Raises:
@@ -141,12 +145,12 @@ class FakeGateway(FakeNetworks, Scripted):
             words_per_second: the pace of streams on its clock; 0 is all at once.
             requests_per_minute, tokens_per_minute, window: its rate limits, as of `LocalGateway`.
             strict: whether a request that no script matches gets an error.
-            runs: whether its clock jumps when everybody waits. Otherwise only `advance` moves it,
+            runs: whether its clock jumps when everything waits. Otherwise only `advance` moves it,
                 and waits are real until then.
             cut: the most bytes that a client reads at once; None for as many as there are.
 
         Raises:
-            ValueError: an argument cannot be used.
+            ValueError: `cut` or a limit is less than 1.
         """
         if cut is not None and cut < 1:
             raise ValueError(f"cut: expected 1 or more, got {cut}")

@@ -7,10 +7,10 @@ from meshapi.testing.fake.clock import VirtualClock
 
 
 class AsyncQuiet:
-    """On an event loop, where everybody has had a turn after one round.
+    """On an event loop, where every task has had its turn after one round.
 
-    There are several, because it takes some from the end of one task to the next step of another
-    that waits for it.
+    There are several rounds, because some pass between the end of a task and the next step of
+    another that waits for it.
     """
 
     @staticmethod
@@ -25,7 +25,7 @@ class AsyncQuiet:
 
 
 class Quiet:
-    """In threads, each of which may do something at any time; none, if there is only one."""
+    """In threads, each of which may do something at any time. A single thread needs no rounds."""
 
     @staticmethod
     def rounds(clock: VirtualClock) -> tuple[int, float]:

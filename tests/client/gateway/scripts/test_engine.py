@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi.gateway.scripts.engine import Asked, Conditions, Script, ScriptError, Scripts
+from meshapi.gateway.scripts.conditions import Conditions, RequestView
+from meshapi.gateway.scripts.engine import Script, ScriptError, Scripts
 from meshapi.gateway.scripts.replies import error, reply
 from meshapi.gateway.scripts.values import Body, ErrorReply, Reply
 
@@ -18,7 +19,7 @@ CHAT = "/v1/chat/completions"
 models = st.sampled_from([None, "m", "n"])
 texts = st.sampled_from([None, "rain", "rain and snow", "Snow"])
 paths = st.sampled_from([CHAT, "/v1/responses"])
-askeds = st.builds(Asked, st.just("POST"), paths, models, texts, st.none())
+views = st.builds(RequestView, st.just("POST"), paths, models, texts, st.none())
 conditions = st.builds(
     Conditions,
     text=st.sampled_from([None, "rain", "SNOW", re.compile("^rain$")]),
@@ -52,33 +53,33 @@ def rows(draw: st.DrawFn) -> Row:
     return Row(draw(conditions), responses, times, draw(st.booleans()))
 
 
-def holds(row: Row, asked: Asked) -> bool:
+def holds(row: Row, view: RequestView) -> bool:
     wanted = row.conditions
     text, path = wanted.text, wanted.path
     return (
-        (wanted.model is None or wanted.model == asked.model)
-        and (wanted.method is None or wanted.method.upper() == asked.method)
+        (wanted.model is None or wanted.model == view.model)
+        and (wanted.method is None or wanted.method.upper() == view.method)
         and (
             path is None
-            or (path == asked.path if isinstance(path, str) else bool(path.fullmatch(asked.path)))
+            or (path == view.path if isinstance(path, str) else bool(path.fullmatch(view.path)))
         )
         and (
             text is None
             or (
-                asked.text is not None
+                view.text is not None
                 and (
-                    text.lower() in asked.text.lower()
+                    text.lower() in view.text.lower()
                     if isinstance(text, str)
-                    else bool(text.search(asked.text))
+                    else bool(text.search(view.text))
                 )
             )
         )
     )
 
 
-@given(st.lists(rows(), max_size=5), st.lists(askeds, max_size=12))
+@given(st.lists(rows(), max_size=5), st.lists(views, max_size=12))
 def test_the_first_script_that_matches_and_is_not_used_up_has_the_request(
-    added: list[Row], asked: list[Asked]
+    added: list[Row], view: list[RequestView]
 ) -> None:
     scripts = Scripts()
     for number, row in enumerate(added):
@@ -86,7 +87,7 @@ def test_the_first_script_that_matches_and_is_not_used_up_has_the_request(
         scripts.add(row.conditions, said, times=row.times, first=row.first)
     used = [0] * len(added)
     order = sorted(range(len(added)), key=lambda number: not added[number].first)
-    for one in asked:
+    for one in view:
         expected = None
         for number in order:
             if used[number] < added[number].limit and holds(added[number], one):
@@ -113,7 +114,7 @@ def test_threads_that_ask_at_once_use_up_each_response_once(
     def ask() -> None:
         start.wait()
         for _ in range(2):
-            got.append(scripts.action_for(Asked("POST", CHAT)))
+            got.append(scripts.action_for(RequestView("POST", CHAT)))
 
     running = [threading.Thread(target=ask) for _ in range(threads)]
     for thread in running:
@@ -130,16 +131,16 @@ def test_a_text_matches_whatever_its_case_and_a_pattern_as_it_is() -> None:
     scripts = Scripts()
     scripts.add(Conditions("straße"), [reply("a")])
     scripts.add(Conditions(re.compile("^No")), [reply("b")])
-    assert scripts.action_for(Asked("POST", CHAT, text="Die STRASSE")) == reply("a")
-    assert scripts.action_for(Asked("POST", CHAT, text="No?")) == reply("b")
-    assert scripts.action_for(Asked("POST", CHAT, text="no?")) is None
+    assert scripts.action_for(RequestView("POST", CHAT, text="Die STRASSE")) == reply("a")
+    assert scripts.action_for(RequestView("POST", CHAT, text="No?")) == reply("b")
+    assert scripts.action_for(RequestView("POST", CHAT, text="no?")) is None
 
 
 def test_a_function_sees_the_request_and_may_leave_it_to_the_gateway() -> None:
     scripts = Scripts()
     scripts.add(Conditions(), [lambda request: f"got {request}" if request else None])
-    assert scripts.action_for(Asked("POST", CHAT, request="it")) == reply("got it")
-    assert scripts.action_for(Asked("POST", CHAT)) is None
+    assert scripts.action_for(RequestView("POST", CHAT, request="it")) == reply("got it")
+    assert scripts.action_for(RequestView("POST", CHAT)) is None
 
 
 def test_where_decides_last() -> None:
@@ -147,44 +148,44 @@ def test_where_decides_last() -> None:
     scripts = Scripts()
     scripts.add(Conditions(model="m", where=lambda request: seen.append(request)), ["no"])
     scripts.add(Conditions(model="m"), [{"a": 1}])
-    assert scripts.action_for(Asked("POST", CHAT, "n", request=1)) is None
-    assert scripts.action_for(Asked("POST", CHAT, "m", request=2)) == Body({"a": 1})
+    assert scripts.action_for(RequestView("POST", CHAT, "n", request=1)) is None
+    assert scripts.action_for(RequestView("POST", CHAT, "m", request=2)) == Body({"a": 1})
     assert seen == [2]
 
 
 def test_a_reply_without_conditions_passes_over_what_it_cannot_be_for() -> None:
     scripts = Scripts()
     scripts.add(Conditions(), ["Hi"])
-    assert scripts.action_for(Asked("GET", "/v1/models")) is None
-    assert scripts.action_for(Asked("POST", CHAT)) == reply("Hi")
+    assert scripts.action_for(RequestView("GET", "/v1/models")) is None
+    assert scripts.action_for(RequestView("POST", CHAT)) == reply("Hi")
 
 
 def test_with_conditions_it_is_an_error() -> None:
     scripts = Scripts()
     scripts.add(Conditions("cat"), ["Hi"], place="test_cat.py:3")
     with pytest.raises(ScriptError) as caught:
-        scripts.action_for(Asked("POST", "/v1/images/generations", text="a cat"))
+        scripts.action_for(RequestView("POST", "/v1/images/generations", text="a cat"))
     assert caught.value.code == "script_does_not_fit"
     assert "test_cat.py:3" in str(caught.value)
     assert scripts.mistakes() == [str(caught.value)]
 
 
 @pytest.mark.parametrize(
-    ("asked", "why"),
+    ("view", "why"),
     [
-        (Asked("POST", CHAT, "n", "rain?"), "model is 'n'"),
-        (Asked("POST", CHAT, None, "rain?"), "it has no model"),
-        (Asked("POST", CHAT, "m", "sun?"), "text is 'sun?'"),
+        (RequestView("POST", CHAT, "n", "rain?"), "model is 'n'"),
+        (RequestView("POST", CHAT, None, "rain?"), "it has no model"),
+        (RequestView("POST", CHAT, "m", "sun?"), "text is 'sun?'"),
     ],
 )
 def test_strict_scripts_say_which_was_nearest_and_why_it_does_not_match(
-    asked: Asked, why: str
+    view: RequestView, why: str
 ) -> None:
     scripts = Scripts(strict=True)
     scripts.add(Conditions("hail", model="other"), ["a"], place="test_a.py:1")
     scripts.add(Conditions("rain", model="m"), ["b"], place="test_a.py:2")
     with pytest.raises(ScriptError) as caught:
-        scripts.action_for(asked)
+        scripts.action_for(view)
     assert caught.value.code == "not_scripted"
     assert f"Nearest: test_a.py:2: 'rain', model='m', but {why}." in str(caught.value)
     assert "test_a.py:1" in str(caught.value)
@@ -193,9 +194,9 @@ def test_strict_scripts_say_which_was_nearest_and_why_it_does_not_match(
 def test_a_script_that_is_used_up_says_so() -> None:
     scripts = Scripts(strict=True)
     scripts.add(Conditions("rain"), ["b"], times=1, place="test_a.py:2")
-    scripts.action_for(Asked("POST", CHAT, text="rain"))
+    scripts.action_for(RequestView("POST", CHAT, text="rain"))
     with pytest.raises(ScriptError, match="it was used once, which is all it is for"):
-        scripts.action_for(Asked("POST", CHAT, text="rain"))
+        scripts.action_for(RequestView("POST", CHAT, text="rain"))
 
 
 @pytest.mark.parametrize("where", [False, True])
@@ -206,7 +207,7 @@ def test_a_function_that_fails_is_reported(where: bool) -> None:
     scripts = Scripts()
     scripts.add(Conditions(where=fail if where else None), [fail])
     with pytest.raises(ScriptError, match="KeyError\\('city'\\)") as caught:
-        scripts.action_for(Asked("POST", CHAT))
+        scripts.action_for(RequestView("POST", CHAT))
     assert caught.value.code == "script_failed"
     assert len(scripts.mistakes()) == 1
 
@@ -215,9 +216,9 @@ def test_only_some_kinds_of_responses_can_be_asked_for() -> None:
     scripts = Scripts(strict=True)
     scripts.add(Conditions(), ["Hi"])
     scripts.add(Conditions(), [error(429)])
-    found = scripts.action_for(Asked("GET", "/v1/realtime"), only=(ErrorReply,))
+    found = scripts.action_for(RequestView("GET", "/v1/realtime"), only=(ErrorReply,))
     assert found == error(429)
-    assert scripts.action_for(Asked("GET", "/v1/realtime"), only=(Reply,)) == reply("Hi")
+    assert scripts.action_for(RequestView("GET", "/v1/realtime"), only=(Reply,)) == reply("Hi")
 
 
 def test_a_reset_returns_to_the_scripts_that_were_kept() -> None:
@@ -226,10 +227,10 @@ def test_a_reset_returns_to_the_scripts_that_were_kept() -> None:
     scripts.keep()
     scripts.add(Conditions("b"), ["2"])
     scripts.add(Conditions(), [error(500)], first=True)
-    scripts.action_for(Asked("POST", CHAT, text="a"))
+    scripts.action_for(RequestView("POST", CHAT, text="a"))
     scripts.reset()
     assert [(one.place, one.used) for one in scripts.all()] == [("kept", 0)]
-    assert scripts.action_for(Asked("POST", CHAT, text="a")) == reply("1")
+    assert scripts.action_for(RequestView("POST", CHAT, text="a")) == reply("1")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from meshapi.gateway.scripts.engine import Asked, Conditions, Scripts
+from meshapi.gateway.scripts.conditions import Conditions, RequestView
+from meshapi.gateway.scripts.engine import Scripts
 from meshapi.gateway.scripts.from_json import WrongScripts, add_scripts, load_scripts
 from meshapi.gateway.scripts.replies import (
     broken_stream,
@@ -44,7 +45,7 @@ from meshapi.gateway.scripts.values import Body
 def test_each_response_has_a_form(written: Any, meant: Any) -> None:
     scripts = Scripts()
     add_scripts(scripts, {"respond": written}, "here")
-    assert scripts.action_for(Asked("POST", "/v1/chat/completions")) == meant
+    assert scripts.action_for(RequestView("POST", "/v1/chat/completions")) == meant
 
 
 def test_a_script_has_conditions_and_its_place() -> None:

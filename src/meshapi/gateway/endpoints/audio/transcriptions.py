@@ -31,7 +31,7 @@ from meshapi.gateway.models import (
     TRANSCRIPTION_MODELS,
     choose_from,
 )
-from meshapi.gateway.scripts.faults import reply_to
+from meshapi.gateway.scripts.handover import reply_to
 from meshapi.gateway.state import GatewayState
 
 # Models that can translate audio into English.

@@ -76,7 +76,7 @@ def routes(state: GatewayState) -> list[Route]:
             return _all_failed(comparison.entries)
         failing_models.refuse(state, comparison.fault)
         if body.get("stream"):
-            return stream_response(state, request, comparison.fault, comparison.script())
+            return stream_response(state, request, comparison.fault, comparison.frames())
         if all(entry.error for entry in comparison.entries):
             return _all_failed(comparison.entries)
         return await whole_response(request, comparison.fault, dump(comparison.whole()))

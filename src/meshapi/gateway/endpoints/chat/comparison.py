@@ -10,7 +10,7 @@ from meshapi.gateway import clock
 from meshapi.gateway.content.answers import words
 from meshapi.gateway.content.tokens import count_words, usage
 from meshapi.gateway.endpoints.chat.completion import Completion
-from meshapi.gateway.http.streams import Script
+from meshapi.gateway.http.streams import PacedFrames
 from meshapi.gateway.http.wire import named_frame, ulid
 from meshapi.gateway.models import AUTO, CHAT_MODELS, DEFAULT_MODEL, FAILING_MODELS, SLOW
 
@@ -115,12 +115,12 @@ class Comparison:
             **self._totals(),
         }
 
-    def script(self) -> Script:
+    def frames(self) -> PacedFrames:
         meta = named_frame("meta", self._meta())
         if self.skipped:
             steps = zip_longest(*(entry.frames() for entry in self.entries), fillvalue=b"")
             done = {**self._totals(), "skip_comparison": True}
-            return Script([meta], [b"".join(step) for step in steps], [self._done(done)])
+            return PacedFrames([meta], [b"".join(step) for step in steps], [self._done(done)])
         judged = [
             named_frame("comparison_chunk", {"delta": word, "finish_reason": None})
             for word in words(_verdict(self.body, self.entries))
@@ -131,7 +131,7 @@ class Comparison:
             "comparison_fallback_used": self.fallback_used,
         }
         end = named_frame("comparison_chunk", {"delta": "", "finish_reason": "stop"})
-        return Script([meta], [*self._answers(), *judged], [end, self._done(done)])
+        return PacedFrames([meta], [*self._answers(), *judged], [end, self._done(done)])
 
     def _answers(self) -> list[bytes]:
         """A frame for each model's answer; the last one is followed by the frame of all results."""

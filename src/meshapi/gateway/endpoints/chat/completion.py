@@ -9,7 +9,7 @@ from meshapi.gateway import clock
 from meshapi.gateway.content.tokens import count_words, usage
 from meshapi.gateway.endpoints.chat.choices import Choice, choose_words, scripted_choice, text_of
 from meshapi.gateway.http.errors import GatewayError
-from meshapi.gateway.http.streams import Script
+from meshapi.gateway.http.streams import PacedFrames
 from meshapi.gateway.http.wire import frame, ulid
 from meshapi.gateway.models import AUTO, DEFAULT_MODEL, LOOSE_DELTAS, choose, cost_of
 from meshapi.gateway.scripts.values import Reply
@@ -65,12 +65,12 @@ class Completion:
             )
         return response
 
-    def script(self) -> Script:
+    def frames(self) -> PacedFrames:
         """The stream: the role of each choice, the words of all choices in parallel, the ends."""
         indexed = list(enumerate(self.choices))
         start = {"role": "assistant", "content": ""}
         steps = zip_longest(*(choice.deltas() for choice in self.choices))
-        return Script(
+        return PacedFrames(
             [self._delta(index, start) for index, _ in indexed],
             [
                 b"".join(self._delta(index, delta) for index, delta in enumerate(step) if delta)

@@ -15,7 +15,7 @@ from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.responses import stream_response, whole_response
 from meshapi.gateway.http.validation import detail, invalid, read_json
 from meshapi.gateway.http.wire import dump
-from meshapi.gateway.scripts.faults import scripted_by
+from meshapi.gateway.scripts.handover import scripted_reply
 from meshapi.gateway.state import GatewayState
 
 
@@ -24,13 +24,13 @@ def routes(state: GatewayState) -> list[Route]:
 
     async def complete(request: Request) -> Response:
         body = prepared(state, await read_json(request, SCHEMA))
-        completion = completion_of(state, body, scripted_by(request))
+        completion = completion_of(state, body, scripted_reply(request))
         model = completion.requested
         state.rate_limits.spend(completion.usage()["total_tokens"])
         failing_models.refuse(state, model, body.get("user") or "")
         if body.get("stream"):
-            script = completion.script()
-            return stream_response(state, request, model, script, completion.headers())
+            frames = completion.frames()
+            return stream_response(state, request, model, frames, completion.headers())
         whole = dump(completion.whole())
         return await whole_response(request, model, whole, headers=completion.headers())
 

@@ -14,7 +14,7 @@ from meshapi.gateway.content.tokens import count_words, usage
 from meshapi.gateway.endpoints.pictures import publish
 from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.responses import stream_response, whole_response
-from meshapi.gateway.http.streams import Script
+from meshapi.gateway.http.streams import PacedFrames
 from meshapi.gateway.http.validation import Check, Detail, Location, detail, integer, one_of, string
 from meshapi.gateway.http.wire import PING, dump, frame, ulid
 from meshapi.gateway.models import REFUSAL, cost_of
@@ -82,7 +82,7 @@ async def respond_with_pictures(
         "cost": cost_of(model, words, 0, pictures=len(items)),
     }
     if body.get("stream"):
-        return stream_response(state, request, model, _script(model, items, charged))
+        return stream_response(state, request, model, _frames(model, items, charged))
     response = {
         "created": int(clock.time()),
         "data": items,
@@ -103,7 +103,7 @@ def _item(
     return {"url": publish(state, request, picture, model)}
 
 
-def _script(model: str, items: list[dict[str, Any]], charged: dict[str, Any]) -> Script:
+def _frames(model: str, items: list[dict[str, Any]], charged: dict[str, Any]) -> PacedFrames:
     """Keep-alive chunks, then the pictures in one chunk."""
     head = {
         "id": f"img_{ulid()}",
@@ -113,7 +113,7 @@ def _script(model: str, items: list[dict[str, Any]], charged: dict[str, Any]) ->
     }
     waiting = frame({**head, "data": [], "status": "processing"})
     done = frame({**head, "data": items, "status": "completed", **charged})
-    return Script([waiting], [PING + waiting] * _KEEP_ALIVES, [done])
+    return PacedFrames([waiting], [PING + waiting] * _KEEP_ALIVES, [done])
 
 
 def _usage(prompt_tokens: int, pictures: int) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from meshapi.gateway.content.tokens import count_words
 from meshapi.gateway.endpoints.chat.completion import Completion, completion_of
 from meshapi.gateway.endpoints.chat.completions import prepared
 from meshapi.gateway.endpoints.responses.input import SCHEMA, chat_body, messages_of, question_of
-from meshapi.gateway.endpoints.responses.output import items_of, script_of
+from meshapi.gateway.endpoints.responses.output import frames_of, items_of
 from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.pages import AFTER_QUERY, page_after
 from meshapi.gateway.http.query import read_query
@@ -26,7 +26,7 @@ from meshapi.gateway.http.validation import detail, invalid, read_json
 from meshapi.gateway.http.wire import dump, ulid
 from meshapi.gateway.jobs import end_of, job_response
 from meshapi.gateway.models import AUTO, REFUSAL, cost_of
-from meshapi.gateway.scripts.faults import scripted_by
+from meshapi.gateway.scripts.handover import scripted_reply
 from meshapi.gateway.scripts.values import Reply
 from meshapi.gateway.state import GatewayState
 from meshapi.gateway.store import Store
@@ -41,15 +41,15 @@ def routes(state: GatewayState) -> list[Route]:
     async def create(request: Request) -> Response:
         body = await read_json(request, SCHEMA)
         kept = state.store(_StoredResponses)
-        made = make(state, body, scripted_by(request))
+        made = make(state, body, scripted_reply(request))
         model = made.completion.requested
         state.rate_limits.spend(made.response["usage"]["total_tokens"])
         failing_models.refuse(state, model, body.get("user") or "")
         headers = made.completion.headers()
         if body.get("stream"):
             kept.add(made)
-            script = script_of(made.response, made.completion.choices[0].chunks)
-            return stream_response(state, request, model, script, headers)
+            frames = frames_of(made.response, made.completion.choices[0].chunks)
+            return stream_response(state, request, model, frames, headers)
         if body.get("background"):
             made.looks = 0
             kept.add(made)

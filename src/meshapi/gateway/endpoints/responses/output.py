@@ -10,7 +10,7 @@ from typing import Any, Callable, Optional
 from meshapi.gateway.content.answers import words
 from meshapi.gateway.content.tool_calls import fragments
 from meshapi.gateway.endpoints.chat.choices import Choice
-from meshapi.gateway.http.streams import Script
+from meshapi.gateway.http.streams import PacedFrames
 from meshapi.gateway.http.wire import named_frame, ulid
 
 Item = dict[str, Any]
@@ -33,7 +33,7 @@ def items_of(choice: Choice, summary: Optional[str]) -> list[Item]:
     return [*items, _message(choice)]
 
 
-def script_of(response: dict[str, Any], chunks: Optional[Sequence[str]] = None) -> Script:
+def frames_of(response: dict[str, Any], chunks: Optional[Sequence[str]] = None) -> PacedFrames:
     """The stream that ends with this response.
 
     Args:
@@ -58,8 +58,8 @@ def script_of(response: dict[str, Any], chunks: Optional[Sequence[str]] = None) 
     return _paced(events)
 
 
-def _paced(events: Sequence[_Event]) -> Script:
-    """The script: each delta is sent with the events up to the next one, the last delta alone."""
+def _paced(events: Sequence[_Event]) -> PacedFrames:
+    """The frames: each delta is sent with the events up to the next one, the last delta alone."""
     opening: list[bytes] = []
     groups: list[list[bytes]] = []
     for number, (kind, members, is_delta) in enumerate(events):
@@ -71,7 +71,7 @@ def _paced(events: Sequence[_Event]) -> Script:
     closing = groups[-1][1:] if groups else []
     if groups:
         del groups[-1][1:]
-    return Script(opening, [b"".join(group) for group in groups], closing)
+    return PacedFrames(opening, [b"".join(group) for group in groups], closing)
 
 
 def _reasoning(summary: str) -> Item:

@@ -14,7 +14,7 @@ _logger = logging.getLogger("meshapi.testing")
 
 
 class Cancelled(BaseException):
-    """Raised where a task waits whose scope was cancelled."""
+    """Raised in a task whose scope was cancelled, where it waits."""
 
     def __init__(self, scope: "CancelScope") -> None:
         super().__init__()

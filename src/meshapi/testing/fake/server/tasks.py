@@ -1,8 +1,8 @@
 """Coroutines without an event loop.
 
 A task runs until it waits for an event of this module, or sleeps on its clock, and goes on when the
-event has happened or the time has come. Whoever causes that, runs the tasks: all of this happens
-under the clock's lock, in the thread of a client.
+event has happened or the time has come. All of this happens under the clock's lock, in the thread
+of the client that caused it.
 """
 
 import logging

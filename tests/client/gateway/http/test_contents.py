@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi.gateway.scripts.contents import messages_in, model_in, text_in
+from meshapi.gateway.http.contents import messages_in, model_in, text_in
 
 USER = {"role": "user", "content": "Rain?"}
 

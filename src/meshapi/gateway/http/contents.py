@@ -1,6 +1,6 @@
 """What a request is about: its model, its messages, its text.
 
-The body may be anything, also what an endpoint refuses, so nothing here raises.
+The body may be anything, even what an endpoint refuses, so nothing here raises.
 """
 
 from typing import Any, Optional, cast
