@@ -51,7 +51,7 @@ def _line(output: Output) -> Optional[str]:
     """The next line; None at the end of input."""
     while True:
         try:
-            return input("" if output.json else "> ").strip()
+            return input("> " if output.interactive else "").strip()
         except EOFError:
             output.say()
             return None
