@@ -13,6 +13,9 @@ N = TypeVar("N", int, float)
 # Above every limit of a gateway; larger numbers do not fit into some of Python's own functions.
 _MOST = 1_000_000_000
 
+# The longest limit that the client takes.
+_LONGEST = 2_000_000
+
 
 def add_connection(parser: ArgumentParser) -> None:
     """Add `--base-url` and `--timeout`, for commands that call the gateway."""
@@ -70,7 +73,8 @@ def between(least: int, most: int) -> Callable[[str], int]:
 
 def seconds(text: str) -> float:
     """Return a number of seconds above 0."""
-    return _number(text, float, "a number of seconds above 0", lambda value: 0 < value < math.inf)
+    expected = f"a number of seconds above 0, at most {_LONGEST:,}"
+    return _number(text, float, expected, lambda value: 0 < value <= _LONGEST)
 
 
 def positive(text: str) -> int:

@@ -176,7 +176,7 @@ def test_a_wrong_row_is_found_before_anything_is_sent(
         (["in.jsonl", "-o", "in.jsonl", *ASK], "--output: expected another file than the rows"),
         (["in.jsonl", "-o", "no/out.jsonl", *ASK], "--output: there is no folder"),
         (["in.jsonl", "-o", ".", *ASK], "--output: expected a file, got the folder"),
-        (["in.jsonl", "--tpm", "none", *ASK], "--tpm: expected a whole number of at least 1"),
+        (["in.jsonl", "--tpm", "none", *ASK], "--tpm: expected a whole number from 1 to"),
         (["in.jsonl", "--batch", "--rpm", "5", *ASK], "--batch: batch jobs have no --rpm"),
         (["in.jsonl", "--schema", "in.jsonl", *ASK], "in.jsonl is not JSON"),
         (["in.jsonl", "--prompt", "@no.txt"], "cannot read no.txt"),

@@ -78,7 +78,7 @@ def test_documents_are_uploaded_and_found(gateway: LocalGateway, capfd: Any) -> 
         (["embed"], "no text: write one after the command, or pipe in a text a line"),
         (["embed", " "], "no text: write one after the command, or pipe in a text a line"),
         (["image", "x", "-o", "no/x.png"], "--output: there is no folder no"),
-        (["image", "x", "-n", "0"], "-n: expected a whole number of at least 1, got '0'"),
+        (["image", "x", "-n", "0"], "-n: expected a whole number from 1 to 10, got '0'"),
         (["speak", "x", "-o", "."], "--output: expected a file, got the folder ."),
         (["speak", "x", "--format", "mp4"], "--format: expected one of mp3, wav, pcm"),
         (["transcribe", "no.wav"], "cannot read no.wav: No such file or directory"),
