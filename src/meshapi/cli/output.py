@@ -10,8 +10,9 @@ from typing import Any, Optional, TextIO
 
 from meshapi.cli.terminal import Terminal, in_one_line, printable
 
-# JSON escapes those below 0x20 anyway. Terminals obey 0x9b as they obey an escape and a bracket.
-_CONTROLS = re.compile(r"[\x7f-\x9f]+")
+# JSON escapes those below 0x20 anyway. Terminals obey 0x9b as they obey an escape and a bracket,
+# and some programs take the last two for the end of a line.
+_CONTROLS = re.compile(r"[\x7f-\x9f\u2028\u2029]+")
 _NOT_ASCII = re.compile(r"[^\x00-\x7e]+")
 
 
@@ -152,12 +153,18 @@ def _escaped(found: "re.Match[str]") -> str:
 
 
 def _encoded(value: Any) -> str:
+    import json
+
     import msgspec
 
     dump = getattr(value, "model_dump", None)
     if dump is not None:
         value = dump(exclude_none=True)
-    return msgspec.json.encode(value, enc_hook=str).decode()
+    try:
+        return msgspec.json.encode(value, enc_hook=str).decode()
+    except UnicodeEncodeError:
+        # The name of a file that is not UTF-8.
+        return json.dumps(msgspec.to_builtins(value, enc_hook=str))
 
 
 def replace_closed_streams() -> None:
