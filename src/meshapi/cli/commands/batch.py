@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 Request = dict[str, Any]
 
-_UNDER_WAY = ("validating", "in_progress", "finalizing", "cancelling")
-"""The status of a batch that has no results yet."""
-
 
 def _submit_arguments(parser: ArgumentParser) -> None:
     add_rows(parser)
@@ -106,7 +103,7 @@ def _results(arguments: Namespace, output: Output) -> int:
         check_output(Path(arguments.output))
     with connect(arguments) as client:
         batch = client.batches.get(arguments.id)
-        if batch.status in _UNDER_WAY:
+        if not batch.ended:
             raise CommandError(
                 f"{batch.id} is {batch.status} ({_counts(batch)}), and has no results yet;"
                 f" `meshapi batch wait {batch.id}` waits for them"
