@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from queue import Empty, Queue
 from typing import Any, Callable, NamedTuple, Optional, Union
 
@@ -55,7 +56,7 @@ def converse(client: MeshAPI, options: Options, lines: Iterable[str], show: Show
     with ExitStack() as stack:
         # Before anything is sent, so that a mistake with a file costs nothing.
         audio_in = audio_out = None
-        if options.audio_in is not None and options.audio_in == options.audio_out:
+        if options.audio_in is not None and _is_same(options.audio_in, options.audio_out):
             raise ValueError(
                 f"{options.audio_in} is the question, and cannot be the answer, too; name another"
                 " file for --audio-out"
@@ -78,6 +79,10 @@ def converse(client: MeshAPI, options: Options, lines: Iterable[str], show: Show
         for line in filter(str.strip, lines):
             conversation.ask(line.rstrip("\r\n"))
             show(conversation.answer(receiver.receive))
+
+
+def _is_same(path: str, other: Optional[str]) -> bool:
+    return other is not None and Path(path).resolve() == Path(other).resolve()
 
 
 def _configuration(options: Options) -> dict[str, Any]:

@@ -53,11 +53,16 @@ def _line(output: Output) -> Optional[str]:
         try:
             return input("> " if output.interactive else "").strip()
         except EOFError:
-            output.say()
+            _end_prompt(output)
             return None
         except KeyboardInterrupt:
             # A line that is given up, as in a shell.
-            output.say()
+            _end_prompt(output)
+
+
+def _end_prompt(output: Output) -> None:
+    if output.interactive:
+        output.say()
 
 
 def _load_history() -> None:

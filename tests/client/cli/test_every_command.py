@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +159,30 @@ def test_an_unknown_model_is_told_in_one_line(gateway: LocalGateway, capfd: Any,
     error = capfd.readouterr().err
     assert error.startswith("meshapi: ")
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("line", ["chat Hi", "realtime Hi", "embed Hi", "speak Hi", "image Hi"])
+def test_a_time_limit_ends_a_command(gateway: LocalGateway, capfd: Any, line: str) -> None:
+    # A stream of this model goes on with pings.
+    command = [*line.split(), "--model", "mesh/stall", "--timeout", "0.1"]
+    assert main(command) == 4
+    error = capfd.readouterr().err
+    assert error.startswith("meshapi: ")
+    assert "longer than 0.1 s" in error
+    assert error.endswith(", and --timeout SECONDS allows more time\n")
+    assert "Timeout(" not in error
+    assert sum(request.path.startswith("/v1/") for request in gateway.requests) <= 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+def test_an_error_that_nobody_reads_keeps_its_exit_status(gateway: LocalGateway) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    errors = os.fdopen(writer, "w", encoding="utf-8")
+    with redirect_stderr(errors):
+        assert main(["chat", "Hi", "--model", "acme/none"]) == 1
+    with suppress(OSError):
+        errors.close()
 
 
 @contextmanager

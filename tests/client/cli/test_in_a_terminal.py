@@ -114,6 +114,18 @@ def test_words_that_are_not_utf_8_are_refused_in_one_line(gateway: LocalGateway)
     assert done.stderr.count(b"\n") == 1
 
 
+def test_a_conversation_in_a_pipe_has_no_prompts(gateway: LocalGateway, tmp_path: Path) -> None:
+    shell = 'exec "$@" > answers'
+    seen = seen_in_terminal(
+        ["sh", "-c", shell, "sh", *MESHAPI, "chat"],
+        environment(gateway),
+        [("", f"Repeat: one\n{CTRL_D}")],
+        cwd=str(tmp_path),
+    )
+    assert seen.exit_code == 0
+    assert (tmp_path / "answers").read_text("utf-8") == "one\n"
+
+
 SLOW = ["--model", "mesh/stall"]
 
 

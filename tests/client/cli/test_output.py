@@ -39,6 +39,12 @@ def test_a_record_is_one_line_of_json(value: dict[str, Any]) -> None:
     assert json.loads(text) == value
 
 
+def test_the_name_of_a_file_may_be_no_text() -> None:
+    stdout = io.StringIO()
+    output(stdout, json=True)[0].record({"path": "caf\udce9"})
+    assert json.loads(stdout.getvalue()) == {"path": "caf\udce9"}
+
+
 def test_with_json_nothing_else_is_written() -> None:
     stdout = Screen()
     one, errors = output(stdout, json=True)
