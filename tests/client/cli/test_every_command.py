@@ -4,7 +4,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
@@ -186,7 +186,7 @@ def test_an_error_that_nobody_reads_keeps_its_exit_status(gateway: LocalGateway)
 
 
 @contextmanager
-def unread() -> Iterator[None]:
+def unread() -> Generator[None, None, None]:
     """Let standard output be a pipe whose reader has gone, as in `| true`."""
     reader, writer = os.pipe()
     os.close(reader)

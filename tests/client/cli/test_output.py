@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 from hypothesis import given
@@ -23,7 +23,7 @@ class Screen(io.StringIO):
         return True
 
 
-def output(stdout: io.StringIO, *, json: bool = False) -> tuple[Output, io.StringIO]:
+def output(stdout: TextIO, *, json: bool = False) -> tuple[Output, io.StringIO]:
     errors = Screen()
     return Output(stdout, errors, {"NO_COLOR": "1"}, json), errors
 

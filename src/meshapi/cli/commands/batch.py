@@ -2,7 +2,7 @@
 
 import json
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from itertools import chain, islice
@@ -44,7 +44,7 @@ def _submit(arguments: Namespace, output: Output) -> int:
 
 def _batches(calls: Calls) -> Iterator[list[Request]]:
     """Yield the requests of each batch, which is for one endpoint and one model."""
-    from meshapi_core.batching.submission import MOST_BYTES, MOST_REQUESTS
+    from meshapi_core.bulk import MOST_BATCH_BYTES, MOST_BATCH_REQUESTS
 
     open_batches: dict[tuple[str, object], tuple[list[Request], int]] = {}
     for entry in calls.entries():
@@ -56,7 +56,7 @@ def _batches(calls: Calls) -> Iterator[list[Request]]:
         size = len(call.body) + len(name) + len(call.path) + 100
         group = call.path, body.get("model")
         requests, total = open_batches.pop(group, ([], 0))
-        if requests and (len(requests) >= MOST_REQUESTS or total + size > MOST_BYTES):
+        if requests and (len(requests) >= MOST_BATCH_REQUESTS or total + size > MOST_BATCH_BYTES):
             yield requests
             requests, total = [], 0
         requests.append(request)
@@ -126,7 +126,7 @@ def _results(arguments: Namespace, output: Output) -> int:
 
 
 @contextmanager
-def _opened(path: Optional[str], output: Output) -> Iterator[Callable[[str], object]]:
+def _opened(path: Optional[str], output: Output) -> Generator[Callable[[str], object], None, None]:
     """Give what writes a line, to a file or to standard output."""
     if path is None:
         yield output.write_json
