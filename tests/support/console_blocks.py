@@ -12,6 +12,7 @@ _FENCE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 _PROMPT = "$ "
 _TYPED = "> "
+_CTRL_C = "^C"
 
 # What differs from run to run: it is replaced both in what a terminal shows and in the document.
 _VARIABLE = (
@@ -31,7 +32,8 @@ class Shown(NamedTuple):
     Fields:
         name: the file and the line.
         command: what is typed after `$ `, for a shell.
-        output: what follows, up to the next command. Lines that begin with `> ` are typed.
+        output: what follows, up to the next command. Lines that begin with `> ` are typed,
+            and the line `^C` is Ctrl-C after the end of the line before it.
     """
 
     name: str
@@ -59,16 +61,21 @@ def differences(block: list[Shown], environment: Mapping[str, str], cwd: Path) -
     """Run the commands of a block on a terminal of 80 columns, and return what differs."""
     found = []
     for shown in block:
-        typed = [
-            (_TYPED, line[len(_TYPED) :] + "\n")
-            for line in shown.output.splitlines()
-            if line.startswith(_TYPED)
-        ]
+        typed = list(_typed_in(shown.output.splitlines()))
         program = f'meshapi() {{ "{sys.executable}" -m meshapi "$@"; }}; {shown.command}'
         seen = seen_in_terminal(["sh", "-c", program], environment, typed, cwd=str(cwd))
         if not agrees(seen.raw, shown.output):
             found.append(f"{shown.name}: $ {shown.command}\n{seen.text}")
     return found
+
+
+def _typed_in(lines: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield what to wait for, and what to type then."""
+    for before, line in zip(["", *lines], lines):
+        if line.startswith(_TYPED):
+            yield _TYPED, line[len(_TYPED) :] + "\n"
+        elif line == _CTRL_C:
+            yield before.rpartition(" ")[2], "\x03"
 
 
 def agrees(raw: str, shown: str) -> bool:

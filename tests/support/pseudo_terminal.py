@@ -11,7 +11,7 @@ import subprocess
 import termios
 import time
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional, Union
 
 # How long a program may take before the test fails; a busy machine needs a few seconds at most.
 PATIENCE = 60.0
@@ -20,6 +20,12 @@ _CONTROL = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07]*\x07|[=>])")
 
 # A line that the program has written anew.
 _ERASED = re.compile(r"[^\n]*\r\x1b\[K")
+
+
+# How often to ask for what no text tells.
+_LOOK_EVERY = 0.02
+
+Awaited = Union[str, Callable[[], bool]]
 
 
 class Seen(NamedTuple):
@@ -39,7 +45,7 @@ class Seen(NamedTuple):
 def seen_in_terminal(
     command: Sequence[str],
     environment: Mapping[str, str],
-    typed: Sequence[tuple[str, str]] = (),
+    typed: Sequence[tuple[Awaited, str]] = (),
     *,
     columns: int = 80,
     cwd: Optional[str] = None,
@@ -50,7 +56,8 @@ def seen_in_terminal(
         command: the program and its arguments.
         environment: all of its environment, but for a width that another terminal has.
         typed: what to wait for, and what to type then: `("> ", "Hi\\n")`. `\\x03` is Ctrl-C,
-            `\\x04` is Ctrl-D.
+            `\\x04` is Ctrl-D. Something else than a text is awaited by a function that returns
+            whether it has happened.
         columns: the width of the terminal.
         cwd: the folder to run it in.
     """
@@ -84,19 +91,23 @@ def lines_of(raw: str) -> str:
     return _CONTROL.sub("", _ERASED.sub("", raw)).replace("\r\n", "\n").replace("\r", "")
 
 
-def _talk(terminal: int, typed: list[tuple[str, str]]) -> str:
+def _talk(terminal: int, typed: list[tuple[Awaited, str]]) -> str:
     """Read until the program has closed the terminal, and type in the meantime."""
     deadline = time.monotonic() + PATIENCE
     shown, looked = b"", 0
     while True:
         text = shown.decode("utf-8", "replace")
-        if typed and typed[0][0] in text[looked:]:
-            awaited, keys = typed.pop(0)
-            looked += text[looked:].index(awaited) + len(awaited)
-            os.write(terminal, keys.encode())
+        end = _end_of(typed[0][0], text, looked) if typed else None
+        if end is not None:
+            looked = end
+            os.write(terminal, typed.pop(0)[1].encode())
             continue
         left = deadline - time.monotonic()
-        if left <= 0 or not select.select([terminal], [], [], left)[0]:
+        asking = bool(typed) and not isinstance(typed[0][0], str)
+        ready = select.select([terminal], [], [], _LOOK_EVERY if asking else max(0.0, left))[0]
+        if not ready and asking and left > 0:
+            continue
+        if not ready:
             raise AssertionError(f"the program has not ended; so far, it has shown {text!r}")
         try:
             piece = os.read(terminal, 65536)
@@ -107,3 +118,11 @@ def _talk(terminal: int, typed: list[tuple[str, str]]) -> str:
             assert not typed, f"the program ended before {typed[0][0]!r} was shown: {text!r}"
             return text
         shown += piece
+
+
+def _end_of(awaited: Awaited, text: str, looked: int) -> Optional[int]:
+    """Where to look from next if what is awaited is there; None if it is not."""
+    if not isinstance(awaited, str):
+        return len(text) if awaited() else None
+    found = text.find(awaited, looked)
+    return None if found < 0 else found + len(awaited)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from meshapi.cli.output import Output
-from meshapi.cli.terminal import without_controls
+from meshapi.cli.terminal import printable, without_controls
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -83,7 +83,7 @@ class _Column:
             if model in self._done:
                 continue
             if self._shown < 0:
-                title = self._output.paint.bold(without_controls(model))
+                title = self._output.paint.bold(printable(model))
                 self._output.say(("\n" if self._done else "") + title)
                 self._shown = 0
             self._output.relay(text[self._shown :])
@@ -93,7 +93,7 @@ class _Column:
             if text and not text.endswith("\n"):
                 self._output.say()
             if model in answers.errors:
-                self._output.relay(f"no answer: {answers.errors[model]}\n")
+                self._output.line(f"no answer: {answers.errors[model]}")
             self._done.add(model)
             self._shown = -1
 
@@ -125,8 +125,8 @@ def panes(answers: Answers) -> "Table":
         grid.add_column(ratio=1)
         said = Text(without_controls(text))
         if model in answers.errors:
-            said.append(without_controls(f"no answer: {answers.errors[model]}"), style="red")
-        panes.append(Panel(said, title=Text(without_controls(model)), title_align="left"))
+            said.append(printable(f"no answer: {answers.errors[model]}"), style="red")
+        panes.append(Panel(said, title=Text(printable(model)), title_align="left"))
     grid.add_row(*panes)
     return grid
 

@@ -8,7 +8,7 @@ from meshapi.cli import exit_codes
 from meshapi.cli.problems import CommandError, UsageError
 
 if TYPE_CHECKING:
-    from meshapi import AsyncMeshAPI, MeshAPI
+    from meshapi import AsyncMeshAPI, MeshAPI, Timeout
 
 
 def connect(arguments: Namespace) -> "MeshAPI":
@@ -50,6 +50,17 @@ def check_token() -> None:
         )
 
 
+def within(seconds: float) -> "Timeout":
+    """Return the limits of calls that take so long at most.
+
+    The steps have the same limit as the whole, so that none of them ends it earlier.
+    """
+    from meshapi import Timeout
+
+    return Timeout(connect=seconds, read=seconds, write=seconds, pool=seconds, total=seconds)
+
+
 def _settings(arguments: Namespace) -> dict[str, Any]:
-    settings = {"base_url": arguments.base_url, "timeout": arguments.timeout}
+    timeout = None if arguments.timeout is None else within(arguments.timeout)
+    settings = {"base_url": arguments.base_url, "timeout": timeout}
     return {name: value for name, value in settings.items() if value is not None}

@@ -1,12 +1,15 @@
 """A conversation in a realtime session: questions by text or audio, answers by both."""
 
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from queue import Queue
+from pathlib import Path
+from queue import Empty, Queue
 from typing import Any, Callable, NamedTuple, Optional, Union
 
 from meshapi import (
+    APITimeoutError,
     MeshAPI,
     RealtimeConnectionClosed,
     RealtimeError,
@@ -28,6 +31,8 @@ _WORDS = frozenset(
 ShowAnswer = Callable[[Iterator[str]], None]
 """Shows one answer, piece by piece."""
 
+_Receive = Callable[[Optional[float]], RealtimeMessage]
+
 
 class Options(NamedTuple):
     """The options of the command line."""
@@ -38,6 +43,7 @@ class Options(NamedTuple):
     voice: Optional[str]
     audio_in: Optional[str]
     audio_out: Optional[str]
+    timeout: Optional[float]
 
 
 def converse(client: MeshAPI, options: Options, lines: Iterable[str], show: ShowAnswer) -> None:
@@ -50,7 +56,7 @@ def converse(client: MeshAPI, options: Options, lines: Iterable[str], show: Show
     with ExitStack() as stack:
         # Before anything is sent, so that a mistake with a file costs nothing.
         audio_in = audio_out = None
-        if options.audio_in is not None and options.audio_in == options.audio_out:
+        if options.audio_in is not None and _is_same(options.audio_in, options.audio_out):
             raise ValueError(
                 f"{options.audio_in} is the question, and cannot be the answer, too; name another"
                 " file for --audio-out"
@@ -60,7 +66,7 @@ def converse(client: MeshAPI, options: Options, lines: Iterable[str], show: Show
         if options.audio_out is not None:
             audio_out = stack.enter_context(WavWriter(options.audio_out))
         session = stack.enter_context(client.realtime.connect(model=options.model))
-        conversation = _Conversation(session, audio_out)
+        conversation = _Conversation(session, audio_out, options.timeout)
         conversation.say({"type": "session.update", "session": _configuration(options)})
         if audio_in is not None:
             conversation.play(audio_in)
@@ -73,6 +79,10 @@ def converse(client: MeshAPI, options: Options, lines: Iterable[str], show: Show
         for line in filter(str.strip, lines):
             conversation.ask(line.rstrip("\r\n"))
             show(conversation.answer(receiver.receive))
+
+
+def _is_same(path: str, other: Optional[str]) -> bool:
+    return other is not None and Path(path).resolve() == Path(other).resolve()
 
 
 def _configuration(options: Options) -> dict[str, Any]:
@@ -91,9 +101,12 @@ def _configuration(options: Options) -> dict[str, Any]:
 class _Conversation:
     """The questions and answers of a session."""
 
-    def __init__(self, session: RealtimeSession, audio_out: Optional[WavWriter]) -> None:
+    def __init__(
+        self, session: RealtimeSession, audio_out: Optional[WavWriter], timeout: Optional[float]
+    ) -> None:
         self._session = session
         self._audio_out = audio_out
+        self._timeout = timeout
 
     def say(self, event: Mapping[str, Any]) -> None:
         try:
@@ -114,11 +127,12 @@ class _Conversation:
         except RealtimeConnectionClosed:
             pass  # as above
 
-    def answer(self, receive: Callable[[], RealtimeMessage]) -> Iterator[str]:
+    def answer(self, receive: _Receive) -> Iterator[str]:
         """Ask for an answer, and yield its words until it ends."""
         self.say({"type": "response.create"})
+        until = None if self._timeout is None else time.monotonic() + self._timeout
         while True:
-            message = receive()
+            message = self._next(receive, until)
             if message.audio is not None:
                 if self._audio_out is not None:
                     self._audio_out.write(message.audio)
@@ -128,6 +142,18 @@ class _Conversation:
             elif message.type == "response.done":
                 self._check(message.parse())
                 return
+
+    def _next(self, receive: _Receive, until: Optional[float]) -> RealtimeMessage:
+        while True:
+            left = None if until is None else until - time.monotonic()
+            if left is not None and left <= 0:
+                said = f"the answer took longer than {self._timeout:g} s"
+                raise APITimeoutError(said, phase="total")
+            try:
+                return receive(left)
+            except APITimeoutError:
+                if left is None:
+                    raise
 
     def _check(self, done: RealtimeServerEvent) -> None:
         assert isinstance(done, RealtimeResponseDoneEvent)
@@ -151,9 +177,12 @@ class _BackgroundReceiver:
         # The thread ends with the session.
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def receive(self) -> RealtimeMessage:
+    def receive(self, timeout: Optional[float] = None) -> RealtimeMessage:
         """The same as `receive` of the session. Must not be called again after the end."""
-        received = self._received.get()
+        try:
+            received = self._received.get(timeout=timeout)
+        except Empty:
+            raise APITimeoutError("no message arrived in time", phase="read") from None
         if isinstance(received, Exception):
             raise received
         return received

@@ -51,13 +51,18 @@ def _line(output: Output) -> Optional[str]:
     """The next line; None at the end of input."""
     while True:
         try:
-            return input("" if output.json else "> ").strip()
+            return input("> " if output.interactive else "").strip()
         except EOFError:
-            output.say()
+            _end_prompt(output)
             return None
         except KeyboardInterrupt:
             # A line that is given up, as in a shell.
-            output.say()
+            _end_prompt(output)
+
+
+def _end_prompt(output: Output) -> None:
+    if output.interactive:
+        output.say()
 
 
 def _load_history() -> None:

@@ -59,6 +59,17 @@ def question_in(words: Sequence[str], what: str = "question", example: str = "Wh
     return question
 
 
+def is_rereadable(path: str) -> bool:
+    """Return whether a file has the same to read again; a pipe, such as that of `<(...)`, has not.
+
+    One that cannot be looked at counts as such a file: opening it says why.
+    """
+    try:
+        return not stat.S_ISFIFO(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return True
+
+
 def is_piped() -> bool:
     """Return whether standard input is a pipe or a file, not a terminal or a device."""
     try:
@@ -85,8 +96,9 @@ def input_lines() -> TextIO:
     """Return standard input, to be read line by line; in a pipe, what is not UTF-8 raises."""
     reconfigure = getattr(sys.stdin, "reconfigure", None)
     if reconfigure is not None and not sys.stdin.isatty():
-        # In some locales, Python reads any byte, and such a text can't be sent.
-        reconfigure(encoding="utf-8", errors="strict")
+        # In some locales, Python reads any byte, and such a text can't be sent. As Windows writes
+        # it, with a mark at the start.
+        reconfigure(encoding="utf-8-sig", errors="strict")
     return sys.stdin
 
 

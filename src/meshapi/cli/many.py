@@ -45,7 +45,7 @@ class Calls(Iterable["Union[Call[Any], tuple[str, Call[Any]]]"]):
     Attributes:
         rows: what they are made of.
         template: makes calls of rows; None for the lines of a batch file, which are calls already.
-        total: how many there are; None for standard input, where nobody knows.
+        total: how many there are; None for a pipe, where nobody knows.
     """
 
     def __init__(self, rows: Rows, template: "Optional[Call[Any]]") -> None:
@@ -67,7 +67,10 @@ class Calls(Iterable["Union[Call[Any], tuple[str, Call[Any]]]"]):
         """
         from meshapi_core.bulk import Inputs
 
-        inputs = Inputs(self.rows, self.template, takes_async=False)
+        try:
+            inputs = Inputs(self.rows, self.template, takes_async=False)
+        except InvalidParamsError as error:
+            raise UsageError(f"--prompt: expected {error.expected}, got {error.got}") from error
         while True:
             try:
                 entry = inputs.next()
@@ -97,7 +100,7 @@ def calls_in(arguments: Namespace) -> Calls:
     else:
         template = _template(arguments)
     calls = Calls(rows, template)
-    if not rows.is_input:
+    if not rows.are_passing:
         first = next(iter(rows), None)
         if first is None:
             raise UsageError(f"{rows.path} has no rows")

@@ -3,11 +3,18 @@
 import math
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Callable, Optional, TypeVar
 
 from meshapi.cli.parsing import nearest
 
 N = TypeVar("N", int, float)
+
+# Above every limit of a gateway; larger numbers do not fit into some of Python's own functions.
+_MOST = 1_000_000_000
+
+# The longest limit that the client takes.
+_LONGEST = 2_000_000
 
 
 def add_connection(parser: ArgumentParser) -> None:
@@ -21,8 +28,8 @@ def add_connection(parser: ArgumentParser) -> None:
         "--timeout",
         metavar="SECONDS",
         type=seconds,
-        help="seconds to wait for a connection, and for each next part of a response"
-        " (default: MESHAPI_TIMEOUT, or 60)",
+        help="the most seconds that a call may take, with its retries and all of its answer"
+        " (default: no limit, but 60 for each step, or MESHAPI_TIMEOUT)",
     )
 
 
@@ -49,24 +56,30 @@ class Words:
         return text
 
 
-def integer(text: str) -> int:
-    """Return a whole number."""
-    return _number(text, int, "a whole number", lambda value: True)
+def port(text: str) -> int:
+    """Return the number of a port; 0 is any free one."""
+    return between(0, 65_535)(text)
 
 
-def number(text: str) -> float:
-    """Return a number."""
-    return _number(text, float, "a number", lambda value: True)
+def between(least: int, most: int) -> Callable[[str], int]:
+    """Return the type of a whole number within these limits."""
+
+    def bounded(text: str) -> int:
+        expected = f"a whole number from {least:,} to {most:,}"
+        return _number(text, int, expected, lambda value: least <= value <= most)
+
+    return bounded
 
 
 def seconds(text: str) -> float:
     """Return a number of seconds above 0."""
-    return _number(text, float, "a number of seconds above 0", lambda value: 0 < value < math.inf)
+    expected = f"a number of seconds above 0, at most {_LONGEST:,}"
+    return _number(text, float, expected, lambda value: 0 < value <= _LONGEST)
 
 
 def positive(text: str) -> int:
-    """Return a whole number of at least 1."""
-    return _number(text, int, "a whole number of at least 1", lambda value: value >= 1)
+    """Return a whole number of at least 1, and small enough for every counter."""
+    return between(1, _MOST)(text)
 
 
 def amount(text: str) -> float:
@@ -78,11 +91,19 @@ def count(text: str) -> int:
     """Return a whole number of at least 1; `200k` and `2M` stand for thousands and millions."""
     factor = {"k": 1_000, "m": 1_000_000}.get(text[-1:].lower(), 1)
     digits = text[:-1] if factor > 1 else text
-    expected = "a whole number of at least 1, such as 500 or 200k"
+    expected = f"a whole number from 1 to {_MOST:,}, such as 500 or 200k"
     try:
-        return factor * _number(digits, int, expected, lambda value: value >= 1)
+        return factor * _number(digits, int, expected, lambda value: 1 <= factor * value <= _MOST)
     except ArgumentTypeError:
         raise ArgumentTypeError(f"expected {expected}, got {text!r}") from None
+
+
+def day(text: str) -> str:
+    """Return a date as ISO 8601 has it."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date().isoformat()
+    except ValueError:
+        raise ArgumentTypeError(f"expected a date such as 2026-11-01, got {text!r}") from None
 
 
 def _number(text: str, kind: Callable[[str], N], expected: str, fits: Callable[[N], bool]) -> N:

@@ -1,11 +1,19 @@
 """What a command writes: text and tables for people, or JSON for programs; and errors."""
 
+import codecs
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TextIO
+from contextlib import suppress
+from typing import Any, Optional, TextIO
 
-from meshapi.cli.terminal import Terminal
+from meshapi.cli.terminal import Terminal, in_one_line, printable
+
+# JSON escapes those below 0x20 anyway. Terminals obey 0x9b as they obey an escape and a bracket,
+# and some programs take the last two for the end of a line.
+_CONTROLS = re.compile(r"[\x7f-\x9f\u2028\u2029]+")
+_NOT_ASCII = re.compile(r"[^\x00-\x7e]+")
 
 
 class Output:
@@ -25,6 +33,7 @@ class Output:
         self._stdout = stdout
         self._screen = Terminal(stdout, environment)
         self._errors = Terminal(stderr, environment)
+        self._unsafe = _CONTROLS if _is_unicode(stdout) else _NOT_ASCII
         self.json = json
         self.interactive = self._screen.interactive and not json
 
@@ -60,6 +69,10 @@ class Output:
         if not self.json:
             self._screen.relay(text)
 
+    def line(self, *cells: str) -> None:
+        """Write one line of text from anywhere, with a tab between each two cells."""
+        self.say("\t".join(map(printable, cells)))
+
     def show(self, pieces: Iterable[str]) -> str:
         """Write text from elsewhere piece by piece, end its last line, and return all of it."""
         shown: list[str] = []
@@ -79,8 +92,16 @@ class Output:
     def record(self, value: Any) -> None:
         """Write one line of JSON: plain values, or a response of the client."""
         if self.json:
-            self._stdout.write(_encoded(value) + "\n")
-            self._stdout.flush()
+            self.write_json(_encoded(value) + "\n")
+
+    def write_json(self, lines: str) -> None:
+        """Write JSON lines, with and without `--json`.
+
+        What steers a terminal, or is not in the encoding of the output, is escaped: that is the
+        same JSON.
+        """
+        self._stdout.write(self._unsafe.sub(_escaped, lines))
+        self._stdout.flush()
 
     def table(
         self, titles: Sequence[str], rows: Iterable[Sequence[object]], right: Iterable[str] = ()
@@ -96,12 +117,12 @@ class Output:
             return
         from meshapi.cli import tables
 
-        cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+        cells = [["" if cell is None else in_one_line(str(cell)) for cell in row] for row in rows]
         if self._screen.interactive:
             tables.show(self._screen, titles, cells, frozenset(right), self.width)
         else:
             for row in cells:
-                self._screen.say("\t".join(" ".join(cell.split()) for cell in row))
+                self._screen.say("\t".join(row))
 
     def note(self, text: str) -> None:
         """Write a remark to standard error, if a person sees all of the output."""
@@ -110,7 +131,9 @@ class Output:
 
     def complain(self, message: str) -> None:
         """Write an error to standard error, in one line."""
-        self._errors.say(f"{self._errors.bad('meshapi:')} {printable(message)}")
+        # Where nobody can read it, the exit status still says what happened.
+        with suppress(OSError):
+            self._errors.say(f"{self._errors.bad('meshapi:')} {printable(message)}")
 
 
 def output_of(json: bool = False) -> Output:
@@ -118,18 +141,30 @@ def output_of(json: bool = False) -> Output:
     return Output(sys.stdout, sys.stderr, os.environ, json)
 
 
-def printable(text: str) -> str:
-    """Return text in one line, with what a terminal would not show as escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+def _is_unicode(stream: TextIO) -> bool:
+    encoding: Optional[str] = getattr(stream, "encoding", None)
+    return encoding is None or codecs.lookup(encoding).name.startswith("utf")
+
+
+def _escaped(found: "re.Match[str]") -> str:
+    """The characters as JSON escapes, which are those of UTF-16."""
+    digits = found[0].encode("utf-16-be").hex()
+    return "".join(f"\\u{digits[place : place + 4]}" for place in range(0, len(digits), 4))
 
 
 def _encoded(value: Any) -> str:
+    import json
+
     import msgspec
 
     dump = getattr(value, "model_dump", None)
     if dump is not None:
         value = dump(exclude_none=True)
-    return msgspec.json.encode(value, enc_hook=str).decode()
+    try:
+        return msgspec.json.encode(value, enc_hook=str).decode()
+    except UnicodeEncodeError:
+        # The name of a file that is not UTF-8.
+        return json.dumps(msgspec.to_builtins(value, enc_hook=str))
 
 
 def replace_closed_streams() -> None:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from meshapi import MeshAPIError
+from meshapi import APITimeoutError, JobTimeoutError, MeshAPIError
 from meshapi.cli import exit_codes
 
 
@@ -36,6 +36,13 @@ _KINDS: Final = (
     (("model_not_found",), exit_codes.FAILED, "`meshapi models` lists the models"),
     (("RealtimeConnectionClosed",), exit_codes.NO_CONNECTION, ""),
     (
+        ("APITimeoutError",),
+        exit_codes.NO_CONNECTION,
+        "`meshapi doctor` looks for the reason, and --timeout SECONDS allows more time",
+    ),
+    (("JobTimeoutError",), exit_codes.FAILED, "it goes on at the gateway"),
+    (("journal_mismatch",), exit_codes.UNUSABLE, ""),
+    (
         ("APIConnectionError",),
         exit_codes.NO_CONNECTION,
         "`meshapi doctor` looks for the reason",
@@ -43,6 +50,12 @@ _KINDS: Final = (
     (("StreamInterruptedError",), exit_codes.NO_CONNECTION, ""),
     (("network_blocked",), exit_codes.NO_CONNECTION, ""),
 )
+
+# Where the advice begins that only a program can follow, such as the name of a parameter.
+_FOR_PROGRAMS: Final = {
+    APITimeoutError: "; to allow more time, pass ",
+    JobTimeoutError: "; it goes on at the gateway: call ",
+}
 
 
 def exit_code_of(error: MeshAPIError) -> int:
@@ -54,6 +67,9 @@ def told(error: MeshAPIError) -> str:
     """Return an error of a call in one line, with what to do about it."""
     # The base's `__str__`, so that a RealtimeError has the form of all other errors.
     message, advice = MeshAPIError.__str__(error), _kind_of(error)[1]
+    for kind, place in _FOR_PROGRAMS.items():
+        if isinstance(error, kind) and place in error.message:
+            message = message.replace(error.message, error.message.partition(place)[0], 1)
     return f"{message}; {advice}" if advice else message
 
 

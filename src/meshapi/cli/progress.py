@@ -3,7 +3,8 @@
 import sys
 from typing import TYPE_CHECKING, Optional
 
-from meshapi.cli.output import Output, printable
+from meshapi.cli.output import Output
+from meshapi.cli.terminal import printable
 
 if TYPE_CHECKING:
     from meshapi import Progress

@@ -2,12 +2,13 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Any, TextIO
 
-from meshapi.cli.inputs import input_lines, not_text, unreadable
+from meshapi.cli.inputs import input_lines, is_rereadable, not_text, unreadable
 from meshapi.cli.problems import UsageError
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
@@ -23,7 +24,8 @@ class Rows(Iterable[Row]):
 
     Args:
         path: a file that ends with `.csv` or `.tsv`, whose first line names the columns; any other
-            has a JSON object in each line. "-" is standard input, which can be read once.
+            has a JSON object in each line. "-" is standard input, which can be read once, and so
+            can a pipe.
     """
 
     def __init__(self, path: str) -> None:
@@ -31,9 +33,9 @@ class Rows(Iterable[Row]):
         self._separator = _SEPARATORS.get(PurePath(path).suffix.lower())
 
     @property
-    def is_input(self) -> bool:
-        """Whether they come from standard input."""
-        return self.path == "-"
+    def are_passing(self) -> bool:
+        """Whether they can be read once only: they come from standard input or another pipe."""
+        return self.path == "-" or not is_rereadable(self.path)
 
     def __iter__(self) -> Iterator[Row]:
         """Read the rows.
@@ -53,7 +55,7 @@ class Rows(Iterable[Row]):
     @property
     def name(self) -> str:
         """What to call them in a message."""
-        return "standard input" if self.is_input else self.path
+        return "standard input" if self.path == "-" else self.path
 
     def _objects(self, file: TextIO) -> Iterator[Row]:
         for number, line in enumerate(file, start=1):
@@ -75,6 +77,9 @@ class Rows(Iterable[Row]):
             names = reader.fieldnames
             if not names:
                 raise UsageError(f"{self.name} is empty: expected the names of the columns first")
+            twice = [name for name, count in Counter(names).items() if count > 1]
+            if twice:
+                raise UsageError(f"{self.name}: two columns have the name {twice[0]!r}; rename one")
             for row in reader:
                 # DictReader puts what has no name under None, and None where a cell is missing.
                 if None in row or None in row.values():

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
-from meshapi.cli.terminal import Terminal, without_controls
+from meshapi.cli.terminal import Terminal
 
 _BETWEEN = "  "
 
@@ -16,8 +16,7 @@ def show(
     right: AbstractSet[str],
     width: int,
 ) -> None:
-    """Write a table of text from anywhere; nothing if it has no rows."""
-    rows = [[without_controls(" ".join(cell.split())) for cell in row] for row in rows]
+    """Write a table of cells that are in one line each; nothing if it has no rows."""
     if not rows:
         return
     widths = [max(map(_columns, column)) for column in zip(titles, *rows)]

@@ -14,6 +14,16 @@ def without_controls(text: str) -> str:
     return _CONTROLS.sub("", text)
 
 
+def printable(text: str) -> str:
+    """Return text in one line, with what a terminal would not show as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def in_one_line(text: str) -> str:
+    """Return text for a table: a space for each gap, and what a terminal would obey as escapes."""
+    return printable(" ".join(text.split()))
+
+
 class Terminal:
     """A stream that shows every piece at once, in colour if it is a terminal that can.
 

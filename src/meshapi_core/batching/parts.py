@@ -8,7 +8,12 @@ from msgspec.structs import replace
 
 from meshapi_core.batching.ledgers import BatchIntent
 from meshapi_core.batching.sources import BatchCall
-from meshapi_core.batching.submission import MOST_BYTES, MOST_REQUESTS, batch_call, row_of
+from meshapi_core.batching.submission import (
+    MOST_BATCH_BYTES,
+    MOST_BATCH_REQUESTS,
+    batch_call,
+    row_of,
+)
 from meshapi_core.calls import Call
 from meshapi_core.endpoints._batched_calls import page_of_batches
 from meshapi_core.errors import MeshAPIError
@@ -62,7 +67,7 @@ class Part(Struct):
 
     def has_room(self, entry: Entry) -> bool:
         size = self.size + len(entry.row) + 1
-        return len(self.entries) < MOST_REQUESTS and size <= MOST_BYTES
+        return len(self.entries) < MOST_BATCH_REQUESTS and size <= MOST_BATCH_BYTES
 
     def add(self, entry: Entry) -> None:
         self.entries.append(entry)

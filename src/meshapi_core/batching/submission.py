@@ -1,9 +1,9 @@
 """Calls, split into batches and submitted.
 
-A batch is for one endpoint and one model, has at most `MOST_REQUESTS` requests, and is sent as a
-body of at most `MOST_BYTES`. A call that fits into no batch is refused before anything is sent. If
-the gateway has as many open batches of this account as it allows (`batch_limit_exceeded`), the flow
-pauses until it takes one more.
+A batch is for one endpoint and one model, has at most `MOST_BATCH_REQUESTS` requests, and is sent
+as a body of at most `MOST_BATCH_BYTES`. A call that fits into no batch is refused before anything
+is sent. If the gateway has as many open batches of this account as it allows
+(`batch_limit_exceeded`), the flow pauses until it takes one more.
 
 Source: https://developers.meshapi.ai/docs (batches; errors: `mixed_models`, `batch_limit_exceeded`)
 """
@@ -35,8 +35,8 @@ from meshapi_core.types.responses import ResponsesResponse
 
 __all__ = [
     "KINDS",
-    "MOST_BYTES",
-    "MOST_REQUESTS",
+    "MOST_BATCH_BYTES",
+    "MOST_BATCH_REQUESTS",
     "NOT_SUBMITTED",
     "BatchSubmission",
     "batch_call",
@@ -58,10 +58,10 @@ KINDS: Final[Mapping[str, Any]] = {
 }
 """The endpoints whose calls can be in a batch, and the types of their responses."""
 
-MOST_REQUESTS: Final = 50_000
+MOST_BATCH_REQUESTS: Final = 50_000
 """The requests of one batch; the limit of OpenAI's batches, which gateways keep to."""
 
-MOST_BYTES: Final = 32 * 1024 * 1024 - 64 * 1024
+MOST_BATCH_BYTES: Final = 32 * 1024 * 1024 - 64 * 1024
 """The rows of one batch: gateways refuse bodies of more than 32 MiB, and metadata goes along."""
 
 _PATH: Final = "/v1/batches"
@@ -128,7 +128,9 @@ class _Part:
         self._size = 0
 
     def has_room(self, row: bytes) -> bool:
-        return len(self._rows) < MOST_REQUESTS and self._size + len(row) + 1 <= MOST_BYTES
+        return (
+            len(self._rows) < MOST_BATCH_REQUESTS and self._size + len(row) + 1 <= MOST_BATCH_BYTES
+        )
 
     def add(self, position: int, row: bytes) -> None:
         self.positions.append(position)
@@ -331,7 +333,7 @@ def row_of(call: Any, where: str, name: str) -> tuple[str, str, bytes]:
     model = named.model if isinstance(named.model, str) else ""
     body = msgspec.Raw(call.body)
     row = msgspec.json.encode(_Row(name, call.method, call.path, body))
-    if len(row) >= MOST_BYTES:
-        expected = f"at most {MOST_BYTES} bytes"
+    if len(row) >= MOST_BATCH_BYTES:
+        expected = f"at most {MOST_BATCH_BYTES} bytes"
         raise InvalidParamsError(where, expected, f"{len(row)} bytes", "no batch can take it")
     return call.path, model, row

@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from meshapi_core._async.map_run import AsyncMapRun as AsyncMapRun
     from meshapi_core._sync.map_run import MapRun as MapRun
+    from meshapi_core.batching.submission import MOST_BATCH_BYTES as MOST_BATCH_BYTES
+    from meshapi_core.batching.submission import MOST_BATCH_REQUESTS as MOST_BATCH_REQUESTS
     from meshapi_core.bulk.estimates import *
     from meshapi_core.bulk.estimating import *
     from meshapi_core.bulk.inputs import *

@@ -11,6 +11,7 @@ PACKAGE: Final = "meshapi_core.bulk"
 _NAMES: Final = {
     "meshapi_core._async.map_run": "AsyncMapRun",
     "meshapi_core._sync.map_run": "MapRun",
+    "meshapi_core.batching.submission": "MOST_BATCH_BYTES MOST_BATCH_REQUESTS",
     "meshapi_core.bulk.estimates": """
         EstimatedTokens GUESSED_OUTPUT MEDIA_TOKENS estimated_tokens model_of
     """,

@@ -65,13 +65,13 @@ class TestCommandLine:
             (["chat", "--model"], "-m/--model: expected one argument; see `meshapi chat --help`"),
             (
                 ["chat", "--timeout", "0", "Hi"],
-                "--timeout: expected a number of seconds above 0, got '0'",
+                "--timeout: expected a number of seconds above 0, at most 2,000,000, got '0'",
             ),
             (["chat", "-mauto", "--timeout", "0"], "--timeout: expected a number of seconds above"),
             (["demo", "now"], "unexpected argument 'now'; see `meshapi demo --help`"),
             (
                 ["gateway", "--port", "x"],
-                "--port: expected a whole number, got 'x'; see `meshapi gateway --help`",
+                "--port: expected a whole number from 0 to 65,535, got 'x'; see `meshapi",
             ),
             (
                 ["completion", "bsh"],

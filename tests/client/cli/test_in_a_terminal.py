@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from meshapi import MeshAPI
 from meshapi.testing import LocalGateway
 
 if sys.platform == "win32":
@@ -110,3 +112,60 @@ def test_words_that_are_not_utf_8_are_refused_in_one_line(gateway: LocalGateway)
     assert done.returncode == 2
     assert done.stderr.startswith(b"meshapi: messages[0].content")
     assert done.stderr.count(b"\n") == 1
+
+
+def test_a_conversation_in_a_pipe_has_no_prompts(gateway: LocalGateway, tmp_path: Path) -> None:
+    shell = 'exec "$@" > answers'
+    seen = seen_in_terminal(
+        ["sh", "-c", shell, "sh", *MESHAPI, "chat"],
+        environment(gateway),
+        [("", f"Repeat: one\n{CTRL_D}")],
+        cwd=str(tmp_path),
+    )
+    assert seen.exit_code == 0
+    assert (tmp_path / "answers").read_text("utf-8") == "one\n"
+
+
+SLOW = ["--model", "mesh/stall"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["chat", "Hi", *SLOW],
+        ["compare", "Hi", "--models", "mesh/stall,mesh/slow"],
+        ["map", "in.jsonl", "--prompt", "{n}", *SLOW],
+        ["map", "in.jsonl", "--prompt", "{n}", "-o", "out.jsonl", *SLOW],
+        ["embed", "Hi", *SLOW],
+        ["image", "Hi", *SLOW],
+        ["speak", "Hi", *SLOW],
+        ["transcribe", "in.jsonl", *SLOW],
+        ["realtime", "Hi", *SLOW],
+        ["batch", "wait", "{batch}"],
+    ],
+    ids=" ".join,
+)
+def test_ctrl_c_ends_what_takes_long(
+    gateway: LocalGateway, tmp_path: Path, command: list[str]
+) -> None:
+    (tmp_path / "in.jsonl").write_text('{"n": "one"}\n', "utf-8")
+    with MeshAPI(base_url=gateway.url, token=TOKEN) as client:
+        body = {"model": "mesh/stall", "messages": [{"role": "user", "content": "Hi"}]}
+        batch = client.batches.create(requests=[{"custom_id": "x", "body": body}])
+    before = len(gateway.requests)
+    words = [batch.id if word == "{batch}" else word for word in command]
+    seen = seen_in_terminal(
+        [*MESHAPI, *words],
+        environment(gateway),
+        [(lambda: len(gateway.requests) > before, CTRL_C)],
+        cwd=str(tmp_path),
+    )
+    assert seen.exit_code == 130
+    assert "Traceback" not in seen.text
+    # A cursor that was hidden is shown again.
+    assert seen.raw.rfind("\x1b[?25l") <= seen.raw.rfind("\x1b[?25h")
+    # What was not complete leaves no file.
+    assert {path.name for path in tmp_path.iterdir()} <= {"in.jsonl", "out.jsonl.journal"}
+    if command[0] == "map":
+        assert "meshapi: interrupted after 0 calls; " in seen.text
+        assert "the same command " in seen.text

@@ -3,15 +3,15 @@
 import io
 import json
 import re
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from meshapi.cli import tables
-from meshapi.cli.output import Output, printable
-from meshapi.cli.terminal import Terminal
+from meshapi.cli.output import Output
+from meshapi.cli.terminal import Terminal, in_one_line, printable
 
 CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
@@ -23,7 +23,7 @@ class Screen(io.StringIO):
         return True
 
 
-def output(stdout: io.StringIO, *, json: bool = False) -> tuple[Output, io.StringIO]:
+def output(stdout: TextIO, *, json: bool = False) -> tuple[Output, io.StringIO]:
     errors = Screen()
     return Output(stdout, errors, {"NO_COLOR": "1"}, json), errors
 
@@ -37,6 +37,12 @@ def test_a_record_is_one_line_of_json(value: dict[str, Any]) -> None:
     text = stdout.getvalue()
     assert text.count("\n") == 1
     assert json.loads(text) == value
+
+
+def test_the_name_of_a_file_may_be_no_text() -> None:
+    stdout = io.StringIO()
+    output(stdout, json=True)[0].record({"path": "caf\udce9"})
+    assert json.loads(stdout.getvalue()) == {"path": "caf\udce9"}
 
 
 def test_with_json_nothing_else_is_written() -> None:
@@ -83,11 +89,37 @@ def test_an_error_is_one_line_that_no_terminal_obeys(text: str) -> None:
 def test_a_table_cuts_nothing_off_and_steers_no_terminal(rows: list[list[str]], width: int) -> None:
     stdout = Screen()
     screen = Terminal(stdout, {"NO_COLOR": "1"})
-    tables.show(screen, ("ONE", "TWO", "THREE"), rows, frozenset({"TWO"}), width)
+    cells = [list(map(in_one_line, row)) for row in rows]
+    tables.show(screen, ("ONE", "TWO", "THREE"), cells, frozenset({"TWO"}), width)
     shown = stdout.getvalue()
     assert not CONTROLS.search(shown)
-    for cell in (cell for row in rows for cell in row):
-        assert CONTROLS.sub("", " ".join(cell.split())) in shown
+    for cell in (cell for row in cells for cell in row):
+        assert cell in shown
+
+
+@given(rows=st.lists(st.lists(st.text(max_size=9), min_size=2, max_size=2), max_size=4))
+@pytest.mark.parametrize("stream", [io.StringIO, Screen])
+def test_each_row_is_one_line_that_no_terminal_obeys(
+    stream: type[io.StringIO], rows: list[list[str]]
+) -> None:
+    stdout = stream()
+    one = output(stdout)[0]
+    for row in rows:
+        one.line(*row)
+    assert stdout.getvalue().count("\n") == len(rows)
+    one.table(("ONE", "TWO"), rows)
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", stdout.getvalue())
+
+
+@given(value=st.text())
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp1252"])
+def test_json_is_whole_in_every_encoding_and_steers_no_terminal(encoding: str, value: str) -> None:
+    written = io.BytesIO()
+    stdout = io.TextIOWrapper(written, encoding=encoding, errors="replace", newline="")
+    output(stdout, json=True)[0].record({"value": value})
+    text = written.getvalue().decode(encoding)
+    assert json.loads(text) == {"value": value}
+    assert not CONTROLS.search(text)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from house.fresh import ROOT, SRC
 
+from meshapi.cli.commands import COMMANDS
 from meshapi.testing import LocalGateway
 
 if sys.platform == "win32":
@@ -36,6 +37,16 @@ def test_a_terminal_shows_what_the_page_shows(
     }
     found = differences(block, environment, tmp_path)
     assert not found, "\n\n".join(found)
+
+
+def test_each_command_is_shown() -> None:
+    shown = "\n".join(one.command for block in BLOCKS for one in block)
+    names = [
+        " ".join(filter(None, [command.name, below and below.name]))
+        for command in COMMANDS
+        for below in command.commands or [None]
+    ]
+    assert not [name for name in names if f"meshapi {name}" not in shown]
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ class Unanswered(GivenCalls):
 @given(models=MODELS, plan=PLANS, most=st.integers(1, 5))
 def test_each_call_has_one_result_whatever_happens(models: list[str], plan: Any, most: int) -> None:
     gateway = BatchGateway(**plan)
-    with mock.patch.object(parts, "MOST_REQUESTS", most):
+    with mock.patch.object(parts, "MOST_BATCH_REQUESTS", most):
         items, submission = gateway.drive(run(iter([chat(model) for model in models])))
     assert ids(items) == named(len(models))
     assert gateway.twice == []
@@ -157,7 +157,7 @@ def test_a_process_that_ends_anywhere_is_followed_by_one_that_goes_on(
     gateway, journal = BatchGateway(**plan), Journal()
     calls = [chat(model) for model in models]
     limits: list[Optional[int]] = [*ends, None]
-    with mock.patch.object(parts, "MOST_REQUESTS", most):
+    with mock.patch.object(parts, "MOST_BATCH_REQUESTS", most):
         for steps in limits:
             flow = BatchRun(Unanswered(calls, journal), journal, BatchOptions()).flow()
             items, _ = gateway.drive(flow, steps)
@@ -189,7 +189,7 @@ def test_what_an_error_left_under_way_is_taken_up_by_a_later_run(
         return respond(call)
 
     partial: Optional[BatchSubmission[Any]] = None
-    with mock.patch.object(parts, "MOST_REQUESTS", most):
+    with mock.patch.object(parts, "MOST_BATCH_REQUESTS", most):
         with mock.patch.object(gateway, "_respond", failing):
             try:
                 gateway.drive(run(calls))
@@ -235,7 +235,7 @@ def test_a_long_input_is_read_as_batches_end() -> None:
 
     gateway = BatchGateway({}, [Fate(looks=3)] * 100)
     flow = run(calls())
-    with mock.patch.object(parts, "MOST_REQUESTS", 5):
+    with mock.patch.object(parts, "MOST_BATCH_REQUESTS", 5):
         original = gateway._do
 
         def counting(step: Any) -> Any:
@@ -353,7 +353,7 @@ def test_a_gateway_that_was_never_reached_is_not_asked_again() -> None:
 def test_the_time_limit_is_one_for_all() -> None:
     gateway = BatchGateway({}, [Fate(looks=10**9)] * 20)
     with (
-        mock.patch.object(parts, "MOST_REQUESTS", 1),
+        mock.patch.object(parts, "MOST_BATCH_REQUESTS", 1),
         pytest.raises(JobTimeoutError, match=r"10 batches .* 1 calls .* more calls were to come"),
     ):
         gateway.drive(run([chat()] * 20, timeout=600))
@@ -402,7 +402,7 @@ def test_after_a_wrong_call_the_ones_before_it_have_their_results() -> None:
 
     gateway = BatchGateway({"call-0": ["429"]})
     with (
-        mock.patch.object(parts, "MOST_REQUESTS", 2),
+        mock.patch.object(parts, "MOST_BATCH_REQUESTS", 2),
         pytest.raises(InvalidParamsError, match=r"calls\[3\]"),
     ):
         gateway.drive(run(calls()))

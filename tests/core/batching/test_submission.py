@@ -88,8 +88,8 @@ def test_each_call_is_in_one_batch_of_its_endpoint_and_model(
 ) -> None:
     driven = taking()
     with (
-        mock.patch.object(submission, "MOST_REQUESTS", most),
-        mock.patch.object(submission, "MOST_BYTES", size),
+        mock.patch.object(submission, "MOST_BATCH_REQUESTS", most),
+        mock.patch.object(submission, "MOST_BATCH_BYTES", size),
     ):
         made = driven.run(Batches.submit.build(iter(calls)))
     batches = sent(driven)

@@ -1,30 +1,29 @@
 """`meshapi batch`: batch jobs, which take up to a day and cost half as much."""
 
 import json
-import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from meshapi.cli import exit_codes
 from meshapi.cli.command import Command
 from meshapi.cli.connecting import connect
 from meshapi.cli.many import Calls, add_rows, calls_in
 from meshapi.cli.options import add_connection, positive, seconds
-from meshapi.cli.output import Output, printable
-from meshapi.cli.problems import CommandError, UsageError
+from meshapi.cli.output import Output
+from meshapi.cli.paths import check_output
+from meshapi.cli.problems import CommandError
 from meshapi.cli.progress import ProgressLine
+from meshapi.cli.terminal import printable
 
 if TYPE_CHECKING:
     from meshapi import BatchObject
 
 Request = dict[str, Any]
-
-_MOST_REQUESTS = 50_000
-_MOST_BYTES = 32 * 1024 * 1024 - 64 * 1024
-"""What the gateway accepts in one batch."""
 
 
 def _submit_arguments(parser: ArgumentParser) -> None:
@@ -45,6 +44,8 @@ def _submit(arguments: Namespace, output: Output) -> int:
 
 def _batches(calls: Calls) -> Iterator[list[Request]]:
     """Yield the requests of each batch, which is for one endpoint and one model."""
+    from meshapi_core.bulk import MOST_BATCH_BYTES, MOST_BATCH_REQUESTS
+
     open_batches: dict[tuple[str, object], tuple[list[Request], int]] = {}
     for entry in calls.entries():
         name, call = entry.id, entry.call
@@ -55,7 +56,7 @@ def _batches(calls: Calls) -> Iterator[list[Request]]:
         size = len(call.body) + len(name) + len(call.path) + 100
         group = call.path, body.get("model")
         requests, total = open_batches.pop(group, ([], 0))
-        if requests and (len(requests) >= _MOST_REQUESTS or total + size > _MOST_BYTES):
+        if requests and (len(requests) >= MOST_BATCH_REQUESTS or total + size > MOST_BATCH_BYTES):
             yield requests
             requests, total = [], 0
         requests.append(request)
@@ -98,31 +99,40 @@ def _results_arguments(parser: ArgumentParser) -> None:
 
 def _results(arguments: Namespace, output: Output) -> int:
     failed = done = 0
+    if arguments.output is not None:
+        check_output(Path(arguments.output))
     with connect(arguments) as client:
-        found: Iterable[Any] = client.batches.results(arguments.id)
+        batch = client.batches.get(arguments.id)
+        if not batch.ended:
+            raise CommandError(
+                f"{batch.id} is {batch.status} ({_counts(batch)}), and has no results yet;"
+                f" `meshapi batch wait {batch.id}` waits for them"
+            )
+        found: Iterable[Any] = client.batches.results(batch)
         results = iter(found)
-        # Before the file is opened, which empties it: there may be no such batch.
+        # Before the file is opened, which empties it: there may be no results.
         first = list(islice(results, 1))
-        with _opened(arguments.output) as file:
+        with _opened(arguments.output, output) as write:
             for item in chain(first, results):
                 done += 1
                 failed += item.error is not None
-                file.write(_line(item))
+                write(_line(item))
+    if arguments.output is not None:
+        output.record({"path": arguments.output, "results": done, "errors": failed})
     output.note(f"{done:,} results, {failed:,} of them errors")
     if failed:
         raise CommandError(f"{failed:,} of {done:,} requests failed; the results say why")
     return exit_codes.DONE
 
 
-def _opened(path: Any) -> Any:
-    from contextlib import nullcontext
-
+@contextmanager
+def _opened(path: Optional[str], output: Output) -> Generator[Callable[[str], object], None, None]:
+    """Give what writes a line, to a file or to standard output."""
     if path is None:
-        return nullcontext(sys.stdout)
-    try:
-        return open(path, "w", encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
+        yield output.write_json
+        return
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        yield file.write
 
 
 def _line(item: Any) -> str:
@@ -158,7 +168,7 @@ def _list(arguments: Namespace, output: Output) -> int:
 
 def _show(batch: "BatchObject", output: Output) -> None:
     output.record(batch)
-    output.relay(f"{batch.id} {batch.status} {_counts(batch)}\n")
+    output.line(f"{batch.id} {batch.status} {_counts(batch)}")
 
 
 def _counts(batch: "BatchObject") -> str:

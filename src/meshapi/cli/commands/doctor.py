@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Union
 
 from meshapi.cli import exit_codes
 from meshapi.cli.command import Command
+from meshapi.cli.connecting import within
 from meshapi.cli.options import add_connection
-from meshapi.cli.output import Output, printable
+from meshapi.cli.output import Output
+from meshapi.cli.terminal import printable
 
 if TYPE_CHECKING:
     from meshapi import MeshAPI
@@ -62,7 +64,7 @@ def _client(arguments: Namespace, *, with_token: bool) -> "Union[MeshAPI, str]":
         return MeshAPI(
             base_url=arguments.base_url,
             token=None if with_token else "none",
-            timeout=arguments.timeout or _TIMEOUT,
+            timeout=within(arguments.timeout or _TIMEOUT),
             max_retries=0,
         )
     except (TypeError, ValueError) as error:

@@ -1,6 +1,7 @@
 """`meshapi embed`: vectors of texts."""
 
 from argparse import ArgumentParser, Namespace
+from io import StringIO
 
 from meshapi.cli import exit_codes
 from meshapi.cli.command import Command
@@ -8,7 +9,7 @@ from meshapi.cli.connecting import connect
 from meshapi.cli.inputs import is_piped, read_input, text_of
 from meshapi.cli.options import add_connection, add_model, positive
 from meshapi.cli.output import Output
-from meshapi.cli.problems import UsageError
+from meshapi.cli.problems import CommandError, UsageError
 
 _SHOWN = 4
 """The numbers of a vector that fit in a table."""
@@ -31,13 +32,17 @@ def _add_arguments(parser: ArgumentParser) -> None:
 def _run(arguments: Namespace, output: Output) -> int:
     texts = [text_of(word) for word in arguments.texts]
     if not texts and is_piped():
-        texts = [line for line in read_input().splitlines() if line.strip()]
+        texts = [line.rstrip("\n") for line in StringIO(read_input(), newline=None) if line.strip()]
     if not texts or not all(text.strip() for text in texts):
         raise UsageError("no text: write one after the command, or pipe in a text a line")
     options = {"model": arguments.model, "dimensions": arguments.dimensions}
     given = {name: value for name, value in options.items() if value is not None}
     with connect(arguments) as client:
         response = client.embeddings.create(input=texts, **given)
+    if len(response.data) != len(texts):
+        raise CommandError(
+            f"the gateway returned {len(response.data)} vectors for {len(texts)} texts; ask again"
+        )
     rows: list[tuple[object, ...]] = []
     for text, found in zip(texts, response.data):
         vector = list(found.vector())

@@ -7,13 +7,14 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 from meshapi.cli import exit_codes
 from meshapi.cli.command import Command
-from meshapi.cli.options import integer, number
-from meshapi.cli.output import Output, printable
+from meshapi.cli.options import amount, count, port
+from meshapi.cli.output import Output
 from meshapi.cli.problems import CommandError, UsageError
+from meshapi.cli.terminal import printable
 
 if TYPE_CHECKING:
     from meshapi.testing import LocalGateway
@@ -27,7 +28,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--port",
-        type=integer,
+        type=port,
         default=8000,
         help="port to listen on; 0 is any free one (default: %(default)s)",
     )
@@ -36,7 +37,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--pace",
-        type=number,
+        type=amount,
         default=20.0,
         help="words per second; 0 is all at once (default: %(default)g)",
     )
@@ -48,13 +49,13 @@ def _add_arguments(parser: ArgumentParser) -> None:
         help="a further host name by which it is called, such as that of a container",
     )
     parser.add_argument(
-        "--rpm", metavar="N", type=integer, help="at most N requests a minute (default: no limit)"
+        "--rpm", metavar="N", type=count, help="at most N requests a minute (default: no limit)"
     )
     parser.add_argument(
         "--tpm",
         metavar="N",
-        type=integer,
-        help="at most N model tokens a minute (default: no limit)",
+        type=count,
+        help="at most N model tokens a minute, such as 200k (default: no limit)",
     )
     parser.add_argument(
         "--script",
@@ -92,7 +93,7 @@ def _run(arguments: Namespace, output: Output) -> int:
         )
     except OSError as error:
         raise CommandError(f"the gateway cannot start: {_why(error, arguments)}") from error
-    except (OverflowError, ValueError) as error:
+    except ValueError as error:
         raise UsageError(f"the gateway cannot start: {_why(error, arguments)}") from error
     log = None if arguments.quiet else _Log(gateway, output)
     with suppress(KeyboardInterrupt), gateway:
@@ -155,14 +156,6 @@ def _why(error: Exception, arguments: Namespace) -> str:
         return f"{place} is in use; --port 0 takes any port that is free"
     if isinstance(error, OSError):
         return f"cannot listen on {place}: {error.strerror or error}"
-    if isinstance(error, OverflowError):
-        return f"--port: expected 0 to 65535, got {arguments.port}"
-    if not arguments.pace >= 0:
-        return f"--pace: expected 0 or more words per second, got {arguments.pace:g}"
-    for option in ("rpm", "tpm"):
-        limit: Optional[int] = getattr(arguments, option)
-        if limit is not None and limit < 1:
-            return f"--{option}: expected 1 or more a minute, got {limit}"
     return str(error)
 
 

@@ -7,9 +7,13 @@ from meshapi.cli import exit_codes
 from meshapi.cli.command import Command
 from meshapi.cli.connecting import connect
 from meshapi.cli.inputs import question_in
-from meshapi.cli.options import add_connection, add_model, positive
-from meshapi.cli.output import Output, printable
+from meshapi.cli.options import add_connection, add_model, between
+from meshapi.cli.output import Output
 from meshapi.cli.paths import check_new
+from meshapi.cli.problems import CommandError
+
+# What the gateway makes at once. Source: https://developers.meshapi.ai/docs (images)
+_MOST = 10
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -25,7 +29,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
     add_model(parser)
     parser.add_argument("--size", metavar="WxH", help="such as 1024x1024")
-    parser.add_argument("-n", type=positive, metavar="N", default=1, help="how many")
+    parser.add_argument(
+        "-n", type=between(1, _MOST), metavar="N", default=1, help=f"how many, up to {_MOST}"
+    )
     parser.add_argument("--force", action="store_true", help="replace files that exist")
     add_connection(parser)
 
@@ -42,7 +48,13 @@ def _run(arguments: Namespace, output: Output) -> int:
         for image, path in zip(response.data, paths):
             saved = client.images.save(image, path, overwrite=arguments.force)
             output.record({"path": str(path), "bytes": saved.size})
-            output.say(printable(str(path)))
+            output.line(str(path))
+    missing = arguments.n - len(response.data)
+    if missing > 0:
+        raise CommandError(
+            f"the gateway returned {len(response.data)} of {arguments.n} pictures; not every model"
+            " makes several at once: ask again for the others"
+        )
     return exit_codes.DONE
 
 

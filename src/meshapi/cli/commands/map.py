@@ -1,6 +1,5 @@
 """`meshapi map`: the same question for every row of a file, and the answers in another."""
 
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,11 +12,12 @@ from meshapi.cli.connecting import connect
 from meshapi.cli.many import Calls, add_rows, calls_in
 from meshapi.cli.options import add_connection, amount, count, positive
 from meshapi.cli.output import Output
+from meshapi.cli.paths import check_output
 from meshapi.cli.problems import CommandError, UsageError
 from meshapi.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
-    from meshapi import MapItem, MapRun, MapSummary, MeshAPI
+    from meshapi import MapRun, MapSummary, MeshAPI
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -67,15 +67,33 @@ def _run(arguments: Namespace, output: Output) -> int:
 
 
 def _check_output(arguments: Namespace) -> None:
-    path, rows = arguments.output, arguments.rows
-    if path is None or arguments.dry_run:
+    if arguments.dry_run:
         return
-    if rows != "-" and Path(path).resolve() == Path(rows).resolve():
-        raise UsageError(f"--output: expected another file than the rows, got {path}")
-    if not Path(path).resolve().parent.is_dir():
-        raise UsageError(f"--output: there is no folder {Path(path).resolve().parent}")
-    if Path(path).is_dir():
-        raise UsageError(f"--output: expected a file, got the folder {path}")
+    for option in ("output", "journal"):
+        path = getattr(arguments, option)
+        if path is None:
+            continue
+        check_output(Path(path), f"--{option}")
+        if arguments.rows != "-" and Path(path).resolve() == Path(arguments.rows).resolve():
+            raise UsageError(f"--{option}: expected another file than the rows, got {path}")
+    if arguments.output is not None and Path(arguments.output).is_symlink():
+        raise UsageError(
+            f"--output: {arguments.output} is a symbolic link, which would be replaced; give the"
+            " path that it leads to"
+        )
+    if arguments.output is not None and _is_table(arguments.output):
+        from importlib.util import find_spec
+
+        # Before anything is asked and paid for.
+        if find_spec("pyarrow") is None:
+            raise UsageError(
+                f"--output: {arguments.output} needs pyarrow: pip install pyarrow, or name a file"
+                " that ends with .jsonl"
+            )
+
+
+def _is_table(path: str) -> bool:
+    return PurePath(path).suffix.lower() == ".parquet"
 
 
 def _estimate(client: "MeshAPI", calls: Calls, arguments: Namespace, output: Output) -> None:
@@ -101,6 +119,9 @@ def _make(client: "MeshAPI", calls: Calls, arguments: Namespace, output: Output)
     with _resumable(run, journal, progress), run:
         _write(run, arguments.output, output)
     progress.end()
+    if arguments.output is not None:
+        # Otherwise, each line is a result.
+        output.record(run.summary())
     return _tell(run.summary(), journal, output)
 
 
@@ -124,16 +145,11 @@ def _options(arguments: Namespace) -> dict[str, Any]:
 def _write(run: "MapRun[Any]", path: Optional[str], output: Output) -> None:
     if path is None:
         for item in run:
-            sys.stdout.write(_line(item))
-            sys.stdout.flush()
-    elif PurePath(path).suffix.lower() == ".parquet":
+            output.write_json(item.line().decode())
+    elif _is_table(path):
         run.to_parquet(path)
     else:
         run.to_jsonl(path)
-
-
-def _line(item: "MapItem[Any]") -> str:
-    return item.line().decode()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from meshapi.cli.connecting import connect
 from meshapi.cli.inputs import check_readable, question_in
 from meshapi.cli.options import add_connection, positive
 from meshapi.cli.output import Output
+from meshapi.cli.terminal import printable
 
 
 def _upload_arguments(parser: ArgumentParser) -> None:
@@ -35,7 +36,7 @@ def _upload(arguments: Namespace, output: Output) -> int:
                 document = client.rag.upload_and_embed(path)
                 name, status = document.file_id, document.embedding_status
                 output.record({"file": str(path), "file_id": name, "status": status})
-            output.relay(f"{name}\t{path}\t{status}\n")
+            output.line(name, str(path), status or "")
     return exit_codes.DONE
 
 
@@ -53,8 +54,8 @@ def _search(arguments: Namespace, output: Output) -> int:
         found = client.rag.search(query=query, top_k=arguments.top).results
     for passage in found:
         output.record(passage)
-        output.relay(f"{output.paint.bold(f'{passage.score:.3f}')}  ")
-        output.relay(f"{passage.file_name or passage.file_id or ''}\n")
+        title = printable(passage.file_name or passage.file_id or "")
+        output.say(f"{output.paint.bold(f'{passage.score:.3f}')}  {title}")
         output.relay("".join(f"  {line}\n" for line in passage.text.splitlines()))
     if not found:
         output.note("Nothing was found.")

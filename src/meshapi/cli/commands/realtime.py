@@ -48,7 +48,7 @@ def _run(arguments: Namespace, output: Output) -> int:
 def _lines(output: Output) -> Iterator[str]:
     """The lines that are typed or piped in; with a prompt if they are typed."""
     stdin = input_lines()
-    typed = stdin.isatty()
+    typed = stdin.isatty() and output.interactive
     while True:
         if typed:
             output.say("> ", end="")

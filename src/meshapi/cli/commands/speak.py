@@ -9,8 +9,9 @@ from meshapi.cli.command import Command
 from meshapi.cli.connecting import connect
 from meshapi.cli.inputs import question_in
 from meshapi.cli.options import Words, add_connection, add_model
-from meshapi.cli.output import Output, printable
+from meshapi.cli.output import Output
 from meshapi.cli.paths import check_new
+from meshapi.cli.problems import UsageError
 
 _FORMATS = ("mp3", "wav", "pcm", "opus", "aac", "flac")
 
@@ -42,14 +43,19 @@ def _add_arguments(parser: ArgumentParser) -> None:
 def _run(arguments: Namespace, output: Output) -> int:
     text, path = question_in(arguments.text, "text", "Good morning"), Path(arguments.output)
     check_new(path, arguments.force)
-    ending = path.suffix[1:].lower()
-    form = arguments.format or (ending if ending in _FORMATS else "mp3")
+    form = arguments.format or path.suffix[1:].lower() or "mp3"
+    if form not in _FORMATS:
+        expected = ", ".join(f".{each}" for each in _FORMATS)
+        raise UsageError(
+            f"--output: expected a name that ends with {expected}, got {path}; --format names the"
+            " format of other files"
+        )
     options = {"model": arguments.model, "voice": arguments.voice, "response_format": form}
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     with connect(arguments) as client:
         saved = client.audio.synthesize_to(path, input=text, overwrite=arguments.force, **given)
     output.record({"path": str(path), "bytes": saved.size})
-    output.say(printable(str(path)))
+    output.line(str(path))
     return exit_codes.DONE
 
 

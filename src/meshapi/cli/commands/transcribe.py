@@ -23,7 +23,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 def _run(arguments: Namespace, output: Output) -> int:
     path = Path(arguments.file)
     check_readable(path)
-    options = {"model": arguments.model, "language": arguments.language}
+    options = {"model": arguments.model, "language_code": arguments.language}
     given = {name: value for name, value in options.items() if value is not None}
     with connect(arguments) as client:
         response = client.audio.transcribe(path, **given)

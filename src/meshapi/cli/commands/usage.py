@@ -6,8 +6,9 @@ from typing import Any, Callable, Optional, cast
 
 from meshapi.cli.command import Command
 from meshapi.cli.connecting import connect
-from meshapi.cli.options import add_connection, positive
+from meshapi.cli.options import add_connection, day, positive
 from meshapi.cli.output import Output
+from meshapi.cli.problems import UsageError
 
 _LIMITS = (
     ("requests_per_minute", "requests a minute"),
@@ -18,8 +19,10 @@ _LIMITS = (
 
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("-m", "--model", help="only this model")
-    parser.add_argument("--since", metavar="DATE", help="only from this day on, such as 2026-11-01")
-    parser.add_argument("--until", metavar="DATE", help="only up to this day")
+    parser.add_argument(
+        "--since", type=day, metavar="DATE", help="only from this day on, such as 2026-11-01"
+    )
+    parser.add_argument("--until", type=day, metavar="DATE", help="only up to this day")
     parser.add_argument(
         "--days", type=positive, metavar="N", help="the money spent on each of the last N days, too"
     )
@@ -27,6 +30,11 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, output: Output) -> int:
+    if arguments.since and arguments.until and arguments.since > arguments.until:
+        raise UsageError(
+            f"--until: expected a day that is not before --since {arguments.since},"
+            f" got {arguments.until}"
+        )
     names = ("model", "since", "until")
     filters = {name: getattr(arguments, name) for name in names if getattr(arguments, name)}
     with connect(arguments) as client:
@@ -63,7 +71,7 @@ def _show_balance(balance: Any, output: Output) -> None:
     available, reserved = (
         _dollars(fields.get(f"{name}_usd")) for name in ("available", "reserved")
     )
-    output.relay(f"Balance: {available} available, {reserved} reserved\n")
+    output.line(f"Balance: {available} available, {reserved} reserved")
 
 
 def _show_usage(usage: Any, output: Output) -> None:
@@ -72,7 +80,7 @@ def _show_usage(usage: Any, output: Output) -> None:
         return
     fields = _object(usage)
     total, cost = fields.get("total_requests"), _dollars(fields.get("total_cost_usd"))
-    output.relay(f"Requests: {total}, cost {cost}\n")
+    output.line(f"Requests: {total}, cost {cost}")
     _show_costs("model", fields.get("by_model"), output)
 
 

@@ -79,7 +79,10 @@ def test_a_template_is_filled_in(
         (["--var", "a=b"], "--var: expected --template beside it"),
         (["--schema", "none"], "cannot read none: "),
         (["--system", "@none"], "cannot read none: "),
-        (["--timeout", "soon"], "--timeout: expected a number of seconds above 0, got 'soon'"),
+        (
+            ["--timeout", "soon"],
+            "--timeout: expected a number of seconds above 0, at most 2,000,000, got 'soon'",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_refused_before_anything_is_sent(

@@ -74,5 +74,5 @@ def test_panes_show_the_same_without_steering_the_terminal(monkeypatch: Any) -> 
         console.print(comparison.panes(answers))
     shown = captured.get()
     assert "[bold]one]0;title" in shown
-    assert "no answer: 2Jno" in shown
+    assert "no answer: \\x9b2Jno" in shown
     assert not {"\x1b", "\x07", "\x9b"} & set(shown)

@@ -4,7 +4,9 @@ import io
 import json
 import os
 import signal
+import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,74 @@ def test_rows_may_be_piped_in(
     assert main(["map", "-", *ASK]) == 0
     found = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     assert [said(row) for row in found] == ["4 + 1 = 5.", "5 + 1 = 6."]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+def test_rows_of_a_named_pipe_are_read_once(gateway: LocalGateway, rows: Path, capfd: Any) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, rows.read_bytes())
+    os.close(writer)
+    try:
+        # What `<(...)` of a shell stands for.
+        assert main(["map", f"/dev/fd/{reader}", *ASK]) == 0
+    finally:
+        os.close(reader)
+    assert len(capfd.readouterr().out.splitlines()) == 5
+
+
+@pytest.mark.slow
+def test_piped_rows_may_begin_with_a_mark(gateway: LocalGateway) -> None:
+    with start("map", "-", *ASK, env=environment(gateway), stdin=subprocess.PIPE) as process:
+        out, error = process.communicate('\ufeff{"n": 1}\r\n{"n": 2}')
+    assert (process.returncode, error) == (0, "")
+    assert [said(json.loads(row)) for row in out.splitlines()] == ["1 + 1 = 2.", "2 + 1 = 3."]
+
+
+def test_with_json_the_totals_of_a_file_are_told(
+    gateway: LocalGateway, rows: Path, capfd: Any
+) -> None:
+    assert main(["map", "in.jsonl", "-o", "out.jsonl", "--json", *ASK]) == 0
+    (total,) = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert (total["calls"], total["stopped"]) == (5, "completed")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["in.jsonl", "--journal", "in.jsonl"], "--journal: expected another file than the rows"),
+        (["in.jsonl", "--journal", "no/j"], "--journal: there is no folder no"),
+        (["in.jsonl", "--journal", "."], "--journal: expected a file, got the folder ."),
+        (["in.jsonl", "-o", "no/out.jsonl"], "--output: there is no folder no"),
+        (["in.jsonl", "-o", "in.jsonl"], "--output: expected another file than the rows"),
+        (["in.jsonl", "-o", "link"], "--output: link is a symbolic link, which would be replaced"),
+        (["twice.csv"], "twice.csv: two columns have the name 'n'; rename one"),
+        (["empty.jsonl"], "empty.jsonl has no rows"),
+        (["empty.csv"], "empty.csv is empty: expected the names of the columns first"),
+        (["."], "cannot read .: "),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="messages of POSIX")
+def test_a_file_that_cannot_be_used_is_told_before_anything_is_sent(
+    gateway: LocalGateway, rows: Path, capfd: Any, arguments: list[str], message: str
+) -> None:
+    Path("link").symlink_to("elsewhere")
+    Path("twice.csv").write_text("n,n\n1,2\n", "utf-8")
+    Path("empty.jsonl").write_bytes(b"")
+    Path("empty.csv").write_bytes(b"")
+    assert main(["map", *arguments, *ASK]) == 2
+    error = capfd.readouterr().err
+    assert error.startswith(f"meshapi: {message}")
+    assert error.count("\n") == 1
+    assert gateway.requests == []
+
+
+@pytest.mark.skipif(find_spec("pyarrow") is not None, reason="pyarrow is installed")
+def test_a_table_without_pyarrow_is_refused_before_anything_is_sent(
+    gateway: LocalGateway, rows: Path, capfd: Any
+) -> None:
+    assert main(["map", "in.jsonl", "-o", "out.parquet", *ASK]) == 2
+    assert capfd.readouterr().err.startswith("meshapi: --output: out.parquet needs pyarrow: pip")
+    assert gateway.requests == []
 
 
 def test_answers_may_have_a_schema(gateway: LocalGateway, rows: Path) -> None:
@@ -176,7 +246,7 @@ def test_a_wrong_row_is_found_before_anything_is_sent(
         (["in.jsonl", "-o", "in.jsonl", *ASK], "--output: expected another file than the rows"),
         (["in.jsonl", "-o", "no/out.jsonl", *ASK], "--output: there is no folder"),
         (["in.jsonl", "-o", ".", *ASK], "--output: expected a file, got the folder"),
-        (["in.jsonl", "--tpm", "none", *ASK], "--tpm: expected a whole number of at least 1"),
+        (["in.jsonl", "--tpm", "none", *ASK], "--tpm: expected a whole number from 1 to"),
         (["in.jsonl", "--batch", "--rpm", "5", *ASK], "--batch: batch jobs have no --rpm"),
         (["in.jsonl", "--schema", "in.jsonl", *ASK], "in.jsonl is not JSON"),
         (["in.jsonl", "--prompt", "@no.txt"], "cannot read no.txt"),
@@ -219,6 +289,22 @@ def test_batches_are_submitted_waited_for_and_read(
     assert json.loads(capfd.readouterr().out)["id"] == name
     assert main(["batch", "cancel", name]) == 1
     assert "can't be cancelled" in capfd.readouterr().err
+
+
+def test_a_batch_that_goes_on_has_no_results_yet(
+    gateway: LocalGateway, rows: Path, capfd: Any
+) -> None:
+    assert main(["batch", "submit", "in.jsonl", "-p", "{n}", "-m", "mesh/stall"]) == 0
+    name = capfd.readouterr().out.strip()
+    assert main(["batch", "results", name, "-o", "out.jsonl"]) == 1
+    assert f"; `meshapi batch wait {name}` waits for them\n" in capfd.readouterr().err
+    assert not Path("out.jsonl").exists()
+    assert main(["batch", "wait", name, "--limit", "0.01"]) == 1
+    assert capfd.readouterr().err.endswith("; it goes on at the gateway\n")
+    sent = len(gateway.requests)
+    for place in (".", "no/out.jsonl"):
+        assert main(["batch", "results", name, "-o", place]) == 2
+    assert len(gateway.requests) == sent
 
 
 def test_a_batch_has_one_model(gateway: LocalGateway, rows: Path, capfd: Any) -> None:

@@ -1,15 +1,19 @@
 """`meshapi embed`, `image`, `speak`, `transcribe` and `rag`."""
 
+import base64
 import io
 import json
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from meshapi import MeshAPI
 from meshapi.cli import main
 from meshapi.testing import LocalGateway
+from support.scripted_server import Peer, ScriptedServer
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +56,77 @@ def test_several_pictures_are_numbered(gateway: LocalGateway, capfd: Any) -> Non
     assert [one["bytes"] for one in found] == [Path(one["path"]).stat().st_size for one in found]
 
 
+def responding(value: dict[str, Any]) -> ScriptedServer:
+    body = json.dumps(value).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+
+    def respond(peer: Peer) -> None:
+        peer.receive()
+        peer.send(head.encode() + b"\r\n" + body)
+
+    return ScriptedServer(respond)
+
+
+def test_pictures_that_do_not_come_are_told(gateway: LocalGateway, capfd: Any) -> None:
+    picture = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
+    with responding({"created": 1, "data": [{"b64_json": picture}]}) as server:
+        command = ["image", "a fox", "-n", "3", "-o", "fox.png", "--base-url", server.url]
+        assert main(command) == 1
+    out, error = capfd.readouterr()
+    assert out == "fox-1.png\n"
+    assert error.startswith("meshapi: the gateway returned 1 of 3 pictures; ")
+    assert error.count("\n") == 1
+
+
+def test_vectors_that_do_not_come_are_told(gateway: LocalGateway, capfd: Any) -> None:
+    vector = {"object": "embedding", "index": 0, "embedding": [0.5]}
+    with responding({"object": "list", "model": "x", "data": [vector]}) as server:
+        assert main(["embed", "one", "two", "--base-url", server.url]) == 1
+    expected = "meshapi: the gateway returned 1 vectors for 2 texts; ask again\n"
+    assert capfd.readouterr() == ("", expected)
+
+
+def test_only_line_breaks_separate_texts(
+    gateway: LocalGateway, capfd: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("one\u2028two\x0bthree\nfour"))
+    assert main(["embed", "--dimensions", "8", "--json"]) == 0
+    found = [json.loads(line)["text"] for line in capfd.readouterr().out.splitlines()]
+    assert found == ["one\u2028two\x0bthree", "four"]
+
+
+def test_the_language_of_a_recording_may_be_said(gateway: LocalGateway) -> None:
+    Path("sound.wav").write_bytes(b"RIFF\0\0\0\0WAVE")
+    assert main(["transcribe", "sound.wav", "--language", "de"]) == 0
+    (request,) = gateway.requests
+    assert b'name="language_code"\r\n\r\nde\r\n' in request.body
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="such names are none on Windows")
+def test_names_of_documents_steer_no_terminal_and_write_no_lines(
+    gateway: LocalGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It would set the clipboard of a terminal.
+    path = Path("fox\x1b]52;c;eA==\x07\nfake\tname.txt")
+    path.write_text("The fox is red.", "utf-8")
+    with MeshAPI(base_url=gateway.url, token=gateway.token) as client:
+        client.rag.upload_and_embed(path, poll_interval=0.01)
+    monkeypatch.setenv("NO_COLOR", "1")
+    lines = (["upload", "--no-wait", str(path)], ["search", "fox"], ["list"])
+    for line, screen in ((line, stream()) for line in lines for stream in (io.StringIO, Screen)):
+        with redirect_stdout(screen):
+            assert main(["rag", *line]) == 0
+        shown = screen.getvalue()
+        assert "fox\\x1b]52;c;eA==\\x07" in shown
+        assert not {"\x1b", "\x07"} & set(shown)
+        assert not any(row.startswith("fake") for row in shown.splitlines())
+
+
 def test_speech_is_saved_and_written_down(gateway: LocalGateway, capfd: Any) -> None:
     assert main(["speak", "Hello!", "-o", "hello.wav"]) == 0
     assert capfd.readouterr().out == "hello.wav\n"
@@ -78,7 +153,7 @@ def test_documents_are_uploaded_and_found(gateway: LocalGateway, capfd: Any) -> 
         (["embed"], "no text: write one after the command, or pipe in a text a line"),
         (["embed", " "], "no text: write one after the command, or pipe in a text a line"),
         (["image", "x", "-o", "no/x.png"], "--output: there is no folder no"),
-        (["image", "x", "-n", "0"], "-n: expected a whole number of at least 1, got '0'"),
+        (["image", "x", "-n", "0"], "-n: expected a whole number from 1 to 10, got '0'"),
         (["speak", "x", "-o", "."], "--output: expected a file, got the folder ."),
         (["speak", "x", "--format", "mp4"], "--format: expected one of mp3, wav, pcm"),
         (["transcribe", "no.wav"], "cannot read no.wav: No such file or directory"),

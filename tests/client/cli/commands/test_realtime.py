@@ -61,13 +61,26 @@ class TestText:
         assert capfd.readouterr() == ("", "")
 
     def test_a_person_who_types_gets_a_prompt_for_each_line(
+        self, gateway: LocalGateway, monkeypatch: Any
+    ) -> None:
+        typed = io.StringIO("Hello\n")
+        monkeypatch.setattr(typed, "isatty", lambda: True)
+        monkeypatch.setattr("sys.stdin", typed)
+        screen = io.StringIO()
+        monkeypatch.setattr(screen, "isatty", lambda: True)
+        with monkeypatch.context() as patched:
+            patched.setattr("sys.stdout", screen)
+            assert main(["realtime", "--model", "mesh/refusal"]) == 0
+        assert screen.getvalue() == "> I can't help with that.\n> \n"
+
+    def test_no_prompt_gets_into_a_pipe(
         self, gateway: LocalGateway, monkeypatch: Any, capfd: pytest.CaptureFixture[str]
     ) -> None:
         typed = io.StringIO("Hello\n")
         monkeypatch.setattr(typed, "isatty", lambda: True)
         monkeypatch.setattr("sys.stdin", typed)
         assert main(["realtime", "--model", "mesh/refusal"]) == 0
-        assert capfd.readouterr() == ("> I can't help with that.\n> \n", "")
+        assert capfd.readouterr() == ("I can't help with that.\n", "")
 
     def test_what_could_steer_the_terminal_is_left_out(
         self, gateway: LocalGateway, monkeypatch: Any
