@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from websockets.sync.client import ClientConnection, connect
 
@@ -171,11 +171,17 @@ def _address_of(process: "subprocess.Popen[bytes]") -> bytes:
             address = line.partition(b"DevTools listening on ")[2].strip()
             if address:
                 # It would stop once the pipe is full.
-                threading.Thread(target=stderr.read, daemon=True).start()
+                threading.Thread(target=_drain, args=(stderr,), daemon=True).start()
                 return address
     finally:
         late.cancel()
+    stderr.close()
     raise AssertionError(f"the browser did not start: {b''.join(said).decode(errors='replace')}")
+
+
+def _drain(stream: IO[bytes]) -> None:
+    with stream:
+        stream.read()
 
 
 def _place_of_tab(root: ClientConnection, address: str) -> str:
