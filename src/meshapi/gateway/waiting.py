@@ -1,9 +1,10 @@
 """Which connections have made the gateway wait for too long, or have to make room, and are closed.
 
 uvicorn closes a connection that is idle after a response. It waits for ever for the first request,
-for the end of a head of which a byte comes now and then, and for the end of a body that nobody
-reads any more: whoever opens many such connections would take all that there can be. Until they
-are closed, a new connection takes the place of the oldest of them.
+for the end of a head of which a byte comes now and then, for the end of a body that nobody reads
+any more, and for a client that does not read its response: whoever opens many such connections
+would take all that there can be. Until they are closed, a new connection takes the place of the
+oldest one without a request.
 """
 
 import sys
@@ -22,21 +23,33 @@ PATIENCE: Final = 75.0
 """Seconds until a request has to be there, as long as a connection may be idle after one."""
 
 
+WRITING_PATIENCE: Final = 600.0
+"""Seconds in which a client has to read something: its program may have stopped at a breakpoint."""
+
+
 class Waiting:
-    """The connections of one server that wait for a request."""
+    """The connections of one server that wait for their clients."""
 
     def __init__(self) -> None:
-        # For each, its last request, and when it was first seen to wait for the next one.
-        self._since: dict[H11Protocol, tuple[Any, float]] = {}
+        # For each, its last request, how much it has to send, and when it was first seen to wait
+        # like this.
+        self._since: dict[H11Protocol, tuple[Any, int, float]] = {}
 
     def overdue(self, connections: Iterable[object], now: float) -> list[H11Protocol]:
         """Return those that are to be closed; call it about once a second."""
-        waiting = [one for one in connections if isinstance(one, H11Protocol) and _waits(one)]
         before, self._since = self._since, {}
-        for one in waiting:
-            cycle, since = before.get(one, (one.cycle, now))
-            self._since[one] = (one.cycle, since if cycle is one.cycle else now)
-        return [one for one in waiting if now - self._since[one][1] >= PATIENCE]
+        found: list[H11Protocol] = []
+        for one in connections:
+            if not isinstance(one, H11Protocol) or not (_waits(one) or _is_unread(one)):
+                continue
+            unread = one.transport.get_write_buffer_size() if _is_unread(one) else 0
+            cycle, size, since = before.get(one, (one.cycle, unread, now))
+            if cycle is not one.cycle or size != unread:
+                since = now
+            self._since[one] = (one.cycle, unread, since)
+            if now - since >= (WRITING_PATIENCE if unread else PATIENCE):
+                found.append(one)
+        return found
 
 
 def most_connections() -> int:
@@ -67,6 +80,11 @@ def least_wanted(connections: Iterable[object]) -> Optional[H11Protocol]:
         if idle is None and cycle.response_complete:
             idle = one
     return idle
+
+
+def _is_unread(connection: H11Protocol) -> bool:
+    """Whether there is more to send than the client has read."""
+    return connection.flow.write_paused
 
 
 def _waits(connection: H11Protocol) -> bool:

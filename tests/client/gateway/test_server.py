@@ -78,6 +78,7 @@ class TestLocalGateway:
         sweep = waiting.Waiting()
         connection = H11Protocol.__new__(H11Protocol)
         connection.timeout_keep_alive_task = None
+        connection.flow = SimpleNamespace(write_paused=False)  # type: ignore[assignment]
         late = waiting.PATIENCE
         for number, (is_over, is_late) in enumerate(
             [(True, False), (False, False), (True, False), (True, True)]
@@ -87,6 +88,23 @@ class TestLocalGateway:
                 connection.cycle = SimpleNamespace(response_complete=is_over)  # type: ignore[assignment]
             found = sweep.overdue([connection, object()], late * number)
             assert found == ([connection] if is_late else [])
+
+    def test_waits_longer_for_a_response_to_be_read(self) -> None:
+        sweep = waiting.Waiting()
+        connection = H11Protocol.__new__(H11Protocol)
+        connection.timeout_keep_alive_task = None
+        connection.flow = SimpleNamespace(write_paused=True)  # type: ignore[assignment]
+        connection.cycle = SimpleNamespace(response_complete=False)  # type: ignore[assignment]
+        unread = 100_000
+        connection.transport = SimpleNamespace(get_write_buffer_size=lambda: unread)  # type: ignore[assignment]
+        late = waiting.WRITING_PATIENCE
+        assert sweep.overdue([connection], 0.0) == []
+        assert sweep.overdue([connection], late - 1) == []
+        assert sweep.overdue([connection], late) == [connection]
+        # It has read something.
+        unread -= 1
+        assert sweep.overdue([connection], late) == []
+        assert sweep.overdue([connection], 2 * late) == [connection]
 
     def test_lets_new_connections_take_the_place_of_idle_ones(
         self, monkeypatch: pytest.MonkeyPatch

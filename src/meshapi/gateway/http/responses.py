@@ -73,4 +73,5 @@ def stream_response(
         frames = failing_models.frames_of(model, script, state.pause)
     else:
         frames = faults.frames_of(fault, script, state.pause)
-    return EventStream(frames, headers={**(headers or {}), "Cache-Control": "no-store"})
+    said = {**(headers or {}), "Cache-Control": "no-store"}
+    return EventStream(frames, said, state.streams, script.size)
