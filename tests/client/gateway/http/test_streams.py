@@ -21,9 +21,9 @@ def test_there_is_room_for_one_stream_of_any_size() -> None:
 
 def test_there_is_room_for_many_small_ones() -> None:
     room = StreamRoom()
-    with room.take(ROOM - 2), room.take(1), room.take(1), pytest.raises(GatewayError):
-        with room.take(1):
-            pass
+    small = [room.take(1) for _ in range(3)]
+    with room.take(ROOM - 2), small[0], small[1], pytest.raises(GatewayError), small[2]:
+        pass
     with room.take(ROOM):
         pass
 
