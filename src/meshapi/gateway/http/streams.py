@@ -1,7 +1,7 @@
 """Event streams that keep a pace, and responses that break off."""
 
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -43,7 +43,7 @@ class StreamRoom:
         self._taken = 0
 
     @contextmanager
-    def take(self, size: int) -> Iterator[None]:
+    def take(self, size: int) -> Generator[None, None, None]:
         """Have room for a stream of so many bytes until the block ends; one always has room.
 
         Raises:
