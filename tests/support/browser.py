@@ -162,7 +162,7 @@ def _address_of(process: "subprocess.Popen[bytes]") -> bytes:
     """Wait for the address of the browser, which it prints among its complaints."""
     stderr = process.stderr
     assert stderr is not None
-    said = []
+    said: list[bytes] = []
     late = threading.Timer(PATIENCE, process.kill)
     late.start()
     try:
