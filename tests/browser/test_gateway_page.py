@@ -17,6 +17,7 @@ pytestmark = [
 WIDE, PHONE = (1280, 800), (390, 844)
 TOKEN = "rsk_test_browser"
 ODD = "<img src=x onerror=alert(1)>"
+TURNED = "\u202eliame\u202c"
 
 LIVE = "document.getElementById('state').textContent === 'Live'"
 BUTTONS = "[...document.querySelectorAll('#list button')]"
@@ -35,7 +36,7 @@ def gateway() -> Iterator[LocalGateway]:
     with LocalGateway(TOKEN, words_per_second=0) as running:
         quick = RetryPolicy(initial_delay=0.001, max_delay=0.001)
         with MeshAPI(base_url=running.url, token=TOKEN, retry=quick) as client:
-            messages: Any = [{"role": "user", "content": f"Repeat: {ODD} {TOKEN}"}]
+            messages: Any = [{"role": "user", "content": f"Repeat: {ODD} {TURNED} {TOKEN}"}]
             client.chat.completions.create(model="openai/gpt-4o-mini", messages=messages)
             client.chat.completions.create(model="mesh/flaky", messages=messages)
             with client.chat.completions.stream(model="auto", messages=messages) as stream:
@@ -57,6 +58,8 @@ def test_it_shows_what_was_sent_and_what_came_back(
     tab.wait(f"{OPENED}?.textContent.includes('/v1/chat/completions')")
     shown = tab.run("document.body.innerText")
     assert ODD in shown
+    # Nothing looks other than it is.
+    assert r"\u202eliame\u202c" in shown
     assert TOKEN not in tab.run("document.documentElement.outerHTML")
     # Nothing sticks out, so that nobody has to scroll sideways.
     assert tab.run("document.documentElement.scrollWidth <= innerWidth")
@@ -75,7 +78,7 @@ def test_a_request_appears_by_itself_and_is_announced(tab: Tab, gateway: LocalGa
         client.models.list()
     tab.wait(f"{BUTTONS}.length === 6")
     assert "/v1/models" in tab.run(f"{BUTTONS}[0].textContent")
-    assert "GET /v1/models" in tab.run("document.querySelector('[role=status]').textContent")
+    tab.wait("document.getElementById('news').textContent.includes('GET /v1/models, 200')")
     gateway.reset()
     tab.run("document.getElementById('clear').click()")
     tab.wait(f"{BUTTONS}.length === 0")
@@ -105,6 +108,41 @@ def test_it_can_be_used_by_keyboard(tab: Tab, gateway: LocalGateway) -> None:
     tab.wait(f"{OPENED}")
     # The focus is to be seen.
     assert tab.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    tab.press("Enter")
+    tab.wait("document.activeElement.id === 'details'")
+    tab.press("Escape")
+    tab.wait(f"document.activeElement.dataset.number === '{int(first) - 1}'")
+    # In a field, Escape is the field's.
+    tab.run("document.getElementById('words').focus()")
+    tab.press("Escape")
+    assert tab.run("document.activeElement.id") == "words"
+
+
+def test_a_stream_is_shown_as_text_and_only_its_own_part_scrolls(
+    tab: Tab, gateway: LocalGateway
+) -> None:
+    show(tab, gateway, WIDE)
+    tab.run(f"{BUTTONS}[0].click()")
+    tab.wait("document.querySelector('[aria-label=\"Text of the answer\"]')")
+    assert ODD in tab.run("document.querySelector('[aria-label=\"Text of the answer\"]').innerText")
+    assert tab.run("document.querySelectorAll('.chunks tbody tr').length") > 4
+    assert tab.run("document.documentElement.scrollHeight <= innerHeight")
+
+
+def test_a_row_that_changes_stays_the_same_element(tab: Tab, gateway: LocalGateway) -> None:
+    """Otherwise a click would be lost, and the focus, while a long response comes in."""
+    show(tab, gateway, WIDE)
+    tab.run(f"window.row = {BUTTONS}[0], row.focus(), lines.forEach(draw)")
+    assert tab.run(f"row === {BUTTONS}[0] && document.activeElement === row")
+
+
+def test_the_filter_says_if_nothing_matches(tab: Tab, gateway: LocalGateway) -> None:
+    show(tab, gateway, WIDE)
+    for words, shown, said in (("FLAKY 503", 2, ""), ("nothing", 0, "None of 5 requests")):
+        tab.run(f"document.getElementById('words').value = {words!r}")
+        tab.run("document.getElementById('words').dispatchEvent(new Event('input'))")
+        assert tab.run(f"{BUTTONS}.filter(one => one.offsetParent).length") == shown
+        assert said in tab.run("document.getElementById('none').textContent")
 
 
 def test_on_a_phone_details_take_the_screen_and_give_it_back(
@@ -161,6 +199,18 @@ def test_texts_have_contrast(tab: Tab, gateway: LocalGateway, dark: bool) -> Non
             const [a, b] = [light(rgb(getComputedStyle(one).color)), light(ground(one))];
             const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
             if (ratio < 4.5) low.push([walk.currentNode.data, ratio]);
+        }
+        for (const one of document.querySelectorAll("#words")) {
+            const hint = light(rgb(getComputedStyle(one, "::placeholder").color));
+            const [a, b] = [hint, light(ground(one))];
+            const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+            if (ratio < 4.5) low.push(["placeholder", ratio]);
+        }
+        // What shows where a field is: 3 to 1.
+        for (const one of document.querySelectorAll("input, select")) {
+            const [a, b] = [light(rgb(getComputedStyle(one).borderTopColor)), light(ground(one))];
+            const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+            if (ratio < 3) low.push([one.id, ratio]);
         }
         return low;
     })()""")

@@ -8,11 +8,12 @@ import json
 import os
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from websockets.sync.client import ClientConnection, connect
 
@@ -147,20 +148,40 @@ def browser() -> Iterator[Tab]:
             command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL
         )
         try:
-            assert process.stderr is not None
-            address = b""
-            for line in process.stderr:
-                address = line.partition(b"DevTools listening on ")[2].strip()
-                if address:
-                    break
-            assert address, "the browser did not start"
+            address = _address_of(process)
             with connect(address.decode(), max_size=None) as root:
                 place = _place_of_tab(root, address.decode())
             with connect(place, max_size=None) as connection:
                 yield Tab(connection)
         finally:
             process.kill()
-            process.communicate()
+            process.wait()
+
+
+def _address_of(process: "subprocess.Popen[bytes]") -> bytes:
+    """Wait for the address of the browser, which it prints among its complaints."""
+    stderr = process.stderr
+    assert stderr is not None
+    said: list[bytes] = []
+    late = threading.Timer(PATIENCE, process.kill)
+    late.start()
+    try:
+        for line in stderr:
+            said.append(line)
+            address = line.partition(b"DevTools listening on ")[2].strip()
+            if address:
+                # It would stop once the pipe is full.
+                threading.Thread(target=_drain, args=(stderr,), daemon=True).start()
+                return address
+    finally:
+        late.cancel()
+    stderr.close()
+    raise AssertionError(f"the browser did not start: {b''.join(said).decode(errors='replace')}")
+
+
+def _drain(stream: IO[bytes]) -> None:
+    with stream:
+        stream.read()
 
 
 def _place_of_tab(root: ClientConnection, address: str) -> str:

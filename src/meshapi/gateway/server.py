@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import itertools
 import logging
 import os
 import socket
@@ -38,6 +39,10 @@ _BACKLOG = 2048
 
 # The name that users import, and may have in their logging configuration.
 _logger = logging.getLogger("meshapi.testing")
+
+
+# Of connections, in the order in which they were opened.
+_numbers = itertools.count()
 
 
 def _is_worth_logging(record: logging.LogRecord) -> bool:
@@ -166,8 +171,15 @@ class _Protocol(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        if len(self.connections) > waiting.MOST_CONNECTIONS:
-            transport.abort()
+        self.opened = next(_numbers)
+        if len(self.connections) > waiting.most_connections():
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Close an older connection that has nothing to do, or this one if there is none."""
+        others = [one for one in self.connections if isinstance(one, _Protocol) and one is not self]
+        oldest_first = sorted(others, key=lambda one: one.opened)
+        (waiting.least_wanted(oldest_first) or self).transport.abort()
 
 
 class _Server(uvicorn.Server):

@@ -6,6 +6,7 @@ from typing import Any, Optional, TypeVar, cast
 
 from meshapi.gateway import clock
 from meshapi.gateway.http.request_log import RequestLog
+from meshapi.gateway.http.streams import StreamRoom
 from meshapi.gateway.page.exchanges import ExchangeLog
 from meshapi.gateway.rate_limits import RateLimits
 from meshapi.gateway.scripts.engine import Scripts
@@ -38,6 +39,7 @@ class GatewayState:
         self.exchanges = ExchangeLog(token)
         self.rate_limits = RateLimits() if rate_limits is None else rate_limits
         self.scripts = Scripts() if scripts is None else scripts
+        self.streams = StreamRoom()
         self._words_per_second = words_per_second
         self._lock = threading.Lock()
         self._turns: dict[str, int] = {}

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import socket
+import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -77,6 +78,7 @@ class TestLocalGateway:
         sweep = waiting.Waiting()
         connection = H11Protocol.__new__(H11Protocol)
         connection.timeout_keep_alive_task = None
+        connection.flow = SimpleNamespace(write_paused=False)  # type: ignore[assignment]
         late = waiting.PATIENCE
         for number, (is_over, is_late) in enumerate(
             [(True, False), (False, False), (True, False), (True, True)]
@@ -87,18 +89,67 @@ class TestLocalGateway:
             found = sweep.overdue([connection, object()], late * number)
             assert found == ([connection] if is_late else [])
 
-    def test_has_room_for_so_many_connections(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_waits_longer_for_a_response_to_be_read(self) -> None:
+        sweep = waiting.Waiting()
+        connection = H11Protocol.__new__(H11Protocol)
+        connection.timeout_keep_alive_task = None
+        connection.flow = SimpleNamespace(write_paused=True)  # type: ignore[assignment]
+        connection.cycle = SimpleNamespace(response_complete=False)  # type: ignore[assignment]
+        unread = 100_000
+        connection.transport = SimpleNamespace(get_write_buffer_size=lambda: unread)  # type: ignore[assignment]
+        late = waiting.WRITING_PATIENCE
+        assert sweep.overdue([connection], 0.0) == []
+        assert sweep.overdue([connection], late - 1) == []
+        assert sweep.overdue([connection], late) == [connection]
+        # It has read something.
+        unread -= 1
+        assert sweep.overdue([connection], late) == []
+        assert sweep.overdue([connection], 2 * late) == [connection]
+
+    def test_lets_new_connections_take_the_place_of_idle_ones(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whoever opens thousands and says nothing does not keep others out."""
         monkeypatch.setattr(waiting, "MOST_CONNECTIONS", 3)
         with LocalGateway(token=TOKEN) as gateway, contextlib.ExitStack() as stack:
-            host, port = gateway.url[len("http://") :].split(":")
-            peers = [
-                stack.enter_context(socket.create_connection((host, int(port)), 10))
-                for _ in range(5)
-            ]
-            for peer in peers[3:]:
-                assert_closed(peer)
-            peers[0].sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            assert peers[0].recv(100).startswith(b"HTTP/1.1 200")
+
+            def connect(*, health: bool) -> socket.socket:
+                place = gateway.url[len("http://") :].split(":")
+                peer = stack.enter_context(socket.create_connection((place[0], int(place[1])), 10))
+                if health:
+                    peer.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                    assert peer.recv(100).startswith(b"HTTP/1.1 200")
+                return peer
+
+            used, *silent = [connect(health=number == 0) for number in range(3)]
+            # First those that never had a request, the oldest one first; then one that has.
+            for gone in (*silent, used):
+                connect(health=True)
+                assert_closed(gone)
+
+    def test_has_room_for_so_many_responses_under_way(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(waiting, "MOST_CONNECTIONS", 2)
+        with LocalGateway(token=TOKEN) as gateway, contextlib.ExitStack() as stack:
+            for _ in range(2):
+                body = ask("Hi", model="mesh/stall", stream=True)
+                peer = stack.enter_context(raw_request(gateway, body))
+                assert peer.recv(1)
+            place = gateway.url[len("http://") :].split(":")
+            assert_closed(stack.enter_context(socket.create_connection((place[0], int(place[1])))))
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+    def test_leaves_the_program_files_to_open(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import resource
+
+        for limit, most in (
+            (256, 192),
+            (100_000, waiting.MOST_CONNECTIONS),
+            (resource.RLIM_INFINITY, waiting.MOST_CONNECTIONS),
+        ):
+            monkeypatch.setattr(resource, "getrlimit", lambda _, limit=limit: (limit, limit))
+            assert waiting.most_connections() == most
 
     def test_runs_beside_another(self) -> None:
         with LocalGateway(token=TOKEN) as one, LocalGateway(token="rsk_test_other") as other:

@@ -74,4 +74,5 @@ def stream_response(
         body = failing_models.frames_of(model, frames, state.pause)
     else:
         body = faults.frames_of(fault, frames, state.pause)
-    return EventStream(body, headers={**(headers or {}), "Cache-Control": "no-store"})
+    said = {**(headers or {}), "Cache-Control": "no-store"}
+    return EventStream(body, said, state.streams, frames.size)

@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Final, Optional
+from urllib.parse import unquote_plus
 
 from meshapi.gateway.page.scrubbing import Scrubber, tokens_in
 
@@ -122,6 +123,7 @@ class ExchangeLog:
             self._count += 1
             exchange = Exchange(self._count, now, method, path, query, headers)
             exchange.call = exchange.number
+            exchange.model = _model_in(exchange)
             self._exchanges.append(exchange)
             self._count_bytes(exchange, len(path) + len(query) + _size_of(headers))
             if len(self._exchanges) > MOST_EXCHANGES:
@@ -297,8 +299,10 @@ def _identity(exchange: Exchange) -> tuple[str, str, bytes]:
 def _model_in(exchange: Exchange) -> str:
     """Return the model that a request names; "" if it names none, or says so in another way."""
     found = _MODEL.search(exchange.query.encode()) or _MODEL.search(exchange.body[:_HEAD])
-    name = next(filter(None, found.groups()), b"") if found else b""
-    return name.decode("utf-8", "replace")
+    if found is None:
+        return ""
+    name = next(filter(None, found.groups())).decode("utf-8", "replace")
+    return unquote_plus(name) if found[1] else name
 
 
 def _text(data: bytes) -> str:

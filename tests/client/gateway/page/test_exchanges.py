@@ -131,3 +131,6 @@ def test_the_model_is_found_in_json_queries_and_forms() -> None:
         (b"", ""),
     ):
         assert begin(log, body=body).model == model
+    # A session has no body: its query says it all.
+    session = log.begin(0.0, "REALTIME", "/v1/realtime", "model=openai%2Fgpt-realtime", [])
+    assert session.model == "openai/gpt-realtime"
