@@ -17,6 +17,7 @@ from meshapi_core import (
     Closed,
     MeshAPIError,
     RealtimeConnected,
+    RealtimeConnectionClosed,
     RealtimeExchange,
     RealtimeMessage,
     StreamUsageError,
@@ -114,7 +115,7 @@ class AsyncReconnectingLink:
             try:
                 await link.send(outgoing, self._write_timeout)
                 return True
-            except MeshAPIError:
+            except RealtimeConnectionClosed:
                 pass  # the connection has ended
             except OSError as exc:
                 if is_time_limit(exc):

@@ -18,6 +18,7 @@ from meshapi_core import (
     Closed,
     MeshAPIError,
     RealtimeConnected,
+    RealtimeConnectionClosed,
     RealtimeExchange,
     RealtimeMessage,
     StreamUsageError,
@@ -115,7 +116,7 @@ class ReconnectingLink:
             try:
                 link.send(outgoing, self._write_timeout)
                 return True
-            except MeshAPIError:
+            except RealtimeConnectionClosed:
                 pass  # the connection has ended
             except OSError as exc:
                 if is_time_limit(exc):
