@@ -15,6 +15,7 @@ from meshapi.testing.fake.clock import VirtualClock
 from meshapi.testing.fake.faults import ByteFault
 from meshapi.testing.fake.server.host import Host
 from meshapi_backends import current_blocking_network, current_network
+from meshapi_core import InvalidParamsError
 
 try:
     from meshapi.gateway.app import build
@@ -62,8 +63,11 @@ class FakeNetworks:
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward, past all that is due until then."""
+        given: object = seconds
+        if not isinstance(given, (int, float)) or isinstance(given, bool):
+            raise InvalidParamsError("seconds", "a number of seconds", repr(given))
         if not 0 <= seconds < float("inf"):
-            raise ValueError(f"seconds: expected 0 or more, got {seconds}")
+            raise InvalidParamsError("seconds", "0 or more", str(seconds))
         self.clock.go_to(self.clock.now + seconds)
 
     def next_fault(self, fault: ByteFault, *, count: int = 1) -> None:
@@ -78,8 +82,7 @@ class FakeNetworks:
             ValueError: `count` is less than 1.
         """
         _check_fault(fault)
-        if count < 1:
-            raise ValueError(f"count: expected 1 or more, got {count}")
+        _check_count("count", count)
         for _ in range(count):
             self._host.add_fault(fault)
 
@@ -101,6 +104,13 @@ class FakeNetworks:
         traceback: Optional[TracebackType],
     ) -> None:
         self.close()
+
+
+def _check_count(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidParamsError(name, "a whole number", repr(value))
+    if value < 1:
+        raise InvalidParamsError(name, "1 or more", str(value))
 
 
 def _check_fault(fault: object) -> None:
@@ -148,8 +158,8 @@ class FakeGateway(FakeNetworks, Scripted):
         Raises:
             ValueError: an argument cannot be used.
         """
-        if cut is not None and cut < 1:
-            raise ValueError(f"cut: expected 1 or more, got {cut}")
+        if cut is not None:
+            _check_count("cut", cut)
         self.token = token
         clock = VirtualClock(runs=runs)
         limits = RateLimits(requests_per_minute, tokens_per_minute, window, clock=lambda: clock.now)
