@@ -97,9 +97,7 @@ def chunks(
     """
     for number, text in enumerate(texts):
         _check_text(f"texts[{number}]", text)
-    given: object = cut
-    if given is not None and (not isinstance(given, int) or isinstance(given, bool) or given < 1):
-        raise InvalidParamsError("cut", "1 or more bytes", repr(given))
+    _check_cut(cut)
     head = _head("chat.completion.chunk", model)
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
     deltas += [{"content": text} for text in texts]
@@ -121,6 +119,11 @@ def chunks(
 def _check_text(name: str, value: object) -> None:
     if value is not None and not isinstance(value, str):
         raise InvalidParamsError(name, "a text", repr(value))
+
+
+def _check_cut(value: object) -> None:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise InvalidParamsError("cut", "1 or more bytes", repr(value))
 
 
 def _call(call: "ScriptedCall") -> dict[str, Any]:

@@ -63,11 +63,7 @@ class FakeNetworks:
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward, past all that is due until then."""
-        given: object = seconds
-        if not isinstance(given, (int, float)) or isinstance(given, bool):
-            raise InvalidParamsError("seconds", "a number of seconds", repr(given))
-        if not 0 <= seconds < float("inf"):
-            raise InvalidParamsError("seconds", "0 or more", str(seconds))
+        _check_seconds(seconds)
         self.clock.go_to(self.clock.now + seconds)
 
     def next_fault(self, fault: ByteFault, *, count: int = 1) -> None:
@@ -104,6 +100,13 @@ class FakeNetworks:
         traceback: Optional[TracebackType],
     ) -> None:
         self.close()
+
+
+def _check_seconds(value: object) -> None:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise InvalidParamsError("seconds", "a number of seconds", repr(value))
+    if not 0 <= value < float("inf"):
+        raise InvalidParamsError("seconds", "0 or more", str(value))
 
 
 def _check_count(name: str, value: object) -> None:
