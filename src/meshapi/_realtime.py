@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Optional, TypeV
 from typing_extensions import TypedDict, Unpack
 
 from meshapi_backends import (
-    RECORDERS,
     AsyncRealtimeSession,
     ConnectionPool,
     PerLoopTransport,
@@ -17,7 +16,6 @@ from meshapi_backends import (
     current_network,
 )
 from meshapi_core import (
-    CassetteError,
     MeshAPIConfig,
     RealtimeAuth,
     RealtimeCall,
@@ -71,12 +69,6 @@ def _checked(
         if name not in _OPTIONS:
             known = {"model", "auth", *_OPTIONS}
             raise no_such_parameter(name, known, instead=_INSTEAD)
-    if RECORDERS:
-        raise CassetteError(
-            "a realtime session cannot be recorded or played: cassettes hold requests and responses"
-            " only; open it outside the cassette, or use LocalGateway",
-            error_code="cassette_realtime",
-        )
     return RealtimeCall(model=model, auth=auth), RealtimeOptions(**options)
 
 

@@ -4,7 +4,7 @@ While the network is blocked, the core is asked whether a connection is allowed.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Optional
 
 from typing_extensions import Protocol
@@ -26,6 +26,34 @@ class Recorder(Protocol):
 
     middleware: Mapping[str, Any]
     """The function for each kind of client: "Middleware" and "AsyncMiddleware"."""
+
+    def session(self) -> "SessionTap":
+        """Return what is told of one realtime session."""
+        ...
+
+
+class SessionTap(Protocol):
+    """Is told what one realtime session sends and receives, and may play the gateway.
+
+    Attributes:
+        streams: makes the network stream to what plays the gateway, on a network; a function for
+            each kind of client: "NetworkStream" and "AsyncNetworkStream".
+    """
+
+    streams: Mapping[str, Callable[[Any], Any]]
+
+    def upgrading(self, session: Any) -> Any:
+        """Return what decides on the attempts to connect, in place of the session's exchange."""
+        ...
+
+    @property
+    def is_played(self) -> bool:
+        """Whether the present attempt leads to a stream of `streams`, and not to the gateway."""
+        ...
+
+    def tapped(self, machine: Any) -> Any:
+        """Return the machine of an upgraded connection, in place of a `RealtimeConnection`."""
+        ...
 
 
 RECORDERS: Final[list[Recorder]] = []

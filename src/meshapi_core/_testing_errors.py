@@ -36,8 +36,7 @@ class CassetteError(MeshAPIError):
     `error_code` says why: "cassette_mismatch" (no recorded request matches), "cassette_missing"
     (there is no such file, and nothing is to be recorded), "cassette_damaged" (the file is no
     cassette, or of a later version), "cassette_incomplete" (the recorded response was not read to
-    its end), "cassette_not_written" (the file cannot be written), "cassette_realtime" (cassettes
-    hold no realtime sessions).
+    its end), "cassette_not_written" (the file cannot be written).
     """
 
     default_error_code = "cassette_mismatch"

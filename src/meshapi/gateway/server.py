@@ -119,24 +119,6 @@ class LocalGateway(Scripted):
         self._server.wait_until_ready()
 
     @property
-    def requests_per_minute(self) -> Optional[int]:
-        """The limit of requests, which a program may set at any time."""
-        return self._state.rate_limits.requests
-
-    @requests_per_minute.setter
-    def requests_per_minute(self, limit: Optional[int]) -> None:
-        self._state.rate_limits.requests = limit
-
-    @property
-    def tokens_per_minute(self) -> Optional[int]:
-        """The limit of model tokens, which a program may set at any time."""
-        return self._state.rate_limits.tokens
-
-    @tokens_per_minute.setter
-    def tokens_per_minute(self, limit: Optional[int]) -> None:
-        self._state.rate_limits.tokens = limit
-
-    @property
     def exchanges(self) -> ExchangeLog:
         """The last 500 requests with their responses, as the page at `/` shows them."""
         return self._state.exchanges

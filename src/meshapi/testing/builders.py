@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, Optional, Union, overload
 
+from meshapi_core import InvalidParamsError
 from meshapi_core.types import ChatCompletionChunk, ChatCompletionResponse
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def completion(
     Raises:
         ValueError: there are both a text and `json`.
     """
+    _check_text("text", text)
     if json is not None:
         if text is not None:
             raise ValueError("text and json: expected one of them")
@@ -93,8 +95,9 @@ def chunks(
     Raises:
         ValueError: `cut` is less than 1.
     """
-    if cut is not None and cut < 1:
-        raise ValueError(f"cut: expected 1 or more bytes, got {cut}")
+    for number, text in enumerate(texts):
+        _check_text(f"texts[{number}]", text)
+    _check_cut(cut)
     head = _head("chat.completion.chunk", model)
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
     deltas += [{"content": text} for text in texts]
@@ -111,6 +114,16 @@ def chunks(
         events.append("[DONE]")
     data = "".join(f"data: {event}\n\n" for event in events).encode()
     return [data[start : start + cut] for start in range(0, len(data), cut)]
+
+
+def _check_text(name: str, value: object) -> None:
+    if value is not None and not isinstance(value, str):
+        raise InvalidParamsError(name, "a text", repr(value))
+
+
+def _check_cut(value: object) -> None:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise InvalidParamsError("cut", "1 or more bytes", repr(value))
 
 
 def _call(call: "ScriptedCall") -> dict[str, Any]:

@@ -118,6 +118,15 @@ def meshapi_gateway() -> "Generator[LocalGateway, None, None]":
 
 
 @pytest.fixture
+def meshapi_fake_gateway() -> "Generator[FakeGateway, None, None]":
+    """The same without sockets, and with a clock that does not wait."""
+    from meshapi.testing import FakeGateway
+
+    with FakeGateway() as gateway:
+        yield gateway
+
+
+@pytest.fixture
 def meshapi_client(meshapi_gateway: "LocalGateway") -> "Generator[MeshAPI, None, None]":
     """A client of `meshapi_gateway`."""
     from meshapi import MeshAPI

@@ -17,8 +17,9 @@ from meshapi.testing.cassettes.bodies import (
 )
 from meshapi.testing.cassettes.exchanges import Asked, Exchange, Responded, decoded, encoded
 from meshapi.testing.cassettes.matching import differences, is_same, nearest
+from meshapi.testing.cassettes.recordings import Recording
 from meshapi.testing.cassettes.scrubbing import scrubbed, scrubbed_pieces, scrubbed_query
-from meshapi.testing.cassettes.tape import Mode, Recording, Tape
+from meshapi.testing.cassettes.tape import Mode, Tape
 from meshapi_core import CassetteError, Origin, Request
 
 texts = st.text(max_size=6)
@@ -222,7 +223,7 @@ def test_requests_differ_in_something_or_are_the_same(one, other):
 @given(st.lists(exchanges, min_size=1, max_size=4), st.data())
 def test_the_nearest_request_to_a_recorded_one_is_the_same(given_exchanges, data):
     wanted = data.draw(st.sampled_from(given_exchanges)).request
-    place = nearest(given_exchanges, wanted)
+    place = nearest([each.request for each in given_exchanges], wanted)
     assert place is not None
     assert is_same(given_exchanges[place].request, wanted)
 

@@ -330,18 +330,6 @@ def test_an_error_is_played_as_an_error(tmp_path):
 
 
 @on_every_flavour
-async def test_realtime_sessions_are_refused(world: World):
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder, cassette(Path(folder, "a.json")):
-        async with world.client("http://127.0.0.1:9") as client:
-            with pytest.raises(CassetteError, match="use LocalGateway") as caught:
-                async with client.realtime.connect(model="m"):
-                    pass
-    assert caught.value.error_code == "cassette_realtime"
-
-
-@on_every_flavour
 async def test_a_token_in_an_upload_to_a_signed_url_is_not_in_the_file(
     world: World, gateway: LocalGateway, tmp_path: Path
 ):

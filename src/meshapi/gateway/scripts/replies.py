@@ -181,7 +181,7 @@ def error(
         ValueError: the status is not an error, or another value is out of range.
     """
     if not _is(status, int):
-        raise TypeError(f"status: expected a whole number, got {status!r}")
+        raise TypeError(f"status: expected a whole number, got {status!r}{_as_number(status)}")
     if not 400 <= status <= 599:
         raise ValueError(f"status: expected an error, 400 to 599, got {status}")
     _check_text("code", code)
@@ -262,8 +262,10 @@ def close(code: int = 1000, reason: str = "") -> Fault:
         code: 1000 to 1014 or 3000 to 4999, except 1004 to 1006, which are never sent.
         reason: at most 123 bytes of UTF-8.
     """
+    if not _is(code, int):
+        raise TypeError(f"code: expected a close code such as 1000 or 4402, got {code!r}")
     sendable = 1000 <= code <= 1014 and code not in (1004, 1005, 1006)
-    if not _is(code, int) or not (sendable or 3000 <= code <= 4999):
+    if not (sendable or 3000 <= code <= 4999):
         raise ValueError(f"code: expected a close code such as 1000 or 4402, got {code!r}")
     _check_text("reason", reason)
     if len(reason.encode("utf-8", "replace")) > 123:
@@ -303,6 +305,19 @@ def _answer(answer: object) -> Union[Reply, Body, None]:
 def _is(value: object, *kinds: type) -> bool:
     """Return whether a value has one of these types; True is not a number."""
     return isinstance(value, kinds) and not isinstance(value, bool)
+
+
+def check_whole(name: str, value: object, meaning: str, least: int = 1) -> None:
+    """Raise unless a value is a whole number, and at least so large."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        got = f"{value!r}{_as_number(value)}"
+        raise TypeError(f"{name}: expected a whole number, {meaning}, got {got}")
+    if value < least:
+        raise ValueError(f"{name}: expected {least} or more, got {value}")
+
+
+def _as_number(value: object) -> str:
+    return f"; write {int(value)}" if isinstance(value, str) and value.isdecimal() else ""
 
 
 def _check_text(name: str, value: object) -> None:

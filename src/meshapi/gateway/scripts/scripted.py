@@ -10,7 +10,7 @@ from meshapi.gateway.http.request_log import RecordedRequest
 from meshapi.gateway.scripts.conditions import Conditions, Text
 from meshapi.gateway.scripts.engine import Script, ScriptedResponse
 from meshapi.gateway.scripts.from_json import load_scripts
-from meshapi.gateway.scripts.replies import error
+from meshapi.gateway.scripts.replies import check_whole, error
 from meshapi.gateway.state import GatewayState
 
 _SHOWN_MISTAKES = 5
@@ -36,6 +36,24 @@ class Scripted:
     @strict.setter
     def strict(self, strict: bool) -> None:
         self._state.scripts.strict = strict
+
+    @property
+    def requests_per_minute(self) -> Optional[int]:
+        """The limit of requests, which a program may set at any time."""
+        return self._state.rate_limits.requests
+
+    @requests_per_minute.setter
+    def requests_per_minute(self, limit: Optional[int]) -> None:
+        self._state.rate_limits.requests = limit
+
+    @property
+    def tokens_per_minute(self) -> Optional[int]:
+        """The limit of model tokens, which a program may set at any time."""
+        return self._state.rate_limits.tokens
+
+    @tokens_per_minute.setter
+    def tokens_per_minute(self, limit: Optional[int]) -> None:
+        self._state.rate_limits.tokens = limit
 
     @property
     def requests(self) -> list[RecordedRequest]:
@@ -150,8 +168,7 @@ class Scripted:
             ValueError: the status is not an error, or another value is out of range.
         """
         made = error(status, code, message, retry_after=retry_after)
-        if count < 1:
-            raise ValueError(f"count: expected 1 or more, got {count}")
+        check_whole("count", count, "how many requests get it")
         return self._next((made,), count, model, path)
 
     def load_scripts(self, file: Union[str, "os.PathLike[str]"]) -> None:

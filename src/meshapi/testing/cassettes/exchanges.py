@@ -23,7 +23,18 @@ from meshapi.testing.cassettes.scrubbing import (
 )
 from meshapi_core import CassetteError, Request, concealed
 
-__all__ = ["VERSION", "Asked", "Exchange", "Responded", "decoded", "encoded"]
+__all__ = [
+    "VERSION",
+    "Asked",
+    "End",
+    "Exchange",
+    "Message",
+    "Responded",
+    "decoded",
+    "encoded",
+    "secrets_of",
+    "text_of",
+]
 
 VERSION = 1
 
@@ -105,7 +116,7 @@ class Responded(Struct, frozen=True, omit_defaults=True):
     ) -> "Responded":
         """Return what a cassette has of a response."""
         values: dict[str, list[str]] = {}
-        for name, value in ((_text(n).lower(), _text(v)) for n, v in headers):
+        for name, value in ((text_of(n).lower(), text_of(v)) for n, v in headers):
             if name not in DROPPED:
                 values.setdefault(name, []).append(concealed(value, secrets))
         kept = {name: _one_or_several(each) for name, each in values.items()}
@@ -131,15 +142,75 @@ def _one_or_several(values: list[str]) -> Union[str, list[str]]:
     return values[0] if len(values) == 1 else values
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Return the name or the value of a header as text."""
     return value.decode("latin-1") if isinstance(value, bytes) else str.__str__(value)
 
 
-class Exchange(Struct, frozen=True):
-    """A request and its response."""
+class Message(Struct, frozen=True, omit_defaults=True):
+    """One message of a realtime session: exactly one of `sent` and `received`.
+
+    Fields:
+        sent: what the program sent; see `bodies`.
+        received: what the gateway sent.
+        binary: whether it was a binary message; otherwise it was text.
+    """
+
+    sent: Optional[dict[str, Any]] = None
+    received: Optional[dict[str, Any]] = None
+    binary: bool = False
+
+    def data(self) -> bytes:
+        """The message as it was; for one in both directions or none, ValueError."""
+        if (self.sent is None) == (self.received is None):
+            raise ValueError("expected either sent or received")
+        value = self.received if self.sent is None else self.sent
+        return b"".join(pieces_of(value or {}))
+
+
+class End(Struct, frozen=True, omit_defaults=True):
+    """How a realtime session ended.
+
+    Fields:
+        by: who sent the close; "nobody" if the connection was lost, or broke a rule.
+        code, reason: of the close.
+        error_code: of an end without a close.
+    """
+
+    by: Literal["gateway", "program", "nobody"]
+    code: int
+    reason: str = ""
+    error_code: str = ""
+
+
+class Exchange(Struct, frozen=True, omit_defaults=True):
+    """A request and its response.
+
+    Fields:
+        messages: of a realtime session, in both directions; None if the response is no 101.
+        end: of that session; None if the program left it without a close.
+    """
 
     request: Asked
     response: Responded
+    messages: Optional[list[Message]] = None
+    end: Optional[End] = None
+
+    def check(self) -> None:
+        """Raise unless it can be played.
+
+        Raises:
+            ValueError: something is none of the values that a cassette has; the message says where.
+        """
+        where = "response.body"
+        try:
+            self.response.pieces()
+            for number, message in enumerate(self.messages or ()):
+                where = f"messages[{number}]"
+                if not message.binary:
+                    message.data().decode("utf-8")
+        except ValueError as exc:
+            raise ValueError(f"{where}: {exc}") from None
 
 
 class _Cassette(Struct, frozen=True):
@@ -177,9 +248,9 @@ def decoded(file: bytes, name: str) -> list[Exchange]:
             fault = f"it has version {found.meshapi_cassette}, and this release reads {VERSION}"
         for number, each in enumerate(found.exchanges):
             try:
-                each.response.pieces()
+                each.check()
             except ValueError as exc:
-                fault = f"exchanges[{number}].response.body: {exc}"
+                fault = f"exchanges[{number}].{exc}"
     except (msgspec.ValidationError, ValueError, RecursionError) as exc:
         fault = str(exc)
         found = _Cassette(VERSION)

@@ -33,8 +33,10 @@ class cassette:  # noqa: N801 - used as a function
     It holds for every client, every transport and every thread of the process. A request that was
     recorded gets the recorded response, in the same pieces, each recorded exchange once and in
     order. Requests are the same if method, path, query and body are; JSON is compared as values,
-    and the server and the headers count for nothing. The file is JSON, without tokens, keys and
-    signatures. It is written at the end of the block, also after an exception, in one step.
+    and the server and the headers count for nothing. Of a realtime session, all messages are
+    recorded; those of the gateway come after what the program had sent before them. The file is
+    JSON, without tokens, keys and signatures. It is written at the end of the block, also after an
+    exception, in one step.
 
     Args:
         path: the file.

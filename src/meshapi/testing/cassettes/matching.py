@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 from typing import Any, Optional, cast
 
 from meshapi.testing.cassettes.bodies import items_of, same_json
-from meshapi.testing.cassettes.exchanges import Asked, Exchange
+from meshapi.testing.cassettes.exchanges import Asked
 
 __all__ = ["differences", "is_same", "nearest"]
 
@@ -30,18 +30,18 @@ def _key(asked: Asked) -> Any:
     return same_json({name: each for name, each in asked.body.items() if name != "layout"})
 
 
-def nearest(exchanges: Sequence[Exchange], asked: Asked) -> Optional[int]:
+def nearest(requests: Sequence[Asked], asked: Asked) -> Optional[int]:
     """Return the place of the recorded request that is most like another; None if there is none."""
-    if not exchanges:
+    if not requests:
         return None
     text = _text(asked)
 
     def likeness(place: int) -> tuple[bool, bool, float]:
-        recorded = exchanges[place].request
+        recorded = requests[place]
         ratio = SequenceMatcher(None, _text(recorded), text, autojunk=False).ratio()
         return recorded.path == asked.path, recorded.method == asked.method, ratio
 
-    return max(range(len(exchanges)), key=likeness)
+    return max(range(len(requests)), key=likeness)
 
 
 def _text(asked: Asked) -> str:

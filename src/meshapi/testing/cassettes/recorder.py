@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
 from meshapi.testing.cassettes.exchanges import Responded
-from meshapi.testing.cassettes.tape import Recording, Tape
+from meshapi.testing.cassettes.recordings import Recording
+from meshapi.testing.cassettes.tape import Tape
 from meshapi_backends import AsyncMiddlewareResponse, MiddlewareResponse, TransportError
 from meshapi_core import CassetteError, Headers, Request
 
@@ -24,6 +25,13 @@ class Recorder:
             "Middleware": self.send,
             "AsyncMiddleware": self.send_async,
         }
+
+    def session(self) -> Any:
+        """Return what is told of one realtime session."""
+        # Imported on first use: few programs have such sessions.
+        from meshapi.testing.cassettes.taps import Tap
+
+        return Tap(self._tape)
 
     def send(self, request: Request, call_next: Any) -> Any:
         """Play the response to a request, or send it and record the response."""

@@ -1,59 +1,24 @@
 """Which exchanges of a cassette have been played, and which are new. No I/O."""
 
 import threading
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal, Optional, Union
+from collections.abc import Callable, Sequence
+from typing import Literal, Optional, TypeVar, Union
 
 from typing_extensions import TypeAlias
 
 from meshapi.testing.cassettes.exchanges import Asked, Exchange, Responded, encoded, secrets_of
 from meshapi.testing.cassettes.matching import differences, is_same, nearest
+from meshapi.testing.cassettes.recordings import Recording, SessionRecording
+from meshapi.testing.cassettes.sessions import Playing
 from meshapi_core import CassetteError, Request
 
-__all__ = ["Mode", "Recording", "Tape"]
+__all__ = ["Mode", "Tape"]
 
 Mode: TypeAlias = Literal["none", "once", "new_episodes", "all"]
 
+R = TypeVar("R", bound=Recording)
+
 _MOST_DIFFERENCES = 3
-
-
-class Recording:
-    """A response that is being recorded.
-
-    Args:
-        asked: the request.
-        secrets: what must not be in the file.
-    """
-
-    def __init__(self, asked: Asked, secrets: Sequence[str]) -> None:
-        self.asked = asked
-        self.secrets = secrets
-        self._status: Optional[int] = None
-        self._headers: list[tuple[Any, Any]] = []
-        self._pieces: list[bytes] = []
-        self._end: Literal["whole", "broken", "incomplete"] = "incomplete"
-
-    def begin(self, status: int, headers: Iterable[tuple[Any, Any]]) -> None:
-        """Note the head of the response."""
-        self._status, self._headers = status, list(headers)
-
-    def add(self, piece: bytes) -> None:
-        """Note a piece of the body; `b""` is its end."""
-        if piece:
-            self._pieces.append(piece)
-        else:
-            self._end = "whole"
-
-    def broke(self) -> None:
-        """Note that the body broke off."""
-        self._end = "broken"
-
-    def exchange(self) -> Optional[Exchange]:
-        """Return what was recorded; None if there was no response."""
-        if self._status is None:
-            return None
-        response = Responded.of(self._status, self._headers, self._pieces, self._end, self.secrets)
-        return Exchange(self.asked, response)
 
 
 class Tape:
@@ -84,7 +49,7 @@ class Tape:
     @property
     def recorded(self) -> int:
         """How many exchanges are new."""
-        return len(self._new)
+        return sum(each.has_response for each in self._new)
 
     @property
     def unplayed(self) -> int:
@@ -97,6 +62,21 @@ class Tape:
         Raises:
             CassetteError: no recorded request matches, and nothing new is to be recorded.
         """
+        step = self._begin(request, Recording)
+        return step.response if isinstance(step, Exchange) else step
+
+    def begin_session(self, request: Request) -> Union[Playing, SessionRecording]:
+        """Return what plays the realtime session that a request begins, or what records it.
+
+        Raises:
+            CassetteError: as for `begin`.
+        """
+        step = self._begin(request, SessionRecording)
+        return Playing(self._name, step, self._secrets) if isinstance(step, Exchange) else step
+
+    def _begin(
+        self, request: Request, recorder: Callable[[Asked, Sequence[str]], R]
+    ) -> Union[Exchange, R]:
         with self._lock:
             self._secrets.update(dict.fromkeys(secrets_of(request)))
             secrets = list(self._secrets)
@@ -105,9 +85,9 @@ class Tape:
             for place in self._unplayed:
                 if is_same(self._old[place].request, asked):
                     self._unplayed.remove(place)
-                    return self._old[place].response
+                    return self._old[place]
             if self.records:
-                recording = Recording(asked, secrets)
+                recording = recorder(asked, secrets)
                 self._new.append(recording)
                 return recording
         raise CassetteError(self._mismatch(asked))
@@ -115,7 +95,7 @@ class Tape:
     def _mismatch(self, asked: Asked) -> str:
         what = f"{asked.method} {asked.path}: {self._name} has no such request"
         hint = 'record it with mode="new_episodes", or delete the file'
-        place = nearest(self._old, asked)
+        place = nearest([each.request for each in self._old], asked)
         if place is None:
             return f"{what}, and no other; {hint}"
         found = differences(self._old[place].request, asked)

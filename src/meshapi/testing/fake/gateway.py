@@ -15,6 +15,7 @@ from meshapi.testing.fake.clock import VirtualClock
 from meshapi.testing.fake.faults import ByteFault
 from meshapi.testing.fake.server.host import Host
 from meshapi_backends import current_blocking_network, current_network
+from meshapi_core import InvalidParamsError
 
 try:
     from meshapi.gateway.app import build
@@ -64,10 +65,9 @@ class FakeNetworks:
         """Move the clock forward, past all that is due by then.
 
         Raises:
-            ValueError: `seconds` is negative or infinite.
+            InvalidParamsError: `seconds` is negative, infinite or not a number.
         """
-        if not 0 <= seconds < float("inf"):
-            raise ValueError(f"seconds: expected 0 or more, got {seconds}")
+        _check_seconds(seconds)
         self.clock.go_to(self.clock.now + seconds)
 
     def next_fault(self, fault: ByteFault, *, count: int = 1) -> None:
@@ -82,8 +82,7 @@ class FakeNetworks:
             ValueError: `count` is less than 1.
         """
         _check_fault(fault)
-        if count < 1:
-            raise ValueError(f"count: expected 1 or more, got {count}")
+        _check_count("count", count)
         for _ in range(count):
             self._host.add_fault(fault)
 
@@ -105,6 +104,20 @@ class FakeNetworks:
         traceback: Optional[TracebackType],
     ) -> None:
         self.close()
+
+
+def _check_seconds(value: object) -> None:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise InvalidParamsError("seconds", "a number of seconds", repr(value))
+    if not 0 <= value < float("inf"):
+        raise InvalidParamsError("seconds", "0 or more", str(value))
+
+
+def _check_count(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidParamsError(name, "a whole number", repr(value))
+    if value < 1:
+        raise InvalidParamsError(name, "1 or more", str(value))
 
 
 def _check_fault(fault: object) -> None:
@@ -152,8 +165,8 @@ class FakeGateway(FakeNetworks, Scripted):
         Raises:
             ValueError: `cut` or a limit is less than 1.
         """
-        if cut is not None and cut < 1:
-            raise ValueError(f"cut: expected 1 or more, got {cut}")
+        if cut is not None:
+            _check_count("cut", cut)
         self.token = token
         clock = VirtualClock(runs=runs)
         limits = RateLimits(requests_per_minute, tokens_per_minute, window, clock=lambda: clock.now)

@@ -10,6 +10,7 @@ from meshapi_backends._async.networks import AsyncNetwork
 from meshapi_backends._async.pipe_host import AsyncPipeHost
 from meshapi_backends._async.realtime.inbox import AsyncInbox
 from meshapi_backends._async.realtime.link import AsyncLink
+from meshapi_backends._guards import RECORDERS
 from meshapi_backends._masking import fast_mask
 from meshapi_core import (
     Failure,
@@ -85,6 +86,12 @@ class AsyncLinkOpener:
         watch: "Optional[AsyncWatch]" = None,
     ) -> None:
         self.watch = watch
+        self._tap = RECORDERS[-1].session() if RECORDERS else None
+        if self._tap is not None:
+            # Imported on first use: only tests record.
+            from meshapi_backends._async.realtime.tapped_pool import AsyncTappedPool
+
+            pool = AsyncTappedPool.over(pool, network, self._tap)
         self.pool = pool
         self.network = network
         self.exchange = exchange
@@ -102,8 +109,10 @@ class AsyncLinkOpener:
         Args:
             sleep: waits until the time of the next attempt; what it raises is raised here.
         """
-        network, pool = self.network, self.pool
-        session = _Upgrade(self.exchange, self.lock)
+        network, pool, tap = self.network, self.pool, self._tap
+        session: Any = _Upgrade(self.exchange, self.lock)
+        if tap is not None:
+            session = tap.upgrading(session)
         if self.watch is None:
             upgrade = PipeCall.upgrade(session)
             host = self._host = AsyncPipeHost(upgrade, pool, network, sleep)
@@ -126,6 +135,8 @@ class AsyncLinkOpener:
         self.secrets = request.secrets
         try:
             machine = self.options.connection(os.urandom, fast_mask())
+            if tap is not None:
+                machine = tap.tapped(machine)
             machine.start(request, upgrade.switched, connection.http.trailing_data)
             return AsyncLink(pool, network, connection, machine, self.inbox), connected
         except BaseException:

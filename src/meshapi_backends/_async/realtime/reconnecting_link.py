@@ -115,7 +115,8 @@ class AsyncReconnectingLink:
                 await link.send(outgoing, self._write_timeout)
                 return True
             except MeshAPIError:
-                pass  # the connection has ended
+                if not link.machine.closed:
+                    raise
             except OSError as exc:
                 if is_time_limit(exc):
                     raise RealtimeExchange.not_sent(self._write_timeout) from None

@@ -10,6 +10,8 @@ reader   reads one connection, for one receiver or sender at a time
 reconnecting_link
          the present link, which is replaced when it is lost
 session  the session as a program uses it
+tapped_pool
+         the pool of a session that is recorded or played
 talking  what turns need of a session
 turns    turns at something that only one task or thread may do at a time
 """

@@ -11,6 +11,7 @@ from meshapi_backends._sync.networks import Network
 from meshapi_backends._sync.pipe_host import PipeHost
 from meshapi_backends._sync.realtime.inbox import Inbox
 from meshapi_backends._sync.realtime.link import Link
+from meshapi_backends._guards import RECORDERS
 from meshapi_backends._masking import fast_mask
 from meshapi_core import (
     Failure,
@@ -86,6 +87,12 @@ class LinkOpener:
         watch: "Optional[Watch]" = None,
     ) -> None:
         self.watch = watch
+        self._tap = RECORDERS[-1].session() if RECORDERS else None
+        if self._tap is not None:
+            # Imported on first use: only tests record.
+            from meshapi_backends._sync.realtime.tapped_pool import TappedPool
+
+            pool = TappedPool.over(pool, network, self._tap)
         self.pool = pool
         self.network = network
         self.exchange = exchange
@@ -103,8 +110,10 @@ class LinkOpener:
         Args:
             sleep: waits until the time of the next attempt; what it raises is raised here.
         """
-        network, pool = self.network, self.pool
-        session = _Upgrade(self.exchange, self.lock)
+        network, pool, tap = self.network, self.pool, self._tap
+        session: Any = _Upgrade(self.exchange, self.lock)
+        if tap is not None:
+            session = tap.upgrading(session)
         if self.watch is None:
             upgrade = PipeCall.upgrade(session)
             host = self._host = PipeHost(upgrade, pool, network, sleep)
@@ -127,6 +136,8 @@ class LinkOpener:
         self.secrets = request.secrets
         try:
             machine = self.options.connection(os.urandom, fast_mask())
+            if tap is not None:
+                machine = tap.tapped(machine)
             machine.start(request, upgrade.switched, connection.http.trailing_data)
             return Link(pool, network, connection, machine, self.inbox), connected
         except BaseException:

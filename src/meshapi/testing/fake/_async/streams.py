@@ -3,6 +3,7 @@
 from typing import Any, Optional
 
 from meshapi.testing.fake._async.waiting import wait_until
+from meshapi.testing.fake.clock import Wait
 from meshapi.testing.fake.server.pipes import Pipe
 
 _PIECE = 64 * 1024
@@ -78,3 +79,29 @@ class AsyncFakeStream:
             self._pipe.leave()
 
     hang_up = forget = abandon = abort
+
+
+class AsyncTimedStream(AsyncFakeStream):
+    """The same with time limits on the clock of the program's network."""
+
+    async def read(self, timeout: Optional[float]) -> bytes:
+        """At least one byte; `b""` at the end of input."""
+        pipe, base, lock = self._pipe, self._base, self._pipe.clock.lock
+        await base.sleep(0)
+        end = None if timeout is None else base.now() + timeout
+        wait = Wait(lambda: pipe.is_readable, None)
+        with lock:
+            pipe.waits.append(wait)
+        try:
+            while True:
+                with lock:
+                    if pipe.is_readable:
+                        return pipe.take(self._most)
+                    wait.waiter = base.waiter()
+                left = None if end is None else end - base.now()
+                if left is not None and left <= 0:
+                    raise TimeoutError
+                await wait.waiter.wait(left)
+        finally:
+            with lock:
+                pipe.waits.remove(wait)

@@ -4,6 +4,7 @@
 from typing import Any, Optional
 
 from meshapi.testing.fake._sync.waiting import wait_until
+from meshapi.testing.fake.clock import Wait
 from meshapi.testing.fake.server.pipes import Pipe
 
 _PIECE = 64 * 1024
@@ -79,3 +80,29 @@ class FakeStream:
             self._pipe.leave()
 
     hang_up = forget = abandon = abort
+
+
+class TimedStream(FakeStream):
+    """The same with time limits on the clock of the program's network."""
+
+    def read(self, timeout: Optional[float]) -> bytes:
+        """At least one byte; `b""` at the end of input."""
+        pipe, base, lock = self._pipe, self._base, self._pipe.clock.lock
+        base.sleep(0)
+        end = None if timeout is None else base.now() + timeout
+        wait = Wait(lambda: pipe.is_readable, None)
+        with lock:
+            pipe.waits.append(wait)
+        try:
+            while True:
+                with lock:
+                    if pipe.is_readable:
+                        return pipe.take(self._most)
+                    wait.waiter = base.waiter()
+                left = None if end is None else end - base.now()
+                if left is not None and left <= 0:
+                    raise TimeoutError
+                wait.waiter.wait(left)
+        finally:
+            with lock:
+                pipe.waits.remove(wait)

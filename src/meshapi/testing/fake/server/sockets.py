@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from wsproto import ConnectionType, WSConnection, events
 from wsproto.connection import ConnectionState
+from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from meshapi.testing.fake.server.pipes import HIGH_WATER, Pipe
@@ -196,7 +197,10 @@ class Socket:
 
     def _send_close(self, message: dict[str, Any]) -> None:
         if self._is_accepted:
-            self._begin_close(message.get("code", 1000), message.get("reason") or "")
+            code = message.get("code", 1000)
+            # Only the member itself stands for a close without a code.
+            code = CloseReason.NO_STATUS_RCVD if code == CloseReason.NO_STATUS_RCVD else code
+            self._begin_close(code, message.get("reason") or "")
         else:
             self._write(events.RejectConnection(status_code=403, headers=[]))
             self._pipe.end()
