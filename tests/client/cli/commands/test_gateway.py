@@ -17,6 +17,15 @@ from meshapi.testing import LocalGateway
 from support.commands import TOKEN, start
 from support.interrupting import interrupted
 
+HEADERS = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+
+
+def connected(line: str) -> http.client.HTTPConnection:
+    """Return a connection to the gateway that has written a line with its URL."""
+    url = re.search(r"127\.0\.0\.1:\d+", line)
+    assert url
+    return http.client.HTTPConnection(url[0], timeout=10)
+
 
 class TestGateway:
     @pytest.mark.slow
@@ -46,12 +55,9 @@ class TestGateway:
     def test_no_request_writes_further_lines(self) -> None:
         with start("gateway", "--port", "0", "--token", TOKEN) as process:
             assert process.stdout
-            url = re.search(r"127\.0\.0\.1:\d+", process.stdout.readline())
-            assert url
-            connection = http.client.HTTPConnection(url[0], timeout=10)
-            headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+            connection = connected(process.stdout.readline())
             forged = b'{"model": "a\nGET /forged 200 1 ms\x1b[2J"}'
-            connection.request("POST", "/v1/chat/completions", forged, headers)
+            connection.request("POST", "/v1/chat/completions", forged, HEADERS)
             assert connection.getresponse().status == 422
             connection.close()
             # The client has its response a moment before the gateway has noted it.
@@ -66,13 +72,10 @@ class TestGateway:
     def test_tells_of_what_it_breaks_off_when_it_is_stopped(self) -> None:
         with start("gateway", "--port", "0", "--token", TOKEN) as process:
             assert process.stdout
-            url = re.search(r"127\.0\.0\.1:\d+", process.stdout.readline())
-            assert url
-            connection = http.client.HTTPConnection(url[0], timeout=10)
-            headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+            connection = connected(process.stdout.readline())
             message = {"role": "user", "content": "Hi"}
             body = json.dumps({"model": "mesh/stall", "stream": True, "messages": [message]})
-            connection.request("POST", "/v1/chat/completions", body, headers)
+            connection.request("POST", "/v1/chat/completions", body, HEADERS)
             assert connection.getresponse().status == 200
             assert interrupted(process, signal.SIGINT) == 0
             out = process.stdout.read()

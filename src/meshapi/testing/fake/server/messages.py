@@ -4,12 +4,12 @@ import http
 import logging
 from collections.abc import Callable
 from email.utils import formatdate
-from typing import Any, Optional
+from typing import Any
 
 import h11
 
 from meshapi.testing.fake.server.pipes import HIGH_WATER, Pipe
-from meshapi.testing.fake.server.tasks import Event, Tasks
+from meshapi.testing.fake.server.tasks import Changes, Tasks
 
 _logger = logging.getLogger("meshapi.testing")
 
@@ -42,38 +42,28 @@ class Exchange:
         self._is_asked = is_asked
         self._body = bytearray()
         self._has_all = self._is_told = self._is_gone = self._is_begun = self._is_complete = False
-        self._change: Optional[Event] = None
+        self._changes = Changes(tasks)
 
     # What happens.
 
     def add(self, data: bytes) -> None:
         """Take bytes of the request's body."""
         self._body += data
-        self._changed()
+        self._changes.happened()
 
     def complete(self) -> None:
         """The request is complete."""
         self._has_all = True
-        self._changed()
+        self._changes.happened()
 
     def disconnected(self) -> None:
         """The client has left."""
         self._is_gone = True
-        self._changed()
+        self._changes.happened()
 
     def drained(self) -> None:
         """The client has read what was there."""
-        self._changed()
-
-    def _changed(self) -> None:
-        if self._change is not None:
-            self._change.set()
-            self._change = None
-
-    async def _until_changed(self) -> None:
-        if self._change is None:
-            self._change = self._tasks.event()
-        await self._change.wait()
+        self._changes.happened()
 
     # The application.
 
@@ -112,12 +102,12 @@ class Exchange:
                 body, self._body = bytes(self._body), bytearray()
                 self._is_told = self._has_all
                 return {"type": "http.request", "body": body, "more_body": not self._has_all}
-            await self._until_changed()
+            await self._changes.wait()
         return {"type": "http.disconnect"}
 
     async def _send(self, message: dict[str, Any]) -> None:
         while len(self._pipe.arrived) > HIGH_WATER and not self._is_gone:
-            await self._until_changed()
+            await self._changes.wait()
         if self._is_gone:
             raise OSError("the client has left")
         self._is_asked = False
@@ -138,4 +128,4 @@ class Exchange:
             if not message.get("more_body", False):
                 self._is_complete = True
                 self._send_event(h11.EndOfMessage())
-                self._changed()
+                self._changes.happened()

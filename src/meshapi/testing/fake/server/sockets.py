@@ -7,7 +7,7 @@ the connection waits for the client's.
 from collections import deque
 from collections.abc import Callable
 from email.utils import formatdate
-from typing import Any, Optional, Union
+from typing import Any, Union
 from urllib.parse import unquote
 
 from wsproto import ConnectionType, WSConnection, events
@@ -16,7 +16,7 @@ from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from meshapi.testing.fake.server.pipes import HIGH_WATER, Pipe
-from meshapi.testing.fake.server.tasks import Event, Tasks
+from meshapi.testing.fake.server.tasks import Changes, Tasks
 
 # The documentation allows 15 MiB of base64 in one event.
 _MESSAGE_LIMIT = 16 * 1024 * 1024
@@ -47,7 +47,7 @@ class Socket:
         self._server = server
         self._socket = WSConnection(ConnectionType.SERVER)
         self._messages: deque[dict[str, Any]] = deque()
-        self._change: Optional[Event] = None
+        self._changes = Changes(tasks)
         self._parts: list[Any] = []
         self._size = 0
         self._is_accepted = self._is_refused = self._is_closing = self._is_gone = False
@@ -75,7 +75,7 @@ class Socket:
 
     def drained(self) -> None:
         """The client has read what was there."""
-        self._changed()
+        self._changes.happened()
 
     def _handle(self, event: events.Event) -> None:
         if isinstance(event, events.Request):
@@ -131,17 +131,7 @@ class Socket:
 
     def _put(self, message: dict[str, Any]) -> None:
         self._messages.append(message)
-        self._changed()
-
-    def _changed(self) -> None:
-        if self._change is not None:
-            self._change.set()
-            self._change = None
-
-    async def _until_changed(self) -> None:
-        if self._change is None:
-            self._change = self._tasks.event()
-        await self._change.wait()
+        self._changes.happened()
 
     def _write(self, event: events.Event) -> None:
         is_head = isinstance(event, (events.AcceptConnection, events.RejectConnection))
@@ -163,12 +153,12 @@ class Socket:
 
     async def _receive(self) -> dict[str, Any]:
         while not self._messages:
-            await self._until_changed()
+            await self._changes.wait()
         return self._messages.popleft()
 
     async def _send(self, message: dict[str, Any]) -> None:
         while len(self._pipe.arrived) > HIGH_WATER and not self._is_gone:
-            await self._until_changed()
+            await self._changes.wait()
         if self._is_gone or self._pipe.ended is not None:
             raise OSError("the client has left")
         act: Callable[[dict[str, Any]], Any] = getattr(
@@ -180,7 +170,7 @@ class Socket:
 
     async def _until_gone(self) -> None:
         while not self._is_gone and self._pipe.ended is None:
-            await self._until_changed()
+            await self._changes.wait()
 
     def _send_accept(self, message: dict[str, Any]) -> None:
         self._is_accepted = True

@@ -50,6 +50,26 @@ class Event:
         self._waiting.append(task)
 
 
+class Changes:
+    """Something that changes again and again, and that tasks wait for."""
+
+    def __init__(self, tasks: "Tasks") -> None:
+        self._tasks = tasks
+        self._next: Optional[Event] = None
+
+    def happened(self) -> None:
+        """Let those go on that wait."""
+        if self._next is not None:
+            self._next.set()
+            self._next = None
+
+    async def wait(self) -> None:
+        """Wait until it has changed once more."""
+        if self._next is None:
+            self._next = self._tasks.event()
+        await self._next.wait()
+
+
 @coroutine
 def _suspend(event: Event) -> Generator[Event, None, None]:
     yield event
