@@ -83,10 +83,10 @@ class _Demonstration:
         except (MeshAPIError, _Unexpected) as error:
             said = f"{type(error).__name__}: {error}"
             self._output.say(f"   {self._output.paint.bad(said)}")
-            self._output.record({"part": title, "ok": False, "said": said})
+            self._output.record({"part": title, "ok": False, "detail": said})
             return False
         self._note(went)
-        self._output.record({"part": title, "ok": True, "said": went})
+        self._output.record({"part": title, "ok": True, "detail": went})
         return True
 
     def _call(self) -> str:

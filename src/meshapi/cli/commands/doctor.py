@@ -30,7 +30,7 @@ def _run(arguments: Namespace, output: Output) -> int:
     for finding in _findings(arguments):
         wrong += not finding.ok
         mark = output.paint.good("ok   ") if finding.ok else output.paint.bad("wrong")
-        output.say(f"{mark}  {finding.name:<11}  {printable(finding.said)}")
+        output.say(f"{mark}  {finding.name:<11}  {printable(finding.detail)}")
         if finding.advice:
             output.say(f"       {'':<11}  {printable(finding.advice)}")
         output.record(finding._asdict())

@@ -9,21 +9,21 @@ class Finding(NamedTuple):
     Fields:
         name: what was checked.
         ok: whether it is well.
-        said: what was found, in one line.
+        detail: what was found, in one line.
         advice: what to do; "" if nothing is to be done.
     """
 
     name: str
     ok: bool
-    said: str
+    detail: str
     advice: str = ""
 
 
-def well(name: str, said: str) -> Finding:
+def well(name: str, detail: str) -> Finding:
     """Return the finding that all is well."""
-    return Finding(name, True, said)
+    return Finding(name, True, detail)
 
 
-def wrong(name: str, said: str, advice: str) -> Finding:
+def wrong(name: str, detail: str, advice: str) -> Finding:
     """Return the finding that something is to be done."""
-    return Finding(name, False, said, advice)
+    return Finding(name, False, detail, advice)

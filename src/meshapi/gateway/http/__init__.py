@@ -12,6 +12,7 @@ recorder      the middleware: request IDs, the access rules, the log
 replays       the middleware for requests that come again with their `Idempotency-Key`
 request_log   the requests that a gateway has received
 responses     responses in the way of their model: whole, or as a stream
+scrubbing     takes tokens out of what is shown
 streams       event streams that keep a pace, and responses that break off
 validation    checks of request bodies
 wire          JSON, event-stream frames, IDs, times

@@ -1,6 +1,5 @@
 """The page at `/`: the requests as they come, and what they got, for whoever sits at the desk.
 
-scrubbing   takes tokens out of what is shown
 exchanges   the last requests and their responses, within bounds
 watcher     the middleware that notes them
 faults      what it can switch on for the next call

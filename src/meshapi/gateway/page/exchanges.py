@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Optional
 from urllib.parse import unquote_plus
 
-from meshapi.gateway.page.scrubbing import Scrubber, tokens_in
+from meshapi.gateway.http.scrubbing import Scrubber, tokens_in
 
 MOST_EXCHANGES: Final = 500
 MOST_BYTES: Final = 16 * 1024 * 1024

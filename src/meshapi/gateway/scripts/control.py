@@ -14,8 +14,8 @@ from meshapi.gateway.http.auth import protected
 from meshapi.gateway.http.errors import GatewayError
 from meshapi.gateway.http.request_log import RecordedRequest
 from meshapi.gateway.http.responses import json_response
+from meshapi.gateway.http.scrubbing import MASK, Scrubber, tokens_in
 from meshapi.gateway.http.validation import anything, detail, invalid, read_json
-from meshapi.gateway.page.scrubbing import MASK, Scrubber, tokens_in
 from meshapi.gateway.scripts.engine import Script
 from meshapi.gateway.scripts.from_json import WrongScripts, add_scripts
 from meshapi.gateway.state import GatewayState

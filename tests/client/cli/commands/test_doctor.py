@@ -94,7 +94,7 @@ class TestDoctor:
     ) -> None:
         monkeypatch.setenv("MESHAPI_PROXY", "http://user:secret@127.0.0.1:1")
         found = findings(capfd)
-        assert "MESHAPI_PROXY" in found["proxy"].said
+        assert "MESHAPI_PROXY" in found["proxy"].detail
         assert not found["connection"].ok
         assert "proxy" in found["connection"].advice
         assert "secret" not in str(found)
@@ -124,7 +124,7 @@ class TestDoctor:
     ],
 )
 def test_of_a_token_at_most_the_end_is_shown(variables: dict[str, str], said: str) -> None:
-    assert check_token(variables).said == said
+    assert check_token(variables).detail == said
 
 
 HTML = b"<!doctype html><title>Sign in</title>"
@@ -147,7 +147,7 @@ def test_what_is_not_a_gateways_response_is_recognised(sent: bytes, name: str, s
         with client:
             found = [one for one in check_gateway(client) if not one.ok]
     assert [one.name for one in found] == [name]
-    assert said in found[0].said
+    assert said in found[0].detail
     assert found[0].advice
 
 
@@ -164,7 +164,7 @@ def test_a_clock_that_is_wrong_is_told(ahead: float, said: Optional[str]) -> Non
             found = list(check_gateway(client, lambda: now + ahead))
     (clock,) = (one for one in found if one.name == "clock")
     assert clock.ok is (said is None)
-    assert said is None or clock.said == said
+    assert said is None or clock.detail == said
 
 
 def test_a_name_without_an_address_is_told() -> None:
@@ -193,7 +193,7 @@ def test_a_certificate_that_nobody_trusts_is_told(secure_port: int) -> None:
     assert address is not None
     finding = check_certificate(place, address, 10)
     assert not finding.ok
-    assert finding.said.startswith("not trusted: ")
+    assert finding.detail.startswith("not trusted: ")
     assert "SSL_CERT_FILE" in finding.advice
 
 
@@ -202,4 +202,4 @@ def test_a_server_without_tls_is_told() -> None:
         port = int(server.url.rpartition(":")[2])
         place = Place("the gateway", "127.0.0.1", port, "look")
         finding = check_certificate(place, ("127.0.0.1", port), 10)
-    assert finding.said.startswith("no TLS: ")
+    assert finding.detail.startswith("no TLS: ")

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshapi.gateway.page.scrubbing import MASK, Scrubber, tokens_in
+from meshapi.gateway.http.scrubbing import MASK, Scrubber, tokens_in
 
 TOKEN = "rsk_test_0123456789"
 

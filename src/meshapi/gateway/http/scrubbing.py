@@ -1,4 +1,4 @@
-"""Takes tokens out of what the page shows."""
+"""Takes tokens out of what is shown of requests: on the page, and over HTTP."""
 
 import json
 import re
