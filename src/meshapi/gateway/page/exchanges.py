@@ -5,6 +5,7 @@ piece takes beside its bytes, 16 MiB. The oldest are dropped first.
 """
 
 import hashlib
+import json
 import re
 import threading
 from collections import deque
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Optional
 from urllib.parse import unquote_plus
 
+from meshapi.gateway.http.contents import text_in
 from meshapi.gateway.http.scrubbing import Scrubber, tokens_in
 
 MOST_EXCHANGES: Final = 500
@@ -28,6 +30,9 @@ _MODEL: Final = re.compile(
     rb"""|name="model"\r\n\r\n([^\r\n]{1,200})"""
 )
 _HEAD: Final = 64 * 1024
+
+_ABOUT: Final = 120
+"""Characters of the text that a line shows."""
 
 _PER_OBJECT: Final = 200
 """Bytes that a header or a piece takes in memory beside its own, rounded up from CPython's."""
@@ -66,6 +71,7 @@ class Exchange:
         version: grows with each change of any exchange.
         kept: the bytes that it takes in memory.
         said: those of them that are the data of its pieces.
+        about: the beginning of its text, once the request has come.
         identity: what the attempts of one call have in common, once the request has come.
         is_dropped: whether it is not shown any more; then nothing is added to it.
     """
@@ -81,6 +87,7 @@ class Exchange:
     body: bytearray = field(default_factory=bytearray)
     size: int = 0
     model: str = ""
+    about: str = ""
     status: int = 0
     response_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     first: Optional[float] = None
@@ -142,6 +149,7 @@ class ExchangeLog:
             self._count_bytes(exchange, len(data))
             if ended:
                 exchange.model = _model_in(exchange)
+                exchange.about = self._about(exchange)
                 exchange.identity = _identity(exchange)
                 self._find_call(exchange)
             self._touch(exchange)
@@ -244,6 +252,7 @@ class ExchangeLog:
             "method": exchange.method,
             "path": scrub.text(exchange.path),
             "model": scrub.text(exchange.model),
+            "about": exchange.about,
             "version": exchange.version,
             "status": exchange.status,
             "state": exchange.state,
@@ -276,6 +285,18 @@ class ExchangeLog:
                 for piece, data in zip(exchange.pieces, chunks)
             ],
         }
+
+    def _about(self, exchange: Exchange) -> str:
+        """Return the beginning of what a request asks, in one line; "" if it is not soon found."""
+        if exchange.size > _HEAD:
+            return ""
+        try:
+            text = text_in(json.loads(exchange.body)) or ""
+        except (ValueError, RecursionError):
+            return ""
+        # Half of a pair of surrogates cannot be sent; and half of a token would not be recognised.
+        text = self._scrubber(exchange).text(text.encode("utf-8", "replace").decode())
+        return " ".join(text[:_ABOUT].split())
 
     def _scrubber(self, exchange: Exchange) -> Scrubber:
         # The one that was sent, too: somebody's real one may have been sent by mistake.

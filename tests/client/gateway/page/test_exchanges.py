@@ -122,6 +122,29 @@ def test_only_what_changed_is_told() -> None:
     assert (oldest, lines) == (second.number + 1, [])
 
 
+@pytest.mark.parametrize(
+    ("body", "about"),
+    [
+        (b'{"messages": [{"role": "user", "content": "What is\\n 2+2?"}]}', "What is 2+2?"),
+        (b'{"messages": [{"role": "user", "content": "%b"}]}' % (b"ab " * 90), ("ab " * 40)[:-1]),
+        (b'{"input": ["a cat", "a dog"]}', "a cat a dog"),
+        (b'{"prompt": "\\ud800"}', "?"),
+        (b'{"prompt": "rsk_test_x"}', "\u2022\u2022\u2022"),
+        (b'{"prompt": "%brsk_test_x"}' % (b"a " * 58), "a " * 58 + "\u2022\u2022\u2022"),
+        (b'{"messages": 5}', ""),
+        (b'{"messages": [', ""),
+        (b"[" * 100_000, ""),
+        (b"\xff", ""),
+    ],
+)
+def test_the_text_of_a_request_stands_in_its_line(body: bytes, about: str) -> None:
+    log = ExchangeLog("rsk_test_x")
+    exchange = log.begin(0.0, "POST", "/v1/chat/completions", "", [])
+    log.receive(exchange, body, ended=True)
+    (line,) = log.since(0)[2]
+    assert line["about"] == about
+
+
 def test_the_model_is_found_in_json_queries_and_forms() -> None:
     log = ExchangeLog("rsk_test")
     form = b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\nopenai/whisper-1\r\n--x--'
