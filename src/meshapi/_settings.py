@@ -39,6 +39,10 @@ __all__ = [
 ]
 
 
+# Nothing that a request may contain by chance: cassettes replace tokens in what they compare.
+_UNSENT: Final = "rsk_none_as_this_cassette_only_plays"
+
+
 class NotGiven(Enum):
     """The type of `NOT_GIVEN`."""
 
@@ -191,6 +195,8 @@ def token_of(given: object, environment: Environment) -> object:
 
     It is checked by `config_of`. Of a value of the wrong type, only the type is returned.
 
+    While a cassette only plays, nothing is sent, and so no token is needed.
+
     Raises:
         ValueError: there is none; or two variables have one each.
     """
@@ -205,6 +211,11 @@ def token_of(given: object, environment: Environment) -> object:
         if environment.get(variable).strip()
     }
     if not tokens:
+        # Imported on first use: few clients have no token.
+        from meshapi_backends import RECORDERS
+
+        if RECORDERS and not RECORDERS[-1].records:
+            return Secret(_UNSENT)
         raise ValueError(
             "token: not given, and MESHAPI_TOKEN is not set; write token=... or set it"
         )

@@ -24,6 +24,9 @@ GUARDS: "Final[list[NetworkGuard]]" = []
 class Recorder(Protocol):
     """Records what all clients send and get, and may respond by itself."""
 
+    records: bool
+    """Whether a request that it cannot respond to is sent. If not, no client needs a token."""
+
     middleware: Mapping[str, Any]
     """The function for each kind of client: "Middleware" and "AsyncMiddleware"."""
 

@@ -59,12 +59,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(leave)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Run a marked test with its cassette."""
+@pytest.fixture(autouse=True)
+def _meshapi_cassette(  # pyright: ignore[reportUnusedFunction]
+    request: pytest.FixtureRequest,
+) -> Generator[None, None, None]:
+    """Open the cassette of a marked test, before the fixtures that it asks for make clients."""
+    item = request.node
     mark = item.get_closest_marker(_MARK)
     if mark is None:
-        return (yield)
+        yield
+        return
     from meshapi.testing.cassettes.files import cassette
 
     path, mode = _arguments(item, mark)
@@ -73,7 +77,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     except ValueError as exc:
         _refuse(item, str(exc))
     with tape:
-        return (yield)
+        yield
 
 
 def _arguments(item: pytest.Item, mark: pytest.Mark) -> "tuple[Path, Any]":

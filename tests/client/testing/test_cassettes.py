@@ -358,3 +358,30 @@ async def test_a_token_in_an_upload_to_a_signed_url_is_not_in_the_file(
             await program()
         assert tape.unplayed == 0
         assert token not in path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("mode", ["once", "none"])
+@on_every_flavour
+async def test_playing_needs_no_token(
+    world: World, mode: Any, gateway: LocalGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / "a.json"
+    for variable in ("MESHAPI_TOKEN", "MESHAPI_API_KEY"):
+        monkeypatch.delenv(variable, raising=False)
+
+    async def program(token: Any) -> str:
+        async with world.client(gateway.url, token=token) as client:
+            return (await client.chat.completions.create(**QUESTION)).id
+
+    with cassette(path):
+        first = await program(gateway.token)
+    with cassette(path, mode=mode), block_network(allow=[]):
+        assert await program(None) == first
+
+
+@pytest.mark.parametrize("mode", ["once", "new_episodes", "all"])
+def test_recording_needs_a_token(mode: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for variable in ("MESHAPI_TOKEN", "MESHAPI_API_KEY"):
+        monkeypatch.delenv(variable, raising=False)
+    with cassette(tmp_path / "a.json", mode=mode), pytest.raises(ValueError, match="token"):
+        MeshAPI()

@@ -148,8 +148,38 @@ def test_a_marked_test_is_recorded_and_then_played(pytester, url, monkeypatch):
     run(pytester, "--meshapi-record=none", "--meshapi-block-network").assert_outcomes(passed=1)
     path.unlink()
     result = run(pytester, "--meshapi-record=none")
-    result.assert_outcomes(failed=1)
+    result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*there is no cassette*test_answer.json*"])
+
+
+def test_a_recorded_test_needs_no_token(pytester, url, monkeypatch):
+    for variable in ("MESHAPI_TOKEN", "MESHAPI_API_KEY", "MESHAPI_BASE_URL"):
+        monkeypatch.delenv(variable, raising=False)
+    pytester.makepyfile(
+        f"""
+import pytest
+from meshapi import MeshAPI
+{QUESTION}
+@pytest.fixture
+def client():
+    with MeshAPI() as client:
+        yield client
+
+@pytest.mark.meshapi_cassette
+def test_answer(client):
+    assert client.chat.completions.create(**QUESTION).text == "2 + 2 = 4."
+
+def test_without_a_cassette():
+    with pytest.raises(ValueError, match="token"):
+        MeshAPI()
+"""
+    )
+    with monkeypatch.context() as recording:
+        recording.setenv("MESHAPI_BASE_URL", url)
+        recording.setenv("MESHAPI_TOKEN", "rsk_demo")
+        run(pytester, "-k", "test_answer").assert_outcomes(passed=1)
+    run(pytester).assert_outcomes(passed=2)
+    run(pytester, "--meshapi-record=none", "--meshapi-block-network").assert_outcomes(passed=2)
 
 
 def test_a_failing_test_is_recorded_too(pytester, url):
@@ -207,7 +237,7 @@ def test_it():
 """
     )
     result = run(pytester)
-    result.assert_outcomes(failed=1)
+    result.assert_outcomes(errors=1)
     assert message in result.stdout.str()
     assert "plugin.py" not in result.stdout.str()
 

@@ -36,6 +36,8 @@ class cassette:  # noqa: N801 - used as a function
     and the server and the headers count for nothing. The file is JSON, without tokens, keys and
     signatures. It is written at the end of the block, also after an exception, in one step.
 
+    In a block that only plays, a client needs no token.
+
     Args:
         path: the file.
         mode: as in vcr. "once" records if there is no file, and otherwise plays it and refuses new

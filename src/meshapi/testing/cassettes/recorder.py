@@ -19,6 +19,7 @@ class Recorder:
     """
 
     def __init__(self, tape: Tape) -> None:
+        self.records = tape.records
         self._tape = tape
         self.middleware: Mapping[str, Any] = {
             "Middleware": self.send,
