@@ -16,13 +16,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from meshapi import AsyncMeshAPI, MeshAPI
+    from meshapi.gateway.scripts.scripted import Scripted
     from meshapi.testing import FakeGateway, LocalGateway
 
 _MARK = "meshapi_cassette"
+_GATEWAY = "meshapi_gateway"
 _MODES = ("once", "none", "new_episodes", "all")
 
 # Some systems allow 255 bytes for a name, and a character may have four of them.
 _LONGEST_NAME = 60
+
+_CHECKED: "pytest.StashKey[list[Scripted]]" = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,6 +42,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     about = "forbid the clients of MeshAPI to connect to other machines"
     group.addoption("--meshapi-block-network", action="store_true", default=None, help=about)
     parser.addini("meshapi_block_network", about, type="bool", default=False)
+    about = "fail a test that passes, but leaves scripts of its gateway unused"
+    parser.addini("meshapi_assert_all_used", about, type="bool", default=True)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -46,6 +52,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         f"{_MARK}(path=None, mode='once'): record what clients of MeshAPI send and get in"
         " cassettes/<module>/<test>.json, and play it back the next time",
+    )
+    config.addinivalue_line(
+        "markers",
+        f"{_GATEWAY}(*, assert_all_used=True, **options): the options of LocalGateway for the"
+        f" fixture {_GATEWAY}, such as strict=True, and whether its scripts must be used",
     )
     if config.getoption("--meshapi-block-network") or config.getini("meshapi_block_network"):
         from meshapi.testing.guard import block_network
@@ -95,8 +106,8 @@ def _arguments(item: pytest.Item, mark: pytest.Mark) -> "tuple[Path, Any]":
     return item.path.parent / (path or _default_path(item)), mode
 
 
-def _refuse(item: pytest.Item, why: str) -> NoReturn:
-    pytest.fail(f"@pytest.mark.{_MARK} of {item.nodeid}: {why}", pytrace=False)
+def _refuse(item: pytest.Item, why: str, mark: str = _MARK) -> NoReturn:
+    pytest.fail(f"@pytest.mark.{mark} of {item.nodeid}: {why}", pytrace=False)
 
 
 def _default_path(item: pytest.Item) -> "Path":
@@ -112,12 +123,58 @@ def _default_path(item: pytest.Item) -> "Path":
     return Path("cassettes", item.path.stem, f"{plain}.json")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail a test that passes, but does not use the scripts of its gateway."""
+    result = yield
+    for gateway in item.stash.get(_CHECKED, ()):
+        try:
+            gateway.assert_all_used()
+        except AssertionError as exc:
+            pytest.fail(str(exc), pytrace=False)
+    return result
+
+
+def _gateway_options(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The options of a test's gateway, by its mark."""
+    item: pytest.Item = request.node
+    options: dict[str, Any] = {}
+    for mark in reversed(list(item.iter_markers(_GATEWAY))):
+        if mark.args:
+            _refuse(item, f"expected keywords only, got {mark.args[0]!r}", _GATEWAY)
+        options.update(mark.kwargs)
+    return options
+
+
+def _check_at_the_end(request: pytest.FixtureRequest, gateway: "Scripted", wanted: object) -> None:
+    """Have a test fail that leaves scripts of its gateway unused, unless it does not want that."""
+    item: pytest.Item = request.node
+    if wanted is None:
+        wanted = item.config.getini("meshapi_assert_all_used")
+    if not isinstance(wanted, bool):
+        _refuse(item, f"assert_all_used: expected True or False, got {wanted!r}", _GATEWAY)
+    if wanted:
+        item.stash.setdefault(_CHECKED, []).append(gateway)
+
+
 @pytest.fixture
-def meshapi_gateway() -> "Generator[LocalGateway, None, None]":
-    """A gateway on this machine, new for each test, that streams as fast as it can."""
+def meshapi_gateway(
+    request: pytest.FixtureRequest,
+) -> "Generator[LocalGateway, None, None]":
+    """A gateway on this machine, new for each test, that streams as fast as it can.
+
+    Its scripts must have been used when the test has passed.
+    """
     from meshapi.testing import LocalGateway
 
-    with LocalGateway(words_per_second=0) as gateway:
+    options = _gateway_options(request)
+    wanted = options.pop("assert_all_used", None)
+    try:
+        gateway = LocalGateway(**{"words_per_second": 0, **options})
+    except (TypeError, ValueError) as exc:
+        _refuse(request.node, str(exc), _GATEWAY)
+    with gateway:
+        _check_at_the_end(request, gateway, wanted)
         yield gateway
 
 

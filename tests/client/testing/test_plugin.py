@@ -288,3 +288,93 @@ def test_strict_settings_and_warnings_as_errors_do_not_disturb_it(pytester):
     pytester.makeini(f"[pytest]\nfilterwarnings = error\n{strict}\n")
     pytester.makepyfile("def test_it(meshapi_client):\n    pass\n")
     run(pytester).assert_outcomes(passed=1)
+
+
+TYPED_WRONG = """
+import pytest
+
+def ask(client, text="How is the weather?"):
+    messages = [{"role": "user", "content": text}]
+    return client.chat.completions.create(model="openai/gpt-4o-mini", messages=messages)
+
+def test_it(meshapi_client, meshapi_gateway):
+    meshapi_gateway.on("wether", "Sunny.")
+    ask(meshapi_client)
+"""
+
+
+def test_a_script_that_is_not_used_fails_the_test(pytester):
+    pytester.makepyfile(TYPED_WRONG)
+    result = run(pytester)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*these scripts were not used up:", "*'wether'*never used"])
+    assert "plugin.py" not in result.stdout.str()
+
+
+def test_a_failed_test_says_nothing_of_scripts(pytester):
+    pytester.makepyfile(TYPED_WRONG + "    assert False, 'of the test'\n")
+    result = run(pytester)
+    result.assert_outcomes(failed=1)
+    assert "of the test" in result.stdout.str()
+    assert "not used up" not in result.stdout.str()
+
+
+@pytest.mark.parametrize("how", ["ini", "mark"])
+def test_scripts_may_stay_unused_where_a_test_or_a_setting_says_so(pytester, how):
+    mark = "@pytest.mark.meshapi_gateway(assert_all_used=False)\n"
+    pytester.makepyfile(TYPED_WRONG.replace("def test_it", (mark * (how == "mark")) + "def test_it"))
+    if how == "ini":
+        pytester.makeini("[pytest]\nmeshapi_assert_all_used = false\n")
+    run(pytester).assert_outcomes(passed=1)
+
+
+def test_a_mark_overrules_the_setting(pytester):
+    pytester.makeini("[pytest]\nmeshapi_assert_all_used = false\n")
+    mark = "@pytest.mark.meshapi_gateway(assert_all_used=True)\n"
+    pytester.makepyfile(TYPED_WRONG.replace("def test_it", mark + "def test_it"))
+    run(pytester).assert_outcomes(failed=1)
+
+
+def test_a_mark_makes_the_gateway_strict(pytester):
+    pytester.makepyfile(
+        """
+import pytest
+from meshapi import MeshAPIError
+
+@pytest.mark.meshapi_gateway(strict=True, token="rsk_test_2")
+def test_it(meshapi_client, meshapi_gateway):
+    assert meshapi_gateway.token == "rsk_test_2"
+    try:
+        meshapi_client.chat.completions.create(model="m", messages=[])
+    except MeshAPIError:
+        pass
+"""
+    )
+    result = run(pytester)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*these requests went wrong:"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("srict=True", "srict"),
+        ("'strict'", "expected keywords only, got 'strict'"),
+        ("words_per_second=-1", "-1"),
+        ("assert_all_used=1", "assert_all_used: expected True or False, got 1"),
+    ],
+)
+def test_wrong_options_of_the_gateway_are_an_error(pytester, arguments, message):
+    pytester.makepyfile(
+        f"""
+import pytest
+
+@pytest.mark.meshapi_gateway({arguments})
+def test_it(meshapi_gateway):
+    pass
+"""
+    )
+    result = run(pytester)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*@pytest.mark.meshapi_gateway of *test_it: *{message}*"])
+    assert "plugin.py" not in result.stdout.str()
