@@ -58,10 +58,16 @@ def pytest_configure(config: pytest.Config) -> None:
         f"{_GATEWAY}(*, assert_all_used=True, **options): the options of LocalGateway for the"
         f" fixture {_GATEWAY}, such as strict=True, and whether its scripts must be used",
     )
-    if config.getoption("--meshapi-block-network") or config.getini("meshapi_block_network"):
-        from meshapi.testing.guard import block_network
+    by = ""
+    if config.getoption("--meshapi-block-network"):
+        by = "--meshapi-block-network"
+    elif config.getini("meshapi_block_network"):
+        by = "meshapi_block_network = true"
+    if by:
+        from meshapi.testing.guard import blocking
+        from meshapi_core import NetworkGuard
 
-        block = block_network()
+        block = blocking(NetworkGuard(by=by))
         block.__enter__()
 
         def leave() -> None:
@@ -80,21 +86,21 @@ def _meshapi_cassette(  # pyright: ignore[reportUnusedFunction]
     if mark is None:
         yield
         return
-    from meshapi.testing.cassettes.files import cassette
+    from meshapi.testing.cassettes.files import cassette_of
 
-    path, mode = _arguments(item, mark)
+    path, mode, option = _arguments(item, mark)
     try:
-        tape = cassette(path, mode)
+        tape = cassette_of(path, mode, option)
     except ValueError as exc:
         _refuse(item, str(exc))
     with tape:
         yield
 
 
-def _arguments(item: pytest.Item, mark: pytest.Mark) -> "tuple[Path, Any]":
-    """The path and the mode of a test's cassette."""
+def _arguments(item: pytest.Item, mark: pytest.Mark) -> "tuple[Path, Any, str]":
+    """The path and the mode of a test's cassette, and how another mode would be written."""
     given: dict[str, Any] = {**dict(zip(("path", "mode"), mark.args)), **mark.kwargs}
-    path, mode = given.pop("path", None), given.pop("mode", "once")
+    path, mode = given.pop("path", None), given.pop("mode", None)
     got = ", ".join(given)
     if len(mark.args) > 2:
         got = f"{len(mark.args)} positional arguments"
@@ -102,8 +108,12 @@ def _arguments(item: pytest.Item, mark: pytest.Mark) -> "tuple[Path, Any]":
         got = f"path={path!r}"
     if got:
         _refuse(item, f"expected path (a str or a Path) and mode, got {got}")
-    mode = item.config.getoption("--meshapi-record") or mode
-    return item.path.parent / (path or _default_path(item)), mode
+    option = "--meshapi-record={}"
+    set_by_option = item.config.getoption("--meshapi-record")
+    if mode is not None and not set_by_option:
+        option = 'mode="{}"'
+    mode = set_by_option or ("once" if mode is None else mode)
+    return item.path.parent / (path or _default_path(item)), mode, option
 
 
 def _refuse(item: pytest.Item, why: str, mark: str = _MARK) -> NoReturn:

@@ -149,7 +149,31 @@ def test_a_marked_test_is_recorded_and_then_played(pytester, url, monkeypatch):
     path.unlink()
     result = run(pytester, "--meshapi-record=none")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*there is no cassette*test_answer.json*"])
+    missing = "*there is no cassette*test_answer.json, and {} records none; record it with {}*"
+    wanted = [missing.format("--meshapi-record=none", "--meshapi-record=once")]
+    result.stdout.fnmatch_lines(wanted)
+
+
+@pytest.mark.parametrize(
+    ("mark", "option", "named"),
+    [
+        ("", "", "--meshapi-record=new_episodes"),
+        ("", "once", "--meshapi-record=new_episodes"),
+        ("(mode='none')", "", 'mode="new_episodes"'),
+        ("(mode='all')", "none", "--meshapi-record=new_episodes"),
+    ],
+)
+def test_errors_of_a_cassette_name_what_the_user_wrote(
+    pytester, url, monkeypatch, mark, option, named
+):
+    monkeypatch.setenv("MESHAPI_TOKEN", "rsk_demo")
+    marked = "@pytest.mark.meshapi_cassette"
+    pytester.makepyfile(test_it=RECORDED)
+    run(pytester).assert_outcomes(passed=1)
+    pytester.makepyfile(test_it=RECORDED.replace(marked, marked + mark).replace("2+2", "2+3"))
+    result = run(pytester, *([f"--meshapi-record={option}"] if option else []))
+    result.assert_outcomes(failed=1)
+    assert f"To change it, record it with {named}, or delete the file" in result.stdout.str()
 
 
 def test_a_recorded_test_needs_no_token(pytester, url, monkeypatch):
@@ -248,8 +272,9 @@ from meshapi import MeshAPI, NetworkBlockedError
 
 def test_it():
     with MeshAPI(base_url="https://gateway.invalid", token="rsk_test_1") as client:
-        with pytest.raises(NetworkBlockedError, match="test_it"):
+        with pytest.raises(NetworkBlockedError, match="test_it") as caught:
             client.models.list()
+    assert "test_it: BY allows only this machine" in str(caught.value)
 
 def test_the_local_gateway_is_allowed(meshapi_client):
     meshapi_client.models.list()
@@ -258,7 +283,8 @@ def test_the_local_gateway_is_allowed(meshapi_client):
 
 @pytest.mark.parametrize("how", ["option", "ini"])
 def test_the_network_can_be_blocked_for_a_whole_run(pytester, how):
-    pytester.makepyfile(FOREIGN)
+    by = {"option": "--meshapi-block-network", "ini": "meshapi_block_network = true"}[how]
+    pytester.makepyfile(FOREIGN.replace("BY", by))
     if how == "ini":
         pytester.makeini("[pytest]\nmeshapi_block_network = true\n")
     run(pytester, *(["--meshapi-block-network"] if how == "option" else [])).assert_outcomes(
@@ -322,7 +348,7 @@ def test_a_failed_test_says_nothing_of_scripts(pytester):
 @pytest.mark.parametrize("how", ["ini", "mark"])
 def test_scripts_may_stay_unused_where_a_test_or_a_setting_says_so(pytester, how):
     mark = "@pytest.mark.meshapi_gateway(assert_all_used=False)\n"
-    pytester.makepyfile(TYPED_WRONG.replace("def test_it", (mark * (how == "mark")) + "def test_it"))
+    pytester.makepyfile(TYPED_WRONG.replace("def test_it", mark * (how == "mark") + "def test_it"))
     if how == "ini":
         pytester.makeini("[pytest]\nmeshapi_assert_all_used = false\n")
     run(pytester).assert_outcomes(passed=1)
