@@ -77,7 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _meshapi_cassette(  # pyright: ignore[reportUnusedFunction]
+def _meshapi_cassette(
     request: pytest.FixtureRequest,
 ) -> Generator[None, None, None]:
     """Open the cassette of a marked test, before the fixtures that it asks for make clients."""
@@ -179,8 +179,9 @@ def meshapi_gateway(
 
     options = _gateway_options(request)
     wanted = options.pop("assert_all_used", None)
+    options.setdefault("words_per_second", 0)
     try:
-        gateway = LocalGateway(**{"words_per_second": 0, **options})
+        gateway = LocalGateway(**options)
     except (TypeError, ValueError) as exc:
         _refuse(request.node, str(exc), _GATEWAY)
     with gateway:
