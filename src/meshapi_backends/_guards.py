@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Optional
 from typing_extensions import Protocol
 
 from meshapi_backends._failures import TransportError, mark_foreign
-from meshapi_core import Origin, SocketOptions
+from meshapi_core import Origin, SocketOptions, TokenSource
 
 if TYPE_CHECKING:
     from meshapi_core import NetworkGuard
@@ -26,6 +26,9 @@ class Recorder(Protocol):
 
     records: bool
     """Whether a request that it cannot respond to is sent. If not, no client needs a token."""
+
+    token: TokenSource
+    """What stands for a token then, each time another one."""
 
     middleware: Mapping[str, Any]
     """The function for each kind of client: "Middleware" and "AsyncMiddleware"."""
