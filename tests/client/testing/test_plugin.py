@@ -381,6 +381,21 @@ def test_it(meshapi_client, meshapi_gateway):
     result.stdout.fnmatch_lines(["*these requests went wrong:"])
 
 
+def test_a_mark_adds_to_that_of_the_class(pytester):
+    pytester.makepyfile(
+        """
+import pytest
+
+@pytest.mark.meshapi_gateway(strict=True, token="rsk_test_2")
+class TestIt:
+    @pytest.mark.meshapi_gateway(token="rsk_test_3")
+    def test_it(self, meshapi_gateway):
+        assert (meshapi_gateway.strict, meshapi_gateway.token) == (True, "rsk_test_3")
+"""
+    )
+    run(pytester).assert_outcomes(passed=1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
