@@ -191,6 +191,8 @@ def token_of(given: object, environment: Environment) -> object:
 
     It is checked by `config_of`. Of a value of the wrong type, only the type is returned.
 
+    While a cassette only plays, nothing is sent, and so no token is needed.
+
     Raises:
         ValueError: there is none; or two variables have one each.
     """
@@ -205,6 +207,11 @@ def token_of(given: object, environment: Environment) -> object:
         if environment.get(variable).strip()
     }
     if not tokens:
+        # Imported on first use: few clients have no token.
+        from meshapi_backends import RECORDERS
+
+        if RECORDERS and not RECORDERS[-1].records:
+            return TokenSource.hidden(RECORDERS[-1].token())
         raise ValueError(
             "token: not given, and MESHAPI_TOKEN is not set; write token=... or set it"
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Optional
 from typing_extensions import Protocol
 
 from meshapi_backends._failures import TransportError, mark_foreign
-from meshapi_core import Origin, SocketOptions
+from meshapi_core import Origin, SocketOptions, TokenSource
 
 if TYPE_CHECKING:
     from meshapi_core import NetworkGuard
@@ -23,6 +23,12 @@ GUARDS: "Final[list[NetworkGuard]]" = []
 
 class Recorder(Protocol):
     """Records what all clients send and get, and may respond by itself."""
+
+    records: bool
+    """Whether a request that it cannot respond to is sent. If not, no client needs a token."""
+
+    token: TokenSource
+    """What stands for a token then, each time another one."""
 
     middleware: Mapping[str, Any]
     """The function for each kind of client: "Middleware" and "AsyncMiddleware"."""

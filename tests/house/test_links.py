@@ -58,7 +58,8 @@ def broken_links(path: Path) -> "list[str]":
         address, _, anchor = link.partition("#")
         target = Path(os.path.normpath(path.parent / address)) if address else path
         is_page = target in REFERENCE or target.suffix == ".md"
-        if target not in REFERENCE and not target.exists():
+        # A page in the repository is also read there, where the reference does not exist.
+        if not target.exists() and not (target in REFERENCE and path in REFERENCE):
             broken.append(f"{link}: there is no such file")
         elif anchor and not (is_page and anchor in anchors(target)):
             broken.append(f"{link}: there is no such heading")

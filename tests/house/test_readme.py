@@ -56,6 +56,14 @@ def is_output(printed: str, shown: str) -> bool:
     return re.fullmatch(pattern, printed.strip(), re.DOTALL) is not None
 
 
+def test_no_two_programs_share_a_journal() -> None:
+    texts = [path.read_text("utf-8") for path in documents()]
+    names = [name for text in texts for name in re.findall(r'journal="([^"]+\.jsonl)"', text)]
+    assert len(names) > 3
+    # They are run in one folder, and a journal is for the same calls only.
+    assert sorted(names) == sorted(set(names))
+
+
 ENGINES = frozenset({"daft", "dask", "ray"})
 """Large libraries, whose programs `tests/engines` runs in the session `engines`."""
 

@@ -94,3 +94,20 @@ def test_streams_that_break_off(client: Any, gateway: LocalGateway) -> None:
     stream = client.chat.completions.create(model="m", messages=QUESTION, stream=True)
     with pytest.raises(openai.APIError, match="Gone"):
         list(stream)
+
+
+def test_a_request_without_a_script_is_not_retried() -> None:
+    def broken(request: Any) -> Any:
+        raise LookupError(request.model)
+
+    with LocalGateway(token=TOKEN, strict=True) as gateway:
+        client = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=TOKEN, max_retries=2)
+        with pytest.raises(openai.InternalServerError) as caught:
+            client.chat.completions.create(model="m", messages=QUESTION)
+        assert (caught.value.status_code, caught.value.code) == (501, "not_scripted")
+        assert len(gateway.requests) == 1
+        gateway.on("weather", broken)
+        with pytest.raises(openai.InternalServerError) as caught:
+            client.chat.completions.create(model="m", messages=QUESTION)
+        assert caught.value.code == "script_failed"
+        assert len(gateway.requests) == 2

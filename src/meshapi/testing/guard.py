@@ -7,7 +7,7 @@ from typing import Optional
 from meshapi_backends import GUARDS
 from meshapi_core import NetworkGuard
 
-__all__ = ["block_network"]
+__all__ = ["block_network", "blocking"]
 
 
 @contextmanager
@@ -29,7 +29,13 @@ def block_network(allow: Optional[Iterable[str]] = None) -> Generator[None, None
     Raises:
         InvalidParamsError: `allow` is not a list of names and addresses.
     """
-    guard = NetworkGuard.of(allow)
+    with blocking(NetworkGuard.of(allow)):
+        yield
+
+
+@contextmanager
+def blocking(guard: NetworkGuard) -> Generator[None, None, None]:
+    """Keep all clients to what a guard allows in a `with` block."""
     GUARDS.append(guard)
     try:
         yield

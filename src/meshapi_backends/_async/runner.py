@@ -69,11 +69,14 @@ class AsyncCallRunner:
         # Imported on first use: only tests record.
         from meshapi_backends._async.middleware import AsyncMiddlewareTransport
 
-        below, functions = self._transport, (RECORDERS[-1].middleware["AsyncMiddleware"],)
+        recorder, config = RECORDERS[-1], self._config
+        if config.source is not None and not recorder.records:
+            config = config.changed({"token": recorder.token})
+        below, functions = self._transport, (recorder.middleware["AsyncMiddleware"],)
         if isinstance(below, AsyncMiddlewareTransport):
             below, functions = below.transport, (*below.middleware, *functions)
         transport: Any = AsyncMiddlewareTransport(functions, below, self._network)
-        runner = type(self)(self._config, transport, self._network, self._watches)
+        runner = type(self)(config, transport, self._network, self._watches)
         runner._is_recorded = True
         return runner
 

@@ -70,11 +70,14 @@ class CallRunner:
         # Imported on first use: only tests record.
         from meshapi_backends._sync.middleware import MiddlewareTransport
 
-        below, functions = self._transport, (RECORDERS[-1].middleware["Middleware"],)
+        recorder, config = RECORDERS[-1], self._config
+        if config.source is not None and not recorder.records:
+            config = config.changed({"token": recorder.token})
+        below, functions = self._transport, (recorder.middleware["Middleware"],)
         if isinstance(below, MiddlewareTransport):
             below, functions = below.transport, (*below.middleware, *functions)
         transport: Any = MiddlewareTransport(functions, below, self._network)
-        runner = type(self)(self._config, transport, self._network, self._watches)
+        runner = type(self)(config, transport, self._network, self._watches)
         runner._is_recorded = True
         return runner
 

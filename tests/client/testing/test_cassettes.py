@@ -346,3 +346,60 @@ async def test_a_token_in_an_upload_to_a_signed_url_is_not_in_the_file(
             await program()
         assert tape.unplayed == 0
         assert token not in path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("mode", ["once", "none"])
+@on_every_flavour
+async def test_playing_needs_no_token(
+    world: World, mode: Any, gateway: LocalGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / "a.json"
+    for variable in ("MESHAPI_TOKEN", "MESHAPI_API_KEY"):
+        monkeypatch.delenv(variable, raising=False)
+
+    async def program(token: Any) -> str:
+        async with world.client(gateway.url, token=token) as client:
+            return (await client.chat.completions.create(**QUESTION)).id
+
+    with cassette(path):
+        first = await program(gateway.token)
+    with cassette(path, mode=mode), block_network(allow=[]):
+        assert await program(None) == first
+
+
+@pytest.mark.parametrize("mode", ["once", "new_episodes", "all"])
+def test_recording_needs_a_token(mode: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for variable in ("MESHAPI_TOKEN", "MESHAPI_API_KEY"):
+        monkeypatch.delenv(variable, raising=False)
+    with cassette(tmp_path / "a.json", mode=mode), pytest.raises(ValueError, match="token"):
+        MeshAPI()
+
+
+@on_every_flavour
+async def test_playing_asks_no_function_for_a_token(
+    world: World, gateway: LocalGateway, tmp_path: Path
+):
+    path = tmp_path / "a.json"
+    given = ["rsk_test_expired", gateway.token]
+
+    async def program(token: Any) -> Any:
+        async with world.client(gateway.url, token=token) as client:
+            response = await client.chat.completions.create(**QUESTION)
+            texts = [chunk.text async for chunk in client.chat.completions.stream(**QUESTION)]
+            return response.id, texts
+
+    def recorded() -> str:
+        return given.pop(0) if len(given) > 1 else given[0]
+
+    def fails() -> str:
+        raise LookupError("CI has no token")
+
+    with cassette(path) as tape:
+        first = await program(recorded)
+    # The first token was refused, and the function asked again.
+    assert tape.recorded == 3
+    with cassette(path) as tape, block_network(allow=[]):
+        assert await program(fails) == first
+    assert (tape.played, tape.unplayed) == (3, 0)
+    with cassette(path, mode="all"), pytest.raises(LookupError):
+        await program(fails)

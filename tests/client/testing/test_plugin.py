@@ -148,8 +148,62 @@ def test_a_marked_test_is_recorded_and_then_played(pytester, url, monkeypatch):
     run(pytester, "--meshapi-record=none", "--meshapi-block-network").assert_outcomes(passed=1)
     path.unlink()
     result = run(pytester, "--meshapi-record=none")
+    result.assert_outcomes(errors=1)
+    missing = "*there is no cassette*test_answer.json, and {} records none; record it with {}*"
+    wanted = [missing.format("--meshapi-record=none", "--meshapi-record=once")]
+    result.stdout.fnmatch_lines(wanted)
+
+
+@pytest.mark.parametrize(
+    ("mark", "option", "named"),
+    [
+        ("", "", "--meshapi-record=new_episodes"),
+        ("", "once", "--meshapi-record=new_episodes"),
+        ("(mode='none')", "", 'mode="new_episodes"'),
+        ("(mode='all')", "none", "--meshapi-record=new_episodes"),
+    ],
+)
+def test_errors_of_a_cassette_name_what_the_user_wrote(
+    pytester, url, monkeypatch, mark, option, named
+):
+    monkeypatch.setenv("MESHAPI_TOKEN", "rsk_demo")
+    marked = "@pytest.mark.meshapi_cassette"
+    pytester.makepyfile(test_it=RECORDED)
+    run(pytester).assert_outcomes(passed=1)
+    pytester.makepyfile(test_it=RECORDED.replace(marked, marked + mark).replace("2+2", "2+3"))
+    result = run(pytester, *([f"--meshapi-record={option}"] if option else []))
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*there is no cassette*test_answer.json*"])
+    assert f"To change it, record it with {named}, or delete the file" in result.stdout.str()
+
+
+def test_a_recorded_test_needs_no_token(pytester, url, monkeypatch):
+    for variable in ("MESHAPI_TOKEN", "MESHAPI_API_KEY", "MESHAPI_BASE_URL"):
+        monkeypatch.delenv(variable, raising=False)
+    pytester.makepyfile(
+        f"""
+import pytest
+from meshapi import MeshAPI
+{QUESTION}
+@pytest.fixture
+def client():
+    with MeshAPI() as client:
+        yield client
+
+@pytest.mark.meshapi_cassette
+def test_answer(client):
+    assert client.chat.completions.create(**QUESTION).text == "2 + 2 = 4."
+
+def test_without_a_cassette():
+    with pytest.raises(ValueError, match="token"):
+        MeshAPI()
+"""
+    )
+    with monkeypatch.context() as recording:
+        recording.setenv("MESHAPI_BASE_URL", url)
+        recording.setenv("MESHAPI_TOKEN", "rsk_demo")
+        run(pytester, "-k", "test_answer").assert_outcomes(passed=1)
+    run(pytester).assert_outcomes(passed=2)
+    run(pytester, "--meshapi-record=none", "--meshapi-block-network").assert_outcomes(passed=2)
 
 
 def test_a_failing_test_is_recorded_too(pytester, url):
@@ -207,7 +261,7 @@ def test_it():
 """
     )
     result = run(pytester)
-    result.assert_outcomes(failed=1)
+    result.assert_outcomes(errors=1)
     assert message in result.stdout.str()
     assert "plugin.py" not in result.stdout.str()
 
@@ -218,8 +272,9 @@ from meshapi import MeshAPI, NetworkBlockedError
 
 def test_it():
     with MeshAPI(base_url="https://gateway.invalid", token="rsk_test_1") as client:
-        with pytest.raises(NetworkBlockedError, match="test_it"):
+        with pytest.raises(NetworkBlockedError, match="test_it") as caught:
             client.models.list()
+    assert "test_it: BY allows only this machine" in str(caught.value)
 
 def test_the_local_gateway_is_allowed(meshapi_client):
     meshapi_client.models.list()
@@ -228,7 +283,8 @@ def test_the_local_gateway_is_allowed(meshapi_client):
 
 @pytest.mark.parametrize("how", ["option", "ini"])
 def test_the_network_can_be_blocked_for_a_whole_run(pytester, how):
-    pytester.makepyfile(FOREIGN)
+    by = {"option": "--meshapi-block-network", "ini": "meshapi_block_network = true"}[how]
+    pytester.makepyfile(FOREIGN.replace("BY", by))
     if how == "ini":
         pytester.makeini("[pytest]\nmeshapi_block_network = true\n")
     run(pytester, *(["--meshapi-block-network"] if how == "option" else [])).assert_outcomes(
@@ -258,3 +314,108 @@ def test_strict_settings_and_warnings_as_errors_do_not_disturb_it(pytester):
     pytester.makeini(f"[pytest]\nfilterwarnings = error\n{strict}\n")
     pytester.makepyfile("def test_it(meshapi_client):\n    pass\n")
     run(pytester).assert_outcomes(passed=1)
+
+
+TYPED_WRONG = """
+import pytest
+
+def ask(client, text="How is the weather?"):
+    messages = [{"role": "user", "content": text}]
+    return client.chat.completions.create(model="openai/gpt-4o-mini", messages=messages)
+
+def test_it(meshapi_client, meshapi_gateway):
+    meshapi_gateway.on("wether", "Sunny.")
+    ask(meshapi_client)
+"""
+
+
+def test_a_script_that_is_not_used_fails_the_test(pytester):
+    pytester.makepyfile(TYPED_WRONG)
+    result = run(pytester)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*these scripts were not used up:", "*'wether'*never used"])
+    assert "plugin.py" not in result.stdout.str()
+
+
+def test_a_failed_test_says_nothing_of_scripts(pytester):
+    pytester.makepyfile(TYPED_WRONG + "    assert False, 'of the test'\n")
+    result = run(pytester)
+    result.assert_outcomes(failed=1)
+    assert "of the test" in result.stdout.str()
+    assert "not used up" not in result.stdout.str()
+
+
+@pytest.mark.parametrize("how", ["ini", "mark"])
+def test_scripts_may_stay_unused_where_a_test_or_a_setting_says_so(pytester, how):
+    mark = "@pytest.mark.meshapi_gateway(assert_all_used=False)\n"
+    pytester.makepyfile(TYPED_WRONG.replace("def test_it", mark * (how == "mark") + "def test_it"))
+    if how == "ini":
+        pytester.makeini("[pytest]\nmeshapi_assert_all_used = false\n")
+    run(pytester).assert_outcomes(passed=1)
+
+
+def test_a_mark_overrules_the_setting(pytester):
+    pytester.makeini("[pytest]\nmeshapi_assert_all_used = false\n")
+    mark = "@pytest.mark.meshapi_gateway(assert_all_used=True)\n"
+    pytester.makepyfile(TYPED_WRONG.replace("def test_it", mark + "def test_it"))
+    run(pytester).assert_outcomes(failed=1)
+
+
+def test_a_mark_makes_the_gateway_strict(pytester):
+    pytester.makepyfile(
+        """
+import pytest
+from meshapi import MeshAPIError
+
+@pytest.mark.meshapi_gateway(strict=True, token="rsk_test_2")
+def test_it(meshapi_client, meshapi_gateway):
+    assert meshapi_gateway.token == "rsk_test_2"
+    try:
+        meshapi_client.chat.completions.create(model="m", messages=[])
+    except MeshAPIError:
+        pass
+"""
+    )
+    result = run(pytester)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*these requests went wrong:"])
+
+
+def test_a_mark_adds_to_that_of_the_class(pytester):
+    pytester.makepyfile(
+        """
+import pytest
+
+@pytest.mark.meshapi_gateway(strict=True, token="rsk_test_2")
+class TestIt:
+    @pytest.mark.meshapi_gateway(token="rsk_test_3")
+    def test_it(self, meshapi_gateway):
+        assert (meshapi_gateway.strict, meshapi_gateway.token) == (True, "rsk_test_3")
+"""
+    )
+    run(pytester).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("srict=True", "srict"),
+        ("'strict'", "expected keywords only, got 'strict'"),
+        ("words_per_second=-1", "-1"),
+        ("assert_all_used=1", "assert_all_used: expected True or False, got 1"),
+    ],
+)
+def test_wrong_options_of_the_gateway_are_an_error(pytester, arguments, message):
+    pytester.makepyfile(
+        f"""
+import pytest
+
+@pytest.mark.meshapi_gateway({arguments})
+def test_it(meshapi_gateway):
+    pass
+"""
+    )
+    result = run(pytester)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*@pytest.mark.meshapi_gateway of *test_it: *{message}*"])
+    assert "plugin.py" not in result.stdout.str()

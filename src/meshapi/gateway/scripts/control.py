@@ -57,6 +57,13 @@ def routes(state: GatewayState) -> list[Route]:
 
 
 async def _add(state: GatewayState, request: Request) -> Response:
+    kind = request.headers.get("content-type")
+    if kind is None or kind.partition(";")[0].strip().lower() != "application/json":
+        # Required, as a web page of another site can't send it unasked.
+        message = 'expected the header "Content-Type: application/json", got '
+        raise invalid(
+            detail("value_error", ("header",), message + ("none" if kind is None else repr(kind)))
+        )
     value = await read_json(request, anything)
     try:
         added = add_scripts(state.scripts, value, "POST /__gateway/scripts")

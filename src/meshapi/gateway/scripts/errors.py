@@ -19,5 +19,12 @@ def scripted_error(reply: ErrorReply) -> GatewayError:
 
 
 def script_failure(error: ScriptError) -> GatewayError:
-    """Return the error for a request whose scripts are wrong; no client retries a 501."""
-    return GatewayError(501, error.code, str(error))
+    """Return the error for a request whose scripts are wrong. It is not to be retried.
+
+    The clients of this library do not retry a 501. Those of OpenAI retry any 5xx, unless the header
+    tells them otherwise.
+
+    Source: https://github.com/openai/openai-python/blob/main/src/openai/_base_client.py
+    (`_should_retry`)
+    """
+    return GatewayError(501, error.code, str(error), headers={"X-Should-Retry": "false"})

@@ -16,7 +16,7 @@ from meshapi.testing.cassettes.tape import Mode, Tape
 from meshapi_backends import RECORDERS
 from meshapi_core import CassetteError, InvalidParamsError, type_name
 
-__all__ = ["cassette"]
+__all__ = ["cassette", "cassette_of"]
 
 _MODES: Final = ("once", "none", "new_episodes", "all")
 
@@ -38,6 +38,8 @@ class cassette:  # noqa: N801 - used as a function
     JSON, without tokens, keys and signatures. It is written at the end of the block, also after an
     exception, in one step.
 
+    In a block that only plays, a client needs no token.
+
     Args:
         path: the file.
         mode: as in vcr. "once" records if there is no file, and otherwise plays it and refuses new
@@ -58,6 +60,7 @@ class cassette:  # noqa: N801 - used as a function
         self._path = Path(path)
         self._mode: Mode = mode
         self._key = Path(os.path.realpath(self._path))
+        self._option = 'mode="{}"'
         self._tape: Optional[Tape] = None
         self._recorder: Optional[Recorder] = None
 
@@ -87,7 +90,7 @@ class cassette:  # noqa: N801 - used as a function
                 )
             _OPEN.add(self._key)
         try:
-            self._tape = Tape(self._path.name, self._mode, self._exchanges())
+            self._tape = Tape(self._path.name, self._mode, self._exchanges(), self._option)
         except BaseException:
             _OPEN.discard(self._key)
             raise
@@ -118,8 +121,8 @@ class cassette:  # noqa: N801 - used as a function
         except FileNotFoundError:
             if self._mode == "none":
                 raise CassetteError(
-                    f'there is no cassette {self._path}, and mode="none" records none; record it'
-                    ' with mode="once"',
+                    f"there is no cassette {self._path}, and {self._option.format('none')} records"
+                    f" none; record it with {self._option.format('once')}",
                     error_code="cassette_missing",
                 ) from None
             return None
@@ -144,3 +147,14 @@ class cassette:  # noqa: N801 - used as a function
                 f"the cassette {self._path} cannot be written: {exc.strerror or exc}",
                 error_code="cassette_not_written",
             ) from exc
+
+
+def cassette_of(path: "Union[str, PathLike[str]]", mode: Mode, option: str) -> cassette:
+    """Return a cassette whose errors name the option that sets its mode.
+
+    Args:
+        option: the option with `{}` for the mode.
+    """
+    made = cassette(path, mode)
+    made._option = option  # pyright: ignore[reportPrivateUsage]
+    return made

@@ -1,13 +1,14 @@
 """Records and plays what clients send and get: one function for each kind of client."""
 
 from collections.abc import Iterator, Mapping
+from secrets import token_hex
 from typing import Any, Optional
 
 from meshapi.testing.cassettes.exchanges import Responded
 from meshapi.testing.cassettes.recordings import Recording
 from meshapi.testing.cassettes.tape import Tape
 from meshapi_backends import AsyncMiddlewareResponse, MiddlewareResponse, TransportError
-from meshapi_core import CassetteError, Headers, Request
+from meshapi_core import CassetteError, Headers, Request, TokenSource
 
 __all__ = ["Recorder"]
 
@@ -20,6 +21,9 @@ class Recorder:
     """
 
     def __init__(self, tape: Tape) -> None:
+        self.records = tape.records
+        # Nothing that a request may contain by chance: tokens are replaced in what is compared.
+        self.token = TokenSource(lambda: f"rsk_of_a_cassette_that_plays_{token_hex(8)}")
         self._tape = tape
         self.middleware: Mapping[str, Any] = {
             "Middleware": self.send,

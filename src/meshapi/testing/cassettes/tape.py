@@ -28,11 +28,19 @@ class Tape:
         name: what messages call the file.
         mode: one of vcr's modes.
         exchanges: those of the file; None if there is no file.
+        option: how a mode is written where the program's was, for messages.
     """
 
-    def __init__(self, name: str, mode: Mode, exchanges: Optional[list[Exchange]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        mode: Mode,
+        exchanges: Optional[list[Exchange]],
+        option: str = 'mode="{}"',
+    ) -> None:
         self._name = name
         self._mode = mode
+        self._option = option
         self._old = [] if exchanges is None or mode == "all" else exchanges
         self._unplayed = list(range(len(self._old)))
         self._new: list[Recording] = []
@@ -94,7 +102,7 @@ class Tape:
 
     def _mismatch(self, asked: Asked) -> str:
         what = f"{asked.method} {asked.path}: {self._name} has no such request"
-        hint = 'record it with mode="new_episodes", or delete the file'
+        hint = f"record it with {self._option.format('new_episodes')}, or delete the file"
         place = nearest([each.request for each in self._old], asked)
         if place is None:
             return f"{what}, and no other; {hint}"

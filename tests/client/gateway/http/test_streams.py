@@ -4,7 +4,7 @@ import pytest
 
 from meshapi.gateway.http import streams
 from meshapi.gateway.http.errors import GatewayError
-from meshapi.gateway.http.streams import Script, StreamRoom
+from meshapi.gateway.http.streams import PacedFrames, StreamRoom
 from meshapi.testing import LocalGateway
 from support.chat_calls import ask, complete, raw_request
 
@@ -30,7 +30,7 @@ def test_there_is_room_for_many_small_ones() -> None:
 
 def test_the_size_of_a_script_counts_its_frames() -> None:
     frames = [b"12345"] * 100
-    assert 3 * 500 < Script(frames, frames, frames).size < 3 * 100 * 100
+    assert 3 * 500 < PacedFrames(frames, frames, frames).size < 3 * 100 * 100
 
 
 def test_streams_that_nobody_reads_leave_no_room(

@@ -1,5 +1,6 @@
 """Scripts over HTTP, for programs in any language."""
 
+import json
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ def test_unused_scripts_and_mistakes_are_told(gateway: LocalGateway) -> None:
     try:
         response = complete(gateway, ask("Snow?"))
         assert response.code == (501, "not_scripted")
+        assert response.headers["X-Should-Retry"] == "false"
         told = get(gateway, "/__gateway/unused").json()
     finally:
         gateway.strict = False
@@ -84,6 +86,19 @@ def test_without_the_token_nothing_is_told(gateway: LocalGateway, method: str, p
     response = call(gateway, method, path, RAIN, token="rsk_test_wrong")
     assert response.code == (401, "unauthorized")
     assert gateway._state.scripts.all() == []
+
+
+@pytest.mark.parametrize("given", [None, "text/plain", "application/x-www-form-urlencoded"])
+def test_a_script_needs_the_header_that_web_pages_cannot_send(
+    gateway: LocalGateway, given: Any
+) -> None:
+    body = json.dumps(RAIN).encode()
+    response = call(gateway, "POST", "/__gateway/scripts", body, Content_Type=given)
+    assert response.code == (422, "validation_error")
+    message = response.error["message"]
+    assert 'expected the header "Content-Type: application/json", got ' in message
+    assert message.endswith("none" if given is None else repr(given))
+    assert get(gateway, "/__gateway/scripts").json() == {"scripts": []}
 
 
 def test_a_wrong_script_says_where(gateway: LocalGateway) -> None:
