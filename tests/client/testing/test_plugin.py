@@ -345,6 +345,23 @@ def test_a_failed_test_says_nothing_of_scripts(pytester):
     assert "not used up" not in result.stdout.str()
 
 
+def test_the_scripts_of_a_fake_gateway_are_checked_too(pytester):
+    pytester.makepyfile(
+        """
+import pytest
+
+def test_unused(meshapi_fake_gateway):
+    meshapi_fake_gateway.on("weather", "It is sunny.")
+
+@pytest.mark.meshapi_gateway(assert_all_used=False, strict=True)
+def test_allowed(meshapi_fake_gateway):
+    meshapi_fake_gateway.on("weather", "It is sunny.")
+    assert meshapi_fake_gateway.strict
+"""
+    )
+    run(pytester).assert_outcomes(passed=1, failed=1)
+
+
 @pytest.mark.parametrize("how", ["ini", "mark"])
 def test_scripts_may_stay_unused_where_a_test_or_a_setting_says_so(pytester, how):
     mark = "@pytest.mark.meshapi_gateway(assert_all_used=False)\n"
