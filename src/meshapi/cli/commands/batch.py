@@ -19,6 +19,7 @@ from meshapi.cli.paths import check_output
 from meshapi.cli.problems import CommandError
 from meshapi.cli.progress import ProgressLine
 from meshapi.cli.terminal import printable
+from meshapi.cli.wholeness import NotWhole, check_all_whole, kind_of
 
 if TYPE_CHECKING:
     from meshapi import BatchObject
@@ -99,6 +100,7 @@ def _results_arguments(parser: ArgumentParser) -> None:
 
 def _results(arguments: Namespace, output: Output) -> int:
     failed = done = 0
+    not_whole: dict[NotWhole, int] = {}
     if arguments.output is not None:
         check_output(Path(arguments.output))
     with connect(arguments) as client:
@@ -116,12 +118,16 @@ def _results(arguments: Namespace, output: Output) -> int:
             for item in chain(first, results):
                 done += 1
                 failed += item.error is not None
+                kind = kind_of(item.value)
+                if kind is not None:
+                    not_whole[kind] = not_whole.get(kind, 0) + 1
                 write(_line(item))
     if arguments.output is not None:
         output.record({"path": arguments.output, "results": done, "errors": failed})
     output.note(f"{done:,} results, {failed:,} of them errors")
     if failed:
         raise CommandError(f"{failed:,} of {done:,} requests failed; the results say why")
+    check_all_whole(not_whole, done)
     return exit_codes.DONE
 
 

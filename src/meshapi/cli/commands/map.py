@@ -15,6 +15,7 @@ from meshapi.cli.output import Output
 from meshapi.cli.paths import check_output
 from meshapi.cli.problems import CommandError, UsageError
 from meshapi.cli.progress import ProgressLine
+from meshapi.cli.wholeness import check_all_whole
 
 if TYPE_CHECKING:
     from meshapi import MapRun, MapSummary, MeshAPI
@@ -185,6 +186,14 @@ def _tell(summary: "MapSummary", journal: Optional[str], output: Output) -> int:
         codes = ", ".join(f"{code} {number:,}" for code, number in summary.errors.items())
         again = "; the same command makes them again" if journal is not None else ""
         raise CommandError(f"{summary.failed:,} of {summary.calls:,} calls failed: {codes}{again}")
+    check_all_whole(
+        {
+            "truncated": summary.truncated,
+            "filtered": summary.filtered,
+            "refused": summary.refused,
+        },
+        summary.calls,
+    )
     return exit_codes.DONE
 
 

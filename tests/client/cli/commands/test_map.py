@@ -331,3 +331,36 @@ def test_results_of_a_batch_that_there_is_not_leave_the_file(
     before = rows.read_text("utf-8")
     assert main(["batch", "results", "batch_none", "-o", "in.jsonl"]) == 1
     assert rows.read_text("utf-8") == before
+
+
+@pytest.mark.parametrize("more", [[], ["--batch"]])
+def test_an_answer_that_does_not_match_the_schema_is_a_failed_call(
+    more: list[str], gateway: LocalGateway, rows: Path, capfd: Any
+) -> None:
+    Path("s.json").write_text('{"required": ["sum"]}', "utf-8")
+    command = ["map", "in.jsonl", "-o", "out.jsonl", "--prompt", "{n}", "--schema", "s.json", *more]
+    assert main([*command, "--model", "mesh/wrong-json"]) == 1
+    assert "5 of 5 calls failed: output_invalid 5; " in capfd.readouterr().err
+    assert {row["error"]["code"] for row in lines("out.jsonl")} == {"output_invalid"}
+
+
+def test_answers_that_are_not_whole_are_an_error(
+    gateway: LocalGateway, rows: Path, capfd: Any
+) -> None:
+    assert main(["map", "in.jsonl", "-o", "out.jsonl", *ASK[:2], "--model", "mesh/length"]) == 1
+    assert capfd.readouterr().err == (
+        "meshapi: 5 of 5 answers are not whole: truncated 5; finish_reason in the results says"
+        " which\n"
+    )
+    assert {row["finish_reason"] for row in lines("out.jsonl")} == {"length"}
+
+
+def test_results_of_a_batch_that_are_not_whole_are_an_error(
+    gateway: LocalGateway, rows: Path, capfd: Any
+) -> None:
+    asked = [*ASK[:2], "--model", "mesh/length"]
+    assert main(["batch", "submit", "in.jsonl", *asked]) == 0
+    name = capfd.readouterr().out.strip()
+    assert main(["batch", "wait", name]) == 0
+    assert main(["batch", "results", name, "-o", "out.jsonl"]) == 1
+    assert "5 of 5 answers are not whole: truncated 5; " in capfd.readouterr().err
