@@ -118,6 +118,7 @@ def calls_in(arguments: Namespace) -> Calls:
 
 
 def _template(arguments: Namespace) -> "Call[Any]":
+    from meshapi.cli import schemas
     from meshapi_core.endpoints import Completions
 
     messages = [{"role": "user", "content": text_of(arguments.prompt)}]
@@ -126,10 +127,8 @@ def _template(arguments: Namespace) -> "Call[Any]":
     options: dict[str, Any] = {"model": arguments.model, "max_tokens": arguments.max_tokens}
     wanted: Optional[Schema] = None
     if arguments.schema is not None:
-        from meshapi.cli.schemas import checked, response_format, schema_in
-
-        wanted = schema_in(arguments.schema)
-        options["response_format"] = response_format(wanted)
+        wanted = schemas.schema_in(arguments.schema)
+        options["response_format"] = schemas.response_format(wanted)
     given = {name: value for name, value in options.items() if value is not None}
     made: Call[Any] = Completions.create.build(messages=messages, **given)
-    return made if wanted is None else checked(made, wanted)
+    return made if wanted is None else schemas.checked(made, wanted)

@@ -1,7 +1,7 @@
 """Answers that must match a JSON schema: what `--schema` asks for, and checks."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Optional, TypeVar, cast
 
 from msgspec import Struct, structs
@@ -224,8 +224,7 @@ def _found(reference: Any, root: Schema) -> Any:
 
 
 def _listed(value: Any) -> list[Any]:
-    found: list[Any] = value if isinstance(value, list) else [value]
-    return found
+    return [*cast("Iterable[Any]", value)] if isinstance(value, list) else [value]
 
 
 def _is_same(one: Any, other: Any) -> bool:

@@ -18,7 +18,7 @@ from meshapi.cli.progress import ProgressLine
 from meshapi.cli.wholeness import check_all_whole
 
 if TYPE_CHECKING:
-    from meshapi import MapRun, MapSummary, MeshAPI
+    from meshapi import MapRun, MapSummary, MeshAPI, ModelInfo
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -115,7 +115,7 @@ def _make(client: "MeshAPI", calls: Calls, arguments: Namespace, output: Output)
         journal=journal,
         order="input",
         on_progress=progress.show,
-        **_options(arguments),
+        **_options(client, arguments),
     )
     with _resumable(run, journal, progress), run:
         _write(run, arguments.output, output)
@@ -126,7 +126,7 @@ def _make(client: "MeshAPI", calls: Calls, arguments: Namespace, output: Output)
     return _tell(run.summary(), journal, output)
 
 
-def _options(arguments: Namespace) -> dict[str, Any]:
+def _options(client: "MeshAPI", arguments: Namespace) -> dict[str, Any]:
     from meshapi import Budget, PerMinute
 
     options: dict[str, Any] = {"via": "batch"} if arguments.batch else {}
@@ -139,8 +139,19 @@ def _options(arguments: Namespace) -> dict[str, Any]:
     if arguments.rpm is not None or arguments.tpm is not None:
         options["rate_limit"] = PerMinute(requests=arguments.rpm, tokens=arguments.tpm)
     if arguments.max_cost is not None:
-        options["budget"] = Budget(cost_usd=arguments.max_cost)
+        # With the prices, each call reserves its estimate before it begins.
+        options["budget"] = Budget(cost_usd=arguments.max_cost, prices=_prices(client))
     return options
+
+
+def _prices(client: "MeshAPI") -> "list[ModelInfo]":
+    from meshapi import NotFoundError, PermissionDeniedError
+
+    try:
+        return list(client.models.list())
+    except (NotFoundError, PermissionDeniedError):
+        # Then a run learns from its first responses what calls cost.
+        return []
 
 
 def _write(run: "MapRun[Any]", path: Optional[str], output: Output) -> None:

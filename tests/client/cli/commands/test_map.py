@@ -193,12 +193,18 @@ def test_failed_calls_are_told_and_made_again(
     assert lines("out.jsonl")[1]["error"]["code"] == "model_not_found"
 
 
-def test_a_budget_stops_it(gateway: LocalGateway, rows: Path, capfd: Any) -> None:
-    options = ["--max-cost", "0.0000001", "--concurrency", "1"]
+@pytest.mark.parametrize(("most", "least"), [(0.00001, 1), (0.000001, 0)])
+def test_no_call_begins_beyond_a_budget(
+    most: float, least: int, gateway: LocalGateway, rows: Path, capfd: Any
+) -> None:
+    options = ["--max-cost", f"{most:f}", "--max-tokens", "10", "--concurrency", "5"]
     assert main(["map", "in.jsonl", "-o", "out.jsonl", *ASK, *options]) == 1
-    expected = "meshapi: stopped at --max-cost after 1 calls; the same command goes on from there"
-    assert capfd.readouterr().err == f"{expected} (out.jsonl.journal)\n"
-    assert main(["map", "in.jsonl", "-o", "out.jsonl", *ASK]) == 0
+    made = calls(gateway)
+    assert least <= made < 5
+    assert sum(row["cost"] for row in lines("out.jsonl")) <= most
+    expected = f"meshapi: stopped at --max-cost after {made} calls; the same command goes on from"
+    assert capfd.readouterr().err == f"{expected} there (out.jsonl.journal)\n"
+    assert main(["map", "in.jsonl", "-o", "out.jsonl", *ASK, "--max-tokens", "10"]) == 0
     assert calls(gateway) == 5
 
 
