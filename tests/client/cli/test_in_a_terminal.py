@@ -214,3 +214,11 @@ def test_passages_are_in_colour(gateway: LocalGateway) -> None:
     own = {name: value for name, value in environment(gateway).items() if name != "NO_COLOR"}
     seen = seen_in_terminal([*MESHAPI, "rag", "search", "a red fox"], {**own, "TERM": "xterm"})
     assert seen.raw.startswith("\x1b[1m0.667\x1b[0m  fox.txt\r\n")
+
+
+@pytest.mark.parametrize("command", ["image", "speak"])
+def test_bytes_are_not_for_a_terminal(command: str, gateway: LocalGateway) -> None:
+    seen = seen_in_terminal([*MESHAPI, command, "Hi", "-o", "-"], environment(gateway))
+    assert seen.exit_code == 2
+    assert "a terminal cannot show it" in seen.text
+    assert gateway.requests == []

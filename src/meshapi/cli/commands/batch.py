@@ -15,7 +15,7 @@ from meshapi.cli.connecting import connect
 from meshapi.cli.many import Calls, add_rows, calls_in
 from meshapi.cli.options import add_connection, positive, seconds
 from meshapi.cli.output import Output
-from meshapi.cli.paths import check_output
+from meshapi.cli.paths import check_output, lines_path
 from meshapi.cli.problems import CommandError
 from meshapi.cli.progress import ProgressLine
 from meshapi.cli.terminal import printable
@@ -101,6 +101,7 @@ def _results_arguments(parser: ArgumentParser) -> None:
 def _results(arguments: Namespace, output: Output) -> int:
     failed = done = 0
     not_whole: dict[NotWhole, int] = {}
+    arguments.output = lines_path(arguments.output)
     if arguments.output is not None:
         check_output(Path(arguments.output))
     with connect(arguments) as client:

@@ -12,7 +12,7 @@ from meshapi.cli.connecting import connect
 from meshapi.cli.many import Calls, add_rows, calls_in
 from meshapi.cli.options import add_connection, amount, count, positive
 from meshapi.cli.output import Output
-from meshapi.cli.paths import check_output
+from meshapi.cli.paths import check_output, lines_path
 from meshapi.cli.problems import CommandError, UsageError
 from meshapi.cli.progress import ProgressLine
 from meshapi.cli.wholeness import check_all_whole
@@ -58,6 +58,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, output: Output) -> int:
+    arguments.output = lines_path(arguments.output, (".parquet",))
     _check_output(arguments)
     calls = calls_in(arguments)
     with connect(arguments) as client:

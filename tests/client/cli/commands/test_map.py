@@ -370,3 +370,19 @@ def test_results_of_a_batch_that_are_not_whole_are_an_error(
     assert main(["batch", "wait", name]) == 0
     assert main(["batch", "results", name, "-o", "out.jsonl"]) == 1
     assert "5 of 5 answers are not whole: truncated 5; " in capfd.readouterr().err
+
+
+def test_a_dash_is_standard_output(gateway: LocalGateway, rows: Path, capfd: Any) -> None:
+    assert main(["map", "in.jsonl", "-o", "-", *ASK]) == 0
+    assert capfd.readouterr().out.count("\n") == 5
+    assert os.listdir() == ["in.jsonl"]
+
+
+@pytest.mark.parametrize("command", [["map", "in.jsonl", *ASK], ["batch", "results", "one"]])
+def test_a_file_is_what_its_ending_says(
+    command: list[str], gateway: LocalGateway, rows: Path, capfd: Any
+) -> None:
+    assert main([*command, "-o", "out.csv"]) == 2
+    expected = "meshapi: --output: expected a name that ends with .jsonl or .ndjson"
+    assert capfd.readouterr().err.startswith(expected)
+    assert gateway.requests == []
