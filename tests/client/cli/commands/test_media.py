@@ -205,3 +205,10 @@ def test_a_dash_is_refused_where_it_cannot_be(
     assert main([*command, "-o", "-"]) == 2
     assert capfd.readouterr().err.startswith("meshapi: --output: - is standard output, ")
     assert gateway.requests == []
+
+
+def test_nothing_found_is_an_error(gateway: LocalGateway, capfd: Any) -> None:
+    assert main(["rag", "search", "red", "fox"]) == 1
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err == "meshapi: nothing was found; `meshapi rag list` lists the documents\n"
