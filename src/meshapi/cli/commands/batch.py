@@ -79,11 +79,18 @@ def _wait_arguments(parser: ArgumentParser) -> None:
 
 
 def _wait(arguments: Namespace, output: Output) -> int:
+    from meshapi import JobTimeoutError
+
     line = ProgressLine(output)
     with connect(arguments) as client:
         for name in arguments.ids:
             try:
                 batch = client.batches.wait(name, timeout=arguments.limit, on_progress=line.show)
+            except JobTimeoutError as error:
+                raise CommandError(
+                    f"{name} did not end within --limit {arguments.limit:g}; it goes on at the"
+                    f" gateway: `meshapi batch wait {name}` waits again"
+                ) from error
             finally:
                 line.end()
             _show(batch, output)

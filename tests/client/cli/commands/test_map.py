@@ -306,7 +306,10 @@ def test_a_batch_that_goes_on_has_no_results_yet(
     assert f"; `meshapi batch wait {name}` waits for them\n" in capfd.readouterr().err
     assert not Path("out.jsonl").exists()
     assert main(["batch", "wait", name, "--limit", "0.01"]) == 1
-    assert capfd.readouterr().err.endswith("; it goes on at the gateway\n")
+    assert capfd.readouterr().err == (
+        f"meshapi: {name} did not end within --limit 0.01; it goes on at the gateway:"
+        f" `meshapi batch wait {name}` waits again\n"
+    )
     sent = len(gateway.requests)
     for place in (".", "no/out.jsonl"):
         assert main(["batch", "results", name, "-o", place]) == 2
