@@ -10,6 +10,8 @@
     inputs         what a command reads: words, files by `@name`, standard input
     rows, many     the rows of a file, and the calls that are made of them
     paths          files that a command makes
+    schemas        the JSON schema that an answer must match
+    wholeness      answers that are cut off, filtered or refused
     progress       a line that says how far a command has come
     connecting     the client of a command
     output         what a command writes: for people, or with `--json` for programs; errors

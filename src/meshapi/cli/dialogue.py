@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Optional
 
 from meshapi import MeshAPIError
 from meshapi.cli.output import Output
-from meshapi.cli.problems import told
+from meshapi.cli.problems import CommandError, told
+from meshapi.cli.wholeness import check_whole
 
 if TYPE_CHECKING:
     from meshapi import Conversation
@@ -14,6 +15,7 @@ _HELP = """\
 /new   forget what was said, and begin again
 /help  show this
 /exit  leave, as Ctrl-D does
+//...  ask what begins with a slash
 Ctrl-C ends an answer; the arrow keys bring back earlier questions."""
 
 
@@ -28,21 +30,34 @@ def talk(conversation: "Conversation", output: Output) -> None:
             return
         if line == "/new":
             conversation = beginning.fork()
+            output.note("What was said is forgotten.")
         elif line == "/help":
             output.say(_HELP)
+        elif line.startswith("/") and not line.startswith("//"):
+            output.complain(
+                f"unknown command {line.split()[0]}: expected /new, /help or /exit; a question"
+                " that begins with a slash needs two"
+            )
         elif line:
-            _turn(conversation, line, output)
+            _turn(conversation, line[line.startswith("//") :], output)
 
 
 def _turn(conversation: "Conversation", question: str, output: Output) -> None:
     try:
         with conversation.stream(question) as stream:
-            answer = output.show(stream.text_stream)
-        output.record({"answer": answer})
+            output.show(stream.text_stream)
+            completion = stream.get_final_completion()
+        for choice in completion.choices:
+            # A refusal is no text of the answer.
+            output.show([choice.message.refusal or ""])
+        output.record(completion)
+        check_whole(completion)
     except KeyboardInterrupt:
         output.note("Interrupted; this turn is forgotten.")
     except MeshAPIError as error:
         output.complain(told(error))
+    except CommandError as error:
+        output.complain(str(error))
     except ValueError as error:
         output.complain(str(error))
 

@@ -16,7 +16,10 @@ BROKEN_PIPE: Final = 141
 
 EXIT_CODES: Final = {
     DONE: "everything was done",
-    FAILED: "the gateway or the model refused, or something else went wrong; the error says what",
+    FAILED: (
+        "the gateway or the model refused, an answer is not whole, or something else went wrong;"
+        " the error says what"
+    ),
     UNUSABLE: "the command line, the input or a setting cannot be used; nothing was sent",
     NO_TOKEN: "the token is missing, or the gateway refused it",
     NO_CONNECTION: "the gateway was not reached, did not respond in time, or broke off",

@@ -176,16 +176,3 @@ def json_in(path: str) -> Any:
         raise UsageError(f"{path} is not JSON: {error}") from error
     except RecursionError:
         raise UsageError(f"{path} is not JSON that can be read: it is nested too deeply") from None
-
-
-def schema_in(path: str) -> dict[str, Any]:
-    """Return the `response_format` that the JSON schema of a file asks for.
-
-    Raises:
-        UsageError: it cannot be read, or is not a JSON object.
-    """
-    schema = json_in(path)
-    if not isinstance(schema, dict):
-        raise UsageError(f"{path}: expected a JSON schema, which is an object")
-    json_schema: dict[str, Any] = {"name": "answer", "schema": schema, "strict": True}
-    return {"type": "json_schema", "json_schema": json_schema}

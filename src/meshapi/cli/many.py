@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from meshapi import InvalidParamsError
-from meshapi.cli.inputs import schema_in, text_of
+from meshapi.cli.inputs import text_of
 from meshapi.cli.options import add_model, positive
 from meshapi.cli.problems import UsageError
 from meshapi.cli.rows import Rows
 
 if TYPE_CHECKING:
+    from meshapi.cli.schemas import Schema
     from meshapi_core import Call
     from meshapi_core.bulk import Entry
 
@@ -117,14 +118,17 @@ def calls_in(arguments: Namespace) -> Calls:
 
 
 def _template(arguments: Namespace) -> "Call[Any]":
+    from meshapi.cli import schemas
     from meshapi_core.endpoints import Completions
 
     messages = [{"role": "user", "content": text_of(arguments.prompt)}]
     if arguments.system is not None:
         messages.insert(0, {"role": "system", "content": text_of(arguments.system)})
     options: dict[str, Any] = {"model": arguments.model, "max_tokens": arguments.max_tokens}
+    wanted: Optional[Schema] = None
     if arguments.schema is not None:
-        options["response_format"] = schema_in(arguments.schema)
+        wanted = schemas.schema_in(arguments.schema)
+        options["response_format"] = schemas.response_format(wanted)
     given = {name: value for name, value in options.items() if value is not None}
     made: Call[Any] = Completions.create.build(messages=messages, **given)
-    return made
+    return made if wanted is None else schemas.checked(made, wanted)

@@ -103,6 +103,12 @@ class Output:
         self._stdout.write(self._unsafe.sub(_escaped, lines))
         self._stdout.flush()
 
+    def write_bytes(self, content: bytes) -> None:
+        """Write what is no text, such as a picture, to a pipe or a file."""
+        self._stdout.flush()
+        self._stdout.buffer.write(content)
+        self._stdout.buffer.flush()
+
     def table(
         self, titles: Sequence[str], rows: Iterable[Sequence[object]], right: Iterable[str] = ()
     ) -> None:

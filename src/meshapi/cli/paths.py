@@ -2,8 +2,16 @@
 
 import os
 from pathlib import Path
+from typing import Optional
 
+from meshapi.cli.output import Output
 from meshapi.cli.problems import UsageError
+
+STDOUT = "-"
+"""The name that stands for standard output."""
+
+# A name without an ending is up to the user.
+_LINES = ("", ".jsonl", ".ndjson")
 
 
 def check_output(path: Path, option: str = "--output") -> None:
@@ -40,3 +48,36 @@ def check_new(path: Path, force: bool = False) -> None:
     check_output(path)
     if path.exists() and not force:
         raise UsageError(f"{path} exists; --force replaces it, -o names another file")
+
+
+def lines_path(path: Optional[str], others: tuple[str, ...] = ()) -> Optional[str]:
+    """Return the path of a file of JSON lines; None for standard output.
+
+    Args:
+        path: as given.
+        others: endings of other files that the command writes.
+
+    Raises:
+        UsageError: the file would not be what its ending says.
+    """
+    if path is None or path == STDOUT:
+        return None
+    if Path(path).suffix.lower() not in (*_LINES, *others):
+        endings = " or ".join((*_LINES[1:], *others))
+        raise UsageError(f"--output: expected a name that ends with {endings}, got {path}")
+    return path
+
+
+def check_pipe(output: Output) -> None:
+    """Return if bytes that are no text can be written to standard output.
+
+    Raises:
+        UsageError: it is a terminal, or JSON goes there.
+    """
+    if output.json:
+        raise UsageError("--output: - is standard output, where --json goes; name a file")
+    if output.interactive:
+        raise UsageError(
+            "--output: - is standard output, and a terminal cannot show it; name a file, or"
+            " redirect it"
+        )

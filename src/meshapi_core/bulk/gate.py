@@ -4,6 +4,7 @@ It gives an `Admission` what that decides by: the estimate of a call, the budget
 share with others, and the limits that the gateway names.
 """
 
+from decimal import Decimal
 from typing import Any, Final, Optional
 
 from msgspec import structs
@@ -20,6 +21,7 @@ from meshapi_core.bulk.room import most_at_once
 from meshapi_core.messages import Response
 from meshapi_core.response_meta import RateLimitHeaders
 from meshapi_core.usage.budgets import BudgetLimits
+from meshapi_core.usage.reading import TokenCounts
 from meshapi_core.usage.totals import TotalUsage
 
 __all__ = ["Gate"]
@@ -70,6 +72,9 @@ class Gate:
             most=most_at_once(plan.concurrency, connections, files),
         )
         has_token_limit = given is not None and given.tokens is not None
+        self._counts_money = (
+            budget is not None and bool(self.prices) and budget.limits.cost_usd is not None
+        )
         self._counts_tokens = has_token_limit or budget is not None
         self._looked_at = 0.0
 
@@ -92,7 +97,7 @@ class Gate:
         given = admission.admit(
             now,
             tokens=0 if job.guess is None else job.guess.total,
-            cost=None,
+            cost=self._cost(job) if self._counts_money else None,
             spent=self._spent(going_on) if self.has_budget else _NO_USAGE,
             failures=failed,
             again=job.attempts > 0,
@@ -116,6 +121,14 @@ class Gate:
         """Add to the budget what a call has used."""
         if self._budget is not None and not self._is_counted:
             self._budget.spend("" if job.guess is None else job.guess.model, usage)
+
+    def _cost(self, job: Job) -> Optional[Decimal]:
+        """What a call will cost by the prices of the budget; None if nobody knows."""
+        guess = job.guess
+        if guess is None or guess.output is None or guess.others:
+            return None
+        tokens = TokenCounts(input=guess.input, output=guess.output)
+        return self.prices.cost(guess.model, tokens)
 
     def _spent(self, going_on: int) -> TotalUsage:
         """What is spent of the budget; its requests include the calls that go on."""

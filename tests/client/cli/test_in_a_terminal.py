@@ -169,3 +169,56 @@ def test_ctrl_c_ends_what_takes_long(
     if command[0] == "map":
         assert "meshapi: interrupted after 0 calls; " in seen.text
         assert "the same command " in seen.text
+
+
+def test_a_conversation_says_what_it_does_not_send(gateway: LocalGateway) -> None:
+    seen = seen_in_terminal(
+        [*MESHAPI, "chat"],
+        {**environment(gateway), "TERM": "dumb"},
+        [
+            ("> ", "/nonsense now\n"),
+            ("> ", "//help\n"),
+            ("> ", "/new\n"),
+            ("> ", "/exit\n"),
+        ],
+    )
+    assert seen.exit_code == 0
+    assert "\nmeshapi: unknown command /nonsense: expected /new, /help or /exit; " in seen.text
+    assert "\nWhat was said is forgotten.\n" in seen.text
+    asked = [request.json()["messages"][-1]["content"] for request in gateway.requests]
+    assert asked == ["/help"]
+
+
+@pytest.mark.parametrize(
+    ("model", "shown"),
+    [
+        ("length", "\nmeshapi: the answer is cut off: it has reached its limit of model tokens\n"),
+        ("refusal", "\nI can't help with that.\nmeshapi: the model refused to answer\n"),
+    ],
+)
+def test_a_conversation_says_that_an_answer_is_not_whole(
+    model: str, shown: str, gateway: LocalGateway
+) -> None:
+    seen = seen_in_terminal(
+        [*MESHAPI, "chat", "--model", f"mesh/{model}"],
+        {**environment(gateway), "TERM": "dumb"},
+        [("> ", "Count to 100\n"), ("> ", "/exit\n")],
+    )
+    assert seen.exit_code == 0
+    assert shown in seen.text
+
+
+def test_passages_are_in_colour(gateway: LocalGateway) -> None:
+    with MeshAPI(base_url=gateway.url, token=TOKEN) as client:
+        client.rag.upload_and_embed(("fox.txt", b"The fox is red."))
+    own = {name: value for name, value in environment(gateway).items() if name != "NO_COLOR"}
+    seen = seen_in_terminal([*MESHAPI, "rag", "search", "a red fox"], {**own, "TERM": "xterm"})
+    assert seen.raw.startswith("\x1b[1m0.667\x1b[0m  fox.txt\r\n")
+
+
+@pytest.mark.parametrize("command", ["image", "speak"])
+def test_bytes_are_not_for_a_terminal(command: str, gateway: LocalGateway) -> None:
+    seen = seen_in_terminal([*MESHAPI, command, "Hi", "-o", "-"], environment(gateway))
+    assert seen.exit_code == 2
+    assert "a terminal cannot show it" in seen.text
+    assert gateway.requests == []

@@ -15,10 +15,11 @@ from meshapi.cli.connecting import connect
 from meshapi.cli.many import Calls, add_rows, calls_in
 from meshapi.cli.options import add_connection, positive, seconds
 from meshapi.cli.output import Output
-from meshapi.cli.paths import check_output
+from meshapi.cli.paths import check_output, lines_path
 from meshapi.cli.problems import CommandError
 from meshapi.cli.progress import ProgressLine
 from meshapi.cli.terminal import printable
+from meshapi.cli.wholeness import NotWhole, check_all_whole, kind_of
 
 if TYPE_CHECKING:
     from meshapi import BatchObject
@@ -78,11 +79,18 @@ def _wait_arguments(parser: ArgumentParser) -> None:
 
 
 def _wait(arguments: Namespace, output: Output) -> int:
+    from meshapi import JobTimeoutError
+
     line = ProgressLine(output)
     with connect(arguments) as client:
         for name in arguments.ids:
             try:
                 batch = client.batches.wait(name, timeout=arguments.limit, on_progress=line.show)
+            except JobTimeoutError as error:
+                raise CommandError(
+                    f"{name} did not end within --limit {arguments.limit:g}; it goes on at the"
+                    f" gateway: `meshapi batch wait {name}` waits again"
+                ) from error
             finally:
                 line.end()
             _show(batch, output)
@@ -99,6 +107,8 @@ def _results_arguments(parser: ArgumentParser) -> None:
 
 def _results(arguments: Namespace, output: Output) -> int:
     failed = done = 0
+    not_whole: dict[NotWhole, int] = {}
+    arguments.output = lines_path(arguments.output)
     if arguments.output is not None:
         check_output(Path(arguments.output))
     with connect(arguments) as client:
@@ -116,12 +126,16 @@ def _results(arguments: Namespace, output: Output) -> int:
             for item in chain(first, results):
                 done += 1
                 failed += item.error is not None
+                kind = kind_of(item.value)
+                if kind is not None:
+                    not_whole[kind] = not_whole.get(kind, 0) + 1
                 write(_line(item))
     if arguments.output is not None:
         output.record({"path": arguments.output, "results": done, "errors": failed})
     output.note(f"{done:,} results, {failed:,} of them errors")
     if failed:
         raise CommandError(f"{failed:,} of {done:,} requests failed; the results say why")
+    check_all_whole(not_whole, done)
     return exit_codes.DONE
 
 

@@ -3,17 +3,18 @@
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from meshapi.cli.command import Command
 from meshapi.cli.connecting import connect
-from meshapi.cli.inputs import question_in, schema_in, text_of
+from meshapi.cli.inputs import question_in, text_of
 from meshapi.cli.options import add_connection, add_model
 from meshapi.cli.output import Output
 from meshapi.cli.problems import UsageError
 
 if TYPE_CHECKING:
     from meshapi import ChatCompletionChunk, Stream
+    from meshapi.cli.schemas import Schema
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -58,17 +59,27 @@ def _run(arguments: Namespace, output: Output) -> int:
 
             talk(client.chat.conversation(system=system, **options), output)
             return 0
+        wanted: Optional[Schema] = None
         messages: list[dict[str, Any]] = [{"role": "user", "content": _content(arguments)}]
         if system is not None:
             messages.insert(0, {"role": "system", "content": system})
         if arguments.schema is not None:
-            options["response_format"] = schema_in(arguments.schema)
+            from meshapi.cli.schemas import response_format, schema_in
+
+            wanted = schema_in(arguments.schema)
+            options["response_format"] = response_format(wanted)
         with client.chat.completions.stream(messages=messages, **options) as stream:
             output.show(_words(stream))
             response = stream.get_final_completion()
     output.record(response)
-    if response.choices and response.choices[0].finish_reason == "length":
-        output.note("The answer is cut off: it has reached its limit of model tokens.")
+    # After the answer, as a part of it may be of use.
+    if wanted is not None:
+        from meshapi.cli.schemas import check
+
+        check(response, wanted)
+    from meshapi.cli.wholeness import check_whole
+
+    check_whole(response)
     return 0
 
 

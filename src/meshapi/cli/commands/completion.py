@@ -20,7 +20,7 @@ def _run(arguments: Namespace, output: Output) -> int:
     try:
         import shtab
     except ModuleNotFoundError as error:
-        raise CommandError("completion needs shtab: pip install shtab") from error
+        raise CommandError("completion needs shtab: in a checkout, pip install '.[cli]'") from error
     from meshapi.cli.commands import COMMANDS
     from meshapi.cli.parsing import parser_of
 

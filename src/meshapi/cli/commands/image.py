@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from meshapi.cli import exit_codes
 from meshapi.cli.command import Command
@@ -9,8 +10,8 @@ from meshapi.cli.connecting import connect
 from meshapi.cli.inputs import question_in
 from meshapi.cli.options import add_connection, add_model, between
 from meshapi.cli.output import Output
-from meshapi.cli.paths import check_new
-from meshapi.cli.problems import CommandError
+from meshapi.cli.paths import STDOUT, check_new, check_pipe
+from meshapi.cli.problems import CommandError, UsageError
 
 # What the gateway makes at once. Source: https://developers.meshapi.ai/docs (images)
 _MOST = 10
@@ -25,7 +26,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "--output",
         metavar="FILE",
         default="image.png",
-        help="where to save it (default: %(default)s); several are numbered",
+        help="where to save it (default: %(default)s); several are numbered; - is standard output",
     )
     add_model(parser)
     parser.add_argument("--size", metavar="WxH", help="such as 1024x1024")
@@ -38,14 +39,24 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace, output: Output) -> int:
     prompt = question_in(arguments.prompt, "prompt", "A fox in the snow")
+    is_piped = arguments.output == STDOUT
     paths = _paths(arguments.output, arguments.n)
-    for path in paths:
+    if is_piped:
+        if arguments.n > 1:
+            raise UsageError("--output: - is standard output, which takes one picture; name a file")
+        check_pipe(output)
+    for path in () if is_piped else paths:
         check_new(path, arguments.force)
     options = {"model": arguments.model, "size": arguments.size, "n": arguments.n}
     given = {name: value for name, value in options.items() if value is not None}
     with connect(arguments) as client:
         response = client.images.generate(prompt=prompt, **given)
-        for image, path in zip(response.data, paths):
+        if is_piped:
+            for image in response.data[:1]:
+                with TemporaryDirectory() as folder:
+                    saved = client.images.save(image, Path(folder, "image"))
+                    output.write_bytes(Path(saved.path).read_bytes())
+        for image, path in () if is_piped else zip(response.data, paths):
             saved = client.images.save(image, path, overwrite=arguments.force)
             output.record({"path": str(path), "bytes": saved.size})
             output.line(str(path))

@@ -12,12 +12,13 @@ from meshapi.cli.connecting import connect
 from meshapi.cli.many import Calls, add_rows, calls_in
 from meshapi.cli.options import add_connection, amount, count, positive
 from meshapi.cli.output import Output
-from meshapi.cli.paths import check_output
+from meshapi.cli.paths import check_output, lines_path
 from meshapi.cli.problems import CommandError, UsageError
 from meshapi.cli.progress import ProgressLine
+from meshapi.cli.wholeness import check_all_whole
 
 if TYPE_CHECKING:
-    from meshapi import MapRun, MapSummary, MeshAPI
+    from meshapi import MapRun, MapSummary, MeshAPI, ModelInfo
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -57,6 +58,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, output: Output) -> int:
+    arguments.output = lines_path(arguments.output, (".parquet",))
     _check_output(arguments)
     calls = calls_in(arguments)
     with connect(arguments) as client:
@@ -114,7 +116,7 @@ def _make(client: "MeshAPI", calls: Calls, arguments: Namespace, output: Output)
         journal=journal,
         order="input",
         on_progress=progress.show,
-        **_options(arguments),
+        **_options(client, arguments),
     )
     with _resumable(run, journal, progress), run:
         _write(run, arguments.output, output)
@@ -125,7 +127,7 @@ def _make(client: "MeshAPI", calls: Calls, arguments: Namespace, output: Output)
     return _tell(run.summary(), journal, output)
 
 
-def _options(arguments: Namespace) -> dict[str, Any]:
+def _options(client: "MeshAPI", arguments: Namespace) -> dict[str, Any]:
     from meshapi import Budget, PerMinute
 
     options: dict[str, Any] = {"via": "batch"} if arguments.batch else {}
@@ -138,8 +140,19 @@ def _options(arguments: Namespace) -> dict[str, Any]:
     if arguments.rpm is not None or arguments.tpm is not None:
         options["rate_limit"] = PerMinute(requests=arguments.rpm, tokens=arguments.tpm)
     if arguments.max_cost is not None:
-        options["budget"] = Budget(cost_usd=arguments.max_cost)
+        # With the prices, each call reserves its estimate before it begins.
+        options["budget"] = Budget(cost_usd=arguments.max_cost, prices=_prices(client))
     return options
+
+
+def _prices(client: "MeshAPI") -> "list[ModelInfo]":
+    from meshapi import NotFoundError, PermissionDeniedError
+
+    try:
+        return list(client.models.list())
+    except (NotFoundError, PermissionDeniedError):
+        # Then a run learns from its first responses what calls cost.
+        return []
 
 
 def _write(run: "MapRun[Any]", path: Optional[str], output: Output) -> None:
@@ -185,6 +198,14 @@ def _tell(summary: "MapSummary", journal: Optional[str], output: Output) -> int:
         codes = ", ".join(f"{code} {number:,}" for code, number in summary.errors.items())
         again = "; the same command makes them again" if journal is not None else ""
         raise CommandError(f"{summary.failed:,} of {summary.calls:,} calls failed: {codes}{again}")
+    check_all_whole(
+        {
+            "truncated": summary.truncated,
+            "filtered": summary.filtered,
+            "refused": summary.refused,
+        },
+        summary.calls,
+    )
     return exit_codes.DONE
 
 

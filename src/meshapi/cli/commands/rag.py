@@ -10,6 +10,7 @@ from meshapi.cli.connecting import connect
 from meshapi.cli.inputs import check_readable, question_in
 from meshapi.cli.options import add_connection, positive
 from meshapi.cli.output import Output
+from meshapi.cli.problems import CommandError
 from meshapi.cli.terminal import printable
 
 
@@ -58,7 +59,7 @@ def _search(arguments: Namespace, output: Output) -> int:
         output.say(f"{output.paint.bold(f'{passage.score:.3f}')}  {title}")
         output.relay("".join(f"  {line}\n" for line in passage.text.splitlines()))
     if not found:
-        output.note("Nothing was found.")
+        raise CommandError("nothing was found; `meshapi rag list` lists the documents")
     return exit_codes.DONE
 
 

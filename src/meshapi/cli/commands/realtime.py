@@ -1,7 +1,9 @@
 """`meshapi realtime`: a realtime session, with questions by text or audio."""
 
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
+from pathlib import Path
 
 from meshapi.cli.command import Command
 from meshapi.cli.connecting import connect
@@ -11,6 +13,10 @@ from meshapi.cli.output import Output
 from meshapi.cli.problems import UsageError
 
 _MODEL = "openai/gpt-realtime-mini"
+
+_NO_QUESTION = (
+    'no question: write it after the command ("What is 2+2?"), or pipe in a line for each'
+)
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -23,15 +29,23 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--instructions", help="instructions to the model, such as 'Be brief.'")
     parser.add_argument("--audio-in", metavar="WAV", help="a file with a spoken question")
     parser.add_argument("--audio-out", metavar="WAV", help="a file for the spoken answers")
+    parser.add_argument("--force", action="store_true", help="replace a file that exists")
     parser.add_argument("--voice", help="the voice of the answers (default: that of the model)")
     add_connection(parser)
 
 
 def _run(arguments: Namespace, output: Output) -> int:
+    if arguments.audio_out is not None and arguments.audio_out != arguments.audio_in:
+        path = Path(arguments.audio_out)
+        if path.is_file() and not arguments.force:
+            raise UsageError(f"{path} exists; --force replaces it, --audio-out names another file")
     client = connect(arguments)
     from meshapi.cli.conversation import Options, converse
 
-    arguments.question = " ".join(map(text_of, arguments.question)) or None
+    is_asked = bool(arguments.question)
+    arguments.question = " ".join(map(text_of, arguments.question)).strip() or None
+    if is_asked and arguments.question is None:
+        raise UsageError(_NO_QUESTION)
     options = Options(**{name: getattr(arguments, name) for name in Options._fields})
 
     def show(words: Iterator[str]) -> None:
@@ -39,10 +53,20 @@ def _run(arguments: Namespace, output: Output) -> int:
 
     try:
         with client:
-            converse(client, options, _lines(output), show)
+            converse(client, options, _questions(output), show)
     except ValueError as error:
         raise UsageError(str(error)) from error
     return 0
+
+
+def _questions(output: Output) -> Iterator[str]:
+    """The lines; without any in a pipe or a file, UsageError."""
+    asked = False
+    for line in _lines(output):
+        asked = asked or bool(line.strip())
+        yield line
+    if not asked and not sys.stdin.isatty():
+        raise UsageError(_NO_QUESTION)
 
 
 def _lines(output: Output) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from meshapi.cli import exit_codes
@@ -10,7 +11,7 @@ from meshapi.cli.connecting import connect
 from meshapi.cli.inputs import question_in
 from meshapi.cli.options import Words, add_connection, add_model
 from meshapi.cli.output import Output
-from meshapi.cli.paths import check_new
+from meshapi.cli.paths import STDOUT, check_new, check_pipe
 from meshapi.cli.problems import UsageError
 
 _FORMATS = ("mp3", "wav", "pcm", "opus", "aac", "flac")
@@ -25,7 +26,8 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "--output",
         metavar="FILE",
         default="speech.mp3",
-        help="where to save it; its suffix is the format (default: %(default)s)",
+        help="where to save it, in the format of its suffix; - is standard output"
+        " (default: %(default)s)",
     )
     add_model(parser)
     parser.add_argument("--voice", help="the voice (default: that of the model)")
@@ -42,7 +44,11 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace, output: Output) -> int:
     text, path = question_in(arguments.text, "text", "Good morning"), Path(arguments.output)
-    check_new(path, arguments.force)
+    is_piped = arguments.output == STDOUT
+    if is_piped:
+        check_pipe(output)
+    else:
+        check_new(path, arguments.force)
     form = arguments.format or path.suffix[1:].lower() or "mp3"
     if form not in _FORMATS:
         expected = ", ".join(f".{each}" for each in _FORMATS)
@@ -52,6 +58,11 @@ def _run(arguments: Namespace, output: Output) -> int:
         )
     options = {"model": arguments.model, "voice": arguments.voice, "response_format": form}
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    if is_piped:
+        with connect(arguments) as client, TemporaryDirectory() as folder:
+            saved = client.audio.synthesize_to(Path(folder, "speech"), input=text, **given)
+            output.write_bytes(Path(saved.path).read_bytes())
+        return exit_codes.DONE
     with connect(arguments) as client:
         saved = client.audio.synthesize_to(path, input=text, overwrite=arguments.force, **given)
     output.record({"path": str(path), "bytes": saved.size})

@@ -134,5 +134,54 @@ def test_as_json_an_error_leaves_the_output_empty(
 
 
 def test_a_refusal_is_shown(gateway: LocalGateway, capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["chat", "Hi", "--model", "mesh/refusal"]) == 0
+    assert main(["chat", "Hi", "--model", "mesh/refusal"]) == 1
     assert capfd.readouterr().out == "I can't help with that.\n"
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ("wrong-json", "does not match the schema: the property 'city' is missing"),
+        ("not-json", "does not match the schema: it is not JSON: "),
+        ("length", "the answer is cut off: it has reached its limit of model tokens"),
+        ("content-filter", "a content filter stopped the model"),
+        ("refusal", "the model refused to answer"),
+    ],
+)
+def test_an_answer_that_does_not_match_a_schema_is_shown_and_an_error(
+    model: str, told: str, gateway: LocalGateway, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "schema.json"
+    file.write_text(json.dumps(SCHEMA))
+    assert main(["chat", "Where?", "--schema", str(file), "--model", f"mesh/{model}"]) == 1
+    out, err = capfd.readouterr()
+    assert out
+    assert told in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ("length", "the answer is cut off: it has reached its limit of model tokens"),
+        ("content-filter", "the answer is cut off: a content filter stopped the model"),
+        ("refusal", "the model refused to answer"),
+    ],
+)
+def test_an_answer_that_is_not_whole_is_shown_and_an_error(
+    model: str, told: str, as_json: bool, gateway: LocalGateway, capfd: pytest.CaptureFixture[str]
+) -> None:
+    more = ["--json"] if as_json else []
+    assert main(["chat", "Count to 100", "--model", f"mesh/{model}", *more]) == 1
+    out, err = capfd.readouterr()
+    assert out.count("\n") == 1
+    assert err == f"meshapi: {told}\n"

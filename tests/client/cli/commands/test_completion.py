@@ -41,4 +41,5 @@ def test_without_shtab_it_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "shtab", None)
     assert main(["completion", "bash"]) == 1
-    assert capfd.readouterr().err == "meshapi: completion needs shtab: pip install shtab\n"
+    expected = "meshapi: completion needs shtab: in a checkout, pip install '.[cli]'\n"
+    assert capfd.readouterr().err == expected

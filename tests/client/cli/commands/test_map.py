@@ -193,12 +193,18 @@ def test_failed_calls_are_told_and_made_again(
     assert lines("out.jsonl")[1]["error"]["code"] == "model_not_found"
 
 
-def test_a_budget_stops_it(gateway: LocalGateway, rows: Path, capfd: Any) -> None:
-    options = ["--max-cost", "0.0000001", "--concurrency", "1"]
+@pytest.mark.parametrize(("most", "least"), [(0.00001, 1), (0.000001, 0)])
+def test_no_call_begins_beyond_a_budget(
+    most: float, least: int, gateway: LocalGateway, rows: Path, capfd: Any
+) -> None:
+    options = ["--max-cost", f"{most:f}", "--max-tokens", "10", "--concurrency", "5"]
     assert main(["map", "in.jsonl", "-o", "out.jsonl", *ASK, *options]) == 1
-    expected = "meshapi: stopped at --max-cost after 1 calls; the same command goes on from there"
-    assert capfd.readouterr().err == f"{expected} (out.jsonl.journal)\n"
-    assert main(["map", "in.jsonl", "-o", "out.jsonl", *ASK]) == 0
+    made = calls(gateway)
+    assert least <= made < 5
+    assert sum(row["cost"] for row in lines("out.jsonl")) <= most
+    expected = f"meshapi: stopped at --max-cost after {made} calls; the same command goes on from"
+    assert capfd.readouterr().err == f"{expected} there (out.jsonl.journal)\n"
+    assert main(["map", "in.jsonl", "-o", "out.jsonl", *ASK, "--max-tokens", "10"]) == 0
     assert calls(gateway) == 5
 
 
@@ -300,7 +306,10 @@ def test_a_batch_that_goes_on_has_no_results_yet(
     assert f"; `meshapi batch wait {name}` waits for them\n" in capfd.readouterr().err
     assert not Path("out.jsonl").exists()
     assert main(["batch", "wait", name, "--limit", "0.01"]) == 1
-    assert capfd.readouterr().err.endswith("; it goes on at the gateway\n")
+    assert capfd.readouterr().err == (
+        f"meshapi: {name} did not end within --limit 0.01; it goes on at the gateway:"
+        f" `meshapi batch wait {name}` waits again\n"
+    )
     sent = len(gateway.requests)
     for place in (".", "no/out.jsonl"):
         assert main(["batch", "results", name, "-o", place]) == 2
@@ -331,3 +340,52 @@ def test_results_of_a_batch_that_there_is_not_leave_the_file(
     before = rows.read_text("utf-8")
     assert main(["batch", "results", "batch_none", "-o", "in.jsonl"]) == 1
     assert rows.read_text("utf-8") == before
+
+
+@pytest.mark.parametrize("more", [[], ["--batch"]])
+def test_an_answer_that_does_not_match_the_schema_is_a_failed_call(
+    more: list[str], gateway: LocalGateway, rows: Path, capfd: Any
+) -> None:
+    Path("s.json").write_text('{"required": ["sum"]}', "utf-8")
+    command = ["map", "in.jsonl", "-o", "out.jsonl", "--prompt", "{n}", "--schema", "s.json", *more]
+    assert main([*command, "--model", "mesh/wrong-json"]) == 1
+    assert "5 of 5 calls failed: output_invalid 5; " in capfd.readouterr().err
+    assert {row["error"]["code"] for row in lines("out.jsonl")} == {"output_invalid"}
+
+
+def test_answers_that_are_not_whole_are_an_error(
+    gateway: LocalGateway, rows: Path, capfd: Any
+) -> None:
+    assert main(["map", "in.jsonl", "-o", "out.jsonl", *ASK[:2], "--model", "mesh/length"]) == 1
+    assert capfd.readouterr().err == (
+        "meshapi: 5 of 5 answers are not whole: truncated 5; finish_reason in the results says"
+        " which\n"
+    )
+    assert {row["finish_reason"] for row in lines("out.jsonl")} == {"length"}
+
+
+def test_results_of_a_batch_that_are_not_whole_are_an_error(
+    gateway: LocalGateway, rows: Path, capfd: Any
+) -> None:
+    asked = [*ASK[:2], "--model", "mesh/length"]
+    assert main(["batch", "submit", "in.jsonl", *asked]) == 0
+    name = capfd.readouterr().out.strip()
+    assert main(["batch", "wait", name]) == 0
+    assert main(["batch", "results", name, "-o", "out.jsonl"]) == 1
+    assert "5 of 5 answers are not whole: truncated 5; " in capfd.readouterr().err
+
+
+def test_a_dash_is_standard_output(gateway: LocalGateway, rows: Path, capfd: Any) -> None:
+    assert main(["map", "in.jsonl", "-o", "-", *ASK]) == 0
+    assert capfd.readouterr().out.count("\n") == 5
+    assert os.listdir() == ["in.jsonl"]
+
+
+@pytest.mark.parametrize("command", [["map", "in.jsonl", *ASK], ["batch", "results", "one"]])
+def test_a_file_is_what_its_ending_says(
+    command: list[str], gateway: LocalGateway, rows: Path, capfd: Any
+) -> None:
+    assert main([*command, "-o", "out.csv"]) == 2
+    expected = "meshapi: --output: expected a name that ends with .jsonl or .ndjson"
+    assert capfd.readouterr().err.startswith(expected)
+    assert gateway.requests == []

@@ -172,3 +172,43 @@ def test_wrong_arguments_get_one_line(
     assert error.startswith(f"meshapi: {message}")
     assert error.count("\n") == 1
     assert gateway.requests == []
+
+
+@pytest.mark.parametrize(
+    ("command", "begins"),
+    [
+        (["image", "a fox"], b"\x89PNG"),
+        (["speak", "Good morning.", "--format", "wav"], b"RIFF"),
+    ],
+)
+def test_a_dash_is_standard_output(
+    command: list[str], begins: bytes, gateway: LocalGateway, capfdbinary: Any, folder: Path
+) -> None:
+    assert main([*command, "-o", "-"]) == 0
+    out, err = capfdbinary.readouterr()
+    assert out.startswith(begins)
+    assert err == b""
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["image", "a fox", "-n", "2"],
+        ["image", "a fox", "--json"],
+        ["speak", "Good morning.", "--json"],
+    ],
+)
+def test_a_dash_is_refused_where_it_cannot_be(
+    command: list[str], gateway: LocalGateway, capfd: Any, folder: Path
+) -> None:
+    assert main([*command, "-o", "-"]) == 2
+    assert capfd.readouterr().err.startswith("meshapi: --output: - is standard output, ")
+    assert gateway.requests == []
+
+
+def test_nothing_found_is_an_error(gateway: LocalGateway, capfd: Any) -> None:
+    assert main(["rag", "search", "red", "fox"]) == 1
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err == "meshapi: nothing was found; `meshapi rag list` lists the documents\n"

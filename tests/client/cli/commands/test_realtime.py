@@ -53,13 +53,6 @@ class TestText:
         assert capfd.readouterr() == ("2 + 2 = 4.\n1 2 3\nbye\n", "")
         assert len(gateway.requests) == 1
 
-    def test_no_line_at_all_is_not_an_error(
-        self, gateway: LocalGateway, says: Any, capfd: pytest.CaptureFixture[str]
-    ) -> None:
-        says("")
-        assert main(["realtime"]) == 0
-        assert capfd.readouterr() == ("", "")
-
     def test_a_person_who_types_gets_a_prompt_for_each_line(
         self, gateway: LocalGateway, monkeypatch: Any
     ) -> None:
@@ -137,10 +130,8 @@ class TestAudio:
     ) -> None:
         file = tmp_path / "out.wav"
         file.write_bytes(b"before")
-        assert main(["realtime", "Count to 6", "--model", model, "--audio-out", str(file)]) in (
-            1,
-            4,
-        )
+        question = ["Count to 6", "--model", model]
+        assert main(["realtime", *question, "--audio-out", str(file), "--force"]) in (1, 4)
         assert file.read_bytes() == b"before"
         assert os.listdir(tmp_path) == ["out.wav"]
 
@@ -371,4 +362,26 @@ def test_the_question_cannot_be_the_answer_too(gateway, tmp_path, capsys):
         " --audio-out\n"
     )
     assert (tmp_path / "one.wav").read_bytes() == before
+    assert gateway.requests == []
+
+
+@pytest.mark.parametrize("question", [[], [""], [" "]])
+def test_no_question_is_an_error(
+    question: list[str], gateway: LocalGateway, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["realtime", *question]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith("meshapi: no question: ")
+
+
+def test_a_file_of_answers_is_not_replaced(
+    gateway: LocalGateway, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "out.wav"
+    file.write_bytes(b"before")
+    assert main(["realtime", "Hi", "--audio-out", str(file)]) == 2
+    expected = f"meshapi: {file} exists; --force replaces it, --audio-out names another file\n"
+    assert capfd.readouterr().err == expected
+    assert file.read_bytes() == b"before"
     assert gateway.requests == []
