@@ -11,7 +11,7 @@ from meshapi.cli import main
 from meshapi.testing import LocalGateway
 from support.commands import MESHAPI, environment
 
-COMMANDS = ("chat Hi", "realtime Hi", "realtime")
+COMMANDS = ("chat Hi", "realtime Hi", "rag list")
 CLOSED = (">&-", "<&-", ">&- <&-", ">&- <&- 2>&-")
 
 
