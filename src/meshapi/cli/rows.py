@@ -1,6 +1,5 @@
 """The rows of a file, one after another: JSON lines, CSV, or the lines of a batch file."""
 
-import csv
 import json
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -71,6 +70,9 @@ class Rows(Iterable[Row]):
             yield row
 
     def _table(self, file: TextIO, separator: str) -> Iterator[Row]:
+        # Imported on first use: most commands have no rows.
+        import csv
+
         csv.field_size_limit(_LONGEST_FIELD)
         reader = csv.DictReader(file, delimiter=separator, strict=True)
         try:

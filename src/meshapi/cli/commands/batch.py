@@ -4,7 +4,6 @@ import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional
@@ -17,12 +16,11 @@ from meshapi.cli.options import add_connection, positive, seconds
 from meshapi.cli.output import Output
 from meshapi.cli.paths import check_output, lines_path
 from meshapi.cli.problems import CommandError
-from meshapi.cli.progress import ProgressLine
 from meshapi.cli.terminal import printable
-from meshapi.cli.wholeness import NotWhole, check_all_whole, kind_of
 
 if TYPE_CHECKING:
     from meshapi import BatchObject
+    from meshapi.cli.wholeness import NotWhole
 
 Request = dict[str, Any]
 
@@ -80,6 +78,7 @@ def _wait_arguments(parser: ArgumentParser) -> None:
 
 def _wait(arguments: Namespace, output: Output) -> int:
     from meshapi import JobTimeoutError
+    from meshapi.cli.progress import ProgressLine
 
     line = ProgressLine(output)
     with connect(arguments) as client:
@@ -106,6 +105,8 @@ def _results_arguments(parser: ArgumentParser) -> None:
 
 
 def _results(arguments: Namespace, output: Output) -> int:
+    from meshapi.cli.wholeness import check_all_whole, kind_of
+
     failed = done = 0
     not_whole: dict[NotWhole, int] = {}
     arguments.output = lines_path(arguments.output)
@@ -193,6 +194,8 @@ def _counts(batch: "BatchObject") -> str:
 def _time(seconds: Any) -> str:
     if not seconds:
         return ""
+    from datetime import datetime, timezone
+
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M")
 
 

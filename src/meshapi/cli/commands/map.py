@@ -14,11 +14,10 @@ from meshapi.cli.options import add_connection, amount, count, positive
 from meshapi.cli.output import Output
 from meshapi.cli.paths import check_output, lines_path
 from meshapi.cli.problems import CommandError, UsageError
-from meshapi.cli.progress import ProgressLine
-from meshapi.cli.wholeness import check_all_whole
 
 if TYPE_CHECKING:
     from meshapi import MapRun, MapSummary, MeshAPI, ModelInfo
+    from meshapi.cli.progress import ProgressLine
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -107,6 +106,8 @@ def _estimate(client: "MeshAPI", calls: Calls, arguments: Namespace, output: Out
 
 
 def _make(client: "MeshAPI", calls: Calls, arguments: Namespace, output: Output) -> int:
+    from meshapi.cli.progress import ProgressLine
+
     journal = arguments.journal
     if journal is None and arguments.output is not None:
         journal = f"{arguments.output}.journal"
@@ -167,7 +168,7 @@ def _write(run: "MapRun[Any]", path: Optional[str], output: Output) -> None:
 
 @contextmanager
 def _resumable(
-    run: "MapRun[Any]", journal: Optional[str], progress: ProgressLine
+    run: "MapRun[Any]", journal: Optional[str], progress: "ProgressLine"
 ) -> Generator[None, None, None]:
     """Say how to go on, if the run is interrupted."""
     try:
@@ -198,6 +199,8 @@ def _tell(summary: "MapSummary", journal: Optional[str], output: Output) -> int:
         codes = ", ".join(f"{code} {number:,}" for code, number in summary.errors.items())
         again = "; the same command makes them again" if journal is not None else ""
         raise CommandError(f"{summary.failed:,} of {summary.calls:,} calls failed: {codes}{again}")
+    from meshapi.cli.wholeness import check_all_whole
+
     check_all_whole(
         {
             "truncated": summary.truncated,
