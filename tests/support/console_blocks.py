@@ -80,9 +80,9 @@ def _typed_in(lines: list[str]) -> Iterator[tuple[str, str]]:
 
 def agrees(raw: str, shown: str) -> bool:
     """Return whether a terminal showed this; `...` in it stands for anything."""
-    parts = _fixed(shown).strip().split("...")
+    parts = _fixed(shown).rstrip().split("...")
     pattern = ".*?".join(map(re.escape, parts))
-    return re.fullmatch(pattern, _fixed(lines_of(raw)).strip(), re.DOTALL) is not None
+    return re.fullmatch(pattern, _fixed(lines_of(raw)).rstrip(), re.DOTALL) is not None
 
 
 def _fixed(text: str) -> str:

@@ -16,7 +16,8 @@ _SUM = re.compile(
     re.IGNORECASE,
 )
 _COUNT = re.compile(r"count\s+(?:from\s+(\d{1,9})\s+)?to\s+(\d{1,9})\b", re.IGNORECASE)
-_REPEAT = re.compile(r"repeat: ?(.*)", re.IGNORECASE | re.DOTALL)
+# What follows the words, or the paragraph after them, such as a file.
+_REPEAT = re.compile(r"repeat:(?:\n\n| ?)(.*)", re.IGNORECASE | re.DOTALL)
 _CAPITAL = re.compile(r"\bcapital of (?:the )?([a-z]+(?: [a-z]+)?)", re.IGNORECASE)
 _GREETING = re.compile(r"(?:hello|hi|hey|good (?:morning|day|evening))\b[^?]{0,20}", re.IGNORECASE)
 _HAIKU = re.compile(r"\bhaiku\b", re.IGNORECASE)
