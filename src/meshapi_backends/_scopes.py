@@ -115,9 +115,13 @@ class Calls:
         """Forget a scope. Safe in a finaliser, and harmless twice."""
         self._scopes.discard(scope)
 
+    def refuse(self, failure: Failure) -> None:
+        """End the waits to come. Those that there are may be ended in other ways, before `end`."""
+        self._failure = failure
+
     def end(self, failure: Failure) -> None:
         """End the waits of all these calls, and of those to come."""
-        self._failure = failure
+        self.refuse(failure)
         for scope in self._scopes.copy():
             scope.end(failure)
 

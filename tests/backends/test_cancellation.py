@@ -43,6 +43,7 @@ from meshapi import (
     Timeout,
     _async_client,
 )
+from meshapi.testing import cassette
 from meshapi_backends import (
     AsyncBytesResponse,
     AsyncConnectionPool,
@@ -516,8 +517,10 @@ def _keep_the_files() -> Iterator[None]:
     yield
     _written.cache_clear()
     _saving_folder.cache_clear()
-    while _saved_in:
-        _saved_in.pop().cleanup()
+    _cassette.cache_clear()
+    for folders in (_saved_in, _recorded_in):
+        while folders:
+            folders.pop().cleanup()
     while _written_files:
         os.unlink(_written_files.pop())
 
@@ -529,6 +532,27 @@ def _session(world: World, model: str, **options: Any) -> Any:
 async def _realtime(world: World) -> Any:
     async with _session(world, "talks") as session:
         return [(await session.receive()).type, (await session.receive(5)).type]
+
+
+async def _realtime_recorded(world: World) -> Any:
+    with cassette(_cassette(), mode="all"):
+        return await _realtime(world)
+
+
+async def _realtime_played(world: World) -> Any:
+    with cassette(_cassette(), mode="none"):
+        return await _realtime(world)
+
+
+@lru_cache(maxsize=1)
+def _cassette() -> str:
+    """The path of a recording."""
+    folder = TemporaryDirectory()
+    _recorded_in.append(folder)
+    return os.path.join(folder.name, "session.json")
+
+
+_recorded_in: list[Any] = []
 
 
 async def _realtime_awaited(world: World) -> Any:
@@ -983,6 +1007,10 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "tracking usage": Scenario(_flow_of(swept_flows.tracked), 2, (None, None)),
     "realtime": Scenario(_realtime, ["session.created", "a"], (7, 8)),
+    "realtime, recorded": Scenario(_realtime_recorded, ["session.created", "a"], (None, None)),
+    "realtime, played": Scenario(
+        _realtime_played, ["session.created", "a"], (None, None), prepare=_realtime_recorded
+    ),
     "realtime, awaited": Scenario(_realtime_awaited, "answer", (4, 5)),
     "realtime, to its end": Scenario(_realtime_to_its_end, ["session.created"], (4, None)),
     "realtime, with pings": Scenario(

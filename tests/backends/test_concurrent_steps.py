@@ -19,7 +19,8 @@ import trio
 import meshapi_backends
 from meshapi import AsyncMeshAPI, Hooks, Limits, MeshAPI, RetryPolicy, Timeout
 from meshapi_backends._networks import blocking_calls
-from meshapi_core import APIConnectionError, APIStatusError, StreamUsageError
+from meshapi_backends._scopes import Calls
+from meshapi_core import APIConnectionError, APIStatusError, Failure, StreamUsageError
 from meshapi_core.flows import (
     PULL,
     EndCalls,
@@ -309,6 +310,39 @@ async def test_closing_the_client_ends_the_run_with_an_error(world: World) -> No
         assert run.ended
         assert desk.saw_leaving(2)
     assert not call_threads()
+
+
+def test_a_run_that_sees_its_calls_end_sees_that_the_client_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Although another thread has yet to say so to the run itself."""
+    over = threading.Event()
+    end_all = Calls.end
+
+    def end_late(calls: Calls, failure: Failure) -> None:
+        over.wait(PATIENCE)
+        end_all(calls, failure)
+
+    monkeypatch.setattr(Calls, "end", end_late)
+    codes: list[str] = []
+    desk = Desk()
+    with ScriptedServer(desk.script) as server:
+        client = MeshAPI(base_url=server.url, token="rsk_test_runs", timeout=5.0, max_retries=0)
+
+        def iterate() -> None:
+            try:
+                client._runner.run_flow(keeping(["never"] * 3, 2))
+            except APIConnectionError as error:
+                codes.append(error.error_code or "")
+            over.set()
+
+        thread = threading.Thread(target=iterate)
+        thread.start()
+        while len(server.requests) < 2:
+            time.sleep(0.001)
+        client.close()
+        thread.join()
+    assert codes == ["client_closed"]
 
 
 @on_every_flavour

@@ -82,9 +82,7 @@ class AsyncConcurrentSteps:
             await under_way.turn()
         else:
             await under_way.wait(step.seconds)
-        failure = self._scope.failure
-        if failure is not None:
-            raise failure.error
+        self._check()
         return Ends(self._network.now(), under_way.take(step.most))
 
     def _check(self) -> None:

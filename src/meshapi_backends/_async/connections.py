@@ -131,6 +131,8 @@ class AsyncConnectionPool(AsyncPools):
 
     def shut(self) -> None:
         """Close, without waiting until the sockets are closed."""
+        # First: a run that sees its calls end must not begin others.
+        self.calls.refuse(client_closed())
         with self._lock:
             waiters, connections = self._state.close()
         for connection in connections:

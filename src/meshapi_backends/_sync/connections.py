@@ -132,6 +132,8 @@ class ConnectionPool(Pools):
 
     def shut(self) -> None:
         """Close, without waiting until the sockets are closed."""
+        # First: a run that sees its calls end must not begin others.
+        self.calls.refuse(client_closed())
         with self._lock:
             waiters, connections = self._state.close()
         for connection in connections:
