@@ -135,10 +135,8 @@ class AsyncConnectionPool(AsyncPools):
         self.calls.refuse(client_closed())
         with self._lock:
             waiters, connections = self._state.close()
-        for connection in connections:
-            connection.stream.abort()
-        for waiter in waiters:
-            waiter.set()
+        for wake in (*(one.stream.abort for one in connections), *(one.set for one in waiters)):
+            wake()
         self.calls.end(client_closed())
 
     @property

@@ -136,10 +136,8 @@ class ConnectionPool(Pools):
         self.calls.refuse(client_closed())
         with self._lock:
             waiters, connections = self._state.close()
-        for connection in connections:
-            connection.stream.abort()
-        for waiter in waiters:
-            waiter.set()
+        for wake in (*(one.stream.abort for one in connections), *(one.set for one in waiters)):
+            wake()
         self.calls.end(client_closed())
 
     @property
