@@ -2,13 +2,16 @@
 
 import os
 from argparse import Namespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Callable, TypeVar
 
 from meshapi.cli import exit_codes
+from meshapi.cli.options import given
 from meshapi.cli.problems import CommandError, UsageError
 
 if TYPE_CHECKING:
     from meshapi import AsyncMeshAPI, MeshAPI, Timeout
+
+C = TypeVar("C")
 
 
 def connect(arguments: Namespace) -> "MeshAPI":
@@ -23,10 +26,7 @@ def connect(arguments: Namespace) -> "MeshAPI":
     check_token()
     from meshapi import MeshAPI
 
-    try:
-        return MeshAPI(**_settings(arguments))
-    except (TypeError, ValueError) as error:
-        raise UsageError(str(error)) from error
+    return _made(MeshAPI, arguments)
 
 
 def connect_async(arguments: Namespace) -> "AsyncMeshAPI":
@@ -34,10 +34,7 @@ def connect_async(arguments: Namespace) -> "AsyncMeshAPI":
     check_token()
     from meshapi import AsyncMeshAPI
 
-    try:
-        return AsyncMeshAPI(**_settings(arguments))
-    except (TypeError, ValueError) as error:
-        raise UsageError(str(error)) from error
+    return _made(AsyncMeshAPI, arguments)
 
 
 def check_token() -> None:
@@ -60,7 +57,9 @@ def within(seconds: float) -> "Timeout":
     return Timeout(connect=seconds, read=seconds, write=seconds, pool=seconds, total=seconds)
 
 
-def _settings(arguments: Namespace) -> dict[str, Any]:
-    timeout = None if arguments.timeout is None else within(arguments.timeout)
-    settings = {"base_url": arguments.base_url, "timeout": timeout}
-    return {name: value for name, value in settings.items() if value is not None}
+def _made(make: Callable[..., C], arguments: Namespace) -> C:
+    try:
+        timeout = None if arguments.timeout is None else within(arguments.timeout)
+        return make(**given(base_url=arguments.base_url, timeout=timeout))
+    except (TypeError, ValueError) as error:
+        raise UsageError(str(error)) from error

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 
 from meshapi import InvalidParamsError
 from meshapi.cli.inputs import text_of
-from meshapi.cli.options import add_model, positive
+from meshapi.cli.options import add_model, given, positive
 from meshapi.cli.problems import UsageError
 from meshapi.cli.rows import Rows
 
@@ -124,11 +124,10 @@ def _template(arguments: Namespace) -> "Call[Any]":
     messages = [{"role": "user", "content": text_of(arguments.prompt)}]
     if arguments.system is not None:
         messages.insert(0, {"role": "system", "content": text_of(arguments.system)})
-    options: dict[str, Any] = {"model": arguments.model, "max_tokens": arguments.max_tokens}
+    options = given(model=arguments.model, max_tokens=arguments.max_tokens)
     wanted: Optional[Schema] = None
     if arguments.schema is not None:
         wanted = schemas.schema_in(arguments.schema)
         options["response_format"] = schemas.response_format(wanted)
-    given = {name: value for name, value in options.items() if value is not None}
-    made: Call[Any] = Completions.create.build(messages=messages, **given)
+    made: Call[Any] = Completions.create.build(messages=messages, **options)
     return made if wanted is None else schemas.checked(made, wanted)

@@ -4,7 +4,7 @@ import math
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Callable, Optional, TypeVar
+from typing import Any, Callable, Optional, TypeVar
 
 from meshapi.cli.parsing import nearest
 
@@ -15,6 +15,11 @@ _MOST = 1_000_000_000
 
 # The longest limit that the client takes.
 _LONGEST = 2_000_000
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Return the options that the user has given: those that are not None."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def add_connection(parser: ArgumentParser) -> None:

@@ -46,8 +46,17 @@ def check_new(path: Path, force: bool = False) -> None:
         UsageError: as `check_output`, or there is a file already.
     """
     check_output(path)
-    if path.exists() and not force:
-        raise UsageError(f"{path} exists; --force replaces it, -o names another file")
+    check_unforced(path, force)
+
+
+def check_unforced(path: Path, force: bool, option: str = "-o") -> None:
+    """Return if there is no file, or it may be replaced.
+
+    Raises:
+        UsageError: there is one, and it may not.
+    """
+    if path.is_file() and not force:
+        raise UsageError(f"{path} exists; --force replaces it, {option} names another file")
 
 
 def lines_path(path: Optional[str], others: tuple[str, ...] = ()) -> Optional[str]:

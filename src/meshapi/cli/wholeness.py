@@ -1,38 +1,26 @@
 """Answers that are not whole: cut off, stopped by a content filter, or refused."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, Optional
-
-from typing_extensions import TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Optional
 
 from meshapi.cli.problems import CommandError
 
 if TYPE_CHECKING:
     from meshapi import ChatCompletionResponse
+    from meshapi_core.bulk import NotWhole
 
-NotWhole: TypeAlias = Literal["truncated", "filtered", "refused"]
-
-# The words of `MapItem.finish_reason` and of some providers.
-_KINDS: Final[Mapping[Optional[str], NotWhole]] = {
-    "length": "truncated",
-    "max_tokens": "truncated",
-    "max_output_tokens": "truncated",
-    "content_filter": "filtered",
-    "refusal": "refused",
-}
-
-_SAID: Final[Mapping[NotWhole, str]] = {
+_SAID: Final[Mapping[str, str]] = {
     "truncated": "the answer is cut off: it has reached its limit of model tokens",
     "filtered": "the answer is cut off: a content filter stopped the model",
     "refused": "the model refused to answer",
 }
 
 
-def kind_of(response: Any) -> Optional[NotWhole]:
+def kind_of(response: Any) -> "Optional[NotWhole]":
     """Return in what way the answer in a response is not whole; None if it is."""
-    from meshapi import MapItem
+    from meshapi_core.bulk import NOT_WHOLE, finish_reason_of
 
-    return _KINDS.get(MapItem(index=0, id="", value=response).finish_reason)
+    return NOT_WHOLE.get(finish_reason_of(response))
 
 
 def check_whole(completion: "ChatCompletionResponse") -> None:
@@ -46,7 +34,7 @@ def check_whole(completion: "ChatCompletionResponse") -> None:
         raise CommandError(_SAID[kind])
 
 
-def check_all_whole(counts: Mapping[NotWhole, int], total: int) -> None:
+def check_all_whole(counts: "Mapping[NotWhole, int]", total: int) -> None:
     """Return if all answers in a file are whole.
 
     Args:

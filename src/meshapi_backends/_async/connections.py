@@ -126,17 +126,17 @@ class AsyncConnectionPool(AsyncPools):
     async def aclose(self) -> None:
         """Close every connection, and end every wait for one. Harmless twice."""
         self.shut()
-        # An event loop closes the sockets in its next round; wait for that.
-        await self._network.sleep(0)
+        await self._network.sleep(0)  # an event loop closes the sockets in its next round
 
     def shut(self) -> None:
         """Close, without waiting until the sockets are closed."""
-        # First: a run that sees its calls end must not begin others.
-        self.calls.refuse(client_closed())
+        self.calls.refuse(client_closed())  # first: a run that sees calls end begins no others
         with self._lock:
             waiters, connections = self._state.close()
-        for wake in (*(one.stream.abort for one in connections), *(one.set for one in waiters)):
-            wake()
+        for connection in connections:
+            connection.stream.abort()
+        for waiter in waiters:
+            waiter.set()
         self.calls.end(client_closed())
 
     @property

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from meshapi_core.batching.submission import MOST_BATCH_REQUESTS as MOST_BATCH_REQUESTS
     from meshapi_core.bulk.estimates import *
     from meshapi_core.bulk.estimating import *
+    from meshapi_core.bulk.finish_reasons import *
     from meshapi_core.bulk.inputs import *
     from meshapi_core.bulk.item_usage import *
     from meshapi_core.bulk.items import *

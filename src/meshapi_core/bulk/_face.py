@@ -16,6 +16,7 @@ _NAMES: Final = {
         EstimatedTokens GUESSED_OUTPUT MEDIA_TOKENS estimated_tokens model_of
     """,
     "meshapi_core.bulk.estimating": "Estimate estimate_calls",
+    "meshapi_core.bulk.finish_reasons": "NOT_WHOLE NotWhole finish_reason_of",
     "meshapi_core.bulk.inputs": "Entry Inputs call_of_line",
     "meshapi_core.bulk.item_usage": "NO_PRICES cost_in_usage usage_of",
     "meshapi_core.bulk.items": "MapItem",

@@ -20,7 +20,7 @@ from meshapi.cli.terminal import printable
 
 if TYPE_CHECKING:
     from meshapi import BatchObject
-    from meshapi.cli.wholeness import NotWhole
+    from meshapi_core.bulk import NotWhole
 
 Request = dict[str, Any]
 

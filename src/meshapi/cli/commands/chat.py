@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 from meshapi.cli.command import Command
 from meshapi.cli.connecting import connect
 from meshapi.cli.inputs import question_in, text_of
-from meshapi.cli.options import add_connection, add_model
+from meshapi.cli.options import add_connection, add_model, given
 from meshapi.cli.output import Output
 from meshapi.cli.problems import UsageError
 
@@ -84,7 +84,6 @@ def _run(arguments: Namespace, output: Output) -> int:
 
 
 def _options(arguments: Namespace) -> dict[str, Any]:
-    options: dict[str, Any] = {"model": arguments.model, "template": arguments.template}
     variables: dict[str, str] = {}
     for pair in arguments.var:
         name, equals, value = pair.partition("=")
@@ -93,8 +92,7 @@ def _options(arguments: Namespace) -> dict[str, Any]:
         variables[name] = text_of(value)
     if variables and arguments.template is None:
         raise UsageError("--var: expected --template beside it, whose variables these are")
-    options["variables"] = variables or None
-    return {name: value for name, value in options.items() if value is not None}
+    return given(model=arguments.model, template=arguments.template, variables=variables or None)
 
 
 def _content(arguments: Namespace) -> Union[str, list[dict[str, Any]]]:

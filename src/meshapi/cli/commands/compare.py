@@ -6,7 +6,7 @@ from typing import Any
 from meshapi.cli.command import Command
 from meshapi.cli.connecting import connect
 from meshapi.cli.inputs import question_in, text_of
-from meshapi.cli.options import add_connection
+from meshapi.cli.options import add_connection, given
 from meshapi.cli.output import Output
 from meshapi.cli.problems import CommandError, UsageError
 
@@ -67,12 +67,11 @@ def _run(arguments: Namespace, output: Output) -> int:
 
 def _judge(arguments: Namespace) -> dict[str, Any]:
     judged = arguments.judge or arguments.judge_model or arguments.judge_by
-    fields = {
-        "comparison_model": arguments.judge_model,
-        "comparison_instructions": arguments.judge_by and text_of(arguments.judge_by),
-        "skip_comparison": not judged,
-    }
-    return {name: value for name, value in fields.items() if value is not None}
+    return given(
+        comparison_model=arguments.judge_model,
+        comparison_instructions=arguments.judge_by and text_of(arguments.judge_by),
+        skip_comparison=not judged,
+    )
 
 
 COMPARE = Command(

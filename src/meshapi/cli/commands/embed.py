@@ -7,7 +7,7 @@ from meshapi.cli import exit_codes
 from meshapi.cli.command import Command
 from meshapi.cli.connecting import connect
 from meshapi.cli.inputs import is_piped, read_input, text_of
-from meshapi.cli.options import add_connection, add_model, positive
+from meshapi.cli.options import add_connection, add_model, given, positive
 from meshapi.cli.output import Output
 from meshapi.cli.problems import CommandError, UsageError
 
@@ -35,10 +35,9 @@ def _run(arguments: Namespace, output: Output) -> int:
         texts = [line.rstrip("\n") for line in StringIO(read_input(), newline=None) if line.strip()]
     if not texts or not all(text.strip() for text in texts):
         raise UsageError("no text: write one after the command, or pipe in a text a line")
-    options = {"model": arguments.model, "dimensions": arguments.dimensions}
-    given = {name: value for name, value in options.items() if value is not None}
+    options = given(model=arguments.model, dimensions=arguments.dimensions)
     with connect(arguments) as client:
-        response = client.embeddings.create(input=texts, **given)
+        response = client.embeddings.create(input=texts, **options)
     if len(response.data) != len(texts):
         raise CommandError(
             f"the gateway returned {len(response.data)} vectors for {len(texts)} texts; ask again"

@@ -8,7 +8,7 @@ from meshapi.cli import exit_codes
 from meshapi.cli.command import Command
 from meshapi.cli.connecting import connect
 from meshapi.cli.inputs import question_in
-from meshapi.cli.options import add_connection, add_model, between
+from meshapi.cli.options import add_connection, add_model, between, given
 from meshapi.cli.output import Output
 from meshapi.cli.paths import STDOUT, check_new, check_pipe
 from meshapi.cli.problems import CommandError, UsageError
@@ -47,10 +47,9 @@ def _run(arguments: Namespace, output: Output) -> int:
         check_pipe(output)
     for path in () if is_piped else paths:
         check_new(path, arguments.force)
-    options = {"model": arguments.model, "size": arguments.size, "n": arguments.n}
-    given = {name: value for name, value in options.items() if value is not None}
+    options = given(model=arguments.model, size=arguments.size, n=arguments.n)
     with connect(arguments) as client:
-        response = client.images.generate(prompt=prompt, **given)
+        response = client.images.generate(prompt=prompt, **options)
         if is_piped:
             for image in response.data[:1]:
                 with TemporaryDirectory() as folder:

@@ -32,11 +32,10 @@ def _upload(arguments: Namespace, output: Output) -> int:
             if arguments.no_wait:
                 started = client.rag.upload_file(path, embed=True)
                 name, status = started.file_id, "uploaded"
-                output.record({"file": str(path), "file_id": name, "status": status})
             else:
                 document = client.rag.upload_and_embed(path)
                 name, status = document.file_id, document.embedding_status
-                output.record({"file": str(path), "file_id": name, "status": status})
+            output.record({"file": str(path), "file_id": name, "status": status})
             output.line(name, str(path), status or "")
     return exit_codes.DONE
 

@@ -10,6 +10,7 @@ from meshapi.cli.connecting import connect
 from meshapi.cli.inputs import input_lines, not_text, text_of
 from meshapi.cli.options import add_connection, add_model
 from meshapi.cli.output import Output
+from meshapi.cli.paths import check_unforced
 from meshapi.cli.problems import UsageError
 
 _MODEL = "openai/gpt-realtime-mini"
@@ -36,9 +37,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace, output: Output) -> int:
     if arguments.audio_out is not None and arguments.audio_out != arguments.audio_in:
-        path = Path(arguments.audio_out)
-        if path.is_file() and not arguments.force:
-            raise UsageError(f"{path} exists; --force replaces it, --audio-out names another file")
+        check_unforced(Path(arguments.audio_out), arguments.force, "--audio-out")
     client = connect(arguments)
     from meshapi.cli.conversation import Options, converse
 

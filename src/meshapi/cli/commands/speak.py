@@ -3,13 +3,12 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from meshapi.cli import exit_codes
 from meshapi.cli.command import Command
 from meshapi.cli.connecting import connect
 from meshapi.cli.inputs import question_in
-from meshapi.cli.options import Words, add_connection, add_model
+from meshapi.cli.options import Words, add_connection, add_model, given
 from meshapi.cli.output import Output
 from meshapi.cli.paths import STDOUT, check_new, check_pipe
 from meshapi.cli.problems import UsageError
@@ -56,15 +55,14 @@ def _run(arguments: Namespace, output: Output) -> int:
             f"--output: expected a name that ends with {expected}, got {path}; --format names the"
             " format of other files"
         )
-    options = {"model": arguments.model, "voice": arguments.voice, "response_format": form}
-    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    options = given(model=arguments.model, voice=arguments.voice, response_format=form)
     if is_piped:
         with connect(arguments) as client, TemporaryDirectory() as folder:
-            saved = client.audio.synthesize_to(Path(folder, "speech"), input=text, **given)
+            saved = client.audio.synthesize_to(Path(folder, "speech"), input=text, **options)
             output.write_bytes(Path(saved.path).read_bytes())
         return exit_codes.DONE
     with connect(arguments) as client:
-        saved = client.audio.synthesize_to(path, input=text, overwrite=arguments.force, **given)
+        saved = client.audio.synthesize_to(path, input=text, overwrite=arguments.force, **options)
     output.record({"path": str(path), "bytes": saved.size})
     output.line(str(path))
     return exit_codes.DONE

@@ -7,7 +7,7 @@ from meshapi.cli import exit_codes
 from meshapi.cli.command import Command
 from meshapi.cli.connecting import connect
 from meshapi.cli.inputs import check_readable
-from meshapi.cli.options import add_connection, add_model
+from meshapi.cli.options import add_connection, add_model, given
 from meshapi.cli.output import Output
 
 
@@ -23,10 +23,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
 def _run(arguments: Namespace, output: Output) -> int:
     path = Path(arguments.file)
     check_readable(path)
-    options = {"model": arguments.model, "language_code": arguments.language}
-    given = {name: value for name, value in options.items() if value is not None}
+    options = given(model=arguments.model, language_code=arguments.language)
     with connect(arguments) as client:
-        response = client.audio.transcribe(path, **given)
+        response = client.audio.transcribe(path, **options)
     output.record(response)
     output.show([response.text or ""])
     return exit_codes.DONE
